@@ -1,0 +1,1 @@
+"""What every layer shares: volumes and their geometry, units, errors, seeds, devices, progress."""

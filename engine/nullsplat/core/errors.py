@@ -1,0 +1,86 @@
+"""The errors that NullSplat raises on purpose.
+
+    NullSplatError
+    ├── InputError                 what was handed in cannot be used; running again will not help
+    │   ├── GeometryError          shapes, spacings or factors do not fit together
+    │   ├── UnreadableFile         a file is missing, truncated or of another format
+    │   ├── IneligibleSeries       a DICOM series that must be refused rather than repaired
+    │   └── ConfigurationError     a setting is missing, misspelt or out of range
+    ├── WeightsError               the prior's weights are missing or fail their checksum
+    ├── ArchiveError               the DICOMweb archive is away or misbehaves; worth another try
+    ├── StorageError               the disk is full or cannot be written; worth another try
+    └── Cancelled                  somebody asked to stop
+
+`code` is stable and meant for machines; the message says what was needed, what came and what to do.
+"""
+
+from typing import ClassVar
+
+
+class NullSplatError(Exception):
+    """Root of all errors that NullSplat raises on purpose."""
+
+    code: str = "internal"
+    retryable: ClassVar[bool] = False
+
+
+class InputError(NullSplatError):
+    """The input cannot be used."""
+
+    code = "input"
+
+
+class GeometryError(InputError):
+    """Shapes, spacings or factors do not fit together."""
+
+    code = "geometry"
+
+
+class UnreadableFile(InputError):
+    """A file is missing, truncated or of another format than was needed."""
+
+    code = "unreadable-file"
+
+
+class IneligibleSeries(InputError):
+    """A DICOM series that is refused rather than repaired; `code` names the reason."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> tuple[type["IneligibleSeries"], tuple[str, str]]:
+        """Survive pickling, which durable workflows do with errors."""
+        return type(self), (self.code, str(self))
+
+
+class ConfigurationError(InputError):
+    """A setting is missing, misspelt or out of range."""
+
+    code = "configuration"
+
+
+class WeightsError(NullSplatError):
+    """The prior's weights are missing, damaged or not the ones that were expected."""
+
+    code = "weights"
+
+
+class ArchiveError(NullSplatError):
+    """The DICOMweb archive cannot be reached or answers with an error."""
+
+    code = "archive"
+    retryable = True
+
+
+class StorageError(NullSplatError):
+    """The working folder cannot be written, most often because the disk is full."""
+
+    code = "storage"
+    retryable = True
+
+
+class Cancelled(NullSplatError):
+    """The work was cancelled on request."""
+
+    code = "cancelled"

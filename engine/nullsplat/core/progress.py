@@ -1,0 +1,14 @@
+"""How long-running work says how far it is, and hears that it should stop."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Receives progress; may raise `Cancelled` to stop the work at the next safe point."""
+
+    def __call__(self, fraction: float, note: str = "") -> None:
+        """Report `fraction` in [0, 1] of the current stage, with a short note such as a loss."""
+
+
+def silent(fraction: float, note: str = "") -> None:
+    """Report to nobody."""

@@ -1,0 +1,92 @@
+"""A CT volume and where it lies in the patient."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from nullsplat.core.errors import GeometryError
+
+Axes3 = tuple[float, float, float]
+AXIAL = ((0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0))
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A regular voxel grid in patient coordinates (LPS, millimetres).
+
+    Attributes:
+        shape: voxels along (z, y, x), that is (slices, rows, columns).
+        spacing: distance of voxel centres along (z, y, x) in mm.
+        origin: LPS position of the centre of voxel [0, 0, 0] in mm.
+        axes: LPS unit vectors along increasing z, y and x index.
+    """
+
+    shape: tuple[int, int, int]
+    spacing: Axes3
+    origin: Axes3 = (0.0, 0.0, 0.0)
+    axes: tuple[Axes3, Axes3, Axes3] = field(default=AXIAL)
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a grid.
+
+        Raises:
+            GeometryError: a size below 1, a spacing that is not positive, or axes that are not orthonormal.
+        """
+        if min(self.shape) < 1:
+            raise GeometryError(f"a volume needs at least one voxel along each axis, got shape {self.shape}")
+        if not all(np.isfinite(self.spacing)) or min(self.spacing) <= 0:
+            raise GeometryError(f"voxel spacing must be positive and finite, got {self.spacing} mm")
+        axes = np.asarray(self.axes)
+        if not np.allclose(axes @ axes.T, np.eye(3), atol=1e-3):
+            raise GeometryError(f"the axes must be three orthogonal unit vectors, got {self.axes}")
+
+    @property
+    def affine(self) -> Float[ndarray, "4 4"]:
+        """Matrix that takes a voxel index (z, y, x, 1) to LPS millimetres (x, y, z, 1)."""
+        affine = np.eye(4)
+        affine[:3, :3] = np.asarray(self.axes).T * np.asarray(self.spacing)
+        affine[:3, 3] = self.origin
+        return affine
+
+    def position(self, index: Axes3) -> Axes3:
+        """LPS position in mm of a (possibly fractional) voxel index (z, y, x)."""
+        x, y, z, _ = self.affine @ (*index, 1.0)
+        return float(x), float(y), float(z)
+
+    def resampled(self, shape: tuple[int, int, int]) -> "Geometry":
+        """The grid with another number of voxels over the same physical extent and centre."""
+        ratio = np.asarray(self.shape) / np.asarray(shape)
+        spacing = np.asarray(self.spacing) * ratio
+        first_centre = (ratio - 1) / 2
+        z, y, x = (float(i) for i in first_centre)
+        sz, sy, sx = (float(s) for s in spacing)
+        return replace(self, shape=shape, spacing=(sz, sy, sx), origin=self.position((z, y, x)))
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A CT volume in Hounsfield units.
+
+    Attributes:
+        hu: voxels as float32, [z, y, x], in HU; all finite.
+        geometry: where the voxels lie.
+    """
+
+    hu: Float[ndarray, "z y x"]
+    geometry: Geometry
+
+    def __post_init__(self) -> None:
+        """Refuse what no later step could repair.
+
+        Raises:
+            GeometryError: the array and the geometry disagree, or a voxel is NaN or infinite.
+        """
+        if self.hu.shape != self.geometry.shape:
+            raise GeometryError(f"the geometry describes {self.geometry.shape} voxels, the array has {self.hu.shape}")
+        if self.hu.dtype != np.float32:
+            raise GeometryError(f"voxels must be float32, got {self.hu.dtype}; convert with .astype(numpy.float32)")
+        if not np.isfinite(self.hu).all():
+            bad = int(np.count_nonzero(~np.isfinite(self.hu)))
+            raise GeometryError(f"all voxels must be finite, {bad} of {self.hu.size} are NaN or infinite")
