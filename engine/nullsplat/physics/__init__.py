@@ -1,1 +1,1 @@
-"""."""
+"""Degradation with its exact pseudo-inverse, the parallel-beam projector, and null-space algebra."""
