@@ -1,0 +1,59 @@
+# One entry for everything: `make help` lists it.
+
+PYTHON ?= python3
+VENV ?= .venv
+TESTS ?= tests
+PYTEST_OPTIONS ?=
+DEMO ?=
+DEMO_OPTIONS ?=
+export PYTHON VENV
+
+BIN := $(VENV)/bin
+
+ifneq ($(filter-out once,$(DEMO)),)
+$(error DEMO must be 'once' or empty, got '$(DEMO)')
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format check setup setup-python setup-system doctor clean
+
+help:  ## list what can be done
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  DEMO=once make demo              stop everything when the demo is through, exit 0"
+	@echo "  make demo DEMO_OPTIONS='...'     options of 'nullsplat demo' (see 'nullsplat demo --help')"
+	@echo "  make test TESTS=tests/physics    some tests only; PYTEST_OPTIONS='-x -k name' goes to pytest"
+	@echo "  PYTHON=/path/to/python3 make ... build the environment from another interpreter"
+
+demo: setup  ## set up, send a real chest CT through the node, leave it running
+	@$(BIN)/nullsplat demo $(if $(filter once,$(DEMO)),--once) $(DEMO_OPTIONS)
+
+test: setup  ## set up and run all tests, also those against a real Orthanc
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) $(TESTS)
+
+lint: setup-python  ## style, types and import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup-python  ## let ruff fix and format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+check: lint test  ## everything that CI runs
+
+setup: setup-system setup-python  ## Debian packages and the virtual environment, if not there yet
+
+setup-system:
+	@scripts/setup.sh system
+
+setup-python:
+	@scripts/setup.sh python
+
+doctor: setup-python  ## say in plain words what is missing on this machine
+	@$(BIN)/nullsplat doctor
+
+clean:  ## remove the environment, caches and the demo's output (not the downloaded CT)
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find engine plugin tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# Sets up what NullSplat needs, and only what is not there yet.
+#
+#   scripts/setup.sh python   the virtual environment with torch, the engine and the development tools
+#   scripts/setup.sh system   the Debian packages: Orthanc with its plugins, the DICOM validator
+#
+# PYTHON  the interpreter to build the environment from (default: python3)
+# VENV    where the environment lies (default: .venv)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+PYTHON=${PYTHON:-python3}
+VENV=${VENV:-.venv}
+TORCH="torch==2.13.0"
+CPU_INDEX="https://download.pytorch.org/whl/cpu"
+DEBIAN_PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-webviewer dicom3tools)
+
+step() { printf 'setup: %s\n' "$*"; }
+fail() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+
+# --- Debian packages ---------------------------------------------------------------------------------------
+
+is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        fail "root rights are needed for '$*' and there is no sudo; ask an administrator to run it"
+    fi
+}
+
+install_debian_packages() {
+    local missing=() package
+    for package in "$@"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    if [ ${#missing[@]} -eq 0 ]; then
+        return
+    fi
+    step "installing Debian packages: ${missing[*]}"
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
+        >/dev/null
+}
+
+setup_system() {
+    if command -v dpkg-query >/dev/null; then
+        install_debian_packages "${DEBIAN_PACKAGES[@]}"
+    elif ! command -v Orthanc >/dev/null; then
+        fail "Orthanc was not found and this is not Debian or Ubuntu; install Orthanc with its Python," \
+            "DICOMweb and web viewer plugins yourself (README.md, 'Elsewhere than Debian')"
+    fi
+}
+
+# --- Python ------------------------------------------------------------------------------------------------
+
+pip_quietly() { "$VENV/bin/python" -m pip --disable-pip-version-check -qq --log "$VENV/pip.log" "$@"; }
+
+has_nvidia_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
+
+create_environment() {
+    "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail "Python 3.11 or later is needed, $PYTHON is $("$PYTHON" --version 2>&1); set PYTHON=/path/to/python3.11"
+    if ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
+        command -v dpkg-query >/dev/null || fail "$PYTHON lacks the venv module; install it"
+        install_debian_packages python3-venv
+    fi
+    step "creating $VENV with $("$PYTHON" --version)"
+    "$PYTHON" -m venv --clear "$VENV"
+}
+
+# PyPI's torch for Linux is the CUDA build, which brings gigabytes of libraries that a machine without an
+# NVIDIA GPU cannot use. pytorch.org has a CPU build whose version ends in +cpu, and pip prefers it because a
+# local version sorts higher. The dependencies are looked at before any is downloaded.
+install_cpu_torch() {
+    step "installing $TORCH for the CPU (no NVIDIA GPU here)"
+    pip_quietly --retries 1 --timeout 15 install --no-deps --extra-index-url "$CPU_INDEX" "$TORCH"
+    "$VENV/bin/python" - <<'PYTHON' || fail "only torch's CUDA build could be had, and this machine has no" \
+        "NVIDIA GPU; make $CPU_INDEX reachable, or point PIP_FIND_LINKS at a folder with the CPU wheel"
+import importlib.metadata as metadata, sys
+needed = metadata.requires("torch") or []
+sys.exit(any(line.startswith(("nvidia-", "cuda-")) for line in needed))
+PYTHON
+}
+
+install_gpu_torch() {
+    step "installing $TORCH with CUDA"
+    pip_quietly install "$TORCH"
+}
+
+install_engine() {
+    step "installing the engine and the development tools"
+    "$VENV/bin/python" -c \
+        'from importlib.metadata import version; print("torch==" + version("torch"))' >"$VENV/constraints.txt"
+    pip_quietly install --constraint "$VENV/constraints.txt" --editable '.[dev]'
+}
+
+setup_python() {
+    local stamp started=$SECONDS
+    stamp=$(cat pyproject.toml scripts/setup.sh | sha256sum | cut -d ' ' -f 1)
+    if [ "$(cat "$VENV/.ready" 2>/dev/null)" = "$stamp" ]; then
+        return
+    fi
+    if ! "$VENV/bin/python" -c '' 2>/dev/null; then
+        create_environment
+    fi
+    rm -f "$VENV/.ready"
+    if has_nvidia_gpu; then
+        install_gpu_torch
+    else
+        install_cpu_torch
+    fi
+    install_engine
+    printf '%s' "$stamp" >"$VENV/.ready"
+    step "the environment is ready after $((SECONDS - started)) s"
+}
+
+case "${1:-}" in
+    python) setup_python ;;
+    system) setup_system ;;
+    *) fail "say what to set up: scripts/setup.sh python|system" ;;
+esac

@@ -1,0 +1,35 @@
+"""What holds for all tests: checked shapes, fixed seeds, few threads, no network beyond loopback's."""
+
+import os
+
+# Before anything reads them: two threads are what the smallest supported machine has.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(_name, "2")
+os.environ["MPLBACKEND"] = "Agg"
+os.environ["HF_HUB_OFFLINE"] = "1"
+for _name in [name for name in os.environ if name.startswith("NULLSPLAT_")]:
+    del os.environ[_name]  # a developer's own node must not be what the tests talk to
+
+from jaxtyping import install_import_hook
+
+# Must run before the first import of the engine: every shape annotation is checked by beartype from here on.
+install_import_hook("nullsplat", "beartype.beartype")
+
+import random
+
+import hypothesis
+import numpy as np
+import pytest
+import torch
+
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("repeatable")
+torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds() -> None:
+    """Start every test from the same random state, whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - third-party code may still draw from the global state
+    torch.manual_seed(0)
