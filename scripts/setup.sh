@@ -60,7 +60,8 @@ setup_system() {
 
 # --- Python ------------------------------------------------------------------------------------------------
 
-pip_quietly() { "$VENV/bin/python" -m pip --disable-pip-version-check -qq --log "$VENV/pip.log" "$@"; }
+# Only errors are shown: a folder of wheels that lacks some package would otherwise print a page of warnings.
+pip_quietly() { "$VENV/bin/python" -m pip --disable-pip-version-check -qq "$@"; }
 
 has_nvidia_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
 
