@@ -5,10 +5,12 @@
     │   ├── GeometryError          shapes, spacings or factors do not fit together
     │   ├── UnreadableFile         a file is missing, truncated or of another format
     │   ├── IneligibleSeries       a DICOM series that must be refused rather than repaired
+    │   ├── SourceChanged          the archive holds other instances than the job was made for
     │   └── ConfigurationError     a setting is missing, misspelt or out of range
     ├── WeightsError               the prior's weights are missing or fail their checksum
     ├── ArchiveError               the DICOMweb archive is away or misbehaves; worth another try
     ├── StorageError               the disk is full or cannot be written; worth another try
+    ├── TimedOut                   a stage took longer than its limit
     └── Cancelled                  somebody asked to stop
 
 `code` is stable and meant for machines; the message says what was needed, what came and what to do.
@@ -54,6 +56,12 @@ class IneligibleSeries(InputError):
         return type(self), (self.code, str(self))
 
 
+class SourceChanged(InputError):
+    """The archive holds another set of instances than the job was made for."""
+
+    code = "source-changed"
+
+
 class ConfigurationError(InputError):
     """A setting is missing, misspelt or out of range."""
 
@@ -78,6 +86,12 @@ class StorageError(NullSplatError):
 
     code = "storage"
     retryable = True
+
+
+class TimedOut(NullSplatError):
+    """A stage took longer than it may."""
+
+    code = "timeout"
 
 
 class Cancelled(NullSplatError):
