@@ -1,0 +1,104 @@
+"""What a derived series takes over from its source: a list of what still holds, everything else stays behind.
+
+A list of what to drop would have to know every private, stale or future attribute; this one only names attributes
+that mean the same for a resampled image. What is left out on purpose: overlays and icons (drawn on the old grid),
+digital signatures and comments (made for the old object), references to other images, the performed procedure
+step (which lists what the scanner made), pixel statistics and padding.
+Source: PS3.3 A.3.3 (modules of the CT Image IOD).
+"""
+
+import copy
+from collections.abc import Iterable
+
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataset import Dataset
+
+_PATIENT = """
+    PatientName PatientID IssuerOfPatientID IssuerOfPatientIDQualifiersSequence TypeOfPatientID PatientBirthDate
+    PatientBirthTime PatientSex OtherPatientIDs OtherPatientIDsSequence OtherPatientNames ReferencedPatientSequence
+    EthnicGroup PatientComments PatientSpeciesDescription PatientSpeciesCodeSequence PatientBreedDescription
+    PatientBreedCodeSequence BreedRegistrationSequence ResponsiblePerson ResponsiblePersonRole
+    ResponsibleOrganization QualityControlSubject PatientIdentityRemoved DeidentificationMethod
+    DeidentificationMethodCodeSequence LongitudinalTemporalInformationModified
+    ClinicalTrialSponsorName ClinicalTrialProtocolID ClinicalTrialProtocolName ClinicalTrialSiteID
+    ClinicalTrialSiteName ClinicalTrialSubjectID ClinicalTrialSubjectReadingID ClinicalTrialTimePointID
+    ClinicalTrialTimePointDescription ClinicalTrialCoordinatingCenterName
+    ClinicalTrialProtocolEthicsCommitteeName ClinicalTrialProtocolEthicsCommitteeApprovalNumber
+"""
+_STUDY = """
+    StudyInstanceUID StudyDate StudyTime ReferringPhysicianName ReferringPhysicianIdentificationSequence
+    ConsultingPhysicianName StudyID AccessionNumber IssuerOfAccessionNumberSequence StudyDescription
+    PhysiciansOfRecord NameOfPhysiciansReadingStudy RequestingService ReferencedStudySequence
+    ProcedureCodeSequence ReasonForPerformedProcedureCodeSequence AdmittingDiagnosesDescription
+    AdmittingDiagnosesCodeSequence PatientAge PatientSize PatientWeight PatientBodyMassIndex SmokingStatus
+    PregnancyStatus Occupation MedicalAlerts Allergies AdditionalPatientHistory AdmissionID
+    IssuerOfAdmissionIDSequence ServiceEpisodeID ReasonForVisit PatientSexNeutered
+"""
+_SERIES = """
+    SpecificCharacterSet TimezoneOffsetFromUTC Laterality PerformingPhysicianName ProtocolName BodyPartExamined
+    PatientPosition AnatomicalOrientationType OperatorsName RequestAttributesSequence
+    FrameOfReferenceUID PositionReferenceIndicator
+    InstitutionName InstitutionAddress InstitutionalDepartmentName
+"""
+_IMAGE = """
+    AcquisitionNumber AcquisitionDate AcquisitionTime AcquisitionDateTime IrradiationEventUID
+    QualityControlImage BurnedInAnnotation RecognizableVisualFeatures
+    LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod
+    AnatomicRegionSequence PrimaryAnatomicStructureSequence
+    ContrastBolusAgent ContrastBolusAgentSequence ContrastBolusRoute ContrastBolusAdministrationRouteSequence
+    ContrastBolusVolume ContrastBolusStartTime ContrastBolusStopTime ContrastBolusTotalDose ContrastFlowRate
+    ContrastFlowDuration ContrastBolusIngredient ContrastBolusIngredientConcentration
+    KVP ScanOptions DataCollectionDiameter ReconstructionDiameter DistanceSourceToDetector
+    DistanceSourceToPatient GantryDetectorTilt TableHeight RotationDirection ExposureTime XRayTubeCurrent
+    Exposure ExposureInuAs FilterType GeneratorPower FocalSpots ConvolutionKernel RevolutionTime
+    SingleCollimationWidth TotalCollimationWidth TableSpeed TableFeedPerRotation SpiralPitchFactor
+    ExposureModulationType EstimatedDoseSaving DataCollectionCenterPatient ReconstructionTargetCenterPatient
+    WaterEquivalentDiameter WaterEquivalentDiameterCalculationMethodCodeSequence
+"""
+SERIES_LEVEL = tuple((_PATIENT + _STUDY + _SERIES).split())
+"""Equal in all instances of a series; taken from one header, so that they are equal."""
+
+IMAGE_LEVEL = tuple(_IMAGE.split())
+"""May change from slice to slice; taken from the nearest source slice."""
+
+TOGETHER = (
+    ("CTDIvol", "CTDIPhantomTypeCodeSequence"),  # a dose index means nothing without its phantom
+    ("WindowCenter", "WindowWidth"),
+)
+"""Image-level pairs, of which one without the other would mislead."""
+
+OPTIONAL_WITH_WINDOW = ("WindowCenterWidthExplanation", "VOILUTFunction")
+
+REQUIRED_EVEN_IF_EMPTY = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "ReferringPhysicianName",
+    "StudyID", "AccessionNumber", "PositionReferenceIndicator", "AcquisitionNumber", "KVP",
+)  # fmt: skip
+"""Type 2 attributes: present in every CT image, empty where unknown."""
+
+
+def carry(source: Dataset, target: Dataset, keywords: Iterable[str]) -> None:
+    """Copy the attributes that are there and have the representation that the standard gives them."""
+    for keyword in keywords:
+        tag = tag_for_keyword(keyword)
+        if tag is None or tag not in source:
+            continue
+        element = source[tag]
+        if element.VR in dictionary_VR(tag).split(" or "):
+            target[tag] = copy.deepcopy(element)
+
+
+def carry_image_level(source: Dataset, target: Dataset) -> None:
+    """Copy what belongs to one slice, pairs only as pairs."""
+    carry(source, target, IMAGE_LEVEL)
+    for pair in TOGETHER:
+        if all(source.get(keyword) for keyword in pair):
+            carry(source, target, pair)
+    if "WindowCenter" in target:
+        carry(source, target, OPTIONAL_WITH_WINDOW)
+
+
+def fill_required(target: Dataset) -> None:
+    """Add the type 2 attributes that the source lacks, empty."""
+    for keyword in REQUIRED_EVEN_IF_EMPTY:
+        if keyword not in target:
+            setattr(target, keyword, None)

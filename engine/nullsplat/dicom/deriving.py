@@ -1,0 +1,199 @@
+"""Writes the super-resolved volume as a CT series of its own, beside the source in the same study."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from highdicom.sr import CodedConcept
+from jaxtyping import Float
+from numpy import ndarray
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import CTImageStorage, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
+
+from nullsplat.core.errors import GeometryError
+from nullsplat.core.volume import Geometry, Volume
+from nullsplat.dicom.carried import SERIES_LEVEL, carry, carry_image_level, fill_required
+from nullsplat.dicom.equipment import contributing_equipment, set_general_equipment
+from nullsplat.dicom.headers import number, text
+from nullsplat.dicom.labels import derivation_description, series_description, series_number
+from nullsplat.dicom.planes import set_pixels, set_plane
+from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.reading import SourceSeries
+from nullsplat.dicom.uids import derive_uid
+from nullsplat.dicom.writing import make_folder, write_file
+
+_LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
+
+
+@dataclass(frozen=True)
+class DerivedSeries:
+    """A series on disk; instances in z order.
+
+    Attributes:
+        series_instance_uid: of the derived series.
+        sop_instance_uids: one per slice.
+        paths: one file per slice.
+    """
+
+    series_instance_uid: str
+    sop_instance_uids: tuple[str, ...]
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class DerivedOptions:
+    """What a site may decide about derived series.
+
+    Attributes:
+        series_number_offset: added to the source's Series Number.
+        synthetic_data: mark the images as synthetic (0008,001C), since part of their content comes from a model.
+    """
+
+    series_number_offset: int = 1000
+    synthetic_data: bool = True
+
+
+def write_derived(
+    source: SourceSeries,
+    result: Volume,
+    provenance: Provenance,
+    folder: Path,
+    options: DerivedOptions | None = None,
+) -> DerivedSeries:
+    """Write one file per slice; the same arguments give the same bytes.
+
+    Args:
+        source: what was super-resolved; neither it nor its files change.
+        result: HU on a grid with the extent, centre and axes of the source.
+        provenance: of the run; decides the UIDs and the creation time.
+        folder: made if missing.
+        options: a site's choices.
+    Raises:
+        GeometryError: the result lies elsewhere than the source.
+        StorageError: the folder cannot be written.
+    """
+    check_same_extent(source.volume.geometry, result.geometry)
+    make_folder(folder)
+    template = _series_template(source, provenance, options or DerivedOptions())
+    numbers = _instance_numbers(source, result.geometry.shape[0])
+    uids, paths = [], []
+    for index, instance_number in enumerate(numbers):
+        dataset = _slice(source, result, index, template)
+        dataset.SOPInstanceUID = derive_uid(provenance, "slice", index)
+        dataset.InstanceNumber = instance_number
+        path = folder / f"{index + 1:05d}.dcm"
+        write_file(dataset, path)
+        uids.append(str(dataset.SOPInstanceUID))
+        paths.append(path)
+    return DerivedSeries(str(template.SeriesInstanceUID), tuple(uids), tuple(paths))
+
+
+def check_same_extent(source: Geometry, result: Geometry) -> None:
+    """Refuse a result that would lie elsewhere in the patient than its source.
+
+    Raises:
+        GeometryError: axes, extent or centre differ by more than 1 % of a voxel.
+    """
+    hundredth = 0.01 * min(result.spacing)
+    for name, ours, theirs, tolerance in (
+        ("axes", np.array(result.axes), np.array(source.axes), 1e-6),
+        ("extent", _extent(result), _extent(source), hundredth),
+        ("centre", _centre(result), _centre(source), hundredth),
+    ):
+        if np.abs(ours - theirs).max() > tolerance:
+            raise GeometryError(
+                f"the result must have the {name} of the source, got {result.shape} voxels of {result.spacing} mm at "
+                f"{result.origin} for {source.shape} voxels of {source.spacing} mm at {source.origin}; "
+                "make its geometry with Geometry.resampled"
+            )
+
+
+def _extent(geometry: Geometry) -> Float[ndarray, "3"]:
+    return np.multiply(geometry.shape, geometry.spacing, dtype=np.float64)
+
+
+def _centre(geometry: Geometry) -> Float[ndarray, "3"]:
+    z, y, x = ((size - 1) / 2 for size in geometry.shape)
+    return np.array(geometry.position((z, y, x)))
+
+
+def _series_template(source: SourceSeries, provenance: Provenance, options: DerivedOptions) -> Dataset:
+    """Everything that all slices share."""
+    header = source.headers[0]
+    template = Dataset()
+    carry(header, template, SERIES_LEVEL)
+    set_general_equipment(template, provenance)
+    template.SOPClassUID = CTImageStorage
+    template.Modality = "CT"
+    template.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
+    template.SeriesInstanceUID = derive_uid(provenance, "series")
+    template.SeriesNumber = series_number(header, options.series_number_offset)
+    template.SeriesDescription = series_description(header, provenance)
+    template.DerivationDescription = derivation_description(provenance)
+    template.DerivationCodeSequence = [CodedConcept.from_code(codes.DCM.SpatialResampling)]
+    template.ContributingEquipmentSequence = contributing_equipment(header, provenance)
+    template.ContentQualification = "RESEARCH"
+    if options.synthetic_data:
+        template.SyntheticData = "YES"
+    for event in ("Series", "Content", "InstanceCreation"):
+        setattr(template, f"{event}Date", provenance.created.strftime("%Y%m%d"))
+        setattr(template, f"{event}Time", provenance.created.strftime("%H%M%S.%f"))
+    return template
+
+
+def _slice(source: SourceSeries, result: Volume, index: int, template: Dataset) -> Dataset:
+    geometry, grid = result.geometry, source.volume.geometry
+    dataset = Dataset()
+    dataset.update(template)
+    position = _source_index(grid, geometry, index)
+    carry_image_level(source.headers[_nearest(position, grid.shape[0])], dataset)
+    fill_required(dataset)
+    _mark_lossy(source, dataset)
+    thickness = source.slice_thickness * geometry.spacing[0] / grid.spacing[0]
+    set_plane(dataset, geometry, index, thickness)
+    set_pixels(dataset, result.hu[index])
+    dataset.SourceImageSequence = [
+        _reference(source.headers[i]) for i in _neighbours(position, grid.shape[0])
+    ]
+    return dataset
+
+
+def _source_index(source: Geometry, result: Geometry, index: int) -> float:
+    """Where a slice of the result lies among the slices of the source, as a fractional z index."""
+    offset = np.subtract(result.position((index, 0, 0)), source.origin)
+    return float(offset @ np.asarray(source.axes[0])) / source.spacing[0]
+
+
+def _nearest(position: float, count: int) -> int:
+    return int(np.clip(round(position), 0, count - 1))
+
+
+def _neighbours(position: float, count: int) -> list[int]:
+    """The source slices on both sides; one where the slice coincides with it or lies beyond the last centre."""
+    exact = round(position) if abs(position - round(position)) < 1e-3 else position
+    sides = np.clip([np.floor(exact), np.ceil(exact)], 0, count - 1)
+    return sorted({int(side) for side in sides})
+
+
+def _reference(header: Dataset) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = text(header, "SOPClassUID")
+    item.ReferencedSOPInstanceUID = text(header, "SOPInstanceUID")
+    item.PurposeOfReferenceCodeSequence = [
+        CodedConcept.from_code(codes.DCM.SourceImageForImageProcessingOperation)
+    ]
+    return item
+
+
+def _mark_lossy(source: SourceSeries, dataset: Dataset) -> None:
+    """Once lossy, always lossy: a source in a lossy transfer syntax marks what is derived from it."""
+    if any(text(header.file_meta, "TransferSyntaxUID") in _LOSSY for header in source.headers):
+        dataset.LossyImageCompression = "01"
+
+
+def _instance_numbers(source: SourceSeries, count: int) -> list[int]:
+    """1 to `count` in the direction in which the source is numbered, so that viewers scroll both the same way."""
+    first, last = (number(source.headers[end], "InstanceNumber") for end in (0, -1))
+    ascending = list(range(1, count + 1))
+    return ascending[::-1] if first is not None and last is not None and first > last else ascending

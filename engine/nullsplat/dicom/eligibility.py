@@ -1,0 +1,130 @@
+"""Whether a series is of a kind that can be super-resolved at all; geometry is checked in `stacking`.
+
+Source: PS3.3 A.3 (CT Image), C.8.2.1 (CT Image module), C.7.6.1 (General Image).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
+
+from nullsplat.dicom.headers import number, printable, required_uid, text, words
+from nullsplat.dicom.refusals import Refusal, refuse
+
+PRODUCT_NAME = "NullSplat"
+"""Manufacturer and model in everything that we write, by which we know our own series again."""
+
+MINIMUM_SLICES = 3
+"""With fewer slices nothing can be said about the regularity of their spacing."""
+
+
+def check_same_series(headers: Sequence[Dataset]) -> None:
+    """Refuse a mixture of series, naming each by its number and size.
+
+    Raises:
+        IneligibleSeries: `mixed-series`, or `incomplete-header` without a Series Instance UID.
+    """
+    sizes = Counter(required_uid(header, "SeriesInstanceUID") for header in headers)
+    if len(sizes) == 1:
+        return
+    numbers = {text(header, "SeriesInstanceUID"): number(header, "SeriesNumber") for header in headers}
+    listed = ", ".join(
+        f"number {_series_number(numbers[uid])} with {size} image(s)" for uid, size in sizes.items()
+    )
+    refuse(
+        Refusal.MIXED_SERIES,
+        f"one series was needed, got {len(sizes)}: {listed}; move each into a folder of its own",
+    )
+
+
+def check_kind(headers: Sequence[Dataset]) -> None:
+    """Refuse what is no original single-energy axial CT series in Hounsfield units.
+
+    Raises:
+        IneligibleSeries: with the code of the first reason found.
+    """
+    for header in headers:
+        _check_class(header)
+        _check_image_type(header, len(headers))
+        _check_energy(header)
+        _check_values(header)
+
+
+def check_count(headers: Sequence[Dataset]) -> None:
+    """Refuse a series that is too short.
+
+    Raises:
+        IneligibleSeries: `too-few-slices`.
+    """
+    if len(headers) < MINIMUM_SLICES:
+        refuse(
+            Refusal.TOO_FEW_SLICES,
+            f"at least {MINIMUM_SLICES} slices are needed, got {len(headers)}; check that the series is complete",
+        )
+
+
+def _series_number(value: float | None) -> str:
+    return f"{value:.0f}" if value is not None else "unknown"
+
+
+def _check_class(header: Dataset) -> None:
+    sop_class = text(header, "SOPClassUID")
+    if (
+        sop_class in (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
+        or (number(header, "NumberOfFrames") or 1) > 1
+    ):
+        refuse(
+            Refusal.ENHANCED,
+            "single-frame CT Image Storage is needed, got multi-frame (enhanced) CT; "
+            "let the scanner or archive send the series as classic CT images",
+        )
+    modality = text(header, "Modality").upper()
+    if modality != "CT" or sop_class != CTImageStorage:
+        refuse(
+            Refusal.NOT_CT,
+            f"CT images are needed (CT Image Storage, modality CT), got modality {printable(modality)}"
+            f"{'' if sop_class == CTImageStorage else ' of another storage class'}; choose another series",
+        )
+
+
+def _check_image_type(header: Dataset, count: int) -> None:
+    image_type = words(header, "ImageType")
+    if "LOCALIZER" in image_type:
+        refuse(
+            Refusal.LOCALIZER,
+            f"a stack of axial slices is needed, got a localizer among {count} image(s); choose the scan itself",
+        )
+    if image_type[:1] == ("DERIVED",) or text(header, "Manufacturer") == PRODUCT_NAME:
+        refuse(
+            Refusal.DERIVED,
+            "an original series is needed, got a derived one (reformatted, processed, or made by NullSplat); "
+            "choose the series that the scanner reconstructed",
+        )
+
+
+def _check_energy(header: Dataset) -> None:
+    if words(header, "MultienergyCTAcquisition") == ("YES",) or "MultienergyCTAcquisitionSequence" in header:
+        refuse(
+            Refusal.MULTI_ENERGY,
+            "a single-energy series is needed, got a multi-energy one; choose a conventional reconstruction",
+        )
+    if "FOR PROCESSING" in words(header, "PresentationIntentType"):
+        refuse(
+            Refusal.FOR_PROCESSING,
+            "images for presentation are needed, got images for processing; choose the reconstruction meant for reading",
+        )
+
+
+def _check_values(header: Dataset) -> None:
+    if (number(header, "SamplesPerPixel") or 1) != 1:
+        refuse(
+            Refusal.NOT_HOUNSFIELD,
+            "images in Hounsfield units are needed, got colour images; choose another series",
+        )
+    rescale_type = text(header, "RescaleType").upper()
+    if rescale_type not in ("", "HU", "US"):  # US, "unspecified", is what older scanners write
+        refuse(
+            Refusal.NOT_HOUNSFIELD,
+            f"values in Hounsfield units are needed, got Rescale Type {printable(rescale_type)}; choose another series",
+        )

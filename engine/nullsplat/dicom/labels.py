@@ -1,0 +1,39 @@
+"""Texts by which people tell a derived series from its source."""
+
+from pydicom.dataset import Dataset
+
+from nullsplat.dicom.eligibility import PRODUCT_NAME
+from nullsplat.dicom.headers import number, text
+from nullsplat.dicom.provenance import Provenance
+
+_LO_CHARACTERS = 64
+_LARGEST_IS = 2**31 - 1
+
+
+def series_description(header: Dataset, provenance: Provenance) -> str:
+    """The source's description with ` [SR 4x RESEARCH]` after it, shortened to the 64 characters of an LO."""
+    mark = f"[SR {max(provenance.scale):.3g}x RESEARCH]"
+    original = " ".join(text(header, "SeriesDescription").replace("\\", " ").split())
+    return f"{original[: _LO_CHARACTERS - len(mark) - 1].rstrip()} {mark}".lstrip()
+
+
+def series_number(header: Dataset, offset: int) -> int:
+    """The source's number plus the offset; the offset alone where the source has none or the sum is no IS."""
+    original = number(header, "SeriesNumber")
+    if original is None or not 0 <= original + offset <= _LARGEST_IS:
+        return offset
+    return int(original) + offset
+
+
+def derivation_description(provenance: Provenance) -> str:
+    """Method, factors, settings and measured consistency, in the 1024 characters of an ST."""
+    z, y, x = provenance.scale
+    return (
+        f"Super-resolved {z:.4g} x {y:.4g} x {x:.4g} (z, y, x) by {PRODUCT_NAME} {provenance.software_version}: "
+        "null-space diffusion on projections, signed Gaussian splatting, 3D consistency. "
+        f"Preset {provenance.preset}, {provenance.steps} step(s), {provenance.samples} sample(s), "
+        f"seed {provenance.seed}, attempt {provenance.attempt}, weights {provenance.model_hash}, "
+        f"configuration {provenance.config_hash}. "
+        f"Downsampled again it differs from the source by {provenance.lr_consistency_rmse_hu:.2f} HU (RMSE). "
+        "Fine detail is partly synthesised by a model. Research use only."
+    )

@@ -1,0 +1,111 @@
+"""Reads one CT series into a volume, or says why it is refused.
+
+All checks run on headers before the first pixel is decoded; pixels then stream into the volume slice by slice.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from nullsplat.core.errors import UnreadableFile
+from nullsplat.core.volume import Volume
+from nullsplat.dicom.eligibility import check_count, check_kind, check_same_series
+from nullsplat.dicom.files import read_headers, series_files
+from nullsplat.dicom.headers import decode, number, required_uid, text
+from nullsplat.dicom.pixels import check_transfer_syntax, slice_hu
+from nullsplat.dicom.refusals import Refusal, refuse
+from nullsplat.dicom.stacking import Stack, stack
+
+
+@dataclass(frozen=True)
+class SourceSeries:
+    """An eligible CT series.
+
+    Attributes:
+        volume: Hounsfield units; z index increases along the slice normal.
+        headers: one per slice in z order, decoded, without pixels, overlays and private attributes.
+        fingerprint: of the set of instances, see `fingerprint`.
+        slice_thickness: mm; the spacing of the slices where the scanner gives none.
+    """
+
+    volume: Volume
+    headers: tuple[Dataset, ...]
+    fingerprint: str
+    slice_thickness: float
+
+
+def read_folder(path: Path) -> SourceSeries:
+    """Read the one CT series in a folder; hidden files, a DICOMDIR and subfolders are ignored.
+
+    Raises:
+        UnreadableFile: no folder, no files, or a file that is truncated, damaged or not DICOM.
+        IneligibleSeries: the series is refused; its code is one of `refusals.Refusal`.
+    """
+    pairs = read_headers(series_files(path))
+    return _read([header for _, header in pairs], [file for file, _ in pairs])
+
+
+def read_datasets(datasets: Sequence[Dataset]) -> SourceSeries:
+    """Read a series from datasets in memory, in any order; they are left as they are.
+
+    Args:
+        datasets: with pixels and file meta information (the transfer syntax).
+    Raises:
+        UnreadableFile: there is none, or pixels are missing or damaged.
+        IneligibleSeries: as `read_folder`.
+    """
+    if not datasets:
+        raise UnreadableFile("the slices of one CT series were needed, got none")
+    return _read([decode(dataset) for dataset in datasets], datasets)
+
+
+def fingerprint(series_uid: str, sop_uids: Iterable[str]) -> str:
+    """SHA-256 of the Series Instance UID and the sorted SOP Instance UIDs, joined by newlines."""
+    return hashlib.sha256("\n".join([series_uid, *sorted(sop_uids)]).encode()).hexdigest()
+
+
+def _read(headers: list[Dataset], sources: Sequence[Path | Dataset]) -> SourceSeries:
+    check_same_series(headers)
+    check_kind(headers)
+    sop_uids = [required_uid(header, "SOPInstanceUID") for header in headers]
+    _check_common(headers)
+    check_count(headers)
+    grid = stack(headers)
+    for header in headers:
+        check_transfer_syntax(header)
+    ordered = tuple(headers[index] for index in grid.order)
+    volume = _decode_volume(ordered, [sources[index] for index in grid.order], grid)
+    thickness = number(ordered[0], "SliceThickness") or 0.0
+    return SourceSeries(
+        volume=volume,
+        headers=ordered,
+        fingerprint=fingerprint(text(ordered[0], "SeriesInstanceUID"), sop_uids),
+        slice_thickness=thickness if np.isfinite(thickness) and thickness > 0 else grid.geometry.spacing[0],
+    )
+
+
+def _check_common(headers: Sequence[Dataset]) -> None:
+    for header in headers:
+        required_uid(header, "StudyInstanceUID")
+    frames = {required_uid(header, "FrameOfReferenceUID") for header in headers}
+    if len(frames) > 1:
+        refuse(
+            Refusal.MIXED_FRAME_OF_REFERENCE,
+            f"all slices must lie in one frame of reference, got {len(frames)}; split the series by acquisition",
+        )
+
+
+def _decode_volume(headers: Sequence[Dataset], sources: Sequence[Path | Dataset], grid: Stack) -> Volume:
+    _, rows, columns = grid.geometry.shape
+    first = slice_hu(
+        sources[0], headers[0], (rows, columns)
+    )  # before the memory of a whole volume is asked for
+    hu = np.empty(grid.geometry.shape, np.float32)
+    hu[0] = first
+    for index in range(1, len(headers)):
+        hu[index] = slice_hu(sources[index], headers[index], (rows, columns))
+    return Volume(hu, grid.geometry)
