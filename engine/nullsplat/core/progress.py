@@ -1,8 +1,9 @@
 """How long-running work says how far it is, and hears that it should stop."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Receives progress; may raise `Cancelled` to stop the work at the next safe point."""
 

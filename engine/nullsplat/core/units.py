@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import numpy as np
 from jaxtyping import Float
-from numpy import ndarray
 
 MU_WATER = 0.0192
 """Linear attenuation of water in 1/mm at about 70 keV, the effective energy of a 120 kV CT."""
@@ -12,14 +10,18 @@ MU_WATER = 0.0192
 HU_AIR = -1000.0
 
 
-def hu_to_mu(hu: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
-    """Attenuation mu = mu_water (1 + HU/1000) in 1/mm; HU below -1000 is air, mu = 0."""
-    return np.maximum(hu - HU_AIR, 0) * hu.dtype.type(MU_WATER / 1000)
+def hu_to_mu(hu: Float[Any, "*shape"]) -> Float[Any, "*shape"]:
+    """Attenuation mu = mu_water (1 + HU/1000) in 1/mm, for arrays and tensors.
+
+    It is linear on purpose: clipping at air would not commute with averaging, and would turn zero-mean noise
+    in air into a positive line integral. Clip to `HU_AIR` first where negative attenuation cannot be used.
+    """
+    return (hu - HU_AIR) * (MU_WATER / 1000)
 
 
-def mu_to_hu(mu: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
-    """Hounsfield units of an attenuation in 1/mm."""
-    return mu * mu.dtype.type(1000 / MU_WATER) + mu.dtype.type(HU_AIR)
+def mu_to_hu(mu: Float[Any, "*shape"]) -> Float[Any, "*shape"]:
+    """Hounsfield units of an attenuation in 1/mm, for arrays and tensors."""
+    return mu * (1000 / MU_WATER) + HU_AIR
 
 
 def hu_difference_to_mu(difference: Any) -> Any:

@@ -1,0 +1,61 @@
+"""Progress of named stages on a console: bars on a terminal, plain lines in a log or a pipe."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+_LINE_EVERY_FRACTION = 0.1
+_LINE_EVERY_SECONDS = 5.0
+
+
+class StageDisplay:
+    """Context manager that shows how far each stage is.
+
+    Call it with the stage's name, its fraction in [0, 1] and a short note, as often as wanted: elsewhere than on a
+    terminal only the first, the last and a few calls in between become lines.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console()
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._last: dict[str, tuple[float, float]] = {}
+
+    def __enter__(self) -> "StageDisplay":
+        """Draw the bars, if there is a terminal to draw on."""
+        if self._console.is_terminal:
+            columns = (TextColumn("    {task.description:12}"), BarColumn(40), TaskProgressColumn())
+            notes = TextColumn("[dim]{task.fields[note]}", table_column=None)
+            self._bars = Progress(*columns, TimeElapsedColumn(), notes, console=self._console)
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the bars as they are."""
+        if self._bars is not None:
+            self._bars.stop()
+
+    def __call__(self, stage: str, fraction: float, note: str = "") -> None:
+        """Show that `stage` is at `fraction`."""
+        fraction = min(max(fraction, 0.0), 1.0)
+        if self._bars is None:
+            self._line(stage, fraction, note)
+            return
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=1.0, note=note)
+        self._bars.update(self._tasks[stage], completed=fraction, note=note)
+
+    def _line(self, stage: str, fraction: float, note: str) -> None:
+        now = time.monotonic()
+        before, shown_at = self._last.get(stage, (-1.0, 0.0))
+        finished = fraction >= 1 > before
+        further = fraction - before >= _LINE_EVERY_FRACTION and now - shown_at >= _LINE_EVERY_SECONDS
+        if before < 0 or finished or further:
+            self._last[stage] = (fraction, now)
+            self._console.print(
+                f"    {stage:<12}{fraction:>5.0%}  {note}".rstrip(), highlight=False, markup=False
+            )

@@ -1,0 +1,50 @@
+"""Named settings: `preview` for two CPU cores, `standard` for one GPU, `paper` for comparison with the paper."""
+
+from dataclasses import dataclass
+
+from nullsplat.physics.total_variation import TotalVariation
+from nullsplat.prior.sampling import SamplingConfig
+from nullsplat.splat.fit_config import PAPER, PREVIEW, STANDARD, FitConfig
+
+_OPEN = (0.0, None)
+"""Air is the lowest value there is; metal may be anything."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The settings that a preset stands for; see `PipelineConfig`."""
+
+    views: int
+    consistent_base: bool
+    base: TotalVariation
+    sampling: SamplingConfig
+    fit: FitConfig
+    finish: TotalVariation
+
+
+PRESETS: dict[str, Preset] = {
+    "preview": Preset(
+        views=40,
+        consistent_base=True,
+        base=TotalVariation(iterations=40, bounds=_OPEN),
+        sampling=SamplingConfig(steps=4, eta=0.5, start_sigma=0.05, batch=2, shared_views=4),
+        fit=PREVIEW,
+        finish=TotalVariation(iterations=6, step=5e-4, bounds=_OPEN),
+    ),
+    "standard": Preset(
+        views=100,
+        consistent_base=True,
+        base=TotalVariation(iterations=60, bounds=_OPEN),
+        sampling=SamplingConfig(steps=10, eta=0.5, start_sigma=0.1, batch=16, shared_views=4),
+        fit=STANDARD,
+        finish=TotalVariation(iterations=10, step=5e-4, bounds=_OPEN),
+    ),
+    "paper": Preset(
+        views=100,
+        consistent_base=False,
+        base=TotalVariation(iterations=0, bounds=_OPEN),
+        sampling=SamplingConfig(steps=50, eta=0.99, start_sigma=None, batch=4),
+        fit=PAPER,
+        finish=TotalVariation(iterations=0, bounds=_OPEN),
+    ),
+}

@@ -1,0 +1,137 @@
+"""The three stages of a run. Each reads the workspace, writes its files and marks itself done; done work is kept."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nullsplat.core.measure import Stopwatch
+from nullsplat.core.progress import Progress
+from nullsplat.core.volume import Volume
+from nullsplat.physics.consistency import residual
+from nullsplat.physics.noise import estimate_noise
+from nullsplat.physics.null_space import null_space_part
+from nullsplat.physics.upsampling import upsample_cubic
+from nullsplat.pipeline.base_volume import base_volume, refine
+from nullsplat.pipeline.config import PipelineConfig
+from nullsplat.pipeline.forward_model import ForwardModel, forward_model
+from nullsplat.pipeline.intensity import LOWEST_HU
+from nullsplat.pipeline.stage1 import sample_projections
+from nullsplat.pipeline.stage2 import splat_residual
+from nullsplat.pipeline.workspace import Workspace
+from nullsplat.prior.weights import model_hash
+
+Stage = Callable[[Workspace, PipelineConfig, torch.device, Progress], None]
+
+_BASE_SHARE = 0.25
+
+
+def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
+    """Base volume and super-resolved projections.
+
+    Raises:
+        GeometryError: the source's grid cannot be refined as asked.
+        WeightsError: the prior is missing or damaged.
+        StorageError: the workspace cannot be written.
+    """
+    if ws.is_done("stage1"):
+        return
+    with Stopwatch() as cost:
+        lr_hu, model = _measured(ws, config, device)
+        noise_hu = estimate_noise(lr_hu.cpu().numpy())
+        base_hu = base_volume(lr_hu, model, config, noise_hu, lambda f, note="": progress(f * _BASE_SHARE, "base volume"))
+        found = sample_projections(
+            lr_hu,
+            base_hu,
+            model,
+            config,
+            noise_hu,
+            lambda f, note="": progress(_BASE_SHARE + f * (1 - _BASE_SHARE), note),
+        )
+        ws.save_arrays("base", hu=base_hu)
+        ws.save_arrays("projections", mean=found.mean, deviation=found.deviation)
+        ws.save_json("stage1", {"noise_hu": noise_hu, "columns": found.model.lr_beam.columns})
+    ws.mark_done("stage1", cost)
+
+
+def run_stage2(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
+    """Signed Gaussians that explain what the projections show beyond the base.
+
+    Raises:
+        UnreadableFile: stage 1 has not been run.
+        StorageError: the workspace cannot be written.
+    """
+    if ws.is_done("stage2"):
+        return
+    with Stopwatch() as cost:
+        _, model = _measured(ws, config, device)
+        found = ws.load_json("stage1")
+        residual_hu = splat_residual(
+            ws.load_tensor("base", "hu", device),
+            ws.load_tensor("projections", "mean", device),
+            ws.load_tensor("projections", "deviation", device),
+            model.with_columns(found["columns"]),
+            config,
+            progress,
+        )
+        ws.save_arrays("residual", hu=residual_hu)
+    ws.mark_done("stage2", cost)
+
+
+def run_consistency(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
+    """The reality check in 3D, the finished volume and the report.
+
+    Raises:
+        UnreadableFile: stages 1 and 2 have not been run.
+        StorageError: the workspace cannot be written.
+    """
+    if ws.is_done("consistency"):
+        return
+    with Stopwatch() as cost:
+        lr_hu, model = _measured(ws, config, device)
+        noise_hu = ws.load_json("stage1")["noise_hu"]
+        hu = ws.load_tensor("base", "hu", device) + ws.load_tensor("residual", "hu", device)
+        hu = refine(hu.clamp_(min=LOWEST_HU), lr_hu, model, config, noise_hu, progress)
+        figures = _figures(hu, lr_hu, model)
+        ws.save_result(Volume(hu.cpu().numpy(), model.hr))
+    costs = {"stage1": ws.cost("stage1"), "stage2": ws.cost("stage2"), "consistency": dataclasses.asdict(cost)}
+    ws.save_json("report", {**figures, "noise_hu": noise_hu, **_provenance(config, device), "stages": costs})
+    ws.mark_done("consistency", cost)
+
+
+RUNNERS: dict[str, Stage] = {"stage1": run_stage1, "stage2": run_stage2, "consistency": run_consistency}
+
+
+def _measured(
+    ws: Workspace, config: PipelineConfig, device: torch.device
+) -> tuple[Float[Tensor, "m n o"], ForwardModel]:
+    """The source in HU on the device, nothing below the lowest HU, and the operators for its grid."""
+    source = ws.source()
+    hu = torch.from_numpy(source.hu).to(device).clamp(min=LOWEST_HU).contiguous()
+    return hu, forward_model(source.geometry, config)
+
+
+def _figures(hu: Float[Tensor, "z y x"], lr_hu: Float[Tensor, "m n o"], model: ForwardModel) -> dict[str, float]:
+    """How well the result agrees with the measurement, and how much of it the measurement cannot see."""
+    difference = residual(hu, lr_hu, model.volume_op)
+    imagined = null_space_part(hu - upsample_cubic(lr_hu, model.hr.shape), model.volume_op)
+    return {
+        "lr_consistency_rmse_hu": float(difference.square().mean().sqrt()),
+        "lr_consistency_max_hu": float(difference.abs().max()),
+        "null_space_rms_hu": float(imagined.square().mean().sqrt()),
+    }
+
+
+def _provenance(config: PipelineConfig, device: torch.device) -> dict[str, Any]:
+    return {
+        "preset": config.preset,
+        "scale": list(config.scale),
+        "seed": config.seed,
+        "samples": config.sampling.samples,
+        "config_hash": config.hash,
+        "model_hash": model_hash(),
+        "device": device.type,
+    }

@@ -1,0 +1,171 @@
+"""The files of one run: written whole or not at all, so that a run can be taken up after any interruption."""
+
+import dataclasses
+import errno
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nullsplat.core.errors import ConfigurationError, StorageError, UnreadableFile
+from nullsplat.core.measure import Cost
+from nullsplat.core.volume import Geometry, Volume
+
+STAGES = ("stage1", "stage2", "consistency")
+
+
+class Workspace:
+    """A folder with the source volume, what each stage made of it, and what each stage took."""
+
+    def __init__(self, path: Path) -> None:
+        """Use `path`, which is made if it is not there."""
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+
+    def claim(self, volume: Volume, config_hash: str) -> None:
+        """Make this the folder of one source and one configuration.
+
+        Raises:
+            ConfigurationError: the folder holds another run.
+            StorageError: the folder cannot be written.
+        """
+        mine = {"source_sha256": hashlib.sha256(volume.hu.tobytes()).hexdigest(), "config_hash": config_hash}
+        if self._file("run", "json").exists() and self.load_json("run") != mine:
+            raise ConfigurationError(
+                f"{self.path} holds a run of another source or with other settings; give an empty folder"
+            )
+        self.save_json("run", mine)
+
+    def save_source(self, volume: Volume) -> None:
+        """Keep the measured volume.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        self.save_arrays("source", hu=volume.hu)
+        self.save_json("geometry", dataclasses.asdict(volume.geometry))
+
+    def source(self) -> Volume:
+        """The measured volume.
+
+        Raises:
+            UnreadableFile: it was never saved, or is damaged.
+        """
+        stored = self.load_json("geometry")
+        axes = tuple(tuple(axis) for axis in stored["axes"])
+        geometry = Geometry(tuple(stored["shape"]), tuple(stored["spacing"]), tuple(stored["origin"]), axes)  # type: ignore[arg-type]
+        return Volume(self.load_arrays("source")["hu"], geometry)
+
+    def save_result(self, volume: Volume) -> None:
+        """Keep the super-resolved volume; its geometry follows from the source's.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        self.save_arrays("result", hu=volume.hu)
+
+    def result(self) -> Volume:
+        """The super-resolved volume.
+
+        Raises:
+            UnreadableFile: the run is not finished, or the file is damaged.
+        """
+        hu = self.load_arrays("result")["hu"]
+        return Volume(hu, self.source().geometry.resampled(hu.shape))
+
+    def report(self) -> dict[str, Any]:
+        """Figures of the run.
+
+        Raises:
+            UnreadableFile: the run is not finished.
+        """
+        return self.load_json("report")
+
+    def is_done(self, stage: str) -> bool:
+        """Whether a stage has finished."""
+        return self._file(stage, "done.json").exists()
+
+    def mark_done(self, stage: str, cost: Cost) -> None:
+        """Say that a stage has finished, and what it took; written after all of its files."""
+        self.save_json(f"{stage}.done", dataclasses.asdict(cost))
+
+    def cost(self, stage: str) -> dict[str, float]:
+        """What a finished stage took: seconds, peak_memory_mib, peak_gpu_memory_mib."""
+        return self.load_json(f"{stage}.done")
+
+    def save_arrays(self, name: str, **arrays: Float[np.ndarray, "..."] | Float[Tensor, "..."]) -> None:
+        """Write arrays under a name.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        plain = {k: a.cpu().numpy() if isinstance(a, Tensor) else a for k, a in arrays.items()}
+
+        def write(file: BinaryIO) -> None:
+            np.savez(file, **plain)  # type: ignore[arg-type]
+
+        self._write(self._file(name, "npz"), write)
+
+    def load_arrays(self, name: str) -> dict[str, Float[np.ndarray, "..."]]:
+        """Read arrays back.
+
+        Raises:
+            UnreadableFile: missing or damaged.
+        """
+        path = self._file(name, "npz")
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return {key: stored[key] for key in stored.files}
+        except (OSError, ValueError) as error:
+            raise UnreadableFile(f"{path.name} of this run is missing or damaged: {error}; start it again") from error
+
+    def load_tensor(self, name: str, key: str, device: torch.device) -> Float[Tensor, "..."]:
+        """One array as a tensor on a device.
+
+        Raises:
+            UnreadableFile: missing or damaged.
+        """
+        return torch.from_numpy(self.load_arrays(name)[key]).to(device)
+
+    def save_json(self, name: str, content: dict[str, Any]) -> None:
+        """Write a small JSON file.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        text = json.dumps(content, indent=2).encode()
+        self._write(self._file(name, "json"), lambda file: file.write(text))
+
+    def load_json(self, name: str) -> dict[str, Any]:
+        """Read a JSON file back.
+
+        Raises:
+            UnreadableFile: missing or damaged.
+        """
+        path = self._file(name, "json")
+        try:
+            content: dict[str, Any] = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise UnreadableFile(f"{path.name} of this run is missing or damaged: {error}; start it again") from error
+        return content
+
+    def _file(self, name: str, suffix: str) -> Path:
+        return self.path / f"{name}.{suffix}"
+
+    @staticmethod
+    def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
+        partial = path.with_name(path.name + ".partial")
+        try:
+            with partial.open("wb") as file:
+                write(file)
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error.strerror or error)
+            raise StorageError(f"{path.name} cannot be written: {full}; free space and run again") from error

@@ -1,0 +1,205 @@
+"""The projection-domain sampler: DDNM and DDNM+ around an unconditional X-ray prior, as a diffusers pipeline."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DModel
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import pad
+
+from nullsplat.core.errors import GeometryError
+from nullsplat.core.progress import Progress, silent
+from nullsplat.physics.degradation import Separable
+from nullsplat.physics.null_space import ddnm_plus, ddnm_plus_noise
+from nullsplat.prior.sampling import SamplingConfig, view_noise, visited_timesteps
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured, in network range.
+
+    Attributes:
+        y: measured projections, [view, low-resolution z, low-resolution u].
+        op: the degradation A that made them from the wanted projections.
+        sigma_y: standard deviation of their noise.
+    """
+
+    y: Float[Tensor, "v m n"]
+    op: Separable
+    sigma_y: float
+
+
+@dataclass(frozen=True)
+class SampledProjections:
+    """What the prior made of a measurement, in network range.
+
+    Attributes:
+        mean: mean of the samples.
+        deviation: their standard deviation per pixel; zero for a single sample.
+    """
+
+    mean: Float[Tensor, "v z u"]
+    deviation: Float[Tensor, "v z u"]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """Coefficients of one reverse step from timestep t to the next noise level."""
+
+    t: int
+    alpha_bar: float
+    next_alpha_bar: float
+    eta: float
+
+    @property
+    def a_next(self) -> float:
+        return float(self.next_alpha_bar**0.5)
+
+    @property
+    def sigma_next(self) -> float:
+        """Fresh noise of this step: DDNM's c1 = eta sqrt(1 - alpha_bar_next)."""
+        return float(self.eta * (1 - self.next_alpha_bar) ** 0.5)
+
+    @property
+    def kept(self) -> float:
+        """Predicted noise that is kept: DDNM's c2."""
+        return float((1 - self.eta**2) ** 0.5 * (1 - self.next_alpha_bar) ** 0.5)
+
+    @property
+    def level(self) -> float:
+        """Noise relative to signal at timestep t."""
+        return float(((1 - self.alpha_bar) / self.alpha_bar) ** 0.5)
+
+
+class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
+    """Samples projections that the prior finds likely and the measurement allows.
+
+    `save_pretrained` and `from_pretrained` are those of diffusers.
+    """
+
+    def __init__(self, unet: UNet2DModel, scheduler: DDIMScheduler) -> None:
+        """Take a noise-predicting network and the schedule it was trained with."""
+        super().__init__()
+        self.register_modules(unet=unet, scheduler=scheduler)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        measurement: Measurement,
+        config: SamplingConfig,
+        start: Float[Tensor, "v z u"] | None = None,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> SampledProjections:
+        """Draw `config.samples` samples for every view.
+
+        Args:
+            measurement: what was measured.
+            config: how to sample.
+            start: first guess in network range; needed when `config.start_sigma` is given.
+            seed: of all noise; the same seed gives the same samples.
+            progress: told after every batch of views.
+
+        Raises:
+            GeometryError: the measurement or the first guess does not fit the operator.
+        """
+        if config.sigma_y is not None:
+            measurement = replace(measurement, sigma_y=config.sigma_y)
+        self._check(measurement, config, start)
+        total = torch.zeros(len(measurement.y), *measurement.op.hr_shape[-2:])
+        squares = torch.zeros_like(total)
+        for k in range(config.samples):
+
+            def report(fraction: float, note: str = "", k: int = k) -> None:
+                progress((k + fraction) / config.samples, f"sample {k + 1} of {config.samples}, {note}")
+
+            sample = self._sample(measurement, config, start, (seed, k), report)
+            total += sample
+            squares += sample**2
+        mean = total / config.samples
+        spread = max(config.samples - 1, 1)
+        variance = (squares - config.samples * mean**2).clamp_min(0) / spread
+        return SampledProjections(mean, variance.sqrt())
+
+    def _sample(
+        self, measurement: Measurement, config: SamplingConfig, start: Tensor | None, seed: tuple[int, int], progress: Progress
+    ) -> Float[Tensor, "v z u"]:
+        """One sample of every view, batch by batch; on the CPU."""
+        steps = self._steps(config)
+        shape = (len(measurement.y), *measurement.op.hr_shape[-2:])
+        noises = [view_noise(shape, config.shared_views, seed[0], "stage1", seed[1], i) for i in range(len(steps))]
+        out = torch.empty(shape)
+        for first in range(0, shape[0], config.batch):
+            part = slice(first, first + config.batch)
+            local = Measurement(measurement.y[part].to(self.device), measurement.op, measurement.sigma_y)
+            guess = None if start is None else start[part].to(self.device)
+            out[part] = self._reverse(local, steps, guess, [n[part].to(self.device) for n in noises]).cpu()
+            done = min(first + config.batch, shape[0])
+            progress(done / shape[0], f"view {done} of {shape[0]}")
+        return out
+
+    def _reverse(self, measurement: Measurement, steps: list[_Step], start: Tensor | None, noises: list[Tensor]) -> Tensor:
+        """The reverse diffusion of one batch of views."""
+        a0 = steps[0].alpha_bar
+        if start is None:
+            x = noises[0]
+        else:
+            x = a0**0.5 * start + (1 - a0) ** 0.5 * noises[0]
+        for i, step in enumerate(steps):
+            eps = self._predict_noise(x, step.t)
+            x0 = (x - (1 - step.alpha_bar) ** 0.5 * eps) / step.alpha_bar**0.5
+            if i == len(steps) - 1:
+                return _settle(x0, measurement, step.level)
+            constraint = (measurement.op, measurement.sigma_y, step.a_next, step.sigma_next)
+            x0 = ddnm_plus(x0, measurement.y, *constraint)
+            fresh = ddnm_plus_noise(noises[i + 1], *constraint)
+            x = step.a_next * x0 + step.kept * eps + fresh
+        raise AssertionError("a sampler has at least one step")
+
+    def _predict_noise(self, x: Float[Tensor, "b z u"], t: int) -> Float[Tensor, "b z u"]:
+        """Run the network on images of any size, padded to what its down-sampling needs."""
+        multiple = 2 ** (len(self.unet.config.block_out_channels) - 1)
+        height, width = x.shape[1:]
+        bottom, right = -height % multiple, -width % multiple
+        padded = pad(x[:, None], (0, right, 0, bottom), mode="replicate")
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=_fast_bfloat16(self.device)):
+            predicted: Tensor = self.unet(padded, t).sample
+        return predicted[:, 0, :height, :width].float()
+
+    def _steps(self, config: SamplingConfig) -> list[_Step]:
+        alphas = self.scheduler.alphas_cumprod
+        visited = visited_timesteps(alphas, config)
+        following: list[Any] = [*visited[1:], None]
+        return [
+            _Step(t, float(alphas[t]), 1.0 if later is None else float(alphas[later]), config.eta)
+            for t, later in zip(visited, following, strict=True)
+        ]
+
+    @staticmethod
+    def _check(measurement: Measurement, config: SamplingConfig, start: Tensor | None) -> None:
+        wanted = (len(measurement.y), *measurement.op.hr_shape[-2:])
+        if config.start_sigma is not None and start is None:
+            raise GeometryError("start_sigma was given without a first guess; pass start, or start_sigma=None")
+        if start is not None and tuple(start.shape) != wanted:
+            raise GeometryError(f"the first guess must have shape {wanted}, got {tuple(start.shape)}")
+
+
+def _settle(x0: Tensor, measurement: Measurement, level: float) -> Tensor:
+    """Hold the last estimate to the measurement, as far as the measurement is the more certain of the two.
+
+    DDNM+ has nothing to say when no noise is left to add. The estimate is then about as uncertain as the
+    noise that was just removed (`level`), the measurement as sigma_y / s; the gain is the Wiener one.
+    """
+    trust = (measurement.sigma_y / level) ** 2
+    return x0 + measurement.op.filtered_pinv(
+        measurement.y - measurement.op.forward(x0), lambda s: s**2 / (s**2 + trust)
+    )
+
+
+def _fast_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is done in hardware: on GPUs that train with it, and on CPUs that have the instructions."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # torch has no public question for it

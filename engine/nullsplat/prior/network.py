@@ -1,0 +1,49 @@
+"""The denoising network and its noise schedule, both from diffusers."""
+
+from diffusers import DDIMScheduler, UNet2DModel
+
+from nullsplat.core.errors import ConfigurationError
+
+TRAIN_STEPS = 1000
+
+_CHANNELS: dict[str, tuple[int, ...]] = {
+    "small": (32, 48, 64, 96),
+    "base": (64, 128, 192, 256),
+}
+
+
+def build_unet(size: str) -> UNet2DModel:
+    """A fresh unconditional UNet for single-channel projections.
+
+    Args:
+        size: `small` (trainable on a CPU) or `base` (for a GPU).
+
+    Raises:
+        ConfigurationError: an unknown size.
+    """
+    if size not in _CHANNELS:
+        raise ConfigurationError(f"network size must be one of {', '.join(_CHANNELS)}, got {size!r}")
+    channels = _CHANNELS[size]
+    return UNet2DModel(
+        in_channels=1,
+        out_channels=1,
+        block_out_channels=channels,
+        layers_per_block=1 if size == "small" else 2,
+        down_block_types=("DownBlock2D",) * len(channels),
+        up_block_types=("UpBlock2D",) * len(channels),
+        add_attention=size != "small",
+        norm_num_groups=8,
+    )
+
+
+def build_scheduler() -> DDIMScheduler:
+    """The paper's schedule: linear beta from 1e-4 to 0.02 in 1000 steps, noise prediction."""
+    return DDIMScheduler(
+        num_train_timesteps=TRAIN_STEPS,
+        beta_start=1e-4,
+        beta_end=0.02,
+        beta_schedule="linear",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        prediction_type="epsilon",
+    )

@@ -1,0 +1,83 @@
+"""How the reverse diffusion is run: where it starts, which noise levels it visits, how much noise it adds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nullsplat.core.errors import ConfigurationError
+from nullsplat.core.seeds import torch_generator
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """Settings of the reverse diffusion.
+
+    Attributes:
+        steps: network evaluations per sample.
+        eta: share of the noise that is fresh at each step; the rest is the network's own estimate (DDNM's c1, c2).
+        start_sigma: noise level, relative to the signal, at which a given first guess enters; None starts
+            from pure noise as the paper does.
+        samples: independent samples K, whose mean and standard deviation are returned.
+        batch: views per network evaluation.
+        shared_views: neighbouring views between which noise is interpolated; 1 gives every view its own.
+        sigma_y: noise of the measurement in network range; None takes the estimate of the caller.
+    """
+
+    steps: int = 50
+    eta: float = 0.99
+    start_sigma: float | None = None
+    samples: int = 1
+    batch: int = 4
+    shared_views: int = 1
+    sigma_y: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse settings that mean nothing.
+
+        Raises:
+            ConfigurationError: a count below 1, eta outside [0, 1], or a start level that is not positive.
+        """
+        if min(self.steps, self.samples, self.batch, self.shared_views) < 1:
+            raise ConfigurationError(f"steps, samples, batch and shared_views must be at least 1, got {self}")
+        if not 0 <= self.eta <= 1:
+            raise ConfigurationError(f"eta must lie in [0, 1], got {self.eta}")
+        if self.start_sigma is not None and self.start_sigma <= 0:
+            raise ConfigurationError(f"start_sigma must be positive, got {self.start_sigma}")
+
+
+def visited_timesteps(alphas_cumprod: Float[Tensor, " t"], config: SamplingConfig) -> list[int]:
+    """The timesteps of one run, from the noisiest down.
+
+    From pure noise they are evenly spaced in t, as in the paper. From a first guess they are evenly spaced
+    in log(noise / signal) from `start_sigma` down to the schedule's first level, where the network is asked
+    about details of the size that is missing.
+    """
+    if config.start_sigma is None:
+        stride = len(alphas_cumprod) / config.steps
+        return [round(len(alphas_cumprod) - 1 - i * stride) for i in range(config.steps)]
+    levels = ((1 - alphas_cumprod) / alphas_cumprod).sqrt().numpy()
+    first = float(max(config.start_sigma, levels[0]))
+    wanted = np.geomspace(first, levels[0], config.steps) if config.steps > 1 else np.array([first])
+    nearest = {int(np.abs(np.log(levels) - np.log(level)).argmin()) for level in wanted}
+    return sorted(nearest, reverse=True)
+
+
+def view_noise(
+    shape: tuple[int, int, int], shared_views: int, seed: int, *purpose: str | int
+) -> Float[Tensor, "v z u"]:
+    """Standard normal noise for all views, interpolated between anchors that are `shared_views` apart.
+
+    The interpolation turns from one anchor to the next on a circle, so that the variance stays 1 everywhere.
+    """
+    views = shape[0]
+    anchors = -(-views // shared_views) + 1
+    drawn = torch.randn((anchors, *shape[1:]), generator=torch_generator(seed, *purpose))
+    if shared_views == 1:
+        return drawn[:views]
+    position = torch.arange(views) / shared_views
+    left = position.long()
+    turn = ((position - left) * (torch.pi / 2))[:, None, None]
+    return torch.cos(turn) * drawn[left] + torch.sin(turn) * drawn[left + 1]

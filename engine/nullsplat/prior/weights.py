@@ -1,0 +1,82 @@
+"""The prior that comes with the package: where it lies, whether it is intact, how it is loaded."""
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, UNet2DModel
+
+from nullsplat.core.errors import WeightsError
+
+PACKAGED = Path(__file__).parent / "weights" / "xray-small"
+MANIFEST = "nullsplat.json"
+UNET_FILE = "unet/diffusion_pytorch_model.safetensors"
+
+
+def manifest(folder: Path = PACKAGED) -> dict[str, Any]:
+    """The manifest of a prior: its name, the checksum of its weights, what it was trained on.
+
+    Raises:
+        WeightsError: there is no readable manifest.
+    """
+    path = folder / MANIFEST
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"a prior needs a readable {MANIFEST} in its folder, {path} is not ({error}); "
+            "reinstall nullsplat, or train one with `nullsplat train-prior`"
+        ) from error
+    return content
+
+
+def model_hash(folder: Path = PACKAGED) -> str:
+    """SHA-256 of the weights as the manifest states it, 64 hexadecimal digits.
+
+    Raises:
+        WeightsError: there is no readable manifest.
+    """
+    return str(manifest(folder)["sha256"])
+
+
+def verify(folder: Path = PACKAGED) -> None:
+    """Compare the weights with the manifest's checksum.
+
+    Raises:
+        WeightsError: the weights are missing or are not the ones the manifest names.
+    """
+    expected = model_hash(folder)
+    try:
+        got = checksum(folder / UNET_FILE)
+    except OSError as error:
+        raise WeightsError(f"the prior's weights cannot be read: {error}; reinstall nullsplat") from error
+    if got != expected:
+        raise WeightsError(
+            f"the prior's weights must have SHA-256 {expected}, {folder / UNET_FILE} has {got}; reinstall nullsplat"
+        )
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.cache
+def load(folder: Path = PACKAGED) -> tuple[UNet2DModel, DDIMScheduler]:
+    """Network and schedule of a prior, on the CPU, in evaluation mode.
+
+    Raises:
+        WeightsError: the weights are missing, damaged or of another architecture.
+    """
+    verify(folder)
+    try:
+        unet = UNet2DModel.from_pretrained(folder / "unet", local_files_only=True, torch_dtype=torch.float32)
+        scheduler = DDIMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"the prior in {folder} cannot be loaded: {error}") from error
+    unet.eval().requires_grad_(False)
+    return unet, scheduler
