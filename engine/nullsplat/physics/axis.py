@@ -1,0 +1,152 @@
+"""The degradation along one axis: a point-spread function, then sampling, as a small dense matrix with its SVD."""
+
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from nullsplat.core.errors import GeometryError
+
+FWHM_PER_SIGMA = 2.3548
+"""Full width at half maximum of a Gaussian, in standard deviations."""
+
+RANK_TOLERANCE = 1e-3
+"""Singular values below this fraction of the largest count as zero: their inverse would only amplify rounding."""
+
+
+@dataclass(frozen=True)
+class PointSpread:
+    """How one low-resolution sample averages over an axis.
+
+    Attributes:
+        kind: `gaussian` (in-plane resolution), `box` (slice thickness) or `point` (no average).
+        width: FWHM of the Gaussian or full width of the box, in distances between low-resolution samples.
+            Slices that are twice as thick as they are far apart have width 2.
+    """
+
+    kind: Literal["gaussian", "box", "point"] = "gaussian"
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a width that is no width.
+
+        Raises:
+            GeometryError: the width is not positive and finite.
+        """
+        if not (np.isfinite(self.width) and self.width > 0):
+            raise GeometryError(f"a point-spread function needs a positive width, got {self.width}")
+
+
+GAUSSIAN = PointSpread("gaussian")
+BOX = PointSpread("box")
+POINT = PointSpread("point")
+
+
+def sample_centres(n_lr: int, n_hr: int) -> Float[ndarray, " lr"]:
+    """Where low-resolution samples lie, as high-resolution indices: (i + 1/2) s - 1/2 with s = n_hr / n_lr."""
+    return (np.arange(n_lr) + 0.5) * (n_hr / n_lr) - 0.5
+
+
+def degradation_matrix(n_lr: int, n_hr: int, psf: PointSpread) -> Float[ndarray, "lr hr"]:
+    """Rows that average `n_hr` voxels into `n_lr` samples; each row sums to 1, also at the border.
+
+    Args:
+        n_lr: samples.
+        n_hr: voxels; s = n_hr / n_lr need not be an integer.
+        psf: its width is turned into voxels by multiplying with s.
+    Raises:
+        GeometryError: fewer voxels than samples, or none.
+    """
+    if not 1 <= n_lr <= n_hr:
+        raise GeometryError(f"an axis needs 1 <= low-resolution samples <= voxels, got {n_lr} and {n_hr}")
+    offset = np.arange(n_hr) - sample_centres(n_lr, n_hr)[:, None]
+    width = psf.width * n_hr / n_lr
+    if psf.kind == "gaussian":
+        weights = _gaussian(offset, width / FWHM_PER_SIGMA)
+    elif psf.kind == "box":
+        weights = _overlap(offset, width / 2)
+    else:
+        weights = np.clip(1 - np.abs(offset), 0, None)
+    normalised: ndarray = weights / weights.sum(1, keepdims=True)
+    return normalised
+
+
+def _gaussian(offset: Float[ndarray, "lr hr"], sigma: float) -> Float[ndarray, "lr hr"]:
+    # relative to the nearest voxel, so that a very narrow Gaussian does not underflow to an empty row
+    exponent: ndarray = (np.square(offset).min(1, keepdims=True) - np.square(offset)) / (2 * sigma**2)
+    weights: ndarray = np.exp(exponent)
+    return weights
+
+
+def _overlap(offset: Float[ndarray, "lr hr"], half_width: float) -> Float[ndarray, "lr hr"]:
+    """Length that the box has in common with each voxel, which reaches 1/2 to either side of its centre."""
+    right, left = np.minimum(offset + 0.5, half_width), np.maximum(offset - 0.5, -half_width)
+    overlap: ndarray = np.clip(right - left, 0, None)
+    return overlap
+
+
+@dataclass(frozen=True, eq=False)
+class AxisOperator:
+    """One axis of a separable degradation, with its exact singular value decomposition.
+
+    Attributes:
+        n_lr: low-resolution samples.
+        n_hr: high-resolution voxels.
+        psf: point-spread function; not used where `n_lr == n_hr`, because such an axis is left alone.
+    """
+
+    n_lr: int
+    n_hr: int
+    psf: PointSpread
+    _cast: dict[tuple[str, torch.dtype, torch.device], Tensor] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the axis is left alone."""
+        return self.n_lr == self.n_hr
+
+    @property
+    def scale(self) -> float:
+        """Voxels per sample."""
+        return self.n_hr / self.n_lr
+
+    @cached_property
+    def _float64(self) -> dict[str, Tensor]:
+        """All matrices in double precision: the operator, its pseudo-inverse and its thin SVD."""
+        matrix = degradation_matrix(self.n_lr, self.n_hr, self.psf)
+        u, s, vt = np.linalg.svd(matrix, full_matrices=False)
+        rank = int(np.count_nonzero(s > RANK_TOLERANCE * s[0]))
+        u, s, v = u[:, :rank], s[:rank], vt[:rank].T
+        arrays = {"matrix": matrix, "pinv": (v / s) @ u.T, "u": u, "s": s, "v": v}
+        return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+
+    def factor(
+        self, name: Literal["matrix", "pinv", "u", "s", "v"], like: Float[Tensor, "*shape"]
+    ) -> Float[Tensor, "*matrix"]:
+        """One of the matrices with the data type and on the device of `like`.
+
+        Args:
+            name: `matrix` [lr, hr], `pinv` [hr, lr], or of the thin SVD `u` [lr, rank], `s` [rank], `v` [hr, rank].
+            like: the tensor that will be multiplied.
+        """
+        key = (name, like.dtype, like.device)
+        if key not in self._cast:
+            self._cast[key] = self._float64[name].to(like.device, like.dtype)
+        return self._cast[key]
+
+
+@lru_cache(maxsize=64)
+def axis_operator(n_lr: int, n_hr: int, psf: PointSpread) -> AxisOperator:
+    """The operator of one axis; equal arguments share one decomposition.
+
+    Raises:
+        GeometryError: fewer voxels than samples, or none.
+    """
+    if not 1 <= n_lr <= n_hr:
+        raise GeometryError(f"an axis needs 1 <= low-resolution samples <= voxels, got {n_lr} and {n_hr}")
+    return AxisOperator(n_lr, n_hr, psf)
