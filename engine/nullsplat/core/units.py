@@ -9,6 +9,10 @@ MU_WATER = 0.0192
 
 HU_AIR = -1000.0
 
+LOWEST_HU = -1024.0
+"""Lowest value of a volume. Files mark what lies outside the field of view with anything down to -3024; nothing
+attenuates less than vacuum (-1000), so whoever reads a file raises such values to this one."""
+
 
 def hu_to_mu(hu: Float[Any, "*shape"]) -> Float[Any, "*shape"]:
     """Attenuation mu = mu_water (1 + HU/1000) in 1/mm, for arrays and tensors.

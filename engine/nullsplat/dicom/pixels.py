@@ -14,12 +14,9 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
 from nullsplat.core.errors import UnreadableFile
+from nullsplat.core.units import LOWEST_HU
 from nullsplat.dicom.headers import PARSING_ERRORS, number, quiet_pydicom, required_numbers, text
 from nullsplat.dicom.refusals import Refusal, refuse
-
-AIR = -1024.0
-"""Lowest value that a CT slice holds, in HU. Scanners mark what lies outside their field of view with anything
-from -1024 to -3024; nothing attenuates less than vacuum (-1000), so all of it reads as air."""
 
 PADDING_IS_AIR_BELOW = -900.0
 """A Pixel Padding Value that means more HU than this cannot be told from tissue and is left alone."""
@@ -68,13 +65,13 @@ def slice_hu(source: Path | Dataset, header: Dataset, shape: tuple[int, int]) ->
     padding = _padding(header, slope, intercept)
     if padding is not None:
         low, high = padding
-        hu[(stored >= low) & (stored <= high)] = AIR
+        hu[(stored >= low) & (stored <= high)] = LOWEST_HU
     if not np.isfinite(hu).all():
         refuse(
             Refusal.NOT_FINITE,
             "values in HU must be finite, the rescale makes some infinite; export the series again",
         )
-    clipped: ndarray = np.maximum(hu, np.float32(AIR))
+    clipped: ndarray = np.maximum(hu, np.float32(LOWEST_HU))
     return clipped
 
 

@@ -1,5 +1,6 @@
 """DICOM files on disk, complete or not at all."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pydicom
@@ -42,7 +43,8 @@ def write_file(dataset: Dataset, path: Path) -> None:
             pydicom.dcmwrite(partial, dataset, enforce_file_format=True)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise StorageError(
             f"{path} cannot be written: {error.strerror}; free space or choose another folder"
         ) from error
