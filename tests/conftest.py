@@ -13,7 +13,8 @@ for _name in [name for name in os.environ if name.startswith("NULLSPLAT_")]:
 from jaxtyping import install_import_hook
 
 # Must run before the first import of the engine: every shape annotation is checked by beartype from here on.
-install_import_hook("nullsplat", "beartype.beartype")
+# An int where a float is asked for is fine, as it is for mypy (PEP 484's numeric tower).
+install_import_hook("nullsplat", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 import random
 
