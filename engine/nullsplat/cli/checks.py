@@ -1,0 +1,119 @@
+"""The looks of `nullsplat doctor` that need the engine's own packages."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import torch
+
+from nullsplat.cli.findings import Finding, Level
+from nullsplat.core.errors import ConfigurationError, WeightsError
+from nullsplat.prior import weights
+from nullsplat.service.settings import Settings
+
+GIB = 2**30
+NEEDED_DISK_GIB = 5
+PLUGINS_FOLDER = Path("/usr/share/orthanc/plugins")
+PLUGINS = {
+    "Python": "orthanc-python",
+    "DicomWeb": "orthanc-dicomweb",
+    "WebViewer": "orthanc-webviewer",
+}
+
+
+def prior_weights() -> Finding:
+    """The prior's weights and their checksum."""
+    try:
+        weights.verify()
+        name, digest = weights.manifest()["name"], weights.model_hash()
+    except WeightsError as error:
+        return Finding("Weights", Level.MISSING, str(error))
+    return Finding("Weights", Level.OK, f"{name}, SHA-256 {digest[:12]}... matches")
+
+
+def processor() -> Finding:
+    """A GPU, or how many CPU cores there are."""
+    if torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(0)
+        return Finding("GPU", Level.OK, f"{properties.name} with {properties.total_memory / GIB:.0f} GiB")
+    cores = os.cpu_count() or 1
+    return Finding(
+        "GPU", Level.NOTE, f"none that torch can use; {cores} CPU cores do the work, a chest takes minutes"
+    )
+
+
+def disk(folder: Path) -> Finding:
+    """Room for jobs."""
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(existing).free / GIB
+    if free < NEEDED_DISK_GIB:
+        return Finding(
+            "Disk", Level.MISSING, f"{free:.1f} GiB free at {folder}, {NEEDED_DISK_GIB} are needed; make room"
+        )
+    return Finding("Disk", Level.OK, f"{free:.0f} GiB free at {folder}")
+
+
+def orthanc(needed: bool) -> Iterator[Finding]:
+    """The Orthanc server on this machine and its plugins; only a node that uses another archive can do without."""
+    absent = Level.MISSING if needed else Level.NOTE
+    binary = shutil.which("Orthanc", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if binary is None:
+        yield Finding("Orthanc", absent, "not on this machine. On Debian run: apt-get install orthanc")
+    else:
+        yield Finding("Orthanc", Level.OK, f"{_version(binary)} at {binary}")
+    for name, package in PLUGINS.items():
+        if any(PLUGINS_FOLDER.glob(f"libOrthanc{name}.so*")):
+            yield Finding(f"Orthanc {name}", Level.OK, f"plugin in {PLUGINS_FOLDER}")
+        else:
+            todo = f"not in {PLUGINS_FOLDER}. On Debian run: apt-get install {package}"
+            yield Finding(f"Orthanc {name}", absent, todo)
+
+
+def archive(settings: Settings) -> Finding:
+    """The DICOMweb archive that the settings name."""
+    password = settings.archive_password.get_secret_value() if settings.archive_password else ""
+    credentials = httpx.BasicAuth(settings.archive_username, password) if settings.archive_username else None
+    url = f"{settings.archive_url}/studies?limit=1"
+    todo = "start the archive or correct NULLSPLAT_ARCHIVE_URL"
+    if settings.archive_ca_file is not None:
+        return _answers("Archive", url, todo, auth=credentials, verify=str(settings.archive_ca_file))
+    return _answers("Archive", url, todo, auth=credentials)
+
+
+def engine(settings: Settings) -> Finding:
+    """The engine's own API."""
+    url = f"http://{settings.host}:{settings.port}/readyz"
+    return _answers("Engine", url, "start it with: nullsplat serve")
+
+
+def settings_findings() -> tuple[Settings | None, Finding]:
+    """The service's settings, or why they cannot be used."""
+    if not any(name.startswith("NULLSPLAT_") for name in os.environ):
+        todo = "no NULLSPLAT_ variable is set; `nullsplat serve` and `worker` need some, `sr` and `demo` none"
+        return None, Finding("Settings", Level.NOTE, todo)
+    try:
+        return Settings(), Finding("Settings", Level.OK, "complete")
+    except ConfigurationError as error:
+        return None, Finding("Settings", Level.MISSING, str(error))
+
+
+def _version(binary: str) -> str:
+    done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
+    return (done.stdout.splitlines() or ["unknown version"])[0]
+
+
+def _answers(
+    subject: str, url: str, todo: str, *, auth: httpx.BasicAuth | None = None, verify: str | bool = True
+) -> Finding:
+    get: Callable[..., httpx.Response] = httpx.get
+    try:
+        answer = get(url, auth=auth, verify=verify, timeout=10)
+    except httpx.HTTPError as error:
+        return Finding(subject, Level.MISSING, f"{url} does not answer ({error}); {todo}")
+    if answer.is_success:
+        return Finding(subject, Level.OK, f"{url} answers")
+    what = answer.text.strip()[:200]
+    return Finding(subject, Level.MISSING, f"{url} answers {answer.status_code} {what}; {todo}")

@@ -1,0 +1,50 @@
+"""`nullsplat doctor`: looks at everything that a node needs and says in plain words what is missing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from nullsplat.cli.findings import Finding, Level, packages, python
+
+_STYLE = {Level.OK: "green", Level.NOTE: "yellow", Level.MISSING: "bold red"}
+
+
+def run() -> int:
+    """Print all findings; returns 1 when something that is needed is missing, else 0."""
+    console = Console(soft_wrap=True, highlight=False)
+    missing = 0
+    for finding in findings():
+        missing += finding.level is Level.MISSING
+        style = _STYLE[finding.level]
+        console.print(f"[{style}]{finding.level.value:<9}[/]{finding.subject:<19}", end="")
+        console.print(finding.text, markup=False)
+    verdict = (
+        "all that is needed is there" if not missing else f"{missing} needed thing(s) missing, see above"
+    )
+    console.print(f"\n{verdict}")
+    return 1 if missing else 0
+
+
+def findings() -> Iterator[Finding]:
+    """Everything that is looked at, in the order in which it is worth repairing."""
+    yield python()
+    found = packages()
+    yield found
+    if found.level is Level.OK:
+        yield from _engine_findings()
+
+
+def _engine_findings() -> Iterator[Finding]:
+    # Imported here: these looks cannot even be loaded where a package is missing.
+    from nullsplat.cli import checks  # noqa: PLC0415
+
+    yield checks.prior_weights()
+    yield checks.processor()
+    settings, finding = checks.settings_findings()
+    yield checks.disk(settings.spool if settings else Path.cwd())
+    yield from checks.orthanc(needed=settings is None)
+    yield finding
+    if settings is not None:
+        yield checks.archive(settings)
+        yield checks.engine(settings)

@@ -1,0 +1,48 @@
+"""How a command ends: exit code 2 when the input was bad, 1 when the work failed, and one line that says why."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from nullsplat.core.errors import InputError, NullSplatError
+
+BAD_INPUT = 2
+FAILED = 1
+INTERRUPTED = 130
+
+
+@contextmanager
+def readable_failures(*, debug: bool) -> Iterator[None]:
+    """Turn an error into one line on standard error and an exit code; with `debug` let the traceback through."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("nullsplat: stopped", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    except NullSplatError as error:
+        if debug:
+            raise
+        print(f"nullsplat: {error}", file=sys.stderr)
+        raise typer.Exit(BAD_INPUT if isinstance(error, InputError) else FAILED) from error
+    except OSError as error:
+        if debug:
+            raise
+        print(f"nullsplat: {_describe(error)}", file=sys.stderr)
+        raise typer.Exit(FAILED) from error
+    except typer.Exit:
+        raise
+    except Exception as error:  # the outermost boundary: what was not foreseen is a bug, and says so
+        if debug:
+            raise
+        print(
+            f"nullsplat: a fault of the program: {error!r}; run again with --debug and report it",
+            file=sys.stderr,
+        )
+        raise typer.Exit(FAILED) from error
+
+
+def _describe(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"

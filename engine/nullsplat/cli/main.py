@@ -1,0 +1,125 @@
+"""The `nullsplat` command: options and help texts.
+
+Each command imports its part of the engine only when it runs, so that `--help` is there at once.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import nullsplat
+from nullsplat.cli.failures import readable_failures
+
+app = typer.Typer(
+    name="nullsplat",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="CT super-resolution from one low-dose, thick-slice series. Research use only: not a medical device.",
+)
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the full traceback when something fails.")]
+
+
+class Device(StrEnum):
+    """Which processor computes."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"nullsplat {nullsplat.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(short_help="Super-resolve a DICOM folder or a NIfTI file.")
+def sr(
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="A folder with one CT series, or a .nii/.nii.gz.")
+    ],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUTPUT", help="The same kind as INPUT; a folder must be new or empty.")
+    ],
+    scale: Annotated[
+        str, typer.Option(metavar="Z[,Y,X]", help="How many times finer. One number is for the slices only.")
+    ] = "4",
+    preset: Annotated[str, typer.Option(help="preview, standard or paper.")] = "preview",
+    device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0,
+    samples: Annotated[int, typer.Option(min=1, max=64, help="How many draws are averaged.")] = 1,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Write the run's figures to this file.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Super-resolve a DICOM folder or a NIfTI file, without Orthanc.
+
+    Examples:
+
+    - `nullsplat sr scans/chest/ scans/chest-sr/` makes the slices four times thinner.
+    - `nullsplat sr ct.nii.gz ct-sr.nii.gz --scale 2,2,2 --report run.json`
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.cli.super_resolution import Request, run
+
+        run(Request(source, target, scale, preset, device.value, seed, samples, report))
+
+
+@app.command(short_help="Run the engine's HTTP API.")
+def serve(debug: Debug = False) -> None:
+    """Run the engine's HTTP API, which takes jobs from the Orthanc plugin.
+
+    Settings come from the environment: NULLSPLAT_HOST, NULLSPLAT_PORT, NULLSPLAT_SECRET, NULLSPLAT_DATABASE_URL,
+    NULLSPLAT_SPOOL, NULLSPLAT_ARCHIVE_URL, NULLSPLAT_ARCHIVE_USERNAME and NULLSPLAT_ARCHIVE_PASSWORD.
+    `nullsplat doctor` tells which are missing.
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.cli.processes import run_api
+
+        run_api()
+
+
+@app.command(short_help="Run one worker: it does the jobs.")
+def worker(debug: Debug = False) -> None:
+    """Run one worker process, which does the jobs that the API took; start one for each GPU.
+
+    It reads the same settings as `nullsplat serve`. It may be killed at any time: started again, it goes on with the
+    job where it was.
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.cli.processes import run_worker
+
+        run_worker()
+
+
+@app.command(short_help="Say in plain words what is missing.")
+def doctor(debug: Debug = False) -> None:
+    """Look at this machine and say in plain words what is missing and what to do.
+
+    Exit code 1 when something that is needed is missing.
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.cli.doctor import run
+
+        raise typer.Exit(run())

@@ -1,0 +1,26 @@
+"""The engine's long-running processes, with settings from the environment."""
+
+from nullsplat.service.server import run_server
+from nullsplat.service.settings import Settings
+from nullsplat.service.worker import run_worker as run_jobs
+
+
+def run_api() -> None:
+    """Serve the API until told to stop.
+
+    Raises:
+        ConfigurationError: a setting is missing or wrong.
+        StorageError: the database cannot be used.
+    """
+    run_server(Settings())
+
+
+def run_worker() -> None:
+    """Do jobs until told to stop.
+
+    Raises:
+        ConfigurationError: a setting is missing or wrong.
+        WeightsError: the prior's weights are missing or damaged.
+        StorageError: the database cannot be used.
+    """
+    run_jobs(Settings())

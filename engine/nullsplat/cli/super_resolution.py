@@ -1,0 +1,143 @@
+"""`nullsplat sr`: one series or volume in, its super-resolved counterpart out, without a node."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from nullsplat import __version__
+from nullsplat.core.console import StageDisplay
+from nullsplat.core.device import resolve_device
+from nullsplat.core.errors import ConfigurationError, UnreadableFile
+from nullsplat.core.nifti import is_nifti, read_nifti, write_nifti
+from nullsplat.core.volume import Axes3, Volume
+from nullsplat.dicom.deriving import write_derived
+from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.reading import SourceSeries, read_folder
+from nullsplat.pipeline.config import PipelineConfig, configure
+from nullsplat.pipeline.run import Outcome, super_resolve
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line; see `nullsplat sr --help`."""
+
+    source: Path
+    target: Path
+    scale: str
+    preset: str
+    device: str
+    seed: int
+    samples: int
+    report: Path | None
+
+
+def run(request: Request) -> None:
+    """Do what was asked and say where the result is.
+
+    Raises:
+        InputError: the input, the output or an option cannot be used.
+        NullSplatError: the work failed.
+    """
+    check_paths(request)
+    if is_nifti(request.source):
+        outcome = _process(read_nifti(request.source), request, _configure(request))
+        write_nifti(outcome.volume, request.target)
+    else:
+        outcome = _process_series(read_folder(request.source), request)
+    if request.report is not None:
+        request.report.write_text(json.dumps(outcome.report, indent=2) + "\n")
+    print(f"wrote {request.target}: {_summary(outcome)}")
+
+
+def parse_scale(text: str) -> Axes3:
+    """`Z[,Y,X]` as factors along (z, y, x); one number leaves the axial plane as it is.
+
+    Raises:
+        ConfigurationError: neither one nor three numbers.
+    """
+    try:
+        factors = [float(part) for part in text.split(",")]
+    except ValueError:
+        factors = []
+    if len(factors) == 1:
+        return factors[0], 1.0, 1.0
+    if len(factors) == 3:
+        return factors[0], factors[1], factors[2]
+    raise ConfigurationError(f"--scale must be one number or three, such as 4 or 2,2,2, got {text!r}")
+
+
+def check_paths(request: Request) -> None:
+    """Find out before the long work whether the result can be put where it was asked for.
+
+    Raises:
+        UnreadableFile: no input.
+        ConfigurationError: an output of another kind, one that would overwrite, or a folder that is not there.
+    """
+    source, target = request.source, request.target
+    if not source.exists():
+        raise UnreadableFile(f"INPUT must be a DICOM folder or a .nii/.nii.gz, {source} does not exist")
+    if source.is_file() and not is_nifti(source):
+        raise UnreadableFile(
+            f"INPUT must be a DICOM folder or a .nii/.nii.gz, {source} is another kind of file"
+        )
+    if is_nifti(source) != is_nifti(target):
+        raise ConfigurationError(f"OUTPUT must be of INPUT's kind (folder or .nii/.nii.gz), got {target}")
+    if target.is_dir() and any(target.iterdir()):
+        raise ConfigurationError(
+            f"OUTPUT must be a new or empty folder, {target} holds files; choose another"
+        )
+    for file in (path for path in (target, request.report) if path is not None):
+        if not file.parent.is_dir():
+            raise ConfigurationError(f"{file} needs a folder {file.parent} that is there; create it first")
+
+
+def _process_series(source: SourceSeries, request: Request) -> Outcome:
+    config = _configure(request, source.slice_thickness / source.volume.geometry.spacing[0])
+    outcome = _process(source.volume, request, config)
+    write_derived(
+        source, outcome.volume, _provenance(source, request, config, outcome.report), request.target
+    )
+    return outcome
+
+
+def _configure(request: Request, slice_thickness_ratio: float = 1.0) -> PipelineConfig:
+    return configure(
+        parse_scale(request.scale),
+        request.preset,
+        seed=request.seed,
+        samples=request.samples,
+        slice_thickness_ratio=slice_thickness_ratio,
+    )
+
+
+def _process(volume: Volume, request: Request, config: PipelineConfig) -> Outcome:
+    with StageDisplay() as display:
+        return super_resolve(volume, config, resolve_device(request.device), display)
+
+
+def _provenance(
+    source: SourceSeries, request: Request, config: PipelineConfig, report: dict[str, Any]
+) -> Provenance:
+    return Provenance(
+        fingerprint=source.fingerprint,
+        model_hash=report["model_hash"],
+        config_hash=report["config_hash"],
+        attempt=1,
+        scale=parse_scale(request.scale),
+        preset=request.preset,
+        seed=request.seed,
+        samples=request.samples,
+        steps=config.sampling.steps,
+        lr_consistency_rmse_hu=report["lr_consistency_rmse_hu"],
+        created=datetime.now().astimezone(),
+        software_version=__version__,
+    )
+
+
+def _summary(outcome: Outcome) -> str:
+    slices, rows, columns = outcome.volume.geometry.shape
+    seconds = sum(stage["seconds"] for stage in outcome.report["stages"].values())
+    rmse = outcome.report["lr_consistency_rmse_hu"]
+    return f"{slices} slices of {rows} x {columns}, {seconds:.0f} s, LR-consistency {rmse:.1f} HU"

@@ -1,0 +1,76 @@
+"""A second DICOM node that results are routed to: it stores what it gets, byte for byte as it came."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.events import Event
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.transport import ThreadedAssociationServer
+
+SUCCESS = 0x0000
+OUT_OF_RESOURCES = 0xA700
+
+
+@dataclass
+class Pacs:
+    """A storage SCP on loopback.
+
+    Attributes:
+        folder: where arrived instances are written, one folder for each series.
+        ae_title: what it answers to.
+        port: where it listens; 0 lets the system choose one, and `start` writes down which.
+    """
+
+    folder: Path
+    ae_title: str = "PACS"
+    port: int = 0
+    _server: ThreadedAssociationServer | None = field(default=None, init=False, repr=False)
+
+    def __enter__(self) -> "Pacs":
+        """Start listening."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop listening."""
+        self.stop()
+
+    def start(self) -> None:
+        """Listen in threads of its own until `stop`."""
+        entity = AE(ae_title=self.ae_title)
+        entity.supported_contexts = AllStoragePresentationContexts
+        entity.add_supported_context(Verification)
+        server = entity.start_server(
+            ("127.0.0.1", self.port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)]
+        )
+        if server is None:
+            raise RuntimeError("pynetdicom starts a server of its own when it is told not to block")
+        self.port = int(server.server_address[1])
+        self._server = server
+
+    def stop(self) -> None:
+        """Close the port; associations in progress are aborted."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server = None
+
+    def received(self, series_instance_uid: str) -> dict[str, Path]:
+        """The files that arrived of one series, by SOP Instance UID."""
+        return {path.stem: path for path in (self.folder / series_instance_uid).glob("*.dcm")}
+
+    def _store(self, event: Event) -> int:
+        dataset = event.dataset
+        folder = self.folder / str(dataset.SeriesInstanceUID)
+        target = folder / f"{dataset.SOPInstanceUID}.dcm"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            partial = target.with_suffix(".part")
+            partial.write_bytes(event.encoded_dataset())
+            partial.replace(target)
+        except OSError:
+            return OUT_OF_RESOURCES
+        return SUCCESS
