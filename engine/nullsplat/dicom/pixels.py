@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int16
 from numpy import ndarray
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
@@ -61,7 +62,8 @@ def slice_hu(source: Path | Dataset, header: Dataset, shape: tuple[int, int]) ->
     """
     slope, intercept = _rescale(header)
     stored = _stored(source, shape)
-    hu = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+        hu = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
     padding = _padding(header, slope, intercept)
     if padding is not None:
         low, high = padding
@@ -101,7 +103,7 @@ def _stored(source: Path | Dataset, shape: tuple[int, int]) -> ndarray:
     name = source.name if isinstance(source, Path) else "a slice"
     try:
         with quiet_pydicom():
-            stored = pixel_array(source)
+            stored = pixel_array(dcmread(source) if isinstance(source, Path) else source)
     except OSError as error:
         raise UnreadableFile(f"{name} cannot be read: {error.strerror or 'truncated'}") from error
     except (*PARSING_ERRORS, MemoryError) as error:
