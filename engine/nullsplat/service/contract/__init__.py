@@ -1,0 +1,1 @@
+"""What the Orthanc plugin and the engine say to each other: one JSON Schema, tested from both sides."""

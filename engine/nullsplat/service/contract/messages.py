@@ -1,0 +1,50 @@
+"""The contract's schema at work: checking messages and naming jobs."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+STAGES = ("fetch", "stage1", "stage2", "consistency", "derive", "store")
+STATES = ("queued", "running", "succeeded", "failed", "cancelled")
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema that plugin and engine share."""
+    text = files("nullsplat.service.contract").joinpath("v1.schema.json").read_text()
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def fault(kind: str, message: object) -> str | None:
+    """Say why `message` is not a `kind` of the schema, without repeating any value of it; None if it is one.
+
+    Values stay out because a mistaken sender could put a patient's name anywhere.
+    """
+    error = best_match(_validator(kind).iter_errors(message))
+    if error is None:
+        return None
+    where = error.json_path.replace("$", kind, 1)
+    if error.validator == "required":
+        missing = sorted(set(error.validator_value) - set(error.instance))
+        return f"{where} must have {', '.join(missing)}"
+    if error.validator == "additionalProperties":
+        return f"{where} may only have {', '.join(sorted(error.schema['properties']))}"
+    return f"{where} must satisfy {error.validator} {json.dumps(error.validator_value)}"
+
+
+@functools.cache
+def _validator(kind: str) -> Draft202012Validator:
+    return Draft202012Validator({**schema(), "$ref": f"#/$defs/{kind}"})
+
+
+def job_key(request: Mapping[str, Any]) -> str:
+    """The name of a piece of work: 32 hexadecimal digits that depend on everything but its priority."""
+    work = {name: value for name, value in request.items() if name != "priority"}
+    canonical = json.dumps(work, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]

@@ -1,0 +1,107 @@
+"""The database that API and workers share: its connection and its tables beside those of DBOS."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS
+from sqlalchemy.exc import SQLAlchemyError
+
+from nullsplat.core.errors import ConfigurationError, StorageError
+
+metadata = sa.MetaData()
+
+jobs = sa.Table(
+    "nullsplat_jobs",
+    metadata,
+    sa.Column("key", sa.String(32), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("request", sa.JSON, nullable=False),
+    sa.Column("stages", sa.JSON, nullable=False),
+    sa.Column("progress", sa.Float, nullable=False, default=0.0),
+    sa.Column("eta_seconds", sa.Float),
+    # Once set, the derived series is on its way into the archive and the job cannot be cancelled any more.
+    sa.Column("storing", sa.Boolean, nullable=False, default=False),
+    sa.Column("failure", sa.JSON(none_as_null=True)),
+    sa.Column("result", sa.JSON(none_as_null=True)),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+)
+
+workers = sa.Table(
+    "nullsplat_workers",
+    metadata,
+    sa.Column("executor_id", sa.String(100), primary_key=True),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("boot_id", sa.String(64), nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("process_start", sa.String(32), nullable=False),
+    sa.Column("seen", sa.Float, nullable=False),
+)
+
+
+def open_database(url: str) -> sa.Engine:
+    """Connect to the database, creating what is missing in it. Safe when several processes do so at once.
+
+    Raises:
+        ConfigurationError: the URL is not one of a database that can be used.
+        StorageError: the database cannot be reached or written.
+    """
+    engine = sa.create_engine(_checked(url), pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _configure_sqlite)
+    try:
+        DBOS.migrate(url)
+        with engine.begin() as connection:
+            for table in metadata.sorted_tables:
+                connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+                for index in table.indexes:
+                    connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+    except SQLAlchemyError as error:
+        engine.dispose()
+        raise StorageError(f"the database {engine.url!r} cannot be used: {_cause(error)}") from error
+    return engine
+
+
+@contextlib.contextmanager
+def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction whose failures are NullSplat's own.
+
+    Raises:
+        StorageError: the database cannot be reached or written.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+        raise StorageError(f"the database {engine.url!r} does not answer: {_cause(error)}") from error
+
+
+def _checked(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise ConfigurationError(
+            "NULLSPLAT_DATABASE_URL must be a database URL such as postgresql://..."
+        ) from None
+    if parsed.get_backend_name() == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        raise ConfigurationError(
+            f"NULLSPLAT_DATABASE_URL must name a PostgreSQL database or an SQLite file, got {parsed.drivername}"
+        )
+    return parsed
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA busy_timeout=30000")
+    # Readers (the API) must not wait for writers (the workers).
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.isolation_level = "IMMEDIATE"  # DBOS relies on writers taking turns from their first statement
+
+
+def _cause(error: SQLAlchemyError) -> str:
+    # The statement and its parameters are SQLAlchemy's addition; only the driver's own words are wanted.
+    return str(getattr(error, "orig", None) or type(error).__name__)

@@ -1,0 +1,50 @@
+"""What a job says about itself when it fails."""
+
+import errno
+import shutil
+import traceback
+from pathlib import Path
+
+from nullsplat.core.errors import NullSplatError, StorageError
+from nullsplat.service.folders import MIB
+from nullsplat.service.jobs import Failure
+
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
+
+
+def as_failure(error: Exception, spool: Path, needed: int | None = None) -> Failure:
+    """The failure of the contract for an error.
+
+    Args:
+        error: what stopped the job.
+        spool: the working folder, whose free space is told when it is full.
+        needed: the bytes that the job was expected to need, if that is known.
+    """
+    known = _known(error, spool, needed)
+    if known is None:
+        # The text of an unforeseen error may quote the data that caused it; it belongs in the log only.
+        message = f"an unexpected {type(error).__name__} stopped the job; the worker's log has the details"
+        return {"code": "internal", "message": message, "retryable": False}
+    return {"code": known.code, "message": str(known), "retryable": known.retryable}
+
+
+def _known(error: Exception, spool: Path, needed: int | None) -> NullSplatError | None:
+    if isinstance(error, NullSplatError):
+        return error
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        free = shutil.disk_usage(spool).free // MIB
+        need = "" if needed is None else f", the job needs about {-(-needed // MIB)} MB"
+        return StorageError(
+            f"the spool could not be written ({error.strerror}): {free} MB are free{need}; "
+            "free some space or let NULLSPLAT_SPOOL name a folder on a larger disk"
+        )
+    return None
+
+
+def traceback_text(error: Exception) -> str:
+    """The traceback for the log; without the error's text where a DICOM library may have quoted an attribute."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = traceback.format_list(frames)
+    quoting = any("/pydicom/" in frame.filename or "/highdicom/" in frame.filename for frame in frames)
+    lines.append(type(error).__name__ if quoting else f"{type(error).__name__}: {error}")
+    return "".join(lines)

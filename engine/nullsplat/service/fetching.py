@@ -1,0 +1,85 @@
+"""The fetch stage: from the archive into the job's folder, and sure that it is the series that was meant."""
+
+from dataclasses import asdict
+from typing import Any
+
+from nullsplat.core.errors import SourceChanged
+from nullsplat.core.progress import Progress
+from nullsplat.dicom.reading import fingerprint
+from nullsplat.service.archive import Archive, ArchiveAway
+from nullsplat.service.folders import JobFolder, bytes_needed, require_space
+from nullsplat.service.patience import patiently
+from nullsplat.service.processing import Parameters, Processing, Source
+from nullsplat.service.settings import Settings
+
+SOURCE = "source.json"
+NEED = "need.json"
+RETRIEVED = 0.9
+"""Part of the stage's progress that retrieving is worth; reading takes the rest."""
+
+
+class Fetch:
+    """Retrieves a series and reads it into the workspace."""
+
+    def __init__(self, settings: Settings, archive: Archive, processing: Processing) -> None:
+        self._settings = settings
+        self._archive = archive
+        self._processing = processing
+
+    def __call__(self, request: dict[str, Any], folder: JobFolder, progress: Progress) -> None:
+        """Do the stage; what is there already is not fetched again.
+
+        Raises:
+            SourceChanged: the archive holds other instances than the request was made for.
+            ConfigurationError: the parameters cannot be met.
+            IneligibleSeries, UnreadableFile: the series is refused.
+            StorageError: there is no room for the job.
+            ArchiveError: the archive refuses or stays away.
+        """
+        parameters = Parameters.of(request)
+        self._processing.check(parameters)
+        if not folder.source.exists():
+            patience = self._settings.archive_patience_seconds
+            patiently(
+                lambda: self._retrieve(request, folder, progress), patience, lambda why: progress(0.0, why)
+            )
+        progress(RETRIEVED, "reading the series")
+        source = self._processing.prepare(folder.source, folder.work)
+        _require_same(request["fingerprint"], source.fingerprint)
+        folder.write(SOURCE, asdict(source))
+
+    def _retrieve(self, request: dict[str, Any], folder: JobFolder, progress: Progress) -> None:
+        study, series = request["study_instance_uid"], request["series_instance_uid"]
+        holding = self._archive.holding(study, series)
+        expected = holding.sop_instance_uids
+        _require_same(request["fingerprint"], fingerprint(series, expected))
+        needed = bytes_needed(holding.voxels, Parameters.of(request).scale)
+        folder.write(NEED, needed)
+        require_space(self._settings.spool, needed, self._settings.spool_reserve_mib)
+        target = folder.partial(folder.source)
+        got = set()
+        for uid in self._archive.retrieve(study, series, target):
+            got.add(uid)
+            progress(RETRIEVED * len(got) / len(expected), f"{len(got)} of {len(expected)} instances")
+        if missing := len(expected - got):
+            raise ArchiveAway(f"the archive sent {len(expected) - missing} of {len(expected)} instances")
+        target.replace(folder.source)
+
+
+def fetched_source(folder: JobFolder) -> Source:
+    """What the fetch stage learned of the series."""
+    return Source(**folder.read(SOURCE))
+
+
+def expected_bytes(folder: JobFolder) -> int | None:
+    """The disk space that the job was expected to need, once that is known."""
+    need: int | None = folder.read(NEED)
+    return need
+
+
+def _require_same(wanted: str, got: str) -> None:
+    if wanted != got:
+        raise SourceChanged(
+            "the archive holds another set of instances than the job was made for: slices were added or deleted "
+            "since; the job for the series as it is now has another key"
+        )

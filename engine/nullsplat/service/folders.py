@@ -1,0 +1,82 @@
+"""Where a job's files lie, whether there is room for them, and what is left when it is over."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nullsplat.core.errors import StorageError
+
+MIB = 2**20
+SOURCE_BYTES_PER_VOXEL = 2 + 4
+"""The DICOM files, and the volume as float32."""
+RESULT_BYTES_PER_VOXEL = 4 + 4 + 4 + 2
+"""Stage 1 or base, stage 2 and the result as float32, and the DICOM files as int16."""
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """The files of one job below the spool."""
+
+    path: Path
+
+    @property
+    def source(self) -> Path:
+        """The fetched DICOM files, complete as soon as the folder exists."""
+        return self.path / "source"
+
+    @property
+    def work(self) -> Path:
+        """The pipeline's workspace."""
+        return self.path / "work"
+
+    @property
+    def derived(self) -> Path:
+        """The finished DICOM files, complete as soon as the folder exists."""
+        return self.path / "derived"
+
+    def write(self, name: str, content: Any) -> None:
+        """Write a small JSON document in one piece: it is there as a whole or not at all."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = self.path / f"{name}.part"
+        part.write_text(json.dumps(content))
+        part.replace(self.path / name)
+
+    def read(self, name: str) -> Any:
+        """What `write` wrote, or None."""
+        path = self.path / name
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def partial(self, folder: Path) -> Path:
+        """An empty folder beside `folder`, to be filled and then renamed."""
+        part = folder.with_name(f"{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(mode=0o700, parents=True)
+        return part
+
+    def discard_images(self) -> None:
+        """Delete all that shows a patient; small documents (figures, report) stay."""
+        for folder in (self.source, self.work, self.derived):
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder.with_name(f"{folder.name}.part"), ignore_errors=True)
+
+
+def bytes_needed(source_voxels: int, scale: tuple[float, float, float]) -> int:
+    """Disk space for a job on a series of so many voxels."""
+    factor = scale[0] * scale[1] * scale[2]
+    return int(source_voxels * (SOURCE_BYTES_PER_VOXEL + factor * RESULT_BYTES_PER_VOXEL))
+
+
+def require_space(spool: Path, needed: int, reserve_mib: int) -> None:
+    """Refuse work that the disk has no room for.
+
+    Raises:
+        StorageError: fewer than `needed` bytes are free beyond the reserve.
+    """
+    free = shutil.disk_usage(spool).free
+    if free < needed + reserve_mib * MIB:
+        raise StorageError(
+            f"the job needs {-(-needed // MIB)} MB beside a reserve of {reserve_mib} MB, the spool's disk has "
+            f"{free // MIB} MB free; free some space or let NULLSPLAT_SPOOL name a folder on a larger disk"
+        )

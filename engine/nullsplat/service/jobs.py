@@ -1,0 +1,175 @@
+"""The jobs as the database knows them; every change of state is one guarded statement."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from nullsplat.service.contract.messages import STAGES
+from nullsplat.service.database import jobs, transaction
+
+Stage = dict[str, Any]
+Failure = dict[str, Any]
+OPEN = ("queued", "running")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row: a job_status of the contract, except that its moments are not text yet."""
+
+    key: str
+    state: str
+    request: dict[str, Any]
+    stages: list[Stage]
+    progress: float
+    eta_seconds: float | None
+    storing: bool
+    failure: Failure | None
+    result: dict[str, Any] | None
+    created_at: datetime
+    updated_at: datetime
+
+    def status(self) -> dict[str, Any]:
+        """The job_status message of the contract."""
+        status: dict[str, Any] = {
+            "key": self.key,
+            "state": self.state,
+            "request": self.request,
+            "stages": [_shown(stage, self.state) for stage in self.stages],
+            "progress": self.progress,
+            "created_at": _text(self.created_at),
+            "updated_at": _text(self.updated_at),
+        }
+        if self.state in OPEN or self.state == "succeeded":
+            status["eta_seconds"] = 0.0 if self.state == "succeeded" else self.eta_seconds
+        if self.failure is not None:
+            status["failure"] = self.failure
+        if self.result is not None:
+            status["result"] = self.result
+        return status
+
+
+def waiting_stages() -> list[Stage]:
+    """The stages of a job that nobody has touched yet."""
+    return [{"name": name, "state": "waiting", "progress": 0.0} for name in STAGES]
+
+
+class JobStore:
+    """Reads and changes jobs.
+
+    Every method raises:
+        StorageError: the database does not answer.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+
+    def get(self, key: str) -> Job | None:
+        """The job called `key`, or None."""
+        with transaction(self.engine) as connection:
+            row = connection.execute(sa.select(jobs).where(jobs.c.key == key)).one_or_none()
+        return None if row is None else Job(**row._mapping)
+
+    def newest(self, state: str | None, limit: int) -> list[Job]:
+        """The newest jobs, in any state or in one."""
+        query = sa.select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.key).limit(limit)
+        if state is not None:
+            query = query.where(jobs.c.state == state)
+        with transaction(self.engine) as connection:
+            return [Job(**row._mapping) for row in connection.execute(query)]
+
+    def open(self) -> list[Job]:
+        """The jobs that are queued or running."""
+        with transaction(self.engine) as connection:
+            return [
+                Job(**row._mapping)
+                for row in connection.execute(sa.select(jobs).where(jobs.c.state.in_(OPEN)))
+            ]
+
+    def count(self, state: str) -> int:
+        """How many jobs are in `state`."""
+        query = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.state == state)
+        with transaction(self.engine) as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def recent_stages(self, preset: str, limit: int = 20) -> list[list[Stage]]:
+        """The stages of the last jobs that succeeded with `preset`, newest first."""
+        query = (
+            sa.select(jobs.c.request, jobs.c.stages)
+            .where(jobs.c.state == "succeeded")
+            .order_by(jobs.c.updated_at.desc())
+            .limit(limit * 3)
+        )
+        with transaction(self.engine) as connection:
+            rows = connection.execute(query).all()
+        return [row.stages for row in rows if row.request["parameters"]["preset"] == preset][:limit]
+
+    def begin(self, key: str) -> bool:
+        """Mark the job as running; False if it may not run (any more)."""
+        return self._update(key, OPEN, state="running")
+
+    def report(self, key: str, stages: list[Stage], progress: float, eta_seconds: float | None) -> bool:
+        """Store how far a running job is; False if it is not to run any more."""
+        return self._update(key, ("running",), stages=stages, progress=progress, eta_seconds=eta_seconds)
+
+    def begin_storing(self, key: str) -> bool:
+        """Pass the point after which a job cannot be cancelled; False if it was cancelled before."""
+        return self._update(key, ("running",), storing=True)
+
+    def succeed(self, key: str, result: dict[str, Any]) -> bool:
+        """Finish a job with its result."""
+        return self._update(
+            key, ("running",), state="succeeded", result=result, progress=1.0, eta_seconds=0.0
+        )
+
+    def fail(self, key: str, failure: Failure) -> bool:
+        """Finish a job that could not be done."""
+        return self._update(key, OPEN, state="failed", failure=failure, eta_seconds=None)
+
+    def cancel(self, key: str) -> bool:
+        """Cancel a job that is queued or running; False if it is too late for that."""
+        return self._update(key, OPEN, jobs.c.storing.is_(False), state="cancelled", eta_seconds=None)
+
+    def _update(
+        self, key: str, states: tuple[str, ...], *guards: sa.ColumnElement[bool], **values: Any
+    ) -> bool:
+        statement = (
+            sa.update(jobs)
+            .where(jobs.c.key == key, jobs.c.state.in_(states), *guards)
+            .values(updated_at=datetime.now(UTC), **values)
+        )
+        with transaction(self.engine) as connection:
+            return connection.execute(statement).rowcount == 1
+
+
+def insert_job(connection: sa.Connection, key: str, request: dict[str, Any]) -> None:
+    """Add a queued job within the caller's transaction."""
+    now = datetime.now(UTC)
+    connection.execute(
+        sa.insert(jobs).values(
+            key=key, state="queued", request=request, stages=waiting_stages(), created_at=now, updated_at=now
+        )
+    )
+
+
+def seconds_since(moment: datetime) -> float:
+    """Age of a stored moment in seconds."""
+    return time.time() - _utc(moment).timestamp()
+
+
+def _shown(stage: Stage, state: str) -> Stage:
+    """A stage as the outside sees it: once a job is over, none of its stages is running."""
+    if stage["state"] != "running" or state in OPEN:
+        return stage
+    return {**stage, "state": "failed" if state == "failed" else "waiting"}
+
+
+def _utc(moment: datetime) -> datetime:
+    # SQLite forgets the time zone; what was stored is UTC.
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _text(moment: datetime) -> str:
+    return _utc(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,44 @@
+"""Trying again while the archive is away, without hiding it."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from nullsplat.core.errors import ArchiveError
+from nullsplat.service.archive import ArchiveAway
+
+T = TypeVar("T")
+
+FIRST_PAUSE = 0.2
+"""Seconds. Nearly at once, because Orthanc closes idle connections after a second, which looks like an error."""
+LONGEST_PAUSE = 30.0
+TICK = 0.5
+
+
+def patiently(action: Callable[[], T], patience: float, tell: Callable[[str], None]) -> T:
+    """Do what needs the archive; while it is away try again, at growing intervals.
+
+    Args:
+        action: may be called several times.
+        patience: seconds until giving up.
+        tell: hears twice a second why it takes so long; may raise to give up earlier.
+    Raises:
+        ArchiveError: the archive refused, or was away for longer than `patience`.
+    """
+    deadline = time.monotonic() + patience
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return action()
+        except ArchiveAway as error:
+            if time.monotonic() + pause > deadline:
+                raise ArchiveError(f"{error}; given up after {patience:.0f} s, run the job again") from error
+            _wait(pause, tell, f"{error}; trying again")
+        pause = min(LONGEST_PAUSE, max(1.0, 2 * pause))
+
+
+def _wait(seconds: float, tell: Callable[[str], None], why: str) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        tell(why)
+        time.sleep(min(TICK, left))

@@ -1,0 +1,82 @@
+"""The image processing as the service sees it; everything below this line knows nothing of jobs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from nullsplat.core.progress import Progress
+
+
+@dataclass(frozen=True)
+class Source:
+    """What later steps must know of the fetched series without opening it again.
+
+    Attributes:
+        fingerprint: SHA-256 of the series' UID and its instances' UIDs.
+        slice_thickness_ratio: slice thickness over slice distance; 1 for contiguous slices.
+    """
+
+    fingerprint: str
+    slice_thickness_ratio: float
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What a job asks of the processing."""
+
+    scale: tuple[float, float, float]
+    preset: str
+    attempt: int
+    seed: int = 0
+    samples: int = 1
+
+    @classmethod
+    def of(cls, request: dict[str, Any]) -> "Parameters":
+        """Those of a job_request of the contract."""
+        z, y, x = (float(factor) for factor in request["parameters"]["scale"])
+        rest = {name: value for name, value in request["parameters"].items() if name != "scale"}
+        return cls(scale=(z, y, x), attempt=request["attempt"], **rest)
+
+
+@dataclass(frozen=True)
+class Derived:
+    """The finished series as it will be stored.
+
+    Attributes:
+        series_instance_uid: of the new series.
+        files: SOP Instance UID to the name of its file, in the order of the slices.
+    """
+
+    series_instance_uid: str
+    files: dict[str, str]
+
+
+@runtime_checkable
+class Processing(Protocol):
+    """All that the service asks of the image processing. Folders carry the state from one call to the next."""
+
+    def model(self) -> tuple[str, str]:
+        """Name and SHA-256 of the prior; raises WeightsError."""
+
+    def verify(self) -> None:
+        """Compare the prior's weights with their checksum; raises WeightsError."""
+
+    def presets(self) -> tuple[str, ...]:
+        """Names of the presets."""
+
+    def check(self, parameters: Parameters) -> None:
+        """Refuse parameters that cannot be met; raises ConfigurationError."""
+
+    def prepare(self, dicom: Path, work: Path) -> Source:
+        """Read a DICOM folder into the workspace; raises IneligibleSeries, UnreadableFile."""
+
+    def run(self, stage: str, work: Path, parameters: Parameters, source: Source, progress: Progress) -> None:
+        """Do one of the stages stage1, stage2, consistency; returns at once if it is done already."""
+
+    def report(self, work: Path) -> dict[str, Any]:
+        """The figures of a finished run."""
+
+    def derive(
+        self, dicom: Path, work: Path, parameters: Parameters, source: Source, target: Path
+    ) -> Derived:
+        """Write the result as DICOM files into an empty folder."""

@@ -1,0 +1,158 @@
+"""The service's settings: environment variables that begin with NULLSPLAT_, read once at the edge."""
+
+import socket
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nullsplat.core.errors import ConfigurationError
+
+PREFIX = "NULLSPLAT_"
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """All that can be set from outside; each field is the environment variable NULLSPLAT_<FIELD>.
+
+    A secret may also be given as a file: NULLSPLAT_SECRET_FILE, NULLSPLAT_ARCHIVE_PASSWORD_FILE and
+    NULLSPLAT_DATABASE_URL_FILE name a file whose content, stripped, is the value.
+
+    Raises:
+        ConfigurationError: a value is missing, malformed or out of range.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    archive_url: str
+    """DICOMweb root of the archive, such as http://127.0.0.1:8042/dicom-web."""
+    archive_username: str | None = None
+    archive_password: SecretStr | None = None
+    archive_ca_file: Path | None = None
+    """Certificates that the archive's certificate is checked against, instead of the system's."""
+    archive_patience_seconds: Annotated[float, Field(ge=0)] = 600.0
+    """How long a job waits for an archive that is away before it fails."""
+    archive_timeout_seconds: Seconds = 120.0
+    """How long one answer of the archive may be silent."""
+
+    secret: Annotated[SecretStr, Field(min_length=16)]
+    """Shared with the plugin; at least 16 characters."""
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8043
+
+    spool: Path = Path("/var/lib/nullsplat")
+    """Working folder: jobs, and the database if none is named. Readable by the service's user only."""
+    spool_reserve_mib: Annotated[int, Field(ge=0)] = 1024
+    """Space that jobs leave free on the spool's disk."""
+    retention_days: Annotated[float, Field(ge=0)] = 30.0
+    """How long a finished job's folder (report and figures) is kept."""
+    database_url: SecretStr | None = None
+    """SQLite file in the spool by default; PostgreSQL as soon as workers run on more than one machine."""
+
+    device: str = "auto"
+    cpu_threads: Annotated[int, Field(ge=0)] = 0
+    """Threads that the processing may use; 0 leaves it to the libraries."""
+    executor_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,100}$")] | None = None
+    """Name of this worker among several; made from host and process when not set."""
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+
+    fetch_limit_seconds: Seconds = 3600.0
+    stage1_limit_seconds: Seconds = 4 * 3600.0
+    stage2_limit_seconds: Seconds = 4 * 3600.0
+    consistency_limit_seconds: Seconds = 3600.0
+    derive_limit_seconds: Seconds = 3600.0
+    store_limit_seconds: Seconds = 3600.0
+
+    FROM_FILE: ClassVar[tuple[str, ...]] = ("secret", "archive_password", "database_url")
+    secret_file: Path | None = None
+    archive_password_file: Path | None = None
+    database_url_file: Path | None = None
+
+    def __init__(self, **values: Any) -> None:
+        """Read the environment; `values` go before it."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigurationError("; ".join(_complaint(fault) for fault in error.errors())) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name in cls.FROM_FILE:
+            path = values.get(f"{name}_file")
+            if path is None:
+                continue
+            variable = f"{PREFIX}{name.upper()}"
+            if values.get(name) is not None:
+                raise ConfigurationError(f"set either {variable} or {variable}_FILE, not both")
+            try:
+                values[name] = Path(path).read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigurationError(
+                    f"{variable}_FILE must name a readable text file: {error}"
+                ) from error
+        return values
+
+    @field_validator("archive_url")
+    @classmethod
+    def _check_archive_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(
+                "must be an http or https URL with a host, such as http://127.0.0.1:8042/dicom-web"
+            )
+        if parts.username or parts.password:
+            raise ValueError(
+                f"must not carry credentials; use {PREFIX}ARCHIVE_USERNAME and {PREFIX}ARCHIVE_PASSWORD"
+            )
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _check_credentials(self) -> "Settings":
+        if (self.archive_username is None) != (self.archive_password is None):
+            raise ValueError(f"{PREFIX}ARCHIVE_USERNAME and {PREFIX}ARCHIVE_PASSWORD must be set together")
+        return self
+
+    @property
+    def database(self) -> str:
+        """URL of the database that holds the jobs and the queue."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.spool.absolute() / 'nullsplat.sqlite'}"
+
+    def stage_limit(self, stage: str) -> float:
+        """Seconds that a stage may take."""
+        return float(getattr(self, f"{stage}_limit_seconds"))
+
+    def prepare_spool(self) -> None:
+        """Create the spool, closed to other users since patients' images pass through it.
+
+        Raises:
+            ConfigurationError: it cannot be created or entered.
+        """
+        try:
+            self.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.spool / "jobs").mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"{PREFIX}SPOOL must be a folder that this user may write, {self.spool} is not: {error.strerror}"
+            ) from error
+
+
+def host_name() -> str:
+    """This machine's name, as it stands in the workers' list."""
+    return socket.gethostname()
+
+
+def _complaint(fault: Any) -> str:
+    """One sentence about one wrong setting, without its value: it may be a secret."""
+    if not fault["loc"]:
+        return str(fault["msg"]).removeprefix("Value error, ")
+    variable = PREFIX + "_".join(str(part).upper() for part in fault["loc"])
+    if fault["type"] == "missing":
+        return f"{variable} must be set"
+    return f"{variable}: {str(fault['msg']).removeprefix('Value error, ')}"

@@ -1,0 +1,83 @@
+"""The store stage: the finished files go into the archive, all of them, and only once."""
+
+from dataclasses import asdict
+from typing import Any
+
+from nullsplat.core.errors import Cancelled, InputError
+from nullsplat.core.progress import Progress
+from nullsplat.service.archive import Archive, ArchiveAway
+from nullsplat.service.folders import JobFolder
+from nullsplat.service.jobs import JobStore
+from nullsplat.service.patience import patiently
+from nullsplat.service.processing import Derived
+
+CHUNK = 32
+"""Instances per STOW-RS request: faster than one each, and an interruption costs little."""
+DERIVED = "derived.json"
+STARTED = "storing.json"
+
+
+class MixedRuns(InputError):
+    """The archive holds part of this series from another run."""
+
+    code = "mixed-runs"
+
+
+class Store:
+    """Stores the derived series."""
+
+    def __init__(self, archive: Archive, store: JobStore, patience: float) -> None:
+        self._archive = archive
+        self._store = store
+        self._patience = patience
+
+    def __call__(self, key: str, request: dict[str, Any], folder: JobFolder, progress: Progress) -> None:
+        """Do the stage; instances that are there from an earlier, interrupted attempt of this job are left alone.
+
+        Raises:
+            Cancelled: the job was cancelled before the first instance went out; later it is too late.
+            MixedRuns: part of the series is there already, but not from this job.
+            ArchiveError: the archive refuses or stays away.
+        """
+        derived = remembered_derived(folder)
+        if not self._store.begin_storing(key):
+            raise Cancelled("the job was cancelled on request")
+
+        def attempt() -> None:
+            self._attempt(request["study_instance_uid"], derived, folder, progress)
+
+        patiently(attempt, self._patience, lambda why: progress(0.0, why))
+
+    def _attempt(self, study: str, derived: Derived, folder: JobFolder, progress: Progress) -> None:
+        wanted = frozenset(derived.files)
+        present = self._present(study, derived)
+        if folder.read(STARTED) is None:
+            if present and present != wanted:
+                raise MixedRuns(
+                    f"the archive already holds {len(present)} of the {len(wanted)} instances of the result, from "
+                    "another run; an archive keeps the old pixels of an instance, so delete that series or ask for "
+                    "the run again, which makes a new one"
+                )
+            folder.write(STARTED, {"present": len(present)})
+        todo = [folder.derived / name for uid, name in derived.files.items() if uid not in present]
+        for start in range(0, len(todo), CHUNK):
+            self._archive.store(study, todo[start : start + CHUNK])
+            stored = len(wanted) - len(todo) + min(start + CHUNK, len(todo))
+            progress(stored / len(wanted), f"{stored} of {len(wanted)} instances")
+        if missing := len(wanted - self._present(study, derived)):
+            raise ArchiveAway(
+                f"the archive confirmed the result, but {missing} of {len(wanted)} instances are missing"
+            )
+
+    def _present(self, study: str, derived: Derived) -> frozenset[str]:
+        return self._archive.holding(study, derived.series_instance_uid).sop_instance_uids
+
+
+def remember_derived(folder: JobFolder, derived: Derived) -> None:
+    """Keep the UIDs and names of the finished files."""
+    folder.write(DERIVED, asdict(derived))
+
+
+def remembered_derived(folder: JobFolder) -> Derived:
+    """What `remember_derived` kept."""
+    return Derived(**folder.read(DERIVED))

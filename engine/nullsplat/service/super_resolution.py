@@ -1,0 +1,107 @@
+"""The real image processing behind the service: pipeline, prior and DICOM layer of this package."""
+
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numba
+import torch
+
+from nullsplat import __version__
+from nullsplat.core.device import resolve_device
+from nullsplat.core.progress import Progress
+from nullsplat.dicom.deriving import write_derived
+from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.reading import read_folder
+from nullsplat.pipeline.config import PipelineConfig, configure
+from nullsplat.pipeline.presets import PRESETS
+from nullsplat.pipeline.stages import RUNNERS
+from nullsplat.pipeline.workspace import Workspace
+from nullsplat.prior import weights
+from nullsplat.service.processing import Derived, Parameters, Source
+
+
+class SuperResolution:
+    """Fulfils `processing.Processing`."""
+
+    def __init__(self, device: str = "auto", cpu_threads: int = 0) -> None:
+        """Compute on `device` (auto, cpu or cuda) with so many threads; 0 leaves that to the libraries."""
+        self._device = device
+        self._cpu_threads = cpu_threads
+
+    def model(self) -> tuple[str, str]:
+        """Name and SHA-256 of the packaged prior; raises WeightsError."""
+        return str(weights.manifest()["name"]), weights.model_hash()
+
+    def verify(self) -> None:
+        """Compare the packaged weights with their checksum; raises WeightsError."""
+        weights.verify()
+
+    def presets(self) -> tuple[str, ...]:
+        """Names of the presets."""
+        return tuple(PRESETS)
+
+    def check(self, parameters: Parameters) -> None:
+        """Refuse parameters that cannot be met; raises ConfigurationError."""
+        _configure(parameters, 1.0)
+        resolve_device(self._device)
+
+    def prepare(self, dicom: Path, work: Path) -> Source:
+        """Read a DICOM folder into the workspace; raises IneligibleSeries, UnreadableFile."""
+        series = read_folder(dicom)
+        Workspace(work).save_source(series.volume)
+        return Source(series.fingerprint, series.slice_thickness / series.volume.geometry.spacing[0])
+
+    def run(self, stage: str, work: Path, parameters: Parameters, source: Source, progress: Progress) -> None:
+        """Do one of the stages stage1, stage2, consistency; returns at once if it is done already."""
+        self._limit_threads()
+        config = _configure(parameters, source.slice_thickness_ratio)
+        RUNNERS[stage](Workspace(work), config, resolve_device(self._device), progress)
+
+    def report(self, work: Path) -> dict[str, Any]:
+        """The figures of a finished run."""
+        return Workspace(work).report()
+
+    def derive(
+        self, dicom: Path, work: Path, parameters: Parameters, source: Source, target: Path
+    ) -> Derived:
+        """Write the result as DICOM files into an empty folder.
+
+        The headers are read from the fetched files again, so that no patient's data ever enters the database.
+        """
+        workspace = Workspace(work)
+        provenance = _provenance(parameters, source, workspace.report())
+        series = write_derived(read_folder(dicom), workspace.result(), provenance, target)
+        pairs = zip(series.sop_instance_uids, series.paths, strict=True)
+        return Derived(str(series.series_instance_uid), {str(uid): path.name for uid, path in pairs})
+
+    def _limit_threads(self) -> None:
+        if self._cpu_threads:
+            torch.set_num_threads(self._cpu_threads)
+            # Counts for the calling thread only, and each job has a thread of its own.
+            numba.set_num_threads(min(self._cpu_threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+
+
+def _provenance(parameters: Parameters, source: Source, report: dict[str, Any]) -> Provenance:
+    config = _configure(parameters, source.slice_thickness_ratio)
+    return Provenance(
+        fingerprint=source.fingerprint,
+        model_hash=report["model_hash"],
+        config_hash=report["config_hash"],
+        steps=config.sampling.steps,
+        lr_consistency_rmse_hu=report["lr_consistency_rmse_hu"],
+        created=datetime.now().astimezone(),
+        software_version=__version__,
+        **asdict(parameters),
+    )
+
+
+def _configure(parameters: Parameters, slice_thickness_ratio: float) -> PipelineConfig:
+    return configure(
+        parameters.scale,
+        parameters.preset,
+        seed=parameters.seed,
+        samples=parameters.samples,
+        slice_thickness_ratio=slice_thickness_ratio,
+    )

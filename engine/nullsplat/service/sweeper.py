@@ -1,0 +1,103 @@
+"""Looks after jobs that nobody works on any more: those of dead workers, and those that were given up."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient
+
+from nullsplat.service.database import transaction
+from nullsplat.service.folders import JobFolder
+from nullsplat.service.jobs import OPEN, Job, JobStore, seconds_since
+from nullsplat.service.liveness import Registry
+from nullsplat.service.queueing import APPLICATION, WORKFLOW, WORKFLOW_VERSION, enqueue_options
+from nullsplat.service.workflows import LIVES
+
+GIVEN_UP = "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
+SECONDS_PER_DAY = 86400.0
+
+logger = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Runs inside a worker, at its start and every few seconds."""
+
+    def __init__(self, engine: sa.Engine, registry: Registry, spool: Path, retention_days: float) -> None:
+        self._engine = engine
+        self._registry = registry
+        self._store = JobStore(engine)
+        self._jobs = spool / "jobs"
+        self._retention = retention_days * SECONDS_PER_DAY
+        self._client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
+
+    def sweep(self) -> None:
+        """Do all of it once.
+
+        Raises:
+            StorageError: the database does not answer.
+        """
+        self._take_over()
+        self._drop_other_versions()
+        self._restart_lost()
+        self._fail_given_up()
+        self._clean_folders()
+
+    def _take_over(self) -> None:
+        """Put the work of dead workers back into the queue.
+
+        DBOS itself goes on only with what a worker of the same name left behind. Putting back is guarded by the
+        dead worker's name, so that two sweepers at once do no harm.
+        """
+        pending = DBOS.list_workflows(
+            name=WORKFLOW, status="PENDING", app_version=WORKFLOW_VERSION, load_input=False
+        )
+        orphaned = {str(status.executor_id) for status in pending} - self._registry.alive()
+        if orphaned:
+            logger.info("taking over the jobs of %d dead workers", len(orphaned))
+            DBOS._recover_pending_workflows(sorted(orphaned))
+
+    def _drop_other_versions(self) -> None:
+        """Forget the workflows that another version of the steps began; they are started anew right after."""
+        alive = self._registry.alive()
+        for status in DBOS.list_workflows(name=WORKFLOW, status=["PENDING", "ENQUEUED"], load_input=False):
+            if status.app_version != WORKFLOW_VERSION and status.executor_id not in alive:
+                self._client.delete_workflow(status.workflow_id)
+
+    def _restart_lost(self) -> None:
+        """Start open jobs that have no workflow; stages that were done lie in the job's folder and are not repeated."""
+        open_jobs = {job.key: job for job in self._store.open()}
+        known = DBOS.list_workflows(workflow_ids=list(open_jobs), load_input=False) if open_jobs else []
+        for key in open_jobs.keys() - {status.workflow_id for status in known}:
+            logger.info("starting the job anew", extra={"job": key})
+            with transaction(self._engine) as connection:
+                self._client.enqueue_in_transaction(
+                    connection, enqueue_options(key, open_jobs[key].request), key
+                )
+
+    def _fail_given_up(self) -> None:
+        """Say in the job's row that DBOS gave it up, or that its workflow ended without saying anything."""
+        for status in DBOS.list_workflows(name=WORKFLOW, status=[GIVEN_UP, "ERROR"], load_input=False):
+            message = (
+                f"the worker was lost {LIVES + 1} times while it worked on this job, most likely for lack of memory; "
+                "see its log and the system's, then run the job again"
+            )
+            failure = {"code": "worker-lost", "message": message, "retryable": False}
+            if self._store.fail(status.workflow_id, failure):
+                logger.error(message, extra={"job": status.workflow_id})
+
+    def _clean_folders(self) -> None:
+        """Delete the images of jobs that are over, and all that is left of them after the retention time."""
+        for path in self._jobs.iterdir():
+            job = self._store.get(path.name)
+            if job is None or job.state in OPEN:
+                continue
+            if seconds_since(job.updated_at) > self._retention:
+                shutil.rmtree(path, ignore_errors=True)
+            elif self._abandoned(job):
+                JobFolder(path).discard_images()
+
+    def _abandoned(self, job: Job) -> bool:
+        """Whether no worker is still busy stopping."""
+        found = DBOS.list_workflows(workflow_ids=[job.key], status="PENDING", load_input=False)
+        return not found

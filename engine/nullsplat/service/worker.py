@@ -1,0 +1,104 @@
+"""The worker process: takes jobs from the queue and does them, one at a time."""
+
+import logging
+import os
+import signal
+import threading
+from types import FrameType
+
+import sqlalchemy as sa
+from dbos import DBOS
+
+from nullsplat.core.errors import StorageError
+from nullsplat.service.database import open_database
+from nullsplat.service.jobs import JobStore
+from nullsplat.service.liveness import Heartbeat, Identity, Registry, this_process
+from nullsplat.service.logs import configure_logging
+from nullsplat.service.processing import Processing
+from nullsplat.service.progress import StopSignal
+from nullsplat.service.queueing import APPLICATION, QUEUE, WORKFLOW_VERSION
+from nullsplat.service.settings import Settings
+from nullsplat.service.stages import StageRunner
+from nullsplat.service.sweeper import Sweeper
+from nullsplat.service.workflows import register
+
+POLL = 0.5
+"""Seconds between two looks into the queue."""
+SWEEP = 10.0
+"""Seconds between two looks for orphaned jobs."""
+GRACE = 30.0
+"""Seconds that a stopping worker gives a stage that is better not interrupted."""
+
+logger = logging.getLogger(__name__)
+
+
+def run_worker(settings: Settings, processing: Processing | None = None) -> None:
+    """Do jobs until SIGTERM or SIGINT. Killed at any moment, another worker goes on where this one was.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or a worker of that name is running.
+        WeightsError: the prior's weights are missing or damaged.
+        StorageError: the database cannot be used.
+    """
+    configure_logging(settings.log_level)
+    settings.prepare_spool()
+    processing = processing or _super_resolution(settings)
+    processing.verify()
+    engine = open_database(settings.database)
+    registry, me = Registry(engine), this_process(settings.executor_id)
+    registry.enter(me)
+    stop = StopSignal()
+    register(StageRunner(settings, JobStore(engine), processing, stop))
+    _launch(engine, me)
+    heartbeat = Heartbeat(registry, me)
+    heartbeat.start()
+    logger.info("worker %s is ready", me.executor_id)
+    _sweep_until_told_to_stop(Sweeper(engine, registry, settings.spool, settings.retention_days))
+    logger.info("worker %s stops", me.executor_id)
+    stop.request()
+    finished = stop.wait_until_idle(GRACE)
+    heartbeat.stop()
+    registry.leave(me)
+    logger.info("worker %s is gone", me.executor_id)
+    # A parked job must neither end nor be recorded as failed, and interpreter shutdown would wait for its thread.
+    os._exit(0 if finished else 1)
+
+
+def _launch(engine: sa.Engine, me: Identity) -> None:
+    DBOS(
+        config={
+            "name": APPLICATION,
+            "system_database_url": engine.url.render_as_string(hide_password=False),
+            "system_database_engine": engine,
+            "executor_id": me.executor_id,
+            "application_version": WORKFLOW_VERSION,
+            "enable_otlp": False,
+            "log_level": "WARNING",
+        }
+    )
+    DBOS.launch()
+    DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLL, on_conflict="always_update")
+
+
+def _sweep_until_told_to_stop(sweeper: Sweeper) -> None:
+    told = threading.Event()
+
+    def tell(_signal: int, _frame: FrameType | None) -> None:
+        told.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, tell)
+    while True:
+        try:
+            sweeper.sweep()
+        except StorageError as error:
+            logger.warning("%s", error)
+        if told.wait(SWEEP):
+            return
+
+
+def _super_resolution(settings: Settings) -> Processing:
+    # Imported here because it loads the whole pipeline, which takes seconds that a wrong setting need not cost.
+    from nullsplat.service.super_resolution import SuperResolution  # noqa: PLC0415
+
+    return SuperResolution(settings.device, settings.cpu_threads)
