@@ -2,8 +2,7 @@
 
 import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -11,17 +10,12 @@ import torch
 
 from nullsplat.cli.findings import Finding, Level
 from nullsplat.core.errors import ConfigurationError, WeightsError
+from nullsplat.demo.orthanc import installed_orthanc, orthanc_version
 from nullsplat.prior import weights
 from nullsplat.service.settings import Settings
 
 GIB = 2**30
 NEEDED_DISK_GIB = 5
-PLUGINS_FOLDER = Path("/usr/share/orthanc/plugins")
-PLUGINS = {
-    "Python": "orthanc-python",
-    "DicomWeb": "orthanc-dicomweb",
-    "WebViewer": "orthanc-webviewer",
-}
 
 
 def prior_weights() -> Finding:
@@ -56,20 +50,15 @@ def disk(folder: Path) -> Finding:
     return Finding("Disk", Level.OK, f"{free:.0f} GiB free at {folder}")
 
 
-def orthanc(needed: bool) -> Iterator[Finding]:
-    """The Orthanc server on this machine and its plugins; only a node that uses another archive can do without."""
-    absent = Level.MISSING if needed else Level.NOTE
-    binary = shutil.which("Orthanc", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if binary is None:
-        yield Finding("Orthanc", absent, "not on this machine. On Debian run: apt-get install orthanc")
-    else:
-        yield Finding("Orthanc", Level.OK, f"{_version(binary)} at {binary}")
-    for name, package in PLUGINS.items():
-        if any(PLUGINS_FOLDER.glob(f"libOrthanc{name}.so*")):
-            yield Finding(f"Orthanc {name}", Level.OK, f"plugin in {PLUGINS_FOLDER}")
-        else:
-            todo = f"not in {PLUGINS_FOLDER}. On Debian run: apt-get install {package}"
-            yield Finding(f"Orthanc {name}", absent, todo)
+def orthanc(*, needed: bool) -> Finding:
+    """Orthanc with its plugins on this machine; only a node that uses another archive can do without."""
+    try:
+        installed_orthanc()
+        return Finding(
+            "Orthanc", Level.OK, f"{orthanc_version()}, with the plugins for Python, DICOMweb, web viewer"
+        )
+    except ConfigurationError as error:
+        return Finding("Orthanc", Level.MISSING if needed else Level.NOTE, str(error))
 
 
 def archive(settings: Settings) -> Finding:
@@ -98,11 +87,6 @@ def settings_findings() -> tuple[Settings | None, Finding]:
         return Settings(), Finding("Settings", Level.OK, "complete")
     except ConfigurationError as error:
         return None, Finding("Settings", Level.MISSING, str(error))
-
-
-def _version(binary: str) -> str:
-    done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
-    return (done.stdout.splitlines() or ["unknown version"])[0]
 
 
 def _answers(

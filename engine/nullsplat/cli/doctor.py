@@ -43,7 +43,7 @@ def _engine_findings() -> Iterator[Finding]:
     yield checks.processor()
     settings, finding = checks.settings_findings()
     yield checks.disk(settings.spool if settings else Path.cwd())
-    yield from checks.orthanc(needed=settings is None)
+    yield checks.orthanc(needed=settings is None)
     yield finding
     if settings is not None:
         yield checks.archive(settings)

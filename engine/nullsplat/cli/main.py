@@ -113,6 +113,52 @@ def worker(debug: Debug = False) -> None:
         run_worker()
 
 
+@app.command(short_help="Send a real chest CT through a whole node on this machine.")
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop everything at the end instead of leaving it on.")
+    ] = False,
+    folder: Annotated[Path, typer.Option(help="Where all files of the run go.")] = Path("demo"),
+    volume: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.nii.gz", help="Use this volume instead of the public chest CT."),
+    ] = None,
+    factor: Annotated[int, typer.Option(help="How many slices become one, 2 to 8.")] = 4,
+    slices: Annotated[int, typer.Option(help="How many slices of the volume are used.")] = 132,
+    noise: Annotated[float, typer.Option(metavar="HU", help="Strength of the added noise.")] = 15.0,
+    preset: Annotated[str, typer.Option(help="preview, standard or paper.")] = "preview",
+    device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise and the engine.")] = 0,
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="Orthanc's; 0 takes a free one.")] = 0,
+    dicom_port: Annotated[int, typer.Option(min=0, max=65535, help="Orthanc's; 0 takes a free one.")] = 0,
+    debug: Debug = False,
+) -> None:
+    """Send a real chest CT through a whole node on this machine and compare the result with the truth.
+
+    Starts Orthanc, the engine and a second DICOM node on loopback, makes a low-dose scan with thick slices from a
+    public chest CT, sends it, follows it, fetches the result, and leaves the node running until Ctrl-C.
+
+    Exit code 1 when the result is not better than cubic interpolation.
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.demo.options import Options
+        from nullsplat.demo.run import run
+
+        options = Options(
+            folder=folder,
+            volume=volume,
+            factor=factor,
+            slices=slices,
+            noise_hu=noise,
+            seed=seed,
+            preset=preset,
+            device=device.value,
+            http_port=http_port,
+            dicom_port=dicom_port,
+        )
+        raise typer.Exit(0 if run(options, once=once) else 1)
+
+
 @app.command(short_help="Say in plain words what is missing.")
 def doctor(debug: Debug = False) -> None:
     """Look at this machine and say in plain words what is missing and what to do.

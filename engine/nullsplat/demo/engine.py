@@ -1,10 +1,16 @@
 """The engine as it runs in a hospital: the API and one worker, each a process of its own."""
 
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from nullsplat.demo.processes import Child, start, wait_until_listening
+import requests
+
+from nullsplat.demo.processes import Child, ChildFailed, start, wait_until_listening
+
+SLOWEST_START = 120.0
+"""Seconds. The worker loads PyTorch, which takes a while on a slow disk."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +62,19 @@ class Engine:
         self._children: list[Child] = []
 
     def start(self) -> None:
-        """Start the API, wait for it, then start the worker.
+        """Start the API and the worker, and wait until the engine says that it can do a job.
 
         Raises:
-            ChildFailed: a process ended, or the API does not answer in time.
+            ChildFailed: a process ended, or the engine was not ready in time.
         """
-        api = self._start("engine API", "serve")
-        wait_until_listening(api, self.settings.port)
-        self._start("worker", "worker")
+        try:
+            api = self._start("engine API", "serve")
+            self._start("worker", "worker")
+            wait_until_listening(api, self.settings.port)
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
 
     def check(self) -> None:
         """Make sure that both still run.
@@ -78,6 +89,29 @@ class Engine:
         """End the worker first, then the API."""
         while self._children:
             self._children.pop().stop()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + SLOWEST_START
+        while True:
+            self.check()
+            wrong = self._what_is_wrong()
+            if not wrong:
+                return
+            if time.monotonic() > deadline:
+                raise ChildFailed(f"the engine must be ready within {SLOWEST_START:.0f} s, but: {wrong}")
+            time.sleep(0.3)
+
+    def _what_is_wrong(self) -> str:
+        """Empty when the engine is ready, else its own words."""
+        with requests.Session() as session:
+            session.trust_env = False  # loopback, whatever proxy the machine has
+            try:
+                answer = session.get(f"{self.settings.url}/readyz", timeout=10)
+            except requests.RequestException as error:
+                return str(error)
+        checks: dict[str, str] = answer.json().get("checks", {})
+        wrong = [f"{name}: {outcome}" for name, outcome in checks.items() if outcome != "ok"]
+        return "" if answer.ok else "; ".join(wrong) or f"status {answer.status_code}"
 
     def _start(self, name: str, command: str) -> Child:
         arguments = [sys.executable, "-m", "nullsplat.cli", command]

@@ -3,14 +3,12 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
 
 from nullsplat.core.errors import GeometryError
-from nullsplat.core.seeds import numpy_generator
-from nullsplat.core.volume import Geometry, Volume
+from nullsplat.core.volume import Volume
+from nullsplat.evaluation.degrade import Protocol, crop_to_blocks, degrade
 
-DETECTOR_FLOOR_HU = -1024.0
+DETECTOR_FLOOR_HU = np.float32(-1024.0)
 
 
 @dataclass(frozen=True)
@@ -19,38 +17,29 @@ class Simulation:
 
     Attributes:
         truth: the slices that went in, in HU; nobody but the final comparison sees them.
-        scan: the thick, noisy slices, in HU.
+        scan: the thick, noisy slices, in whole HU as CT images are.
+        how: the degradation between the two.
     """
 
     truth: Volume
     scan: Volume
+    how: Protocol
 
 
 def simulate(volume: Volume, factor: int, noise_hu: float, seed: int) -> Simulation:
     """Average every `factor` slices and add Gaussian noise; slices that fill no whole group are left out.
 
-    Written apart from the engine's own degradation, so that a fault there cannot cancel itself out.
-
     Raises:
-        GeometryError: fewer than two groups of slices, or groups of none.
+        GeometryError: fewer than two groups of slices, or groups of less than two.
     """
     slices = volume.geometry.shape[0]
-    if factor < 1 or slices < 2 * factor:
-        raise GeometryError(f"two groups of {factor} slices are needed, got {slices} slices")
-    groups = slices // factor
-    hu = np.maximum(volume.hu[: groups * factor], np.float32(DETECTOR_FLOOR_HU))
-    truth = Volume(hu, replace(volume.geometry, shape=hu.shape))
-    thick = _average_slices(hu, factor)
-    noise = numpy_generator(seed, "demo", "noise").normal(0.0, noise_hu, thick.shape)
-    noisy = np.maximum(thick + noise, DETECTOR_FLOOR_HU).astype(np.float32)
-    return Simulation(truth, Volume(noisy, _thick_geometry(truth.geometry, groups)))
-
-
-def _average_slices(hu: Float[ndarray, "z y x"], factor: int) -> Float[ndarray, "m y x"]:
-    groups = range(0, hu.shape[0], factor)
-    return np.stack([hu[first : first + factor].mean(axis=0, dtype=np.float64) for first in groups])
-
-
-def _thick_geometry(thin: Geometry, slices: int) -> Geometry:
-    _, rows, columns = thin.shape
-    return thin.resampled((slices, rows, columns))
+    if factor < 2 or slices < 2 * factor:
+        raise GeometryError(
+            f"two groups of {max(factor, 2)} slices are needed, got {slices} slices and {factor=}"
+        )
+    how = Protocol("thick", factor, noise_hu)
+    hu = np.maximum(crop_to_blocks(volume.hu, how), DETECTOR_FLOOR_HU)
+    truth = Volume(hu, replace(volume.geometry, shape=(hu.shape[0], hu.shape[1], hu.shape[2])))
+    measured = np.rint(np.maximum(degrade(hu, how, seed), DETECTOR_FLOOR_HU))
+    thick = truth.geometry.resampled((measured.shape[0], measured.shape[1], measured.shape[2]))
+    return Simulation(truth, Volume(measured, thick), how)

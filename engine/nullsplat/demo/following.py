@@ -1,0 +1,193 @@
+"""Watches what the node does with a series, through the same routes that people and programs use."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from nullsplat.core.errors import ArchiveError, Cancelled, NullSplatError
+
+Json = dict[str, Any]
+POLL_SECONDS = 1.0
+STALLED_SECONDS = 900.0
+"""Without any news for this long, something is wrong that nobody noticed."""
+
+_ENDED = {"done", "failed", "cancelled"}
+
+
+class SeriesRefusedError(NullSplatError):
+    """The node did not take the series, or could not finish it."""
+
+    code = "refused"
+
+
+@dataclass(frozen=True)
+class Node:
+    """Where the node's parts answer.
+
+    Attributes:
+        orthanc_url: Orthanc's REST API.
+        username: a user of Orthanc.
+        password: that user's password.
+        engine_url: the engine's API.
+        secret: the engine's shared secret.
+    """
+
+    orthanc_url: str
+    username: str
+    password: str
+    engine_url: str
+    secret: str
+
+
+class Observer:
+    """Asks the plugin for the state of a series, and the engine for the progress of its job."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._orthanc = requests.Session()
+        self._orthanc.auth = (node.username, node.password)
+        self._engine = requests.Session()
+        self._engine.headers["Authorization"] = f"Bearer {node.secret}"
+        for session in (self._orthanc, self._engine):
+            session.trust_env = False  # everything is on loopback, whatever proxy the machine has
+
+    def __enter__(self) -> "Observer":
+        """Nothing to do: connections are opened when they are needed."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self._orthanc.close()
+        self._engine.close()
+
+    def identifier(self, series_instance_uid: str) -> str:
+        """Orthanc's own identifier of a series.
+
+        Raises:
+            ArchiveError: Orthanc does not have it.
+        """
+        answer = self._orthanc.post(f"{self._node.orthanc_url}/tools/lookup", series_instance_uid, timeout=30)
+        found = [entry["ID"] for entry in _content(answer) if entry["Type"] == "Series"]
+        if len(found) != 1:
+            raise ArchiveError(
+                f"Orthanc must have series {series_instance_uid} once, it has it {len(found)} times"
+            )
+        return str(found[0])
+
+    def study_of(self, series: str) -> str:
+        """Orthanc's identifier of the study that a series belongs to."""
+        answer = self._orthanc.get(f"{self._node.orthanc_url}/series/{series}", timeout=30)
+        return str(_content(answer)["ParentStudy"])
+
+    def state(self, series: str) -> Json:
+        """What the plugin says about a series, given by Orthanc's identifier."""
+        answer = self._orthanc.get(f"{self._node.orthanc_url}/nullsplat/series/{series}", timeout=30)
+        state: Json = _content(answer)
+        return state
+
+    def job(self, key: str) -> Json | None:
+        """The engine's job_status, or None before the job was handed over."""
+        answer = self._engine.get(f"{self._node.engine_url}/v1/jobs/{key}", timeout=30)
+        if answer.status_code == requests.codes.not_found:
+            return None
+        job: Json = _content(answer)
+        return job
+
+
+def wait_for_decision(observer: Observer, series: str, check: Callable[[], None]) -> str:
+    """Wait until the plugin has looked at the series; returns its decision in words.
+
+    Args:
+        observer: asks the node.
+        series: Orthanc's identifier.
+        check: raises when a process of the node has ended.
+
+    Raises:
+        SeriesRefusedError: the plugin does not take the series.
+        ArchiveError: nothing was decided for a long time.
+    """
+    started = time.monotonic()
+    while True:
+        check()
+        state = observer.state(series)
+        if state["state"] == "ineligible":
+            raise SeriesRefusedError(
+                f"the node must take the series, but says {state['title']!r}: {state['message']}"
+            )
+        if state.get("decision"):
+            return str(state["decision"])
+        if time.monotonic() - started > STALLED_SECONDS:
+            raise ArchiveError(f"the plugin must decide on the series, but only says {state['title']!r}")
+        time.sleep(POLL_SECONDS)
+
+
+def follow(
+    observer: Observer, series: str, show: Callable[[str, float, str], None], check: Callable[[], None]
+) -> tuple[Json, Json]:
+    """Show the progress of each stage until the result is in the archive and delivered.
+
+    Args:
+        observer: asks the node.
+        series: Orthanc's identifier of the source series.
+        show: told stage, fraction and note.
+        check: raises when a process of the node has ended.
+
+    Returns:
+        The plugin's final state of the series, and the engine's final job_status.
+
+    Raises:
+        SeriesRefusedError: the job failed.
+        Cancelled: somebody cancelled it.
+        ArchiveError: nothing happened for a long time.
+    """
+    news: object = None
+    since = time.monotonic()
+    while True:
+        check()
+        state = observer.state(series)
+        job = observer.job(state["job"]["key"]) if "job" in state else None
+        for stage in job["stages"] if job else []:
+            _show(stage, job, show)
+        if state["state"] in _ENDED:
+            return _finished(state, job)
+        latest = (state["state"], state["message"], job and job["progress"])
+        if latest != news:
+            news, since = latest, time.monotonic()
+        if time.monotonic() - since > STALLED_SECONDS:
+            raise ArchiveError(
+                f"the series must get on, but has been {state['title']!r} for {STALLED_SECONDS:.0f} s"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _show(stage: Json, job: Json | None, show: Callable[[str, float, str], None]) -> None:
+    if stage["state"] == "done":
+        show(stage["name"], 1.0, f"{stage.get('seconds', 0.0):.1f} s")
+    elif stage["state"] == "running":
+        left = job.get("eta_seconds") if job else None
+        parts = [stage.get("note", ""), "" if left is None else f"about {_duration(left)} left in all"]
+        show(stage["name"], stage["progress"], ", ".join(part for part in parts if part))
+
+
+def _finished(state: Json, job: Json | None) -> tuple[Json, Json]:
+    if state["state"] == "cancelled":
+        raise Cancelled(
+            "the job was cancelled by somebody else; press 'Run again' in Orthanc Explorer or start anew"
+        )
+    if state["state"] == "failed" or job is None:
+        raise SeriesRefusedError(f"the job must succeed, but failed: {state['message']}")
+    return state, job
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def _content(answer: requests.Response) -> Any:
+    if not answer.ok:
+        raise ArchiveError(f"{answer.url} answered {answer.status_code}: {answer.text[:200]}")
+    return answer.json()
