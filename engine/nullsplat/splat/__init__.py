@@ -1,1 +1,1 @@
-"""."""
+"""Signed Gaussians: field, kernels, strategy, and the fit to residual projections."""

@@ -1,0 +1,130 @@
+"""The fit of signed Gaussians to residual projections (stage 2, arXiv 2508.15151 section 2.3)."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nullsplat.core.progress import Progress, silent
+from nullsplat.core.seeds import derive_seed, numpy_generator
+from nullsplat.core.units import hu_difference_to_mu
+from nullsplat.core.volume import Axes3
+from nullsplat.physics.beam import ParallelBeam
+from nullsplat.splat.fit_config import FitConfig
+from nullsplat.splat.gaussians import SignedGaussians
+from nullsplat.splat.initialise import back_project, place
+from nullsplat.splat.optimiser import FieldOptimiser
+from nullsplat.splat.problem import ResidualProblem
+from nullsplat.splat.strategy import SignedStrategy
+
+_REPORT_EVERY = 10
+
+
+def fit_residual(  # noqa: PLR0913 - the data are five tensors; the rest has defaults
+    target: Float[Tensor, "v z u"],
+    beam: ParallelBeam,
+    base: Float[Tensor, "z y x"],
+    spacing: Axes3,
+    config: FitConfig,
+    *,
+    base_projections: Float[Tensor, "v z u"],
+    weights: Float[Tensor, "v z u"] | None = None,
+    seed: int = 0,
+    device: torch.device | None = None,
+    progress: Progress = silent,
+) -> SignedGaussians:
+    """Signed Gaussians whose projections explain what the base's do not.
+
+    On the CPU the result depends on the data, the configuration and the seed alone, bit for bit.
+
+    Args:
+        target: projections p_hat minus projected base P b, unitless line integrals.
+        beam: their views.
+        base: base volume b in 1/mm.
+        spacing: mm along (z, y, x).
+        config: how to fit.
+        base_projections: P b, unitless.
+        weights: trust in each pixel, at least 0; only their proportions matter.
+        seed: of everything random.
+        device: where to compute; by default where `target` is.
+        progress: hears the fraction done and the loss; may raise `Cancelled`.
+
+    Raises:
+        GeometryError: shapes disagree, or the fit diverged.
+    """
+    device = device or target.device
+    target, base, base_projections = target.to(device), base.to(device), base_projections.to(device)
+    problem = ResidualProblem(
+        target, beam, base, spacing, base_projections, None if weights is None else weights.to(device)
+    )
+    start = place(
+        back_project(target, beam, problem.grid, spacing),
+        spacing,
+        config.count,
+        sigma=config.sigma,
+        slope=config.slope,
+        generator=numpy_generator(seed, "splat", "place"),
+    )
+    return _optimise(problem, start, config, seed, progress)
+
+
+def _optimise(
+    problem: ResidualProblem, start: SignedGaussians, config: FitConfig, seed: int, progress: Progress
+) -> SignedGaussians:
+    optimiser = FieldOptimiser(start, problem.spacing, config)
+    strategy = _strategy(problem.spacing, config)
+    state = strategy.initialize_state()
+    views = ViewOrder(
+        len(problem.beam.angles), config.views_per_step, numpy_generator(seed, "splat", "views")
+    )
+    crops = numpy_generator(seed, "splat", "crops")
+    for step in range(config.steps):
+        optimiser.zero_grad()
+        field = optimiser.field
+        chosen = views.next().to(problem.target.device)
+        footprints = problem.footprints(field, chosen)
+        info = {"means2d": footprints.means2d, "width": problem.beam.columns, "height": problem.beam.rows}
+        strategy.step_pre_backward(info)
+        loss = problem.projection_loss(footprints, chosen, config)
+        if config.tv > 0:
+            loss = loss + problem.smoothness_loss(field, config, crops)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step(step / config.steps)
+        with torch.random.fork_rng(devices=[]):  # gsplat draws from the global generator
+            torch.manual_seed(derive_seed(seed, "splat", "refine", step))
+            strategy.step_post_backward(optimiser.params, optimiser.optimisers, state, step, info)
+        if step % _REPORT_EVERY == 0:
+            progress(
+                step / config.steps,
+                f"loss {float(loss.detach()):.5f}, {len(optimiser.params['z'])} Gaussians",
+            )
+    progress(1.0, f"{len(optimiser.params['z'])} Gaussians")
+    return optimiser.detached()
+
+
+def _strategy(spacing: Axes3, config: FitConfig) -> SignedStrategy:
+    return SignedStrategy(
+        refine_from=config.refine_from,
+        refine_until=config.refine_until,
+        refine_every=config.refine_every,
+        grow_gradient=config.grow_gradient,
+        split_above=config.split_above * float(np.prod(spacing)) ** (1 / 3),
+        prune_below=hu_difference_to_mu(config.prune_below_hu),
+        most=config.most,
+    )
+
+
+class ViewOrder:
+    """Every view once before any comes again, in a new random order each time."""
+
+    def __init__(self, views: int, at_once: int, generator: np.random.Generator) -> None:
+        """Draw from `views` views, `at_once` at a time."""
+        self._views, self._at_once, self._generator = views, min(at_once, views), generator
+        self._waiting: list[int] = []
+
+    def next(self) -> Tensor:
+        """Indices of the next views."""
+        while len(self._waiting) < self._at_once:
+            self._waiting += self._generator.permutation(self._views).tolist()
+        chosen, self._waiting = self._waiting[: self._at_once], self._waiting[self._at_once :]
+        return torch.tensor(chosen)

@@ -1,0 +1,94 @@
+"""Settings of the fit, in units that do not depend on the size or spacing of a volume."""
+
+from dataclasses import dataclass
+
+from nullsplat.core.errors import ConfigurationError
+
+Decay = tuple[float, float]
+"""First and last value of a learning rate, which falls exponentially in between."""
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How residual projections are turned into signed Gaussians.
+
+    Attributes:
+        count: Gaussians to start with.
+        most: Gaussians never to exceed.
+        steps: optimiser steps.
+        views_per_step: views whose losses are averaged in one step.
+        sigma: standard deviation at the start, in voxels along each axis.
+        slope: PReLU's slope for negative densities at the start.
+        position_rate: voxels (geometric mean of the spacing) per step.
+        density_rate: HU per step.
+        scale_rate: of the logarithm of the standard deviations, per step.
+        rotation_rate: of the quaternions, per step.
+        ssim: weight of 1 - SSIM.
+        tv: weight of the total variation of base + residual in a random crop.
+        tv_crop: edge of that crop in voxels.
+        refine_from: first step that may densify and prune.
+        refine_until: last one.
+        refine_every: steps between.
+        grow_gradient: mean gradient of the position on the detector, in gsplat's unit (half detectors), above
+            which a Gaussian is duplicated or split.
+        split_above: standard deviation in voxels above which it is split rather than duplicated.
+        prune_below_hu: |z| below which it is removed.
+    """
+
+    count: int
+    most: int
+    steps: int
+    views_per_step: int = 1
+    sigma: float = 1.0
+    slope: float = 1.0
+    position_rate: Decay = (0.05, 0.005)
+    density_rate: Decay = (36.0, 3.6)
+    scale_rate: Decay = (5e-3, 5e-4)
+    rotation_rate: Decay = (1e-3, 1e-4)
+    ssim: float = 0.5
+    tv: float = 0.05
+    tv_crop: int = 32
+    refine_from: int = 500
+    refine_until: int = 15_000
+    refine_every: int = 100
+    grow_gradient: float = 5e-5
+    split_above: float = 2.0
+    prune_below_hu: float = 0.036
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work.
+
+        Raises:
+            ConfigurationError: a count, size or rate that is not positive, or a weight below zero.
+        """
+        positive = {
+            "count": self.count,
+            "steps": self.steps,
+            "views_per_step": self.views_per_step,
+            "sigma": self.sigma,
+            "slope": self.slope,
+            "tv_crop": self.tv_crop,
+            "refine_every": self.refine_every,
+            "position_rate": min(self.position_rate),
+            "density_rate": min(self.density_rate),
+            "scale_rate": min(self.scale_rate),
+            "rotation_rate": min(self.rotation_rate),
+        }
+        for name, value in positive.items():
+            if not value > 0:
+                raise ConfigurationError(f"{name} must be above 0, got {value}")
+        if self.most < self.count:
+            raise ConfigurationError(f"most must be at least count={self.count}, got {self.most}")
+        if min(self.ssim, self.tv) < 0:
+            raise ConfigurationError(f"loss weights must not be negative, got ssim={self.ssim}, tv={self.tv}")
+
+
+PAPER = FitConfig(count=50_000, most=500_000, steps=5_000, slope=0.25)
+"""R2-Gaussian's defaults, as the paper uses them (arXiv 2508.15151, 2405.20693).
+
+Its rates are for a scene of edge 2 and densities up to 1: positions 2e-4 -> 2e-5 are 0.05 -> 0.005 voxels of a
+volume 512 voxels wide, densities 1e-2 -> 1e-3 are 36 -> 3.6 HU of the range [-512, 3071].
+"""
+
+STANDARD = FitConfig(count=200_000, most=500_000, steps=3_000, views_per_step=2)
+PREVIEW = FitConfig(count=60_000, most=60_000, steps=1_500)

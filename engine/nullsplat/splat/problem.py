@@ -1,0 +1,107 @@
+"""What a field is fitted to, and how badly it fits."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nullsplat.core.errors import GeometryError
+from nullsplat.core.units import hu_difference_to_mu
+from nullsplat.core.volume import Axes3
+from nullsplat.physics.beam import ParallelBeam
+from nullsplat.splat.fit_config import FitConfig
+from nullsplat.splat.gaussians import SignedGaussians
+from nullsplat.splat.kernels.integrate import integrate
+from nullsplat.splat.kernels.project import Footprints, project
+from nullsplat.splat.loss import StructuralSimilarity, total_variation
+from nullsplat.splat.render import voxelise_crop
+
+DENSITY_RANGE = hu_difference_to_mu(3583.0)
+"""The evaluation's window [-512, 3071] HU in 1/mm; densities are 0 to 1 on it, as in the paper."""
+
+
+class ResidualProblem:
+    """Residual projections to be explained, and the base volume whose sum with the field must stay smooth."""
+
+    def __init__(
+        self,
+        target: Float[Tensor, "v z u"],
+        beam: ParallelBeam,
+        base: Float[Tensor, "z y x"],
+        spacing: Axes3,
+        base_projections: Float[Tensor, "v z u"],
+        weights: Float[Tensor, "v z u"] | None = None,
+    ) -> None:
+        """Gather and scale the data.
+
+        Args:
+            target: projections minus projected base, unitless line integrals.
+            beam: their views.
+            base: base volume in 1/mm.
+            spacing: mm along (z, y, x).
+            base_projections: projected base, unitless.
+            weights: trust in each pixel, at least 0; only their proportions matter.
+
+        Raises:
+            GeometryError: shapes disagree, or no pixel has any weight.
+        """
+        for name, tensor in (
+            ("target", target),
+            ("base_projections", base_projections),
+            ("weights", weights),
+        ):
+            if tensor is not None and tuple(tensor.shape) != beam.shape:
+                raise GeometryError(
+                    f"{name} must have the beam's shape {beam.shape}, got {tuple(tensor.shape)}"
+                )
+        if weights is not None and not float(weights.sum()) > 0:
+            raise GeometryError(
+                "at least one pixel must have a weight above 0, all are 0; leave the weights out"
+            )
+        self.target, self.beam, self.base, self.spacing = target, beam, base, spacing
+        whole = base_projections + target
+        self._scale = 1 / max(float(whole.abs().max()), torch.finfo(whole.dtype).tiny)
+        self._base_projections = base_projections * self._scale
+        self._similarity = StructuralSimilarity(whole * self._scale)
+        self._weights = None if weights is None else weights / weights.mean()
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """Voxels of the base along (z, y, x)."""
+        nz, ny, nx = self.base.shape
+        return nz, ny, nx
+
+    def footprints(self, field: SignedGaussians, views: Tensor) -> Footprints:
+        """What the views see of the field."""
+        angles = tuple(self.beam.angles[v] for v in views.tolist())
+        return project(
+            field.means, field.log_scales, field.quats, field.density, replace(self.beam, angles=angles)
+        )
+
+    def projection_loss(self, footprints: Footprints, views: Tensor, config: FitConfig) -> Float[Tensor, ""]:
+        """L1(p, p_hat) + L1(residual) + ssim (1 - SSIM).
+
+        The base is projected exactly, so the two L1 terms of the paper's Eq. 5 have the same value: one, doubled.
+        """
+        residual = integrate(*footprints, (self.beam.rows, self.beam.columns))
+        loss = 2 * self._scale * self._mean((residual - self.target[views]).abs(), views)
+        if config.ssim > 0:
+            similarity = self._similarity(self._base_projections[views] + residual * self._scale, views)
+            loss = loss + config.ssim * (1 - self._mean(similarity, views))
+        return loss
+
+    def smoothness_loss(
+        self, field: SignedGaussians, config: FitConfig, generator: np.random.Generator
+    ) -> Float[Tensor, ""]:
+        """tv times the total variation of base + residual in a random crop."""
+        nz, ny, nx = self.grid
+        size = (min(config.tv_crop, nz), min(config.tv_crop, ny), min(config.tv_crop, nx))
+        z, y, x = (int(generator.integers(n - m + 1)) for n, m in zip((nz, ny, nx), size, strict=True))
+        residual = voxelise_crop(field, (nz, ny, nx), self.spacing, (z, y, x), size)
+        base = self.base[z : z + size[0], y : y + size[1], x : x + size[2]]
+        return config.tv * total_variation((base + residual) / DENSITY_RANGE, self.spacing)
+
+    def _mean(self, pixels: Float[Tensor, "b z u"], views: Tensor) -> Float[Tensor, ""]:
+        return pixels.mean() if self._weights is None else (pixels * self._weights[views]).mean()
