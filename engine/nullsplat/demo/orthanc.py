@@ -1,0 +1,244 @@
+"""A real Orthanc with the NullSplat plugin, in a data folder of its own: for the demonstration and the tests."""
+
+import json
+import shutil
+import subprocess
+import time
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from nullsplat.core.errors import ConfigurationError
+from nullsplat.demo.node_files import configuration_folder, overlay, plugin_folder, read_configuration
+from nullsplat.demo.processes import Child, ChildFailed, free_port, start
+
+PLUGINS = Path("/usr/share/orthanc/plugins")
+NEEDED = {
+    "libOrthancPython.so": "orthanc-python",
+    "libOrthancDicomWeb.so": "orthanc-dicomweb",
+    "libOrthancWebViewer.so": "orthanc-webviewer",
+}
+ADMIN, ENGINE = "admin", "engine"
+SLOWEST_START = 60.0
+"""Seconds. Orthanc itself needs one or two; a busy machine more."""
+
+
+@dataclass(frozen=True)
+class Modality:
+    """Another DICOM node, as Orthanc is to know it: one that may store here, and that can be sent to."""
+
+    ae_title: str
+    host: str
+    port: int
+
+    def configuration(self) -> dict[str, Any]:
+        """The entry for Orthanc's DicomModalities."""
+        return {"AET": self.ae_title, "Host": self.host, "Port": self.port, "AllowStore": True}
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """How the node is to run.
+
+    Attributes:
+        folder: data and log; kept between starts.
+        admin_password, engine_password: of the users `admin` and `engine`.
+        secret: shared with the engine.
+        engine_url: where the engine answers.
+        modalities: other DICOM nodes by the name that Orthanc gives them.
+        overrides: put over `orthanc-config/`, section by section.
+        http_port, dicom_port: loopback ports; 0 lets the system choose.
+    """
+
+    folder: Path
+    admin_password: str = field(repr=False)
+    engine_password: str = field(repr=False)
+    secret: str = field(repr=False)
+    engine_url: str
+    modalities: Mapping[str, Modality] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    http_port: int = 0
+    dicom_port: int = 0
+
+
+class OrthancNode:
+    """Starts and ends Orthanc; as a context manager, both.
+
+    Attributes:
+        http_port, dicom_port: where it listens; the same over restarts.
+        log: what Orthanc and the plugin print.
+    """
+
+    def __init__(self, settings: NodeSettings) -> None:
+        self.settings = settings
+        self.http_port = settings.http_port or free_port()
+        self.dicom_port = settings.dicom_port or free_port()
+        self.log = settings.folder / "orthanc.log"
+        self._child: Child | None = None
+
+    def __enter__(self) -> "OrthancNode":
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where Orthanc Explorer and the REST API answer."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def dicomweb_url(self) -> str:
+        """Root of the DICOMweb services."""
+        return f"{self.url}/dicom-web"
+
+    @property
+    def ae_title(self) -> str:
+        """What Orthanc answers to by DICOM."""
+        return str(self._configuration()["DicomAet"])
+
+    def start(self) -> None:
+        """Start Orthanc and wait until it answers.
+
+        Raises:
+            ConfigurationError: Orthanc or one of its plugins is not installed, or a port is taken.
+            ChildFailed: it ended, or did not answer in time.
+        """
+        binary = installed_orthanc()
+        _check_port_free("HTTP", self.http_port)
+        _check_port_free("DICOM", self.dicom_port)
+        self.settings.folder.mkdir(parents=True, exist_ok=True)
+        path = self.settings.folder / "orthanc.json"
+        path.write_text(json.dumps(self._configuration(), indent=2), encoding="utf-8")
+        self._child = start("Orthanc", [str(binary), str(path)], self._environment(), self.log)
+        self._wait_until_answering(self._child)
+
+    def stop(self) -> None:
+        """End Orthanc, and wait until it has ended."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def kill(self) -> None:
+        """End Orthanc without warning (SIGKILL), as a power cut would."""
+        if self._child is not None:
+            self._child.process.kill()
+            self._child.process.wait()
+            self._child = None
+
+    def check(self) -> None:
+        """Make sure that it still runs.
+
+        Raises:
+            ChildFailed: it has ended.
+        """
+        if self._child is None:
+            raise ChildFailed("Orthanc must be running, it was not started or has been stopped")
+        self._child.check()
+
+    def _configuration(self) -> dict[str, Any]:
+        own = {
+            "StorageDirectory": str(self.settings.folder / "archive"),
+            "HttpPort": self.http_port,
+            "DicomPort": self.dicom_port,
+            "DicomModalities": {
+                name: modality.configuration() for name, modality in self.settings.modalities.items()
+            },
+        }
+        return overlay(
+            overlay(read_configuration(configuration_folder()), own), dict(self.settings.overrides)
+        )
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "NULLSPLAT_ADMIN_PASSWORD": self.settings.admin_password,
+            "NULLSPLAT_ENGINE_PASSWORD": self.settings.engine_password,
+            "NULLSPLAT_ENGINE_URL": self.settings.engine_url,
+            "NULLSPLAT_SECRET": self.settings.secret,
+            "NULLSPLAT_SECRET_FILE": "",
+            "NULLSPLAT_PLUGIN": str(plugin_folder()),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def _wait_until_answering(self, child: Child) -> None:
+        deadline = time.monotonic() + SLOWEST_START
+        try:
+            while not self._answers():
+                child.check()
+                if time.monotonic() > deadline:
+                    raise ChildFailed(
+                        f"Orthanc must answer within {SLOWEST_START:.0f} s; {child.last_words()}"
+                    )
+                time.sleep(0.1)
+        except ChildFailed as failure:
+            self.stop()
+            raise ChildFailed(f"{failure}{_plugin_reason(self.log)}") from failure
+
+    def _answers(self) -> bool:
+        token = b64encode(f"{ADMIN}:{self.settings.admin_password}".encode()).decode("ascii")
+        connection = HTTPConnection("127.0.0.1", self.http_port, timeout=5)
+        try:
+            connection.request("GET", "/nullsplat/status", headers={"Authorization": f"Basic {token}"})
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def installed_orthanc() -> Path:
+    """The Orthanc binary, after a look at whether all of Orthanc is there.
+
+    Raises:
+        ConfigurationError: something is missing; says what to install.
+    """
+    found = shutil.which("Orthanc", path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin")
+    missing = ["orthanc"] if found is None else []
+    missing += [package for library, package in NEEDED.items() if not (PLUGINS / library).exists()]
+    if found is None or missing:
+        raise ConfigurationError(
+            f"Orthanc with its plugins is needed, missing: {', '.join(missing)}; "
+            f"on Debian 12: apt-get install {' '.join(missing)}"
+        )
+    return Path(found)
+
+
+def orthanc_version() -> str:
+    """The version that the installed Orthanc reports.
+
+    Raises:
+        ConfigurationError: Orthanc is not installed.
+    """
+    output = subprocess.run([installed_orthanc(), "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+    return output.stdout.split("\n", 1)[0].strip()
+
+
+def _check_port_free(purpose: str, port: int) -> None:
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.connect()
+    except OSError:
+        return
+    finally:
+        connection.close()
+    raise ConfigurationError(
+        f"Orthanc's {purpose} port {port} must be free, another program listens there; end it or choose another port"
+    )
+
+
+def _plugin_reason(log: Path) -> str:
+    """The reason that the plugin gave in the log for not starting, if it did."""
+    lines = log.read_text(errors="replace").splitlines()
+    for number in range(len(lines) - 2, -1, -1):
+        if "Error during the installation of the Python script" in lines[number]:
+            return f"; the plugin says: {' '.join(line.strip() for line in lines[number + 1 : number + 3])}"
+    return ""

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The NullSplat plugin for Orthanc: takes low-dose chest CT, has it super-resolved, routes the result.
+
+Layers, each importing only those before it:
+    refusal, tags, geometry, dose, eligibility    is this series ours to do, and why
+    settings, contract, routing, state            what is configured, said to the engine, remembered
+    transitions, reconciler, requests, view       what follows from what; all pure
+    engine_client, archive, store                 the engine, Orthanc, and the series metadata
+    engine_link, parts, intake, steps, worker     what happens when
+    service, rest, access                         what people and programs ask
+Nothing here but `archive` knows the `orthanc` module, and that is handed to it.
+"""
+
+__version__ = "0.1.0"

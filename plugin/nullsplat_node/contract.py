@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What plugin and engine say to each other: contract version 1, the plugin's side.
+
+The JSON Schema of the contract lies with the engine (nullsplat/service/contract/v1.schema.json); the tests of
+both sides check against it. Here is only what the plugin writes and the part that it reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
+
+VERSION = 1
+JOB_STATES = frozenset({"queued", "running", "succeeded", "failed", "cancelled"})
+KEY_DIGITS = 32
+
+
+class ContractError(ValueError):
+    """The engine answered something that is not contract version 1."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the engine refused or gave up."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What the engine stored in the archive."""
+
+    series_uid: str
+    sop_uids: Tuple[str, ...]
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """Where a job stands.
+
+    Attributes:
+        progress: 0 to 1 over all stages.
+        stage: the stage that runs, empty when none does.
+        eta: seconds left, None when not known.
+    """
+
+    key: str
+    state: str
+    progress: float = 0.0
+    stage: str = ""
+    note: str = ""
+    eta: Optional[float] = None
+    failure: Optional[Failure] = None
+    result: Optional[JobResult] = None
+
+
+def fingerprint(series_uid: str, sop_uids: Iterable[str]) -> str:
+    """Return the SHA-256 that stands for exactly this set of instances."""
+    return hashlib.sha256("\n".join([series_uid, *sorted(sop_uids)]).encode("ascii")).hexdigest()
+
+
+def parameters(preset: str, scale: Iterable[float], seed: int, samples: int) -> Dict[str, Any]:
+    """Return the job parameters; whole factors are written as integers, so that equal requests have equal keys."""
+    factors = [int(factor) if float(factor).is_integer() else float(factor) for factor in scale]
+    return {"preset": preset, "scale": factors, "seed": seed, "samples": samples}
+
+
+def job_key(request: Mapping[str, Any]) -> str:
+    """Return the key of a job request: the same work always has the same key, whatever its priority."""
+    work = {name: value for name, value in request.items() if name != "priority"}
+    canonical = json.dumps(work, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()[:KEY_DIGITS]
+
+
+def read_job_status(answer: Any, key: str) -> JobStatus:
+    """Return the job's status out of the engine's answer.
+
+    Raises:
+        ContractError: the answer is not a job_status of the job `key`.
+    """
+    _need(isinstance(answer, dict), "a JSON object", answer)
+    _need(answer.get("key") == key, f"the job {key}", answer.get("key"))
+    state = answer.get("state")
+    _need(state in JOB_STATES, f"a state out of {sorted(JOB_STATES)}", state)
+    stage, note = _running_stage(answer.get("stages"))
+    return JobStatus(
+        key=key,
+        state=str(state),
+        progress=_fraction(answer.get("progress")),
+        stage=stage,
+        note=note,
+        eta=_seconds(answer.get("eta_seconds")),
+        failure=read_failure(answer.get("failure")) if state == "failed" else None,
+        result=_result(answer.get("result")) if state == "succeeded" else None,
+    )
+
+
+def read_error(answer: Any) -> Failure:
+    """Return the failure out of the engine's error answer.
+
+    Raises:
+        ContractError: the answer is not an error.
+    """
+    _need(isinstance(answer, dict), "a JSON object", answer)
+    return read_failure(answer.get("error"))
+
+
+def read_failure(answer: Any) -> Failure:
+    """Return a failure object.
+
+    Raises:
+        ContractError: it is not one.
+    """
+    _need(isinstance(answer, dict), "a failure with code, message and retryable", answer)
+    code, message, retryable = answer.get("code"), answer.get("message"), answer.get("retryable")
+    whole = isinstance(code, str) and isinstance(message, str) and isinstance(retryable, bool)
+    _need(whole, "a failure with code, message and retryable", answer)
+    return Failure(str(code), str(message), bool(retryable))
+
+
+def _running_stage(stages: Any) -> Tuple[str, str]:
+    _need(
+        isinstance(stages, list) and all(isinstance(stage, dict) for stage in stages),
+        "a list of stages",
+        stages,
+    )
+    for stage in stages:
+        if stage.get("state") == "running":
+            return str(stage.get("name", "")), str(stage.get("note", ""))
+    return "", ""
+
+
+def _result(answer: Any) -> JobResult:
+    _need(isinstance(answer, dict), "a result", answer)
+    series_uid, sop_uids, report = (
+        answer.get("series_instance_uid"),
+        answer.get("sop_instance_uids"),
+        answer.get("report"),
+    )
+    _need(_is_uid(series_uid), "a series_instance_uid", series_uid)
+    listed = isinstance(sop_uids, list) and bool(sop_uids) and all(_is_uid(uid) for uid in sop_uids)
+    _need(listed, "a list of sop_instance_uids", sop_uids)
+    _need(isinstance(report, dict), "a report", report)
+    return JobResult(str(series_uid), tuple(sop_uids or ()), dict(report or {}))
+
+
+def _is_uid(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9.]{1,64}", value) is not None
+
+
+def _fraction(value: Any) -> float:
+    _need(_is_number(value) and 0 <= value <= 1, "a progress from 0 to 1", value)
+    return float(value)
+
+
+def _seconds(value: Any) -> Optional[float]:
+    if value is None:
+        return None
+    _need(_is_number(value) and value >= 0, "eta_seconds of 0 or more", value)
+    return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _need(holds: bool, needed: str, came: object) -> None:
+    if not holds:
+        raise ContractError(
+            f"the engine must answer with {needed} (contract version {VERSION}), got {str(came)[:80]!r}; "
+            "check that EngineUrl names a NullSplat engine of a matching version"
+        )

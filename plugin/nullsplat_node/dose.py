@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Is the series low dose? Several kinds of evidence, because no single field can be relied on.
+
+A rule of the settings decides first, since somebody wrote it for just this. Then the strongest measurement
+that is there: CTDIvol (0018,9345), else the exposure in mAs. Only where nothing was measured do words in the
+descriptions count. Unusable values (absent, zero, NaN, text) say nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Callable, Optional, Sequence
+
+from .tags import BadTag, Tags, number, text
+
+DESCRIPTIONS = ("ProtocolName", "SeriesDescription", "StudyDescription")
+
+
+@dataclass(frozen=True)
+class LowDoseRules:
+    """What counts as low dose.
+
+    Attributes:
+        max_ctdivol: mGy. 3 mGy is the limit for lung cancer screening of a standard patient
+            (ACR-STR practice parameter; CMS decision memo CAG-00439N).
+        max_mas: exposure in mAs, used where there is no CTDIvol. Screening protocols use 20-40 mAs at
+            120 kV (NLST: 20-30 effective mAs), routine chest protocols 100 and more.
+        words: regular expression for protocol, series and study description, whatever the case.
+        called_aets, stations, body_parts: series that reach this AE title, come from this station or show
+            this body part are low dose because the settings say so.
+    """
+
+    max_ctdivol: float = 3.0
+    max_mas: float = 50.0
+    words: str = r"LDCT|LOW.?DOSE|LUNG.?SCREEN"
+    called_aets: Sequence[str] = ()
+    stations: Sequence[str] = ()
+    body_parts: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict and the evidence for it, as the end of a sentence that starts with 'because'."""
+
+    low: bool
+    why: str
+
+
+def judge(instances: Sequence[Tags], called_aet: str, rules: LowDoseRules) -> Finding:
+    """Say whether the series is low dose, and why.
+
+    Args:
+        instances: simplified tags of every instance.
+        called_aet: the AE title that the sender called, empty when it did not come by DICOM.
+    """
+    measured = _by_ctdivol(instances, rules) or _by_exposure(instances, rules)
+    rule = _by_rule(instances[0], called_aet, rules)
+    if rule:
+        return _overruling(rule, measured)
+    return measured or _by_words(instances[0], rules) or _nothing(rules)
+
+
+def _overruling(rule: str, measured: Optional[Finding]) -> Finding:
+    against = f", although {measured.why}" if measured and not measured.low else ""
+    return Finding(True, f"{rule} is low dose by rule{against}")
+
+
+def _by_rule(tags: Tags, called_aet: str, rules: LowDoseRules) -> str:
+    subjects = (
+        ("called AE title", called_aet, rules.called_aets),
+        ("station", text(tags, "StationName"), rules.stations),
+        ("body part", text(tags, "BodyPartExamined"), rules.body_parts),
+    )
+    for kind, value, listed in subjects:
+        if value and value.upper() in {name.upper() for name in listed}:
+            return f"{kind} {value}"
+    return ""
+
+
+def _by_ctdivol(instances: Sequence[Tags], rules: LowDoseRules) -> Optional[Finding]:
+    return _against_limit(
+        "CTDIvol", "mGy", _mean(instances, lambda tags: _usable(tags, "CTDIvol")), rules.max_ctdivol
+    )
+
+
+def _by_exposure(instances: Sequence[Tags], rules: LowDoseRules) -> Optional[Finding]:
+    return _against_limit("exposure", "mAs", _mean(instances, _mas), rules.max_mas)
+
+
+def _against_limit(name: str, unit: str, value: Optional[float], limit: float) -> Optional[Finding]:
+    if value is None:
+        return None
+    low = value <= limit
+    return Finding(low, f"{name} {value:.4g} {unit} {'<=' if low else '>'} {limit:g} {unit}")
+
+
+def _mas(tags: Tags) -> Optional[float]:
+    """Return mAs from the first usable of Exposure, Exposure in uAs, and tube current x time."""
+    direct, micro = _usable(tags, "Exposure"), _usable(tags, "ExposureInuAs")
+    current, milliseconds = _usable(tags, "XRayTubeCurrent"), _usable(tags, "ExposureTime")
+    if direct is not None:
+        return direct
+    if micro is not None:
+        return micro / 1000.0
+    return current * milliseconds / 1000.0 if current and milliseconds else None
+
+
+def _usable(tags: Tags, keyword: str) -> Optional[float]:
+    try:
+        value = number(tags, keyword)
+    except BadTag:
+        return None
+    return value if value and value > 0 else None
+
+
+def _mean(instances: Sequence[Tags], read: Callable[[Tags], Optional[float]]) -> Optional[float]:
+    found = [value for value in map(read, instances) if value is not None]
+    return sum(found) / len(found) if found else None
+
+
+def _by_words(tags: Tags, rules: LowDoseRules) -> Optional[Finding]:
+    for keyword in DESCRIPTIONS:
+        match = re.search(rules.words, text(tags, keyword), re.IGNORECASE)
+        if match:
+            return Finding(True, f"{keyword} says {match.group(0)!r}")
+    return None
+
+
+def _nothing(rules: LowDoseRules) -> Finding:
+    return Finding(
+        False,
+        f"there is no usable CTDIvol, no exposure, no word matching {rules.words} in the descriptions "
+        "and no rule for it in the settings",
+    )

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Is this series ours to do? One answer with one readable reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional, Sequence, Tuple
+
+from .dose import LowDoseRules, judge
+from .geometry import Stack, stack_of
+from .refusal import Refused
+from .tags import Tags, items, text, values
+
+CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
+ENHANCED = {
+    "1.2.840.10008.5.1.4.1.1.2.1": "Enhanced CT Image Storage",
+    "1.2.840.10008.5.1.4.1.1.2.2": "Legacy Converted Enhanced CT Image Storage",
+}
+SPECTRAL_IMAGE_TYPES = frozenset(
+    # Image Type value 4 of multi-energy images, PS3.3 C.8.15.2.1 and C.8.2.1.1.1
+    {
+        "VMI",
+        "MAT_SPECIFIC",
+        "MAT_REMOVED",
+        "MAT_FRACTIONAL",
+        "EFF_ATOMIC_NUM",
+        "ELECTRON_DENSITY",
+        "MAT_MODIFIED",
+        "MAT_VALUE_BASED",
+    }
+)
+MARKER = "nullsplat"
+"""What our own results are recognised by, in Manufacturer and in Contributing Equipment."""
+MAX_AUTO_SCALE = 8
+"""Largest factor that is chosen without being asked for; the method was evaluated up to 8."""
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What the settings say about taking series.
+
+    Attributes:
+        automatic: take eligible series without being asked.
+        min_slices: fewest slices of a stack.
+        scale: factors along z, y, x; None chooses z for `target_spacing`.
+        target_spacing: slice spacing to reach when the scale is chosen, mm.
+    """
+
+    automatic: bool = True
+    min_slices: int = 10
+    scale: Optional[Tuple[float, float, float]] = None
+    target_spacing: float = 1.25
+    low_dose: LowDoseRules = field(default_factory=LowDoseRules)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A series as it lies in the archive."""
+
+    instances: Sequence[Tags]
+    called_aet: str = ""
+    known_derived: bool = False
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The series is ours to do.
+
+    Attributes:
+        scale: factors along z, y, x.
+        decision: the reason, in a sentence.
+    """
+
+    scale: Tuple[float, float, float]
+    decision: str
+
+
+def examine(candidate: Candidate, criteria: Criteria, forced: bool = False) -> Taken:
+    """Return how the series is to be done.
+
+    Args:
+        forced: a person asked for it; overrules policy (dose, automatic), never what makes it unusable.
+    Raises:
+        Refused: it is not taken; says why.
+    """
+    _not_ours(candidate)
+    for tags in candidate.instances:
+        _ordinary_ct(tags)
+        _hounsfield(tags)
+    _enough_slices(candidate, criteria.min_slices)
+    _one_frame_of_reference(candidate.instances)
+    stack = stack_of(candidate.instances)
+    scale = _scale(stack, criteria)
+    return Taken(scale, f"{_permission(candidate, criteria, forced)}; {_described(stack, scale)}")
+
+
+def _not_ours(candidate: Candidate) -> None:
+    if candidate.known_derived:
+        raise Refused("ours", "this series is a result that NullSplat stored here")
+    for tags in candidate.instances:
+        for equipment in (tags, *items(tags, "ContributingEquipmentSequence")):
+            names = text(equipment, "Manufacturer") + " " + text(equipment, "ManufacturerModelName")
+            if MARKER in names.lower():
+                raise Refused("ours", "its equipment is NullSplat: this is one of its results, sent back")
+
+
+def _ordinary_ct(tags: Tags) -> None:
+    modality, sop_class, image_type = (
+        text(tags, "Modality"),
+        text(tags, "SOPClassUID"),
+        values(tags, "ImageType"),
+    )
+    if modality != "CT":
+        raise Refused("not-ct", f"Modality must be CT, got {modality[:16] or 'none'}")
+    if sop_class in ENHANCED:
+        raise Refused(
+            "enhanced-not-supported",
+            f"images must be CT Image Storage, got {ENHANCED[sop_class]}; send classic slices",
+        )
+    if sop_class != CT_IMAGE_STORAGE:
+        raise Refused("not-ct", f"images must be CT Image Storage, got SOP class {sop_class[:64] or 'none'}")
+    if "LOCALIZER" in image_type:
+        raise Refused("localizer", "Image Type says LOCALIZER")
+    if image_type[:1] != ("ORIGINAL",):
+        raise Refused(
+            "derived",
+            f"Image Type must begin with ORIGINAL, got {image_type[0][:16] if image_type else 'none'}",
+        )
+    if text(tags, "PresentationIntentType").upper() == "FOR PROCESSING":
+        raise Refused("for-processing", "Presentation Intent Type says FOR PROCESSING")
+    _single_energy(tags, image_type)
+
+
+def _single_energy(tags: Tags, image_type: Tuple[str, ...]) -> None:
+    if text(tags, "MultienergyCTAcquisition").upper() == "YES" or items(
+        tags, "MultienergyCTAcquisitionSequence"
+    ):
+        raise Refused(
+            "multi-energy", "Multi-energy CT Acquisition says YES; send a conventional reconstruction"
+        )
+    spectral = SPECTRAL_IMAGE_TYPES.intersection(image_type[3:])
+    if spectral:
+        raise Refused("multi-energy", f"Image Type says {sorted(spectral)[0]}")
+
+
+def _hounsfield(tags: Tags) -> None:
+    unit, samples = text(tags, "RescaleType").upper(), text(tags, "SamplesPerPixel")
+    if unit not in ("", "HU", "US"):  # US: unspecified, which is how older scanners mark HU
+        raise Refused("not-hounsfield", f"Rescale Type must be HU, got {unit[:16]}")
+    if samples not in ("", "1"):
+        raise Refused(
+            "not-hounsfield", f"Samples per Pixel must be 1, got {samples[:8]}: these are colour images"
+        )
+
+
+def _one_frame_of_reference(instances: Sequence[Tags]) -> None:
+    count = len({text(tags, "FrameOfReferenceUID") for tags in instances})
+    if count > 1:
+        raise Refused(
+            "mixed-frame-of-reference", f"all slices must have one Frame of Reference UID, there are {count}"
+        )
+
+
+def _enough_slices(candidate: Candidate, least: int) -> None:
+    count = len(candidate.instances)
+    if count < least:
+        raise Refused(
+            "too-few-slices",
+            f"at least {least} slices are needed, there {'is' if count == 1 else 'are'} {count}",
+        )
+
+
+def _scale(stack: Stack, criteria: Criteria) -> Tuple[float, float, float]:
+    if criteria.scale is not None:
+        return criteria.scale
+    factor = min(MAX_AUTO_SCALE, max(1, round(stack.spacing / criteria.target_spacing)))
+    if factor == 1:
+        raise Refused(
+            "already-fine",
+            f"slices are {stack.spacing:.4g} mm apart and the target is {criteria.target_spacing:g} mm; "
+            "set Scale to have it refined further",
+        )
+    return (factor, 1, 1)
+
+
+def _permission(candidate: Candidate, criteria: Criteria, forced: bool) -> str:
+    finding = judge(candidate.instances, candidate.called_aet, criteria.low_dose)
+    if forced:
+        return (
+            f"a person asked for it ({'low dose' if finding.low else 'not low dose'} because {finding.why})"
+        )
+    if not criteria.automatic:
+        raise Refused("not-automatic", "the setting Automatic is false: press Run to have this series done")
+    if not finding.low:
+        raise Refused(
+            "not-low-dose", f"not low dose because {finding.why}; press Run to have it done all the same"
+        )
+    return f"low dose because {finding.why}"
+
+
+def _described(stack: Stack, scale: Tuple[float, float, float]) -> str:
+    factors = " x ".join(f"{factor:g}" for factor in scale)
+    return f"{stack.slices} slices {stack.spacing:.4g} mm apart, scale {factors} (z, y, x)"

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// Orthanc Explorer's series page: what NullSplat does with the series, and what a person may ask for.
+// Orthanc adds this to its own page, so the browser sends the same credentials as for everything there.
+// All that comes from the server is set as text, never as HTML.
+
+(function () {
+  'use strict';
+
+  var REFRESH_WHILE_BUSY = 2000;  // ms
+  var REFRESH_WHILE_IDLE = 15000;  // ms
+  var BUSY = ['new', 'pending', 'running', 'succeeded', 'routing'];
+  var STAGES = {
+    fetch: 'fetching', stage1: 'projections', stage2: 'Gaussians',
+    consistency: 'consistency', derive: 'writing DICOM', store: 'storing'
+  };
+  var LABELS = { run: 'Run NullSplat', again: 'Run NullSplat again', cancel: 'Cancel NullSplat' };
+
+  var shownSeries = null;
+  var timer = null;
+
+  function currentSeries() {
+    var match = /[?&]uuid=([0-9a-f-]{44})/.exec(window.location.hash);
+    return match ? match[1] : ($.mobile.pageData && $.mobile.pageData.uuid) || null;
+  }
+
+  function duration(seconds) {
+    if (seconds < 90) { return Math.ceil(seconds) + ' s'; }
+    return Math.ceil(seconds / 60) + ' min';
+  }
+
+  function progressText(shown) {
+    if (typeof shown.progress !== 'number') { return ''; }
+    var parts = [Math.floor(100 * shown.progress) + ' %'];
+    if (shown.stage) { parts.push(STAGES[shown.stage] || shown.stage); }
+    if (shown.note) { parts.push(shown.note); }
+    if (typeof shown.eta_seconds === 'number') { parts.push(duration(shown.eta_seconds) + ' left'); }
+    return parts.join(', ');
+  }
+
+  function line(text) { return $('<div>').css('white-space', 'normal').text(text); }
+
+  function link(series, text) {
+    return $('<div>').append($('<a>').attr('href', '#series?uuid=' + encodeURIComponent(series)).text(text));
+  }
+
+  function button(series, action) {
+    var made = $('<button>').attr('type', 'button').attr('data-role', 'none')
+      .addClass('nullsplat-action').css({ margin: '4px 8px 0 0', padding: '4px 10px' }).text(LABELS[action] || action);
+    made.click(function () {
+      made.attr('disabled', 'disabled');
+      ask('POST', series, JSON.stringify({ action: action }));
+    });
+    return made;
+  }
+
+  function draw(series, shown) {
+    var row = $('#nullsplat-row');
+    row.empty();
+    row.append($('<h3>').text('NullSplat: ' + shown.title));
+    var progress = progressText(shown);
+    if (progress) { row.append(line(progress)); }
+    if (shown.message) { row.append(line(shown.message)); }
+    if (shown.derived && shown.derived.series) {
+      row.append(link(shown.derived.series, 'Super-resolved series (' + shown.derived.instances + ' slices)'));
+    }
+    if (shown.source) { row.append(link(shown.source, 'Series that it was made from')); }
+    $.each(shown.actions || [], function (_, action) { row.append(button(series, action)); });
+  }
+
+  function drawTrouble(text) {
+    $('#nullsplat-row .nullsplat-trouble').remove();
+    $('#nullsplat-row').append(line(text).addClass('nullsplat-trouble').css('color', '#a00'));
+  }
+
+  function reason(response) {
+    try { return JSON.parse(response.responseText).error.message; } catch (unreadable) {
+      return 'NullSplat does not answer (HTTP ' + response.status + '); it will be asked again';
+    }
+  }
+
+  function later(series, milliseconds) {
+    window.clearTimeout(timer);
+    timer = window.setTimeout(function () { ask('GET', series, null); }, milliseconds);
+  }
+
+  function ask(method, series, body) {
+    $.ajax({
+      url: '../nullsplat/series/' + encodeURIComponent(series),
+      type: method, data: body, contentType: 'application/json', dataType: 'json', cache: false,
+      success: function (shown) {
+        if (series !== shownSeries) { return; }
+        draw(series, shown);
+        later(series, BUSY.indexOf(shown.state) >= 0 ? REFRESH_WHILE_BUSY : REFRESH_WHILE_IDLE);
+      },
+      error: function (response) {
+        if (series !== shownSeries) { return; }
+        drawTrouble(reason(response));
+        $('#nullsplat-row .nullsplat-action').removeAttr('disabled');
+        later(series, REFRESH_WHILE_IDLE);
+      }
+    });
+  }
+
+  function ensureRow() {
+    if ($('#nullsplat-row').length === 0) {
+      $('<div>').attr('id', 'nullsplat-row').attr('role', 'status')
+        .css({ padding: '8px 12px', margin: '8px 0', border: '1px solid #888', 'border-radius': '6px', background: '#fff' })
+        .insertBefore($('#series-info'));
+    }
+  }
+
+  $('#series').live('pageshow', function () {
+    shownSeries = currentSeries();
+    if (!shownSeries) { return; }
+    ensureRow();
+    $('#nullsplat-row').empty().append(line('NullSplat: asking…'));
+    ask('GET', shownSeries, null);
+  });
+
+  $('#series').live('pagehide', function () {
+    shownSeries = null;
+    window.clearTimeout(timer);
+  });
+}());

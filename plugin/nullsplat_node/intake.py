@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Examining a series as it lies in the archive, and making a job of it."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Optional
+
+from . import transitions
+from .archive import SeriesHere
+from .contract import fingerprint, job_key, parameters
+from .eligibility import Candidate, Taken, examine
+from .parts import Parts
+from .refusal import Refused
+from .state import SeriesState
+from .tags import Tags, text
+from .transitions import Job
+
+
+class Intake:
+    """Decides on series and writes the job requests."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._archive = parts.archive
+        self._store = parts.store
+        self._settings = parts.settings
+        self._clock = parts.clock
+
+    def examined(self, here: SeriesHere, state: Optional[SeriesState], retry: bool = False) -> SeriesState:
+        """Return the state after an examination that nobody asked for.
+
+        Args:
+            retry: the last attempt failed and another is due.
+        """
+        forced = state.forced if state else False
+        try:
+            job = self._job(here, state, forced)
+        except Refused as refusal:
+            return transitions.refused(state, here.digest, refusal, self._clock())
+        retries = state.retries + 1 if state and retry else 0
+        return transitions.taken(state, job, self._clock(), retries)
+
+    def asked_for(self, here: SeriesHere, state: Optional[SeriesState]) -> SeriesState:
+        """Return the state after a person asked for the series to be done, whatever the policy says.
+
+        Raises:
+            Refused: it cannot be done.
+        """
+        return transitions.taken(state, self._job(here, state, forced=True), self._clock())
+
+    def _job(self, here: SeriesHere, state: Optional[SeriesState], forced: bool) -> Job:
+        tags = self._archive.tags(here)
+        series_uid = text(tags[0], "SeriesInstanceUID")
+        candidate = Candidate(tags, self._archive.called_aet(here), series_uid in self._store.derived_uids())
+        taken = examine(candidate, self._settings.criteria, forced)
+        request = self._request(tags, taken, state)
+        return Job(request, job_key(request), here.digest, taken.decision, forced)
+
+    def _request(self, tags: List[Tags], taken: Taken, state: Optional[SeriesState]) -> Dict[str, object]:
+        engine = self._settings.engine
+        series_uid = text(tags[0], "SeriesInstanceUID")
+        mark = fingerprint(series_uid, [text(one, "SOPInstanceUID") for one in tags])
+        return {
+            "study_instance_uid": text(tags[0], "StudyInstanceUID"),
+            "series_instance_uid": series_uid,
+            "fingerprint": mark,
+            "attempt": _next_attempt(state, mark),
+            "parameters": parameters(engine.preset, taken.scale, engine.seed, engine.samples),
+            "priority": engine.priority,
+        }
+
+
+def _next_attempt(state: Optional[SeriesState], mark: str) -> int:
+    """Return 1 for instances that were never tried, else the number after the last attempt's."""
+    if state is None or state.request is None or state.request.get("fingerprint") != mark:
+        return 1
+    return state.attempt + 1

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Why a series is not taken: stable codes for machines, with a short title for people."""
+
+from __future__ import annotations
+
+TITLES = {
+    "ours": "made by NullSplat",
+    "not-ct": "not a CT image series",
+    "enhanced-not-supported": "enhanced multi-frame CT, which is not supported yet",
+    "localizer": "a localizer (scout)",
+    "derived": "a derived series",
+    "for-processing": "raw data for processing",
+    "multi-energy": "a multi-energy series",
+    "too-few-slices": "too few slices",
+    "incomplete-header": "needed attributes are missing",
+    "unreadable": "attributes cannot be understood",
+    "not-hounsfield": "values are not in Hounsfield units",
+    "mixed-frame-of-reference": "slices of different frames of reference",
+    "mixed-orientation": "slices of different orientation",
+    "inconsistent-size": "slices of different size or pixel spacing",
+    "not-axial": "not an axial stack",
+    "gantry-tilt": "acquired with a tilted gantry",
+    "duplicate-slices": "several slices at the same position",
+    "missing-slice": "a slice is missing",
+    "irregular-spacing": "slices are not evenly spaced",
+    "already-fine": "already as fine as the target",
+    "not-low-dose": "not a low-dose series",
+    "not-automatic": "automatic processing is switched off",
+}
+"""Every code that a refusal can carry."""
+
+FORCIBLE = frozenset({"not-low-dose", "not-automatic"})
+"""Refusals of policy, which a person may overrule; the others say that the images cannot be used."""
+
+
+class Refused(Exception):
+    """The series is not taken.
+
+    Args:
+        code: one of `TITLES`.
+        message: what was needed, what came, what to do; never patient data.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        if code not in TITLES:
+            raise ValueError(f"refusal code must be one of {sorted(TITLES)}, got {code!r}")
+        self.code = code
+        self.message = message
+
+    @property
+    def forcible(self) -> bool:
+        """Whether a person may have the series processed all the same."""
+        return self.code in FORCIBLE

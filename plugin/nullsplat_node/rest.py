@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The plugin's REST routes.
+
+GET  /nullsplat/status
+GET  /nullsplat/series/{id}
+POST /nullsplat/series/{id}   {"action": "run" | "again" | "cancel"}
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, Mapping, Tuple
+from urllib.parse import urlsplit
+
+from .archive import NotInArchive
+from .service import NotPossible, Service
+from .wishes import ACTIONS
+
+STATUS_ROUTE = "/nullsplat/status"
+SERIES_ROUTE = "/nullsplat/series/([0-9a-f-]{44})"
+
+Answer = Tuple[int, Dict[str, Any]]
+
+
+def status_answer(service: Service, request: Mapping[str, Any]) -> Answer:
+    """Return HTTP status and body for the status route."""
+    if request["method"] != "GET":
+        return _error(405, "method-not-allowed", f"the status can be read with GET, got {request['method']}")
+    return 200, service.status()
+
+
+def series_answer(service: Service, request: Mapping[str, Any]) -> Answer:
+    """Return HTTP status and body for the route of one series."""
+    series = request["groups"][0]
+    try:
+        if request["method"] == "GET":
+            return 200, service.series(series)
+        if request["method"] == "POST":
+            return _wish(service, series, request)
+    except NotInArchive:
+        return _error(404, "no-such-series", f"there is no series {series} in this archive")
+    return _error(
+        405,
+        "method-not-allowed",
+        f"a series can be read with GET and acted on with POST, got {request['method']}",
+    )
+
+
+def _wish(service: Service, series: str, request: Mapping[str, Any]) -> Answer:
+    if _from_elsewhere(request.get("headers", {})):
+        return _error(
+            403, "cross-site", "this came from a page of another site; use Orthanc's own pages or a program"
+        )
+    try:
+        body = json.loads(request.get("body") or b"")
+    except ValueError:
+        return _error(400, "bad-request", 'the body must be JSON like {"action": "run"}')
+    action = body.get("action") if isinstance(body, dict) else None
+    if action not in ACTIONS:
+        return _error(
+            400, "bad-request", f"action must be one of {', '.join(ACTIONS)}, got {str(action)[:40]!r}"
+        )
+    try:
+        return 200, service.wish(series, str(action))
+    except NotPossible as refusal:
+        return _error(409, refusal.code, str(refusal))
+
+
+def _from_elsewhere(headers: Mapping[str, str]) -> bool:
+    """Return whether a browser sent this from a page of another site, with the password it remembers."""
+    origin = headers.get("origin", "")
+    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return True
+    return bool(origin) and urlsplit(origin).netloc != headers.get(
+        "x-forwarded-host", headers.get("host", "")
+    )
+
+
+def _error(status: int, code: str, message: str) -> Answer:
+    return status, {"error": {"code": code, "message": message}}
+
+
+def send(output: Any, answer: Answer) -> None:
+    """Write the answer to Orthanc's REST output."""
+    status, body = answer
+    text = json.dumps(body, indent=2)
+    if status == 200:
+        output.AnswerBuffer(text, "application/json")
+        return
+    output.SetHttpHeader("Content-Type", "application/json")
+    output.SendHttpStatus(status, text, len(text))

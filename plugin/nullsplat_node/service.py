@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The plugin put together: events in, questions and wishes of people in, work in a thread of its own."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, Optional
+
+from . import __version__, transitions
+from .archive import Archive, SeriesHere
+from .engine_client import EngineClient
+from .engine_link import EngineLink
+from .intake import Intake
+from .parts import Log, Parts
+from .refusal import Refused
+from .settings import Settings
+from .state import PHASES, SeriesState
+from .steps import Steps
+from .store import StateStore
+from .view import brief, full, iso, settings_shown
+from .wishes import CANCEL, why_not
+from .worker import Worker
+
+LONGEST_LIST = 200
+"""Series in the status, the latest first."""
+JOIN_SECONDS = 2.0
+"""Orthanc cuts threads off when it stops, so there is no point in waiting longer."""
+
+
+class NotPossible(Exception):
+    """What a person asked for cannot be done now; `code` for machines, the message for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Service:
+    """Everything the plugin does, behind plain calls.
+
+    Args:
+        archive: Orthanc.
+        settings: checked settings.
+        log: where to write what happens.
+    """
+
+    def __init__(self, archive: Archive, settings: Settings, log: Log) -> None:
+        clock = time.time
+        client = EngineClient(settings.engine.url, settings.secret, settings.engine.timeout)
+        self._settings = settings
+        self._archive = archive
+        self._clock = clock
+        self._link = EngineLink(client, settings.retry.backoff.first, clock)
+        self._store = StateStore(archive, clock)
+        parts = Parts(archive, self._link, self._store, settings, clock, log)
+        self._intake = Intake(parts)
+        self._steps = Steps(parts, self._intake)
+        self._worker = Worker(parts, self._steps)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._worker.start()
+
+    def stop(self) -> None:
+        """End the work; whatever is under way goes on after the next start."""
+        self._worker.stop(JOIN_SECONDS)
+
+    def series_changed(self, series: str) -> None:
+        """Take note that a series became stable or was deleted; returns at once."""
+        self._worker.hint(series)
+
+    def stores_changed(self) -> None:
+        """Take note that one of Orthanc's jobs ended; returns at once."""
+        for series, state in self._store.all().items():
+            if state.routes and not all(route.settled for route in state.routes):
+                self._worker.hint(series)
+
+    def status(self) -> Dict[str, Any]:
+        """Return the state of the node."""
+        states = self._store.all()
+        latest = sorted(states.items(), key=lambda item: item[1].since, reverse=True)[:LONGEST_LIST]
+        last_round = self._worker.last_round
+        return {
+            "version": __version__,
+            "engine": {
+                "url": self._settings.engine.url,
+                "reachable": self._reachable,
+                "version": self._link.version,
+                "trouble": self._link.trouble,
+            },
+            "last_reconciliation": iso(last_round) if last_round else None,
+            "counts": {
+                phase: sum(1 for state in states.values() if state.phase == phase) for phase in PHASES
+            },
+            "series": [
+                {"series": series, **brief(state, self._steps.contact(series))} for series, state in latest
+            ],
+            "settings": settings_shown(self._settings),
+        }
+
+    @property
+    def _reachable(self) -> bool:
+        return bool(self._link.version) and not self._link.trouble
+
+    def series(self, series: str) -> Dict[str, Any]:
+        """Return everything about one series.
+
+        Raises:
+            NotInArchive: there is no such series.
+        """
+        here = self._archive.look(series)
+        return full(series, self._store.load(here), self._steps.contact(series))
+
+    def wish(self, series: str, action: str) -> Dict[str, Any]:
+        """Do what a person asks for and return the series' state after it.
+
+        Raises:
+            NotInArchive: there is no such series.
+            NotPossible: it cannot be done now; says why.
+        """
+        here = self._archive.look(series)
+        before = self._store.load(here)
+        reason = why_not(action, before)
+        if reason:
+            raise NotPossible(before.code if before and before.code else "not-possible", reason)
+        after = self._after_wish(here, before, action)
+        if not self._store.replace(series, before, after):
+            raise NotPossible(
+                "changed-meanwhile", "the state of the series changed at this moment; look again"
+            )
+        self._worker.hint(series)
+        return self.series(series)
+
+    def _after_wish(self, here: SeriesHere, before: Optional[SeriesState], action: str) -> SeriesState:
+        if action == CANCEL and before is not None:
+            return transitions.cancelled(before, self._clock())
+        still = here.changed_at + self._settings.stable_age - self._clock()
+        if still > 0:
+            raise NotPossible(
+                "still-arriving", f"instances may still arrive; ask again in {still:.0f} seconds"
+            )
+        try:
+            return self._intake.asked_for(here, before)
+        except Refused as refusal:
+            raise NotPossible(
+                refusal.code, f"this series cannot be processed: {refusal.message}"
+            ) from refusal

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The steps of `reconciler.Step`, done: each asks Orthanc or the engine and writes down what follows.
+
+A step returns when to look at the series again, in seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import Callable, Dict, Mapping, Optional, Tuple
+
+from . import routing, transitions
+from .archive import NotInArchive, SeriesHere, StoreRefused
+from .contract import Failure, JobResult, JobStatus
+from .engine_client import EngineAway, EngineRefused
+from .engine_link import EngineLink
+from .intake import Intake
+from .parts import Parts
+from .reconciler import Contact, Step
+from .routing import Route
+from .state import Result, SeriesState
+
+AT_ONCE = 0.0
+"""Time at which to look again when something changed."""
+
+
+class Steps:
+    """Everything that can be done for a series.
+
+    Attributes:
+        contacts: how it goes with the engine, by series; gone after a restart, and nothing is lost by that.
+    """
+
+    def __init__(self, parts: Parts, intake: Intake) -> None:
+        self.contacts: Dict[str, Contact] = {}
+        self._archive = parts.archive
+        self._engine = parts.engine
+        self._store = parts.store
+        self._settings = parts.settings
+        self._clock = parts.clock
+        self._intake = intake
+        self._at_engine: Mapping[Step, Callable[[str, SeriesState], float]] = {
+            Step.SUBMIT: self._submit,
+            Step.POLL: self._poll,
+            Step.VERIFY: self._verify,
+            Step.CANCEL_OBSOLETE: self._cancel_obsolete,
+        }
+
+    def perform(self, step: Step, here: SeriesHere, state: Optional[SeriesState]) -> float:
+        """Do one step and return when to look again."""
+        if step is Step.EXAMINE:
+            after = self._intake.examined(here, state)
+            self._store.replace(here.series, state, after)
+            return AT_ONCE
+        if state is None:
+            raise ValueError(f"the step {step.value!r} needs a series that was examined before")
+        if step is Step.RETRY:
+            after = self._intake.examined(here, state, retry=True)
+            self._store.replace(here.series, state, after)
+            return AT_ONCE
+        if step is Step.ROUTE:
+            return self._route(here.series, state)
+        return self._ask_engine(step, here.series, state)
+
+    def forget(self, series: str) -> None:
+        """Drop what is kept about a series that was deleted."""
+        self.contacts.pop(series, None)
+
+    def try_all_at_once(self) -> None:
+        """Wait for nobody any more: the engine is back."""
+        self.contacts = {
+            series: replace(contact, tries=0, next_try=0.0) for series, contact in self.contacts.items()
+        }
+
+    def contact(self, series: str) -> Contact:
+        """Return how it goes with the engine for this series."""
+        return self.contacts.get(series, Contact())
+
+    def _ask_engine(self, step: Step, series: str, state: SeriesState) -> float:
+        try:
+            return self._at_engine[step](series, state)
+        except EngineAway as error:
+            return self._wait_for_engine(series, str(error))
+        except EngineRefused as refusal:
+            self._fail(series, state, refusal.failure)
+            return AT_ONCE
+
+    def _wait_for_engine(self, series: str, trouble: str) -> float:
+        before = self.contact(series)
+        tries = before.tries + 1
+        next_try = self._clock() + self._settings.retry.backoff.delay(tries)
+        self.contacts[series] = replace(before, tries=tries, next_try=next_try, trouble=trouble)
+        return AT_ONCE
+
+    def _submit(self, series: str, state: SeriesState) -> float:
+        status = self._engine.ask(lambda client: client.submit(state.key, state.request or {}))
+        if self._store.replace(series, state, after := transitions.accepted(state, self._clock())):
+            return self._follow(series, after, status)
+        return AT_ONCE
+
+    def _poll(self, series: str, state: SeriesState) -> float:
+        return self._follow(series, state, self._job(state))
+
+    def _job(self, state: SeriesState) -> JobStatus:
+        """Return the job's status; an engine that lost the job (its database is new) is given it again."""
+        status = self._engine.ask(lambda client: client.job(state.key))
+        return status or self._engine.ask(lambda client: client.submit(state.key, state.request or {}))
+
+    def _follow(self, series: str, state: SeriesState, status: JobStatus) -> float:
+        now = self._clock()
+        if status.state == "failed" and status.failure:
+            self._fail(series, state, status.failure)
+        elif status.state == "cancelled":
+            self._store.replace(series, state, transitions.stopped_at_engine(state, now))
+        elif status.state == "succeeded" and status.result:
+            self._store.replace(series, state, transitions.finished(state, status.result, now))
+        else:
+            look_again = now + self._settings.poll_interval
+            self.contacts[series] = Contact(
+                next_try=look_again,
+                progress=status.progress,
+                stage=status.stage,
+                note=status.note,
+                eta=status.eta,
+            )
+            return look_again
+        self.contacts.pop(series, None)
+        return AT_ONCE
+
+    def _fail(self, series: str, state: SeriesState, failure: Failure) -> None:
+        self._store.replace(
+            series, state, transitions.failed(state, failure, self._clock(), self._settings.retry)
+        )
+        self.contacts.pop(series, None)
+
+    def _verify(self, series: str, state: SeriesState) -> float:
+        status = self._job(state)
+        if status.state != "succeeded" or not status.result:
+            return self._follow(series, state, status)
+        found, missing = self._find(status.result)
+        if missing:
+            self._fail(series, state, _incomplete(status.result, missing))
+            return AT_ONCE
+        self._mark(found.series, series)
+        after = transitions.verified(state, found, self._settings.destinations, self._clock())
+        self._store.replace(series, state, after)
+        return AT_ONCE
+
+    def _find(self, result: JobResult) -> Tuple[Result, int]:
+        """Return the result as it lies in the archive, and how many of its instances are missing."""
+        wanted = set(result.sop_uids)
+        best, missing = Result(result.series_uid), len(wanted)
+        for derived in self._archive.find_series(result.series_uid):
+            absent = len(wanted.difference(self._archive.sop_uids(derived)))
+            if absent < missing:
+                best, missing = Result(result.series_uid, derived, len(wanted), result.report), absent
+        return best, missing
+
+    def _mark(self, derived: str, source: str) -> None:
+        """Write on the result that it is ours; an examination may write at the same time, so until it is there."""
+        here = self._archive.look(derived)
+        marked = False
+        while not marked:
+            before = self._store.load(here)
+            marked = self._store.replace(derived, before, transitions.made_here(source, self._clock()))
+
+    def _cancel_obsolete(self, series: str, state: SeriesState) -> float:
+        key = state.obsolete[0]
+        cancel_at_engine(self._engine, key)
+        self._store.replace(series, state, transitions.told(state, key))
+        return AT_ONCE
+
+    def _route(self, series: str, state: SeriesState) -> float:
+        now = self._clock()
+        result = state.result or Result("")
+        try:
+            self._archive.look(result.series)
+        except NotInArchive:
+            self._store.replace(series, state, transitions.result_gone(state, now))
+            return AT_ONCE
+        routes = tuple(self._advance(route, result.series, now) for route in state.routes)
+        after = transitions.rerouted(state, routes, now)
+        self._store.replace(series, state, after)
+        return routing.next_look(routes, now, self._settings.poll_interval) or AT_ONCE
+
+    def _advance(self, route: Route, derived: str, now: float) -> Route:
+        if route.settled or (route.phase == routing.WAITING and now < route.next_try):
+            return route
+        if route.phase == routing.SENDING:
+            return self._confirm(route, now)
+        try:
+            return routing.begun(route, self._archive.begin_store(derived, route.destination))
+        except StoreRefused as error:
+            return routing.failed(route, str(error), now, self._settings.retry.backoff)
+
+    def _confirm(self, route: Route, now: float) -> Route:
+        job = self._archive.store_job(route.job)
+        if job is None:
+            return routing.lost(route)
+        if job.state == "Success":
+            return routing.delivered(route)
+        if job.state == "Failure":
+            error = job.error or "Orthanc gives no reason"
+            return routing.failed(
+                route, f"C-STORE to {route.destination} failed: {error}", now, self._settings.retry.backoff
+            )
+        return route
+
+
+def cancel_at_engine(engine: EngineLink, key: str) -> None:
+    """Tell the engine to cancel a job.
+
+    Raises:
+        EngineAway: it could not be told.
+    """
+    # A job that cannot be cancelled any more, having ended, is as good as cancelled.
+    with contextlib.suppress(EngineRefused):
+        engine.ask(lambda client: client.cancel(key))
+
+
+def _incomplete(result: JobResult, missing: int) -> Failure:
+    return Failure(
+        "result-missing",
+        f"all {len(result.sop_uids)} slices of the result must be in this archive, {missing} are not; "
+        "check that the engine's archive_url is this Orthanc",
+        retryable=True,
+    )

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""How the state of a series changes: every change there is, each a pure function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Mapping, Optional, Tuple
+
+from . import routing
+from .contract import Failure, JobResult
+from .refusal import Refused
+from .routing import Backoff, Route
+from .state import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    HISTORY_LENGTH,
+    IN_WORK,
+    INELIGIBLE,
+    PENDING,
+    RESULT,
+    ROUTING,
+    RUNNING,
+    SUCCEEDED,
+    Result,
+    SeriesState,
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as it is handed to the engine, and what it was decided on.
+
+    Attributes:
+        digest: stands for the set of instances.
+        decision: why the series is taken.
+    """
+
+    request: Mapping[str, Any]
+    key: str
+    digest: str
+    decision: str
+    forced: bool = False
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often a job that failed is begun anew by itself.
+
+    Attributes:
+        max_attempts: all attempts together, the first included.
+    """
+
+    max_attempts: int = 3
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+def refused(state: Optional[SeriesState], digest: str, refusal: Refused, now: float) -> SeriesState:
+    """Return the state after an examination that refused the series.
+
+    A refusal never overwrites what was already achieved: it only stops work that can no longer succeed.
+    """
+    if state is None or state.phase == INELIGIBLE:
+        fresh = state or SeriesState(INELIGIBLE, now)
+        changed = replace(fresh, digest=digest, code=refusal.code, message=refusal.message, forced=False)
+        return _enter(changed, INELIGIBLE, now, f"not taken: {refusal.message}")
+    if state.phase in IN_WORK or state.retry_at is not None:
+        return _stop_changed(state, digest, refusal, now)
+    return _note(replace(state, digest=digest), now, f"the instances changed, but: {refusal.message}")
+
+
+def _stop_changed(state: SeriesState, digest: str, refusal: Refused, now: float) -> SeriesState:
+    message = f"the series changed while it was being processed, and now: {refusal.message}"
+    stopped = replace(
+        state, digest=digest, code=refusal.code, message=message, retry_at=None, obsolete=_with_key(state)
+    )
+    return _enter(stopped, FAILED, now, message)
+
+
+def taken(state: Optional[SeriesState], job: Job, now: float, retries: int = 0) -> SeriesState:
+    """Return the state with a new job to hand over; a job of before that still runs becomes obsolete.
+
+    Args:
+        retries: attempts without a person's asking, this one included.
+    """
+    before = state or SeriesState(PENDING, now)
+    new_job = job.key != before.key
+    fresh = replace(
+        before,
+        digest=job.digest,
+        decision=job.decision,
+        forced=job.forced,
+        request=job.request,
+        key=job.key,
+        code="",
+        message="",
+        retries=retries,
+        retry_at=None,
+        routes=(),
+        result=None,
+        earlier=before.derived_uids,
+        obsolete=_with_key(before) if new_job and before.phase in IN_WORK else before.obsolete,
+    )
+    return _enter(fresh, PENDING, now, f"taken as attempt {fresh.attempt}: {job.decision}")
+
+
+def accepted(state: SeriesState, now: float) -> SeriesState:
+    """Return the state after the engine confirmed the job."""
+    return _enter(state, RUNNING, now, "handed over to the engine")
+
+
+def finished(state: SeriesState, result: JobResult, now: float) -> SeriesState:
+    """Return the state after the engine reported success."""
+    found = Result(result.series_uid, report=result.report)
+    return _enter(replace(state, result=found), SUCCEEDED, now, "the engine has finished")
+
+
+def failed(state: SeriesState, failure: Failure, now: float, policy: RetryPolicy) -> SeriesState:
+    """Return the state after the job failed; what may pass by itself is begun anew after a while."""
+    again = failure.retryable and state.retries + 1 < policy.max_attempts
+    retry_at = now + policy.backoff.delay(state.retries + 1) if again else None
+    after = replace(state, code=failure.code, message=failure.message, retry_at=retry_at)
+    return _enter(after, FAILED, now, f"failed: {failure.message}")
+
+
+def stopped_at_engine(state: SeriesState, now: float) -> SeriesState:
+    """Return the state after somebody cancelled the job at the engine."""
+    return _enter(replace(state, retry_at=None), CANCELLED, now, "cancelled at the engine")
+
+
+def verified(state: SeriesState, found: Result, destinations: Tuple[str, ...], now: float) -> SeriesState:
+    """Return the state after the result was found complete in the archive."""
+    routes = tuple(Route(name) for name in destinations)
+    here = replace(state, result=found, routes=routes)
+    words = f"the result is here: {found.instances} slices"
+    return _enter(here, ROUTING if routes else DONE, now, words)
+
+
+def rerouted(state: SeriesState, routes: Tuple[Route, ...], now: float) -> SeriesState:
+    """Return the state with its routes moved on."""
+    news = [new for old, new in zip(state.routes, routes) if new.phase != old.phase and new.settled]
+    moved = replace(state, routes=routes)
+    for route in news:
+        moved = _note(moved, now, f"{route.phase}: {route.destination}")
+    if all(route.settled for route in routes):
+        return replace(moved, phase=DONE, since=now)
+    return moved
+
+
+def result_gone(state: SeriesState, now: float) -> SeriesState:
+    """Return the state after the result was deleted before it was delivered everywhere."""
+    message = (
+        "the result is no longer in this archive, so it cannot be sent on; press Again to have it made anew"
+    )
+    routes = tuple(routing.abandoned(route) for route in state.routes)
+    gone = replace(state, code="result-missing", message=message, routes=routes)
+    return _enter(gone, FAILED, now, message)
+
+
+def cancelled(state: SeriesState, now: float) -> SeriesState:
+    """Return the state after a person asked to stop: the work, its repetition, or the routing."""
+    if state.phase == ROUTING:
+        return rerouted(state, tuple(routing.abandoned(route) for route in state.routes), now)
+    obsolete = _with_key(state) if state.phase in IN_WORK else state.obsolete
+    return _enter(replace(state, retry_at=None, obsolete=obsolete), CANCELLED, now, "cancelled by a person")
+
+
+def told(state: SeriesState, key: str) -> SeriesState:
+    """Return the state after the engine was told to cancel the job `key`."""
+    return replace(state, obsolete=tuple(other for other in state.obsolete if other != key))
+
+
+def made_here(source: str, now: float) -> SeriesState:
+    """Return the state of a derived series: never to be taken."""
+    return _enter(SeriesState(RESULT, now, source=source), RESULT, now, "made by NullSplat")
+
+
+def unreadable(message: str, now: float) -> SeriesState:
+    """Return the state of a series whose stored state is damaged: nothing happens until a person decides."""
+    return _enter(SeriesState(FAILED, now, code="state-unreadable", message=message), FAILED, now, message)
+
+
+def _with_key(state: SeriesState) -> Tuple[str, ...]:
+    return (*(key for key in state.obsolete if key != state.key), state.key) if state.key else state.obsolete
+
+
+def _enter(state: SeriesState, phase: str, now: float, words: str) -> SeriesState:
+    return _note(replace(state, phase=phase, since=now), now, words)
+
+
+def _note(state: SeriesState, now: float, words: str) -> SeriesState:
+    return replace(state, history=(*state.history, (now, words))[-HISTORY_LENGTH:])

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The script that Orthanc's Python plugin loads: {"PythonScript": ".../plugin/nullsplat_plugin.py"}.
+
+Only joins Orthanc's callbacks to `nullsplat_node.service`. A wrong setting raises here, so that Orthanc stops
+with the reason instead of running without the plugin.
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+import orthanc
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from nullsplat_node import access, rest
+from nullsplat_node.archive import Archive
+from nullsplat_node.parts import Log
+from nullsplat_node.service import Service
+from nullsplat_node.settings import read_settings
+
+SETTINGS = read_settings(json.loads(orthanc.GetConfiguration()), os.environ)
+SERVICE = Service(Archive(orthanc), SETTINGS, Log(orthanc.LogWarning, orthanc.LogError))
+
+_SERIES_EVENTS = (orthanc.ChangeType.STABLE_SERIES, orthanc.ChangeType.DELETED)
+_JOB_EVENTS = (orthanc.ChangeType.JOB_SUCCESS, orthanc.ChangeType.JOB_FAILURE)
+
+
+def on_change(change_type, level, resource):
+    """Take note and return at once: Orthanc tells all events one after the other on a single thread."""
+    if change_type == orthanc.ChangeType.ORTHANC_STARTED:
+        SERVICE.start()
+    elif change_type == orthanc.ChangeType.ORTHANC_STOPPED:
+        SERVICE.stop()
+    elif change_type in _SERIES_EVENTS and level == orthanc.ResourceType.SERIES:
+        SERVICE.series_changed(resource)
+    elif change_type in _JOB_EVENTS:
+        SERVICE.stores_changed()
+
+
+def on_http_request(uri, **request):
+    """Let the request through, or not."""
+    return access.allowed(uri, request.get("headers", {}), SETTINGS.engine_user)
+
+
+def on_status(output, uri, **request):
+    """Answer the status route."""
+    rest.send(output, rest.status_answer(SERVICE, request))
+
+
+def on_series(output, uri, **request):
+    """Answer the route of one series."""
+    rest.send(output, rest.series_answer(SERVICE, request))
+
+
+orthanc.RegisterOnChangeCallback(on_change)
+orthanc.RegisterIncomingHttpRequestFilter(on_http_request)
+orthanc.RegisterRestCallback(rest.STATUS_ROUTE, on_status)
+orthanc.RegisterRestCallback(rest.SERIES_ROUTE, on_series)
+orthanc.ExtendOrthancExplorer(
+    (pathlib.Path(__file__).resolve().parent / "nullsplat_node" / "explorer.js").read_text(encoding="utf-8")
+)

@@ -1,0 +1,251 @@
+"""An engine that keeps strictly to the contract and, instead of super-resolving, stores repeated slices."""
+
+import hashlib
+import json
+import threading
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from typing import Any
+from urllib.request import Request, urlopen
+
+from pydicom.dataset import Dataset
+
+from nullsplat.service.contract.messages import fault, job_key
+from plugin_support.series import ct_slice
+
+STAGES = ("fetch", "stage1", "stage2", "consistency", "derive", "store")
+NOW = "2026-11-22T13:00:00Z"
+
+
+@dataclass
+class FakeEngine:
+    """A contract-abiding engine on loopback.
+
+    Attributes:
+        secret: what it asks for.
+        archive: DICOMweb root and the engine user's password there.
+        hold: jobs stay running while it is set.
+        outcome: what becomes of a job: "succeeded", or a failure of the contract.
+        requests: every job request that was accepted, by key.
+        cancelled: keys of jobs that were asked to be cancelled.
+        problems: messages that broke the contract; a test must find none.
+    """
+
+    secret: str
+    archive: tuple[str, str] = ("", "")
+    port: int = 0
+    hold: bool = False
+    outcome: Any = "succeeded"
+    requests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    _jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _server: ThreadingHTTPServer | None = None
+
+    def __enter__(self) -> "FakeEngine":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
+        server.daemon_threads = True
+        self.port = server.server_address[1]
+        self._server = server
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def jobs_of(self, series_uid: str) -> list[dict[str, Any]]:
+        """The requests for one series, in the order of their arrival."""
+        return [request for request in self.requests.values() if request["series_instance_uid"] == series_uid]
+
+    def answer(self, method: str, path: str, body: bytes, token: str) -> tuple[int, dict[str, Any]]:
+        """HTTP status and message for a request."""
+        if token != f"Bearer {self.secret}":
+            return 401, _error(
+                "unauthorized", "the Authorization header must carry the engine's shared secret"
+            )
+        if path == "/v1/engine":
+            return 200, _engine_info()
+        key = path.rpartition("/")[2]
+        if method == "PUT":
+            return self._put(key, body)
+        if key not in self._jobs:
+            return 404, _error("no-such-job", "there is no such job")
+        if method == "DELETE":
+            self.cancelled.append(key)
+            self._jobs[key]["state"] = "cancelled"
+        return 200, self._status(key)
+
+    def _put(self, key: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        request = json.loads(body)
+        problem = fault("job_request", request)
+        if problem or key != job_key(request):
+            self.problems.append(problem or f"key {key} does not belong to the request")
+            return 422, _error("bad-request", problem or "wrong key")
+        if key in self._jobs:
+            return 200, self._status(key)
+        self.requests[key] = request
+        self._jobs[key] = {"key": key, "state": "running", "request": request}
+        return 201, self._status(key)
+
+    def _status(self, key: str) -> dict[str, Any]:
+        job = self._jobs[key]
+        if job["state"] == "running" and not self.hold:
+            self._finish(job)
+        done = job["state"] == "succeeded"
+        stages = [
+            {"name": name, "state": "done" if done else "waiting", "progress": float(done)} for name in STAGES
+        ]
+        if job["state"] == "running":
+            stages[0].update(state="running", progress=0.5, note="slice 6 of 12")
+        progress = 1.0 if done else 0.25
+        return {
+            **job,
+            "stages": stages,
+            "progress": progress,
+            "eta_seconds": 60.0,
+            "created_at": NOW,
+            "updated_at": NOW,
+        }
+
+    def _finish(self, job: dict[str, Any]) -> None:
+        if self.outcome != "succeeded":
+            job.update(state="failed", failure=self.outcome)
+            return
+        request = job["request"]
+        derived = derive(job["key"], request, self._fetch(request))
+        self._store(request["study_instance_uid"], derived)
+        result = {
+            "study_instance_uid": request["study_instance_uid"],
+            "series_instance_uid": str(derived[0].SeriesInstanceUID),
+            "sop_instance_uids": [str(one.SOPInstanceUID) for one in derived],
+            "report": {"lr_consistency_rmse_hu": 3.2},
+        }
+        job.update(state="succeeded", result=result)
+
+    def _fetch(self, request: dict[str, Any]) -> list[Dataset]:
+        path = f"/studies/{request['study_instance_uid']}/series/{request['series_instance_uid']}/metadata"
+        headers = [
+            Dataset.from_json(one)
+            for one in json.loads(self._archive("GET", path), object_hook=_without_bulk_data)
+        ]
+        joined = "\n".join(
+            [request["series_instance_uid"], *sorted(str(one.SOPInstanceUID) for one in headers)]
+        )
+        if hashlib.sha256(joined.encode()).hexdigest() != request["fingerprint"]:
+            self.problems.append("the fingerprint does not belong to the instances in the archive")
+        return headers
+
+    def _store(self, study: str, derived: list[Dataset]) -> None:
+        parts = []
+        for dataset in derived:
+            buffer = BytesIO()
+            dataset.save_as(buffer, enforce_file_format=True)
+            parts.append(b"--xyz\r\nContent-Type: application/dicom\r\n\r\n" + buffer.getvalue() + b"\r\n")
+        kind = 'multipart/related; type="application/dicom"; boundary=xyz'
+        self._archive("POST", f"/studies/{study}", b"".join(parts) + b"--xyz--", kind)
+
+    def _archive(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> bytes:
+        root, password = self.archive
+        token = b64encode(f"engine:{password}".encode()).decode()
+        headers = {"Authorization": f"Basic {token}", "Accept": "application/dicom+json"}
+        if kind:
+            headers["Content-Type"] = kind
+        with urlopen(Request(root + path, body, headers, method=method), timeout=30) as answer:  # noqa: S310
+            content: bytes = answer.read()
+        return content
+
+
+def derive(key: str, request: dict[str, Any], source: list[Dataset]) -> list[Dataset]:
+    """A derived series of as many slices as the scale asks for, with UIDs that depend on the job alone."""
+    count = round(len(source) * request["parameters"]["scale"][0])
+    made = []
+    for index in range(count):
+        dataset = ct_slice(index, 1.25, seed=1)
+        for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "FrameOfReferenceUID"):
+            setattr(dataset, keyword, source[0].get(keyword, ""))
+        dataset.SeriesInstanceUID = _uid(key, "series")
+        dataset.SOPInstanceUID = _uid(key, str(index))
+        dataset.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
+        equipment = Dataset()
+        equipment.Manufacturer = "NullSplat"
+        dataset.ContributingEquipmentSequence = [equipment]
+        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        made.append(dataset)
+    return made
+
+
+def _without_bulk_data(node: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in node.items()
+        if not (isinstance(value, dict) and "BulkDataURI" in value)
+    }
+
+
+def _uid(*parts: str) -> str:
+    return f"2.25.{int(hashlib.sha256('/'.join(parts).encode()).hexdigest()[:30], 16)}"
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "retryable": False}}
+
+
+def _engine_info() -> dict[str, Any]:
+    return {
+        "version": "0.0-fake",
+        "contract": 1,
+        "model": {"name": "none", "sha256": "0" * 64},
+        "presets": ["preview", "standard", "paper"],
+        "queue": {"queued": 0, "running": 0},
+    }
+
+
+def _kind_of(path: str, status: int) -> str:
+    if status >= 400:
+        return "error"
+    return "engine_info" if path == "/v1/engine" else "job_status"
+
+
+def _handler(engine: FakeEngine) -> type[BaseHTTPRequestHandler]:
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _exchange(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            with lock:
+                status, message = engine.answer(
+                    self.command, self.path, body, self.headers.get("Authorization", "")
+                )
+            problem = fault(_kind_of(self.path, status), message)
+            if problem:
+                engine.problems.append(problem)
+            content = json.dumps(message).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_PUT = do_DELETE = _exchange  # noqa: N815 - the names are http.server's
+
+        def log_message(self, format: str, *args: Callable[..., object]) -> None:  # noqa: A002
+            """Stay silent."""
+
+    return Handler
