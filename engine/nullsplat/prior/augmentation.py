@@ -45,11 +45,18 @@ def random_crop(
     z, u = (int(generator.integers(0, n - w + 1)) for n, w in zip(image.shape, window, strict=True))
     crop = image[None, None, z : z + window[0], u : u + window[1]]
     if tuple(crop.shape[2:]) != size:
-        crop = interpolate(crop, size=size, mode="area" if min(shrink) >= 1 else "bilinear")
+        crop = _resized(crop, size)
     crop = crop[0, 0]
     flips = [axis for axis in (0, 1) if generator.random() < 0.5]
     gain = 1 + augmentation.gain * generator.uniform(-1, 1)
     return torch.flip(crop, flips) * (2 * gain) - 1
+
+
+def _resized(crop: Float[Tensor, "1 1 z u"], size: tuple[int, int]) -> Float[Tensor, "1 1 h w"]:
+    """Averaged down where the crop is larger than `size`, interpolated where the image was too small for it."""
+    averaged = (min(size[0], crop.shape[2]), min(size[1], crop.shape[3]))
+    crop = interpolate(crop, size=averaged, mode="area")
+    return crop if averaged == size else interpolate(crop, size=size, mode="bilinear")
 
 
 def _shrink_factors(

@@ -1,26 +1,30 @@
 """What the prior learns from: radiographs in folders or zips, and CT volumes projected on the fly."""
 
-import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image
 from torch import Tensor
 
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.nifti import read_nifti
 from nullsplat.core.units import HU_AIR, hu_to_mu
+from nullsplat.core.volume import Volume
 from nullsplat.physics.beam import beam_for
 from nullsplat.physics.projector import Projector
 from nullsplat.prior.normalisation import normalisation_for
+from nullsplat.prior.radiograph_files import SUFFIXES, read_image
 
-_SUFFIXES = {".png", ".jpg", ".jpeg"}
+_BAD_ARCHIVE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError)
+"""What zipfile raises for damage, unknown compression (NotImplementedError) and encryption (RuntimeError)."""
+
+_SEEN = 0.01
 
 
 @dataclass(frozen=True)
@@ -55,55 +59,77 @@ def patient_of(name: str) -> str:
     `00000061_012.jpg` (NIH) and `person1003_virus_1685.jpg` (Kermany) carry the patient before the first
     underscore; any other name stands for a patient of its own.
     """
-    stem = Path(name).stem
+    stem = PurePath(name).stem
     match = re.match(r"(person\d+|\d{8})_", stem)
     return match.group(1) if match else stem
 
 
 def read_radiographs(source: Path) -> Iterator[Radiograph]:
-    """All PNG and JPEG images in a folder or a zip, in the order of their names.
+    """All PNG, JPEG and DICOM images in a folder or a zip, in the order of their names.
 
     Raises:
-        UnreadableFile: the source is missing, holds no image, or holds one that cannot be decoded.
+        UnreadableFile: the source is missing or damaged, holds no image, or holds one that cannot be decoded.
     """
     found = False
     for name, content in _image_files(source):
         found = True
         try:
-            image = np.array(Image.open(io.BytesIO(content)).convert("L"))
-        except OSError as error:
-            raise UnreadableFile(f"{name} in {source} is not a readable image: {error}") from error
-        yield Radiograph(patient_of(name), image)
+            image, patient = read_image(name, content)
+        except UnreadableFile as error:
+            raise UnreadableFile(f"{name} in {source} is not a readable radiograph: {error}") from error
+        yield Radiograph(patient or patient_of(name), image)
     if not found:
-        raise UnreadableFile(f"{source} must hold PNG or JPEG radiographs, none was found")
+        raise UnreadableFile(f"{source} must hold PNG, JPEG or DICOM (.dcm) radiographs, none was found")
 
 
 def _image_files(source: Path) -> Iterator[tuple[str, bytes]]:
     if source.is_dir():
-        for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in _SUFFIXES):
+        for path in sorted(p for p in source.rglob("*") if _is_image(p)):
             yield path.name, path.read_bytes()
     elif zipfile.is_zipfile(source):
-        with zipfile.ZipFile(source) as archive:
-            for name in sorted(n for n in archive.namelist() if Path(n).suffix.lower() in _SUFFIXES):
-                yield name, archive.read(name)
+        try:
+            with zipfile.ZipFile(source) as archive:
+                for name in sorted(n for n in archive.namelist() if _is_image(PurePath(n))):
+                    yield name, archive.read(name)
+        except _BAD_ARCHIVE as error:
+            raise UnreadableFile(
+                f"the zip {source} is damaged or encrypted: {error}; copy it again"
+            ) from error
     else:
-        raise UnreadableFile(f"radiographs must come as a folder or a zip, {source} is neither")
+        raise UnreadableFile(f"radiographs must come as a folder or an intact zip, {source} is neither")
+
+
+def _is_image(path: PurePath) -> bool:
+    # macOS leaves files such as ._image.png beside the real ones
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def project_volume(path: Path, views: int) -> ProjectedVolume:
+    """Parallel-beam views of a CT volume in a NIfTI file (HU), see `project`.
+
+    Raises:
+        UnreadableFile: the file cannot be read, or there is nothing but air in it.
+    """
+    return project(read_nifti(path), path.name, views)
+
+
+def project(volume: Volume, name: str, views: int) -> ProjectedVolume:
     """Parallel-beam views of a CT volume, cropped to the columns that see the body.
 
     Args:
-        path: a NIfTI file in HU.
+        volume: in HU.
+        name: stands for the patient in the validation split.
         views: number of views over [0, pi).
 
     Raises:
-        UnreadableFile: the file cannot be read.
+        UnreadableFile: there is nothing but air in the volume.
     """
-    volume = read_nifti(path)
     geometry = volume.geometry
     beam = beam_for(geometry.shape, geometry.spacing, views)
-    projections = Projector(beam, geometry.shape, geometry.spacing).forward(torch.from_numpy(hu_to_mu(np.maximum(volume.hu, HU_AIR))))
+    mu = torch.from_numpy(hu_to_mu(np.maximum(volume.hu, HU_AIR)))
+    projections = Projector(beam, geometry.shape, geometry.spacing).forward(mu)
     scale = normalisation_for(projections).scale
-    seen = (projections.amax(dim=(0, 1)) > 0.01 * scale).nonzero()[:, 0]
-    return ProjectedVolume(path.name, projections[:, :, int(seen.min()) : int(seen.max()) + 1] / scale)
+    seen = (projections.amax(dim=(0, 1)) > _SEEN * scale).nonzero()[:, 0]
+    if len(seen) == 0:
+        raise UnreadableFile(f"a CT volume to train on must show a body, {name} is air from end to end")
+    return ProjectedVolume(name, projections[:, :, int(seen.min()) : int(seen.max()) + 1] / scale)

@@ -1,5 +1,6 @@
 """The projection-domain sampler: DDNM and DDNM+ around an unconditional X-ray prior, as a diffusers pipeline."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -108,55 +109,73 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
         if config.sigma_y is not None:
             measurement = replace(measurement, sigma_y=config.sigma_y)
         self._check(measurement, config, start)
-        total = torch.zeros(len(measurement.y), *measurement.op.hr_shape[-2:])
-        squares = torch.zeros_like(total)
+        mean = torch.zeros(len(measurement.y), *measurement.op.hr_shape)
+        scatter = torch.zeros_like(mean)
         for k in range(config.samples):
 
             def report(fraction: float, note: str = "", k: int = k) -> None:
                 progress((k + fraction) / config.samples, f"sample {k + 1} of {config.samples}, {note}")
 
             sample = self._sample(measurement, config, start, (seed, k), report)
-            total += sample
-            squares += sample**2
-        mean = total / config.samples
-        spread = max(config.samples - 1, 1)
-        variance = (squares - config.samples * mean**2).clamp_min(0) / spread
-        return SampledProjections(mean, variance.sqrt())
+            # Welford's update: a difference of two large sums would drown small deviations in rounding.
+            error = sample - mean
+            mean += error / (k + 1)
+            scatter += error * (sample - mean)
+        return SampledProjections(mean, (scatter / max(config.samples - 1, 1)).sqrt())
 
     def _sample(
-        self, measurement: Measurement, config: SamplingConfig, start: Tensor | None, seed: tuple[int, int], progress: Progress
+        self,
+        measurement: Measurement,
+        config: SamplingConfig,
+        start: Tensor | None,
+        seed: tuple[int, int],
+        progress: Progress,
     ) -> Float[Tensor, "v z u"]:
         """One sample of every view, batch by batch; on the CPU."""
         steps = self._steps(config)
-        shape = (len(measurement.y), *measurement.op.hr_shape[-2:])
-        noises = [view_noise(shape, config.shared_views, seed[0], "stage1", seed[1], i) for i in range(len(steps))]
-        out = torch.empty(shape)
-        for first in range(0, shape[0], config.batch):
-            part = slice(first, first + config.batch)
-            local = Measurement(measurement.y[part].to(self.device), measurement.op, measurement.sigma_y)
-            guess = None if start is None else start[part].to(self.device)
-            out[part] = self._reverse(local, steps, guess, [n[part].to(self.device) for n in noises]).cpu()
-            done = min(first + config.batch, shape[0])
-            progress(done / shape[0], f"view {done} of {shape[0]}")
+        views, (rows, columns) = len(measurement.y), measurement.op.hr_shape
+        out = torch.empty(views, rows, columns)
+        for first in range(0, views, config.batch):
+            part = range(views)[first : first + config.batch]
+
+            def noise(step: int, part: range = part) -> Tensor:
+                drawn = view_noise(
+                    part, (rows, columns), config.shared_views, seed[0], "stage1", seed[1], step
+                )
+                return drawn.to(self.device)
+
+            chosen = slice(part.start, part.stop)
+            local = replace(measurement, y=measurement.y[chosen].to(self.device))
+            guess = None if start is None else start[chosen].to(self.device)
+            out[chosen] = self._reverse(local, steps, guess, noise).cpu()
+            progress(part.stop / views, f"view {part.stop} of {views}")
         return out
 
-    def _reverse(self, measurement: Measurement, steps: list[_Step], start: Tensor | None, noises: list[Tensor]) -> Tensor:
-        """The reverse diffusion of one batch of views."""
-        a0 = steps[0].alpha_bar
-        if start is None:
-            x = noises[0]
-        else:
-            x = a0**0.5 * start + (1 - a0) ** 0.5 * noises[0]
-        for i, step in enumerate(steps):
-            eps = self._predict_noise(x, step.t)
-            x0 = (x - (1 - step.alpha_bar) ** 0.5 * eps) / step.alpha_bar**0.5
-            if i == len(steps) - 1:
-                return _settle(x0, measurement, step.level)
+    def _reverse(
+        self,
+        measurement: Measurement,
+        steps: list[_Step],
+        start: Tensor | None,
+        noise: Callable[[int], Tensor],
+    ) -> Float[Tensor, "b z u"]:
+        """The reverse diffusion of one batch of views; `noise(i)` is drawn for the i-th noise level."""
+        x = noise(0)
+        if start is not None:
+            x = steps[0].alpha_bar ** 0.5 * start + (1 - steps[0].alpha_bar) ** 0.5 * x
+        for i, step in enumerate(steps[:-1], start=1):
+            x0, eps = self._estimate(x, step)
             constraint = (measurement.op, measurement.sigma_y, step.a_next, step.sigma_next)
             x0 = ddnm_plus(x0, measurement.y, *constraint)
-            fresh = ddnm_plus_noise(noises[i + 1], *constraint)
-            x = step.a_next * x0 + step.kept * eps + fresh
-        raise AssertionError("a sampler has at least one step")
+            x = step.a_next * x0 + step.kept * eps + ddnm_plus_noise(noise(i), *constraint)
+        x0, _ = self._estimate(x, steps[-1])
+        return _settle(x0, measurement, steps[-1].level)
+
+    def _estimate(
+        self, x: Float[Tensor, "b z u"], step: _Step
+    ) -> tuple[Float[Tensor, "b z u"], Float[Tensor, "b z u"]]:
+        """The clean image and the noise that the prior sees in `x`."""
+        eps = self._predict_noise(x, step.t)
+        return (x - (1 - step.alpha_bar) ** 0.5 * eps) / step.alpha_bar**0.5, eps
 
     def _predict_noise(self, x: Float[Tensor, "b z u"], t: int) -> Float[Tensor, "b z u"]:
         """Run the network on images of any size, padded to what its down-sampling needs."""
@@ -179,9 +198,16 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     @staticmethod
     def _check(measurement: Measurement, config: SamplingConfig, start: Tensor | None) -> None:
-        wanted = (len(measurement.y), *measurement.op.hr_shape[-2:])
+        if tuple(measurement.y.shape[1:]) != measurement.op.lr_shape:
+            raise GeometryError(
+                f"measured views must have shape {measurement.op.lr_shape} to fit {measurement.op}, "
+                f"got {tuple(measurement.y.shape[1:])}"
+            )
+        wanted = (len(measurement.y), *measurement.op.hr_shape)
         if config.start_sigma is not None and start is None:
-            raise GeometryError("start_sigma was given without a first guess; pass start, or start_sigma=None")
+            raise GeometryError(
+                "start_sigma was given without a first guess; pass start, or start_sigma=None"
+            )
         if start is not None and tuple(start.shape) != wanted:
             raise GeometryError(f"the first guess must have shape {wanted}, got {tuple(start.shape)}")
 
@@ -199,7 +225,8 @@ def _settle(x0: Tensor, measurement: Measurement, level: float) -> Tensor:
 
 
 def _fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is done in hardware: on GPUs that train with it, and on CPUs that have the instructions."""
+    """Whether bfloat16 is done in hardware: where it is emulated, it is slower than float32 and less exact."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # torch has no public question for it
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # torch has no public question for it; oneDNN's own also says yes to CPUs that only emulate.
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -62,22 +62,31 @@ def split(
     """Training and validation pools that share no patient.
 
     Raises:
-        InputError: there is nothing to learn from.
+        InputError: there are not at least two patients, one to learn from and one to validate on.
     """
     if not radiographs and not volumes:
         raise InputError("training needs radiographs (--data) or CT volumes (--ct), neither was given")
+    patients = {r.patient for r in radiographs} | {v.patient for v in volumes}
+    held_out = _held_out(patients, validation_share)
 
-    def held_out(patient: str) -> bool:
-        return derive_seed(0, "split", patient) % 10_000 < validation_share * 10_000
+    def pool(name: str, *, validation: bool) -> ImagePool:
+        images = tuple(r for r in radiographs if (r.patient in held_out) == validation)
+        projected = tuple(v for v in volumes if (v.patient in held_out) == validation)
+        return ImagePool(images, projected, augmentation, name)
 
-    sides = []
-    for name, wanted in (("train", False), ("validation", True)):
-        images = tuple(r for r in radiographs if held_out(r.patient) == wanted)
-        projected = tuple(v for v in volumes if held_out(v.patient) == wanted)
-        sides.append(ImagePool(images, projected, augmentation, name))
-    train, validation = sides
-    if not (train.radiographs or train.volumes):
-        raise InputError("no patient is left to train on after the validation split; give more data")
-    if not (validation.radiographs or validation.volumes):
-        validation = ImagePool(train.radiographs, train.volumes, augmentation, "validation")
-    return train, validation
+    return pool("train", validation=False), pool("validation", validation=True)
+
+
+def _held_out(patients: set[str], share: float) -> set[str]:
+    """The patients to validate on: who they are depends on their names alone, so that it survives new data.
+
+    Where chance would leave one side empty, the patient closest to the border changes sides.
+    """
+    if len(patients) < 2:
+        raise InputError(
+            f"training needs images of at least 2 patients, one to validate on, got {len(patients)}"
+        )
+    place = {patient: derive_seed(0, "split", patient) % 10_000 for patient in sorted(patients)}
+    by_place = sorted(place, key=lambda patient: place[patient])
+    wanted = sum(at < share * 10_000 for at in place.values())
+    return set(by_place[: min(max(wanted, 1), len(patients) - 1)])

@@ -1,5 +1,6 @@
 """One scale for radiographs and line integrals, so that one prior serves both."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,5 +43,7 @@ def normalisation_for(projections: Float[Tensor, "v z u"]) -> Normalisation:
     """The scale of a set of views of one volume: the 99.9 % quantile of all pixels."""
     values = projections.flatten()
     stride = max(1, values.numel() // _MAX_DRAWN)
+    while math.gcd(stride, projections.shape[-1]) > 1:  # or only some of the columns would be looked at
+        stride += 1
     scale = float(np.quantile(values[::stride].cpu().numpy(), _QUANTILE))
     return Normalisation(max(scale, float(torch.finfo(torch.float32).tiny)))

@@ -53,8 +53,15 @@ def visited_timesteps(alphas_cumprod: Float[Tensor, " t"], config: SamplingConfi
 
     From pure noise they are evenly spaced in t, as in the paper. From a first guess they are evenly spaced
     in log(noise / signal) from `start_sigma` down to the schedule's first level, where the network is asked
-    about details of the size that is missing.
+    about details of the size that is missing; levels that fall on the same timestep are visited once.
+
+    Raises:
+        ConfigurationError: more steps than the schedule has timesteps.
     """
+    if config.steps > len(alphas_cumprod):
+        raise ConfigurationError(
+            f"steps must be at most {len(alphas_cumprod)}, the timesteps of the schedule, got {config.steps}"
+        )
     if config.start_sigma is None:
         stride = len(alphas_cumprod) / config.steps
         return [round(len(alphas_cumprod) - 1 - i * stride) for i in range(config.steps)]
@@ -66,18 +73,26 @@ def visited_timesteps(alphas_cumprod: Float[Tensor, " t"], config: SamplingConfi
 
 
 def view_noise(
-    shape: tuple[int, int, int], shared_views: int, seed: int, *purpose: str | int
+    views: range, size: tuple[int, int], shared_views: int, seed: int, *purpose: str | int
 ) -> Float[Tensor, "v z u"]:
-    """Standard normal noise for all views, interpolated between anchors that are `shared_views` apart.
+    """Standard normal noise for some of the views, interpolated between anchors that are `shared_views` apart.
 
     The interpolation turns from one anchor to the next on a circle, so that the variance stays 1 everywhere.
+    Every anchor has a generator of its own: the noise of a view does not depend on which others are asked for.
+
+    Args:
+        views: which views, contiguous.
+        size: pixels of a view along (z, u).
+        shared_views: distance of the anchors; 1 gives every view noise of its own.
+        seed: of the run.
+        purpose: what the noise is for.
     """
-    views = shape[0]
-    anchors = -(-views // shared_views) + 1
-    drawn = torch.randn((anchors, *shape[1:]), generator=torch_generator(seed, *purpose))
-    if shared_views == 1:
-        return drawn[:views]
-    position = torch.arange(views) / shared_views
-    left = position.long()
-    turn = ((position - left) * (torch.pi / 2))[:, None, None]
-    return torch.cos(turn) * drawn[left] + torch.sin(turn) * drawn[left + 1]
+    index = torch.arange(views.start, views.stop)
+    first, last = views.start // shared_views, -(-(views.stop - 1) // shared_views)
+    anchors = [
+        torch.randn(size, generator=torch_generator(seed, *purpose, a)) for a in range(first, last + 1)
+    ]
+    drawn = torch.stack(anchors)
+    left = index // shared_views - first
+    turn = (index % shared_views)[:, None, None] * (torch.pi / 2 / shared_views)
+    return torch.cos(turn) * drawn[left] + torch.sin(turn) * drawn[(left + 1).clamp_max(last - first)]

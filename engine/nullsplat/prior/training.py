@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+import math
+import pickle
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -14,11 +17,18 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from nullsplat.core.errors import ConfigurationError, UnreadableFile
+from nullsplat.core.progress import Progress, silent
 from nullsplat.core.seeds import torch_generator
-from nullsplat.prior.augmentation import Augmentation
-from nullsplat.prior.network import TRAIN_STEPS, build_scheduler, build_unet
 from nullsplat.prior.image_pool import ImagePool
+from nullsplat.prior.network import TRAIN_STEPS, build_scheduler, build_unet
 from nullsplat.prior.weights import MANIFEST, UNET_FILE, checksum
+
+MIXED_PRECISIONS = ("no", "bf16", "fp16")
+"""What accelerate can compute in; `no` is float32."""
+
+_MAY_CHANGE = {"steps", "checkpoint_every", "mixed_precision"}
+"""Settings that a resumed run may change: how far it goes, how often it saves, on which machine it goes on."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +39,13 @@ class TrainingConfig:
         size: network size, see `build_unet`.
         steps: optimiser steps in all; a resumed run counts on.
         batch: crops per step.
-        learning_rate: of Adam, after `warmup` steps, decaying to a tenth by a cosine.
+        learning_rate: of AdamW, after `warmup` steps, decaying to a tenth by a cosine.
         warmup: steps of linear warm-up.
         ema_decay: of the exponential moving average whose weights are kept.
         low_noise_power: timesteps are drawn as T u^power with u uniform; above 1 favours the low noise
             levels, where super-resolution of a good first guess happens.
         ct_share: part of the crops that comes from CT projections.
-        mixed_precision: accelerate's `no`, `bf16` or `fp16`.
+        mixed_precision: one of `MIXED_PRECISIONS`.
         checkpoint_every: steps between checkpoints.
         seed: of everything random.
     """
@@ -51,7 +61,21 @@ class TrainingConfig:
     mixed_precision: str = "no"
     checkpoint_every: int = 250
     seed: int = 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        """Refuse settings that mean nothing.
+
+        Raises:
+            ConfigurationError: a count below 1 or a mixed precision that does not exist.
+        """
+        if min(self.steps, self.batch, self.warmup, self.checkpoint_every) < 1:
+            raise ConfigurationError(
+                f"steps, batch, warmup and checkpoint_every must be at least 1, got {self}"
+            )
+        if self.mixed_precision not in MIXED_PRECISIONS:
+            raise ConfigurationError(
+                f"mixed_precision must be one of {', '.join(MIXED_PRECISIONS)}, got {self.mixed_precision!r}"
+            )
 
 
 Report = Callable[[int, float, float], None]
@@ -62,7 +86,12 @@ class PriorTraining:
     """One training run in a folder of its own."""
 
     def __init__(self, config: TrainingConfig, train: ImagePool, validation: ImagePool, folder: Path) -> None:
-        """Set up or resume the run in `folder`."""
+        """Set up or resume the run in `folder`.
+
+        Raises:
+            ConfigurationError: the checkpoint in `folder` is of a run with other settings.
+            UnreadableFile: the checkpoint in `folder` is damaged.
+        """
         self.config, self.train, self.validation, self.folder = config, train, validation, folder
         self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
         torch.manual_seed(config.seed)
@@ -76,12 +105,18 @@ class PriorTraining:
         self.history: list[dict[str, float]] = []
         self._resume()
 
-    def run(self, report: Report) -> None:
-        """Train up to `config.steps`, writing a checkpoint and the packaged form every so often."""
+    def run(self, report: Report, progress: Progress = silent) -> None:
+        """Train up to `config.steps`, writing a checkpoint and the packaged form every so often.
+
+        Args:
+            report: called after every checkpoint.
+            progress: told after every step.
+        """
         losses: list[float] = []
         while self.step < self.config.steps:
             losses.append(self._update())
             self.step += 1
+            progress(self.step / self.config.steps, f"step {self.step}, loss {losses[-1]:.4f}")
             if self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps:
                 mean = sum(losses) / len(losses)
                 losses.clear()
@@ -106,18 +141,24 @@ class PriorTraining:
 
     def _update(self) -> float:
         config = self.config
-        ramp = min(1.0, (self.step + 1) / config.warmup)
-        cosine = 0.55 + 0.45 * float(torch.cos(torch.tensor(torch.pi * self.step / config.steps)))
         for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * ramp * cosine
-        clean = self.train.draw(config.batch, seed=self.step, ct_share=config.ct_share)
-        loss = self._loss(clean, torch_generator(config.seed, "noise", self.step))
+            group["lr"] = self._learning_rate()
+        # every process has a batch of its own at every step
+        batch = self.step * self.accelerator.num_processes + self.accelerator.process_index
+        clean = self.train.draw(config.batch, seed=config.seed * 2**32 + batch, ct_share=config.ct_share)
+        loss = self._loss(clean, torch_generator(config.seed, "noise", batch))
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.unet.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.ema.step(self.unet.parameters())
         return float(loss.detach())
+
+    def _learning_rate(self) -> float:
+        """Linear warm-up, then half a cosine down to a tenth."""
+        ramp = min(1.0, (self.step + 1) / self.config.warmup)
+        cosine = 0.55 + 0.45 * math.cos(math.pi * self.step / self.config.steps)
+        return self.config.learning_rate * ramp * cosine
 
     def _loss(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         drawn = torch.rand(len(clean), generator=generator) ** self.config.low_noise_power
@@ -136,27 +177,53 @@ class PriorTraining:
     def _resume(self) -> None:
         if not self._state_file.exists():
             return
-        state = torch.load(self._state_file, map_location=self.accelerator.device, weights_only=True)
+        try:
+            state = torch.load(self._state_file, map_location=self.accelerator.device, weights_only=True)
+        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+            raise UnreadableFile(
+                f"the checkpoint {self._state_file} is damaged ({error}); delete it to start again"
+            ) from error
+        self._check_same_run(state.get("config", {}))
         self.accelerator.unwrap_model(self.unet).load_state_dict(state["unet"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.ema.load_state_dict(state["ema"])
+        if self.accelerator.scaler is not None and state.get("scaler"):
+            self.accelerator.scaler.load_state_dict(state["scaler"])
         self.step, self.history = state["step"], state["history"]
+
+    def _check_same_run(self, before: dict[str, Any]) -> None:
+        """Refuse to go on with other settings, which the manifest would then claim for the whole run."""
+        now = self._recorded_config()
+        changed = [key for key in before if key not in _MAY_CHANGE and before[key] != now[key]]
+        if changed:
+            differences = ", ".join(f"{key} was {before[key]} and is {now[key]}" for key in changed)
+            raise ConfigurationError(
+                f"{self.folder} holds a run with other settings ({differences}); "
+                "give the same settings to resume it, or train into another folder"
+            )
+
+    def _recorded_config(self) -> dict[str, Any]:
+        config = dataclasses.asdict(self.config)
+        augmentation = dataclasses.asdict(self.train.augmentation)
+        return config | {"augmentation": augmentation | {"size": list(augmentation["size"])}}
 
     def _checkpoint(self) -> None:
         if not self.accelerator.is_main_process:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        unet = self.accelerator.unwrap_model(self.unet)
+        unet, scaler = self.accelerator.unwrap_model(self.unet), self.accelerator.scaler
         state = {
             "unet": unet.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "ema": self.ema.state_dict(),
+            "scaler": None if scaler is None else scaler.state_dict(),
+            "config": self._recorded_config(),
             "step": self.step,
             "history": self.history,
         }
         partial = self._state_file.with_suffix(".partial")
         torch.save(state, partial)
-        partial.rename(self._state_file)
+        partial.replace(self._state_file)
         self._export(unet)
 
     def _export(self, unet: UNet2DModel) -> None:
@@ -171,7 +238,7 @@ class PriorTraining:
             "name": f"xray-{self.config.size}",
             "sha256": checksum(target / UNET_FILE),
             "trained": time.strftime("%Y-%m-%d", time.gmtime()),
-            "config": dataclasses.asdict(self.config),
+            "config": self._recorded_config(),
             "steps": self.step,
             "data": {"train": self.train.description, "validation": self.validation.description},
             "history": self.history,

@@ -1,6 +1,5 @@
 """The prior that comes with the package: where it lies, whether it is intact, how it is loaded."""
 
-import functools
 import hashlib
 import json
 from pathlib import Path
@@ -8,12 +7,16 @@ from typing import Any
 
 import torch
 from diffusers import DDIMScheduler, UNet2DModel
+from safetensors import SafetensorError
 
 from nullsplat.core.errors import WeightsError
 
 PACKAGED = Path(__file__).parent / "weights" / "xray-small"
 MANIFEST = "nullsplat.json"
 UNET_FILE = "unet/diffusion_pytorch_model.safetensors"
+
+_NOT_A_MODEL = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError)
+"""What diffusers raises for files that are missing, no JSON, no safetensors, or of another architecture."""
 
 
 def manifest(folder: Path = PACKAGED) -> dict[str, Any]:
@@ -23,13 +26,13 @@ def manifest(folder: Path = PACKAGED) -> dict[str, Any]:
         WeightsError: there is no readable manifest.
     """
     path = folder / MANIFEST
+    advice = "reinstall nullsplat, or train a prior with `nullsplat train-prior`"
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise WeightsError(
-            f"a prior needs a readable {MANIFEST} in its folder, {path} is not ({error}); "
-            "reinstall nullsplat, or train one with `nullsplat train-prior`"
-        ) from error
+        raise WeightsError(f"a prior needs a readable {path}, it is not ({error}); {advice}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("sha256"), str):
+        raise WeightsError(f"{path} must state the sha256 of the weights, it does not; {advice}")
     return content
 
 
@@ -65,9 +68,10 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@functools.cache
 def load(folder: Path = PACKAGED) -> tuple[UNet2DModel, DDIMScheduler]:
     """Network and schedule of a prior, on the CPU, in evaluation mode.
+
+    Every call reads and verifies the files anew: the caller owns what it gets and may move or cast it.
 
     Raises:
         WeightsError: the weights are missing, damaged or of another architecture.
@@ -76,7 +80,7 @@ def load(folder: Path = PACKAGED) -> tuple[UNet2DModel, DDIMScheduler]:
     try:
         unet = UNet2DModel.from_pretrained(folder / "unet", local_files_only=True, torch_dtype=torch.float32)
         scheduler = DDIMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
-    except (OSError, ValueError) as error:
+    except _NOT_A_MODEL as error:
         raise WeightsError(f"the prior in {folder} cannot be loaded: {error}") from error
     unet.eval().requires_grad_(False)
     return unet, scheduler

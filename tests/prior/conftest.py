@@ -1,0 +1,64 @@
+"""Networks, operators and images small enough to run in milliseconds."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+import torch
+from diffusers import ConfigMixin, ModelMixin, UNet2DModel
+from diffusers.configuration_utils import register_to_config
+from jaxtyping import Float
+from nullsplat.prior.ddnm import ProjectionDDNMPipeline
+from nullsplat.prior.network import build_scheduler
+from torch import Tensor
+
+
+class KnowsOneImage(ModelMixin, ConfigMixin):
+    """A prior that has seen a single image: whatever it is shown, it says what is noise beside that image."""
+
+    @register_to_config
+    def __init__(self, block_out_channels: tuple[int, ...] = (8,)) -> None:
+        super().__init__()
+        self.anchor = torch.nn.Parameter(torch.zeros(1))
+        self.image = torch.zeros(1, 1)
+        self.alphas = build_scheduler().alphas_cumprod
+
+    def forward(self, x: Float[Tensor, "b 1 z u"], t: int) -> SimpleNamespace:
+        alpha = self.alphas[t]
+        return SimpleNamespace(sample=(x - alpha.sqrt() * self.image) / (1 - alpha).sqrt())
+
+
+@pytest.fixture(scope="session")
+def random_unet() -> UNet2DModel:
+    """A network that was never trained; its answers are as good as any for what must hold for all priors."""
+    torch.manual_seed(1)
+    blocks = {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2}
+    unet = UNet2DModel(
+        in_channels=1,
+        out_channels=1,
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        add_attention=False,
+        norm_num_groups=4,
+        **blocks,
+    )
+    return unet.eval().requires_grad_(False)
+
+
+@pytest.fixture
+def pipeline(random_unet: UNet2DModel) -> ProjectionDDNMPipeline:
+    return ProjectionDDNMPipeline(random_unet, build_scheduler())
+
+
+@pytest.fixture
+def knows_one_image() -> KnowsOneImage:
+    return KnowsOneImage()
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small lose more than they win by sharing their work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
