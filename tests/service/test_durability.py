@@ -6,9 +6,8 @@ from typing import Any
 
 import pydicom
 from archive_double import ArchiveDouble
+from bench import Engine
 from dicom_samples import SERIES
-
-from conftest import Engine
 
 Request = Callable[..., dict[str, Any]]
 

@@ -122,11 +122,15 @@ async def _json_body(request: Request) -> Any:
                 413, "too-large", f"a request may have {LARGEST_REQUEST} bytes at most, this one has more"
             )
     try:
-        return json.loads(body)
-    except ValueError:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
         raise Refusal(
             422, "bad-request", "the body must be a job_request as JSON in UTF-8; it is not JSON"
         ) from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is Python's, not JSON's")
 
 
 def _existing(key: str, job: Job | None) -> Job:

@@ -1,6 +1,7 @@
 """The DICOMweb archive: what a series holds, getting it, storing another, being sure that it is there."""
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,4 +178,4 @@ def _root_cause(error: BaseException) -> str:
         if not isinstance(inner, BaseException):
             break
         reason = inner
-    return str(getattr(reason, "strerror", None) or reason).split(": ")[-1].lower()
+    return re.sub(r"^\[errno \d+\] ", "", str(reason).split(": ")[-1].lower())

@@ -1,11 +1,12 @@
 """From a stage's reports to what everybody can see, and from a wish to stop back into the stage."""
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from nullsplat.core.errors import Cancelled, TimedOut
+from nullsplat.core.errors import Cancelled, StorageError, TimedOut
 from nullsplat.core.measure import Cost
 from nullsplat.service.contract.messages import STAGES
 from nullsplat.service.eta import overall, remaining
@@ -29,36 +30,41 @@ class StopSignal:
 
     def __init__(self) -> None:
         self._requested = threading.Event()
-        self._busy = 0
         self._changed = threading.Condition()
+        self._busy: set[str] = set()
+        self._parked: set[str] = set()
 
     def request(self) -> None:
         """Ask the job to stand still."""
         self._requested.set()
 
-    def park_if_requested(self) -> None:
+    @contextlib.contextmanager
+    def busy(self, key: str) -> Iterator[None]:
+        """While a job's stage is worked on."""
+        with self._changed:
+            self._busy.add(key)
+        try:
+            yield
+        finally:
+            self._release(key)
+
+    def park_if_requested(self, key: str) -> None:
         """Called by the job where it can be left; does not return once a stop is requested."""
         if not self._requested.is_set():
             return
-        self.leave()
+        self._parked.add(key)
+        self._release(key)
         threading.Event().wait()
 
-    def enter(self) -> None:
-        """A stage begins."""
-        self._change(1)
-
-    def leave(self) -> None:
-        """A stage has ended."""
-        self._change(-1)
-
-    def wait_until_idle(self, timeout: float) -> bool:
-        """Wait until no stage is being worked on; False after `timeout` seconds."""
+    def parked_jobs(self, timeout: float) -> frozenset[str]:
+        """Wait until no stage is being worked on, or `timeout` seconds; the jobs that were left unfinished."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._busy <= 0, timeout)
+            self._changed.wait_for(lambda: not self._busy, timeout)
+        return frozenset(self._parked)
 
-    def _change(self, by: int) -> None:
+    def _release(self, key: str) -> None:
         with self._changed:
-            self._busy += by
+            self._busy.discard(key)
             self._changed.notify_all()
 
 
@@ -75,9 +81,12 @@ class StageReporter:
         limit: float,
     ) -> None:
         self._store = store
-        self._key = key
+        self.key = key
         self._stages = [dict(entry) for entry in stages]
-        self._stage = self._stages[STAGES.index(stage)]
+        position = STAGES.index(stage)
+        self._stage = self._stages[position]
+        for earlier in self._stages[:position]:  # or this one would not have begun
+            earlier.update(state="done", progress=1.0)
         self._weights = weights
         self._limit = limit
         self._cost = Cost()
@@ -126,14 +135,20 @@ class StageReporter:
     def fail(self) -> None:
         """Show the stage as failed."""
         self._stage["state"] = "failed"
-        self._measure()
-        self._store.report(self._key, self._stages, overall(self._stages, self._weights), None)
+        with contextlib.suppress(Cancelled):
+            self._write()
 
     def _write(self) -> None:
         self._written = time.monotonic()
         self._measure()
-        done = overall(self._stages, self._weights)
-        if not self._store.report(self._key, self._stages, done, remaining(self._stages, self._weights)):
+        done, rest = overall(self._stages, self._weights), remaining(self._stages, self._weights)
+        try:
+            wanted = self._store.report(self.key, self._stages, done, rest)
+        except StorageError as error:
+            # Hours of work are not thrown away because nobody can be told of them for a while.
+            logger.warning("progress could not be stored: %s", error, extra={"job": self.key})
+            return
+        if not wanted:
             raise Cancelled("the job was cancelled on request")
 
     def _measure(self) -> None:

@@ -1,10 +1,13 @@
 """Does one stage of one job, and whatever happens ends in the job's row and folder."""
 
+import contextlib
 import logging
 import shutil
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from nullsplat.core.errors import Cancelled
+from nullsplat.core.errors import Cancelled, StorageError
 from nullsplat.core.measure import Stopwatch
 from nullsplat.core.progress import Progress
 from nullsplat.service.archive import Archive
@@ -21,6 +24,10 @@ from nullsplat.service.storing import Store, remember_derived, remembered_derive
 CANCELLED = "cancelled"
 REPORT = "report.json"
 FIGURES = "figures.json"
+DATABASE_PATIENCE = 300.0
+"""Seconds."""
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -39,32 +46,27 @@ class StageRunner:
 
     def run(self, key: str, stage: str) -> Failure | None:
         """Do a stage; None when it is done, else why the job cannot go on."""
-        self._stop.enter()
-        try:
-            self._stop.park_if_requested()
-            job = self._store.get(key)
-            if job is None or not self._store.begin(key):
-                return _cancellation()
-            return self._attempt(job, stage)
-        finally:
-            self._stop.leave()
+        with self._stop.busy(key):
+            self._stop.park_if_requested(key)
+            job = _persistently(lambda: self._store.get(key) if self._store.begin(key) else None)
+            return _cancellation() if job is None else self._attempt(job, stage)
 
     def finish(self, key: str, failure: Failure | None) -> str:
-        """Close the job: keep its figures, delete its images, set its last state. Returns that state."""
+        """Close the job: set its last state, delete its images, keep its figures. Returns that state."""
         folder = self.folder(key)
         if failure is None:
-            self._store.succeed(key, self._result(key, folder))
+            result = self._result(key, folder)
+            _persistently(lambda: self._store.succeed(key, result))
         elif failure["code"] != CANCELLED:
-            self._store.fail(key, failure)
-        job = self._store.get(key)
+            _persistently(lambda: self._store.fail(key, failure))
         folder.discard_images()
-        if job is None:
-            return CANCELLED
-        folder.write(FIGURES, job.status())
-        logger.info(
-            "job is over", extra={"job": key, "state": job.state, "code": (failure or {}).get("code")}
-        )
-        return job.state
+        job = _persistently(lambda: self._store.get(key))
+        state = CANCELLED if job is None else job.state
+        logger.info("job is over", extra={"job": key, "state": state, "code": (failure or {}).get("code")})
+        if job is not None:
+            with contextlib.suppress(OSError):  # the same is in the job's row; the file is for people
+                folder.write(FIGURES, job.status())
+        return state
 
     def folder(self, key: str) -> JobFolder:
         """The files of a job."""
@@ -98,7 +100,7 @@ class StageRunner:
             return reporter
 
         def report(fraction: float, note: str = "") -> None:
-            self._stop.park_if_requested()
+            self._stop.park_if_requested(reporter.key)
             reporter(fraction, note)
 
         return report
@@ -110,6 +112,10 @@ class StageRunner:
             logger.error("stage failed unexpectedly", extra={**where, "traceback": traceback_text(error)})
         else:
             logger.warning("stage failed: %s", failure["message"], extra=where)
+        if failure["code"] == StorageError.code:
+            self.folder(
+                job.key
+            ).discard_images()  # at once: the database may need the space to say what happened
         reporter.fail()
         return failure
 
@@ -145,6 +151,19 @@ class StageRunner:
             "sop_instance_uids": list(derived.files),
             "report": folder.read(REPORT),
         }
+
+
+def _persistently(action: Callable[[], T]) -> T:
+    """Do what needs the database, waiting for it for a while: a job's end must not get lost."""
+    deadline = time.monotonic() + DATABASE_PATIENCE
+    while True:
+        try:
+            return action()
+        except StorageError as error:
+            if time.monotonic() > deadline:
+                raise
+            logger.warning("%s; trying again", error)
+            time.sleep(1.0)
 
 
 def _cancellation() -> Failure:

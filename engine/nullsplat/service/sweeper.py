@@ -14,7 +14,13 @@ from nullsplat.service.liveness import Registry
 from nullsplat.service.queueing import APPLICATION, WORKFLOW, WORKFLOW_VERSION, enqueue_options
 from nullsplat.service.workflows import LIVES
 
-GIVEN_UP = "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
+LOST = (
+    f"the worker was lost {LIVES + 1} times while it worked on this job, most likely for lack of memory; see its log "
+    "and the system's, then run the job again"
+)
+UNEXPECTED = "the job ended unexpectedly, for example because the database was away for long; the worker's log has the details"
+LAST_WORDS = {"MAX_RECOVERY_ATTEMPTS_EXCEEDED": ("worker-lost", LOST), "ERROR": ("internal", UNEXPECTED)}
+"""What to say about a workflow that ended in this state of DBOS."""
 SECONDS_PER_DAY = 86400.0
 
 logger = logging.getLogger(__name__)
@@ -76,15 +82,12 @@ class Sweeper:
                 )
 
     def _fail_given_up(self) -> None:
-        """Say in the job's row that DBOS gave it up, or that its workflow ended without saying anything."""
-        for status in DBOS.list_workflows(name=WORKFLOW, status=[GIVEN_UP, "ERROR"], load_input=False):
-            message = (
-                f"the worker was lost {LIVES + 1} times while it worked on this job, most likely for lack of memory; "
-                "see its log and the system's, then run the job again"
-            )
-            failure = {"code": "worker-lost", "message": message, "retryable": False}
+        """Say in the job's row that its workflow ended without being able to say so itself."""
+        for status in DBOS.list_workflows(name=WORKFLOW, status=list(LAST_WORDS), load_input=False):
+            code, message = LAST_WORDS[status.status]
+            failure = {"code": code, "message": message, "retryable": False}
             if self._store.fail(status.workflow_id, failure):
-                logger.error(message, extra={"job": status.workflow_id})
+                logger.error(message, extra={"job": status.workflow_id, "code": code})
 
     def _clean_folders(self) -> None:
         """Delete the images of jobs that are over, and all that is left of them after the retention time."""

@@ -7,7 +7,7 @@ import threading
 from types import FrameType
 
 import sqlalchemy as sa
-from dbos import DBOS
+from dbos import DBOS, DBOSClient
 
 from nullsplat.core.errors import StorageError
 from nullsplat.service.database import open_database
@@ -56,12 +56,22 @@ def run_worker(settings: Settings, processing: Processing | None = None) -> None
     _sweep_until_told_to_stop(Sweeper(engine, registry, settings.spool, settings.retention_days))
     logger.info("worker %s stops", me.executor_id)
     stop.request()
-    finished = stop.wait_until_idle(GRACE)
+    parked = stop.parked_jobs(GRACE)
+    DBOS.destroy()
+    _hand_back(engine, parked)
     heartbeat.stop()
     registry.leave(me)
     logger.info("worker %s is gone", me.executor_id)
     # A parked job must neither end nor be recorded as failed, and interpreter shutdown would wait for its thread.
-    os._exit(0 if finished else 1)
+    os._exit(0)
+
+
+def _hand_back(engine: sa.Engine, parked: frozenset[str]) -> None:
+    """Put jobs that were left on purpose back into the queue; unlike a lost worker, that is not held against them."""
+    client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
+    for key in parked:
+        client.resume_workflow(key, queue_name=QUEUE)
+    client.destroy()
 
 
 def _launch(engine: sa.Engine, me: Identity) -> None:

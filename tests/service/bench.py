@@ -1,0 +1,153 @@
+"""What the tests drive: an engine made of the API in this process and of worker processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from nullsplat.service.contract.messages import job_key
+
+HERE = Path(__file__).parent
+SECRET = "a-secret-for-tests-only"
+PATIENCE = 60.0
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE, what: str = "the condition") -> Any:
+    deadline = time.monotonic() + seconds
+    while not (outcome := condition()):
+        assert time.monotonic() < deadline, f"{what} did not come about within {seconds} s"
+        time.sleep(0.05)
+    return outcome
+
+
+class Forge:
+    """Starts workers; see `worker_forge.py`."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def _open(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-W", "error", str(HERE / "worker_forge.py")],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, **order: Any) -> int:
+        self._process = self._process or self._open()
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        if self._process is None:
+            return
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+class Engine:
+    """The API in this process, and as many workers as a test starts."""
+
+    def __init__(self, client: httpx.Client, environment: dict[str, str], folder: Path, forge: Forge) -> None:
+        self.client = client
+        self.environment = environment
+        self.folder = folder
+        self.control = folder / "control"
+        self.spool = folder / "spool"
+        self._forge = forge
+        self._workers: list[int] = []
+
+    def start_worker(self, **environment: str) -> int:
+        pid = self._forge.ask(
+            start={**self.environment, **environment},
+            control=str(self.control),
+            log=str(self.folder / "worker.log"),
+        )
+        self._workers.append(pid)
+        return pid
+
+    def end(self, worker: int, number: int = signal.SIGKILL) -> int:
+        """Send a signal, wait for the end, return the exit code."""
+        self._workers.remove(worker)
+        os.kill(worker, number)
+        return self._forge.ask(wait=worker)
+
+    def stop(self) -> None:
+        for worker in list(self._workers):
+            self.end(worker)
+
+    @property
+    def worker_log(self) -> str:
+        path = self.folder / "worker.log"
+        return path.read_text() if path.exists() else ""
+
+    def calls(self) -> list[str]:
+        log = self.control / "calls.log"
+        return log.read_text().split() if log.exists() else []
+
+    def hold(self, stage: str) -> None:
+        self.control.mkdir(exist_ok=True)
+        (self.control / f"hold-{stage}").touch()
+
+    def release(self, stage: str) -> None:
+        (self.control / f"hold-{stage}").unlink()
+
+    def put(self, request: dict[str, Any]) -> str:
+        key = job_key(request)
+        response = self.client.put(f"/v1/jobs/{key}", json=request)
+        assert response.status_code in (200, 201), response.text
+        return key
+
+    def status(self, key: str) -> dict[str, Any]:
+        response = self.client.get(f"/v1/jobs/{key}")
+        assert response.status_code == 200, response.text
+        status: dict[str, Any] = response.json()
+        return status
+
+    def wait(self, key: str, *states: str) -> dict[str, Any]:
+        def reached() -> dict[str, Any] | None:
+            status = self.status(key)
+            return status if status["state"] in states else None
+
+        try:
+            return wait_for(reached, what=f"job {states}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.status(key)}\n{self.worker_log}") from None
+
+    def wait_for_stage(self, key: str, name: str, state: str) -> None:
+        wait_for(
+            lambda: {s["name"]: s["state"] for s in self.status(key)["stages"]}[name] == state,
+            what=f"{name} {state}",
+        )
+
+
+class serving:  # noqa: N801 - reads as a statement
+    """Serve an application on a free loopback port from a thread."""
+
+    def __init__(self, app: Any) -> None:
+        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, ws="none")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        wait_for(lambda: self._server.started, what="the API")
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
