@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
+from nullsplat.physics import tv_kernel
 from nullsplat.physics.axis import BOX
 from nullsplat.physics.consistency import consistent, residual
 from nullsplat.physics.degradation import degradation_for
@@ -35,6 +36,7 @@ def test_compiled_step_follows_the_gradient(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(tv_kernel, "_WORTH_A_THREAD", 1)
     x = torch.rand(shape, dtype=torch.float64)
     expected = expected_step(x, 0.003, weights)
     descend_total_variation(x, 0.003, 0.01, weights)

@@ -7,6 +7,9 @@ import numpy as np
 from numba import prange
 from numpy import ndarray
 
+_WORTH_A_THREAD = 1 << 18
+"""Voxels; below that, waiting for another thread takes longer than the work."""
+
 Weights3 = tuple[float, float, float]
 
 
@@ -24,12 +27,17 @@ def descend(x: ndarray, step: float, epsilon: float, weights: Weights3, threads:
         threads: slabs that are worked on at the same time.
     """
     kind = x.dtype.type
-    slabs = max(1, min(threads, x.shape[0] // 4))
+    slabs = max(1, min(threads, x.shape[0] // 4, x.size // _WORTH_A_THREAD))
     edges = np.linspace(0, x.shape[0], slabs + 1).astype(np.int64)
     ahead = np.stack([x[min(edge, x.shape[0] - 1)] for edge in edges[1:]])
     behind = np.stack([x[max(edge - 1, 0)] for edge in edges[:-1]])
     squared = tuple(kind(w * w) for w in weights)
-    _descend(x, ahead, behind, edges, (kind(step), kind(epsilon**2), *squared))
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(slabs, before))
+    try:
+        _descend(x, ahead, behind, edges, (kind(step), kind(epsilon**2), *squared))
+    finally:
+        numba.set_num_threads(before)
 
 
 @no_type_check

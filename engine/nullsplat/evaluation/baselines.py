@@ -1,0 +1,63 @@
+"""Methods without learning that every table holds, told scale and point-spread function but never the truth."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from nullsplat.core.errors import ConfigurationError
+from nullsplat.evaluation.degrade import Protocol
+from nullsplat.evaluation.metrics import HIGHEST_HU, LOWEST_HU
+from nullsplat.physics.axis import BOX, GAUSSIAN
+from nullsplat.physics.degradation import Separable, degradation_for
+from nullsplat.physics.total_variation import BASELINE, tv_reconstruct
+from nullsplat.physics.upsampling import upsample_cubic, upsample_linear
+
+AIR_HU = -1024.0
+
+Array3 = Float[ndarray, "_ _ _"]
+
+
+def operator_for(lr_shape: tuple[int, ...], how: Protocol) -> Separable:
+    """The engine's own operator for a protocol."""
+    return degradation_for(lr_shape, how.scale, BOX if how.kind == "thick" else GAUSSIAN)
+
+
+def trilinear(measured: Array3, op: Separable) -> Array3:
+    """Linear interpolation of HU."""
+    return upsample_linear(torch.from_numpy(measured), op.hr_shape).numpy()
+
+
+def cubic(measured: Array3, op: Separable) -> Array3:
+    """Cubic spline interpolation of HU."""
+    return upsample_cubic(torch.from_numpy(measured), op.hr_shape).numpy()
+
+
+def total_variation(measured: Array3, op: Separable) -> Array3:
+    """Total variation with exact consistency, scaled as the metrics do but not clipped: lung stays lung."""
+    unit_hu = HIGHEST_HU - LOWEST_HU
+    y = (torch.from_numpy(measured) - LOWEST_HU) / unit_hu
+    lowest = (min(AIR_HU, float(measured.min())) - LOWEST_HU) / unit_hu
+    settings = replace(BASELINE, bounds=(lowest, 1.0))
+    unit = tv_reconstruct(y, op, upsample_cubic(y, op.hr_shape), settings)
+    return unit.mul_(unit_hu).add_(LOWEST_HU).numpy()
+
+
+BASELINES: dict[str, Callable[[Array3, Separable], Array3]] = {
+    "trilinear": trilinear,
+    "cubic": cubic,
+    "tv": total_variation,
+}
+
+
+def reconstruct(method: str, measured: Array3, how: Protocol) -> Array3:
+    """The high-resolution volume in HU that a baseline makes of a measured one in HU.
+
+    Raises:
+        ConfigurationError: no such baseline.
+    """
+    if method not in BASELINES:
+        raise ConfigurationError(f"baselines are {', '.join(BASELINES)}; got {method!r}")
+    return BASELINES[method](measured, operator_for(measured.shape, how))

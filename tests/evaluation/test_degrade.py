@@ -1,0 +1,80 @@
+"""The evaluation's own degradation: against values by hand and, as a cross-check, against the engine's operator."""
+
+import numpy as np
+import pytest
+import torch
+
+from nullsplat.core.errors import ConfigurationError, GeometryError
+from nullsplat.evaluation.baselines import operator_for
+from nullsplat.evaluation.degrade import Protocol, crop_to_blocks, degrade, protocol
+
+
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [("iso4", (4, 4, 4)), ("iso8", (8, 8, 8)), ("thick4", (4, 1, 1)), ("thick12", (12, 1, 1))],
+)
+def test_names_give_scales(name: str, scale: tuple[int, int, int]) -> None:
+    assert protocol(name).scale == scale
+    assert protocol(name).name == name
+    assert protocol(name, 15).name == f"{name}+15HU"
+
+
+@pytest.mark.parametrize("name", ["iso1", "iso", "thin4", "iso4x", "thick04"])
+def test_unknown_names_are_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="such as iso4"):
+        protocol(name)
+
+
+def test_negative_noise_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="0 HU or more"):
+        protocol("iso4", -1.0)
+
+
+def test_thick_slices_are_means() -> None:
+    truth = np.arange(8.0, dtype=np.float32)[:, None, None] * np.ones((1, 2, 3), np.float32)
+    np.testing.assert_array_equal(degrade(truth, protocol("thick4"))[:, 0, 0], [1.5, 5.5])
+
+
+def test_gaussian_weights_follow_the_formula() -> None:
+    # One lit voxel beside the block centre at 5.5: weight exp(-0.5 (0.5 / sigma)^2) over the sum of such terms.
+    truth = np.zeros((12, 4, 4), np.float64)
+    truth[5] = 1000
+    sigma = 4 / 2.3548
+    terms = np.exp(-0.5 * ((np.arange(12) - 5.5) / sigma) ** 2)
+    np.testing.assert_allclose(degrade(truth, protocol("iso4"))[1], 1000 * terms[5] / terms.sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["iso4", "iso2", "thick3"])
+def test_the_engine_is_told_the_same_degradation(name: str) -> None:
+    how = protocol(name)
+    truth = crop_to_blocks(np.random.default_rng(0).normal(0, 500, (13, 17, 14)), how).copy()
+    mine = degrade(truth, how)
+    engine = operator_for(mine.shape, how).forward(torch.from_numpy(truth)).numpy()
+    np.testing.assert_allclose(mine, engine, atol=0.01)  # weights beyond five sigma are left out here
+
+
+def test_noise_has_its_deviation_and_follows_the_seed() -> None:
+    truth, how = np.zeros((8, 64, 64), np.float32), protocol("thick4", 15.0)
+    noisy = degrade(truth, how, seed=1)
+    assert noisy.std() == pytest.approx(15, rel=0.03)
+    np.testing.assert_array_equal(noisy, degrade(truth, how, seed=1))
+    assert not np.array_equal(noisy, degrade(truth, how, seed=2))
+
+
+def test_single_precision_stays_single() -> None:
+    assert degrade(np.zeros((8, 8, 8), np.float32), protocol("iso4", 15.0)).dtype == np.float32
+
+
+def test_cropping_keeps_whole_blocks() -> None:
+    assert crop_to_blocks(np.zeros((133, 10, 9)), Protocol("thick", 4)).shape == (132, 10, 9)
+    assert crop_to_blocks(np.zeros((13, 10, 9)), Protocol("iso", 4)).shape == (12, 8, 8)
+
+
+def test_volumes_without_a_whole_block_are_refused() -> None:
+    with pytest.raises(GeometryError, match="at least one block"):
+        crop_to_blocks(np.zeros((3, 10, 9)), Protocol("thick", 4))
+
+
+def test_parts_of_blocks_are_refused() -> None:
+    with pytest.raises(GeometryError, match="crop it first"):
+        degrade(np.zeros((7, 4, 4)), protocol("thick4"))
