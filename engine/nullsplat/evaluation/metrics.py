@@ -94,7 +94,7 @@ def ssim(result: Float[ndarray, "z y x"], truth: Float[ndarray, "z y x"]) -> flo
     for first in range(border, truth.shape[0] - border, _SLAB):
         last = min(first + _SLAB, truth.shape[0] - border)
         slab = slice(first - border, last + border)
-        _, similarity = structural_similarity(
+        _, similarity = structural_similarity(  # type: ignore[no-untyped-call]
             truth[slab], result[slab], data_range=1.0, win_size=_WINDOW, full=True
         )
         total += float(similarity[border:-border, border:-border, border:-border].sum(dtype=np.float64))
