@@ -1,15 +1,20 @@
-"""Whatever is killed or away meanwhile, each job ends once and right."""
+"""Whatever is killed meanwhile, each job ends once and right."""
 
 import io
+import signal
 from collections.abc import Callable
 from typing import Any
 
 import pydicom
+import sqlalchemy as sa
 from archive_double import ArchiveDouble
-from bench import Engine
+from bench import Engine, wait_for
 from dicom_samples import SERIES
 
+from nullsplat.service.workflows import LIVES
+
 Request = Callable[..., dict[str, Any]]
+ONCE = ["prepare", "stage1", "stage2", "consistency", "derive"]
 
 
 def test_a_job_ends_as_a_derived_series_in_the_archive(
@@ -29,6 +34,17 @@ def test_a_job_ends_as_a_derived_series_in_the_archive(
     assert all(stage["state"] == "done" for stage in status["stages"])
 
 
+def test_a_finished_job_leaves_its_figures_and_no_images(engine: Engine, request_for: Request) -> None:
+    engine.start_worker()
+    key = engine.put(request_for())
+    engine.wait(key, "succeeded")
+    folder = engine.spool / "jobs" / key
+    wait_for((folder / "figures.json").exists, what="the figures")
+    assert not list(folder.rglob("*.dcm"))
+    assert not list(folder.rglob("*.npy"))
+    assert (folder / "report.json").exists()
+
+
 def test_a_worker_killed_in_stage_2_is_taken_over_without_repeating_stage_1(
     engine: Engine, archive: ArchiveDouble, request_for: Request
 ) -> None:
@@ -43,3 +59,126 @@ def test_a_worker_killed_in_stage_2_is_taken_over_without_repeating_stage_1(
     assert status["state"] == "succeeded", status
     assert engine.calls() == ["prepare", "stage1", "stage2", "stage2", "consistency", "derive"]
     assert len(archive.derived(SERIES)) == 1
+    assert len(archive.stored) == len(set(archive.stored)) == 12
+
+
+def test_a_worker_killed_while_storing_is_taken_over_without_storing_twice(
+    engine: Engine, archive: ArchiveDouble, request_for: Request
+) -> None:
+    archive.seconds_per_store = 0.5
+    victim = engine.start_worker()
+    key = engine.put(request_for(scale=(16, 1, 1)))  # 96 instances, three chunks
+    wait_for(lambda: len(archive.stored) >= 32, what="the first chunk")
+    engine.end(victim)
+    engine.start_worker()
+    assert engine.wait(key, "succeeded", "failed")["state"] == "succeeded"
+    (files,) = archive.derived(SERIES).values()
+    assert len(files) == 96
+    assert engine.calls() == ONCE
+    assert len(archive.stored) <= 96 + 32  # at most the chunk that was under way when the worker died
+
+
+def test_a_living_worker_takes_over_from_a_dead_one(engine: Engine, request_for: Request) -> None:
+    engine.hold("stage2")
+    victim = engine.start_worker()
+    key = engine.put(request_for())
+    engine.wait_for_stage(key, "stage2", "running")
+    engine.start_worker()
+    engine.end(victim)
+    engine.release("stage2")
+    assert engine.wait(key, "succeeded", "failed")["state"] == "succeeded"
+
+
+def test_two_workers_share_the_queue_without_doing_anything_twice(
+    engine: Engine, archive: ArchiveDouble, request_for: Request
+) -> None:
+    for _ in range(2):
+        engine.start_worker()
+    keys = [engine.put(request_for(attempt=attempt)) for attempt in (1, 2, 3, 4)]
+    for key in keys:
+        engine.wait(key, "succeeded")
+    assert sorted(engine.calls()) == sorted(ONCE * 4)
+    assert len(archive.derived(SERIES)) == 4
+
+
+def test_a_worker_told_to_stop_leaves_at_once_and_its_job_goes_on_later(
+    engine: Engine, archive: ArchiveDouble, request_for: Request
+) -> None:
+    engine.hold("stage2")
+    key = engine.put(request_for())
+    for _ in range(LIVES + 2):  # stopping on purpose is never held against the job
+        worker = engine.start_worker()
+        engine.wait_for_stage(key, "stage2", "running")
+        wait_for(lambda: engine.status(key)["stages"][2]["progress"] == 0.5, what="progress")
+        assert engine.end(worker, signal.SIGTERM) == 0
+        reset_progress(engine, key)
+    engine.release("stage2")
+    engine.start_worker()
+    assert engine.wait(key, "succeeded", "failed")["state"] == "succeeded"
+    assert engine.calls().count("stage1") == 1
+    assert len(archive.derived(SERIES)) == 1
+
+
+def test_an_idle_worker_stops_cleanly(engine: Engine) -> None:
+    worker = engine.start_worker()
+    wait_for(lambda: engine.client.get("/readyz").json()["checks"]["worker"] == "ok", what="the worker")
+    assert engine.end(worker, signal.SIGTERM) == 0
+
+
+def test_a_job_that_takes_its_worker_down_each_time_is_given_up(engine: Engine, request_for: Request) -> None:
+    engine.hold("stage2")
+    key = engine.put(request_for())
+    for lost in range(1, LIVES + 2):
+        worker = engine.start_worker()
+        wait_for(lambda lost=lost: engine.calls().count("stage2") == lost, what="stage 2")
+        engine.end(worker)
+    engine.start_worker()
+    status = engine.wait(key, "failed")
+    assert status["failure"]["code"] == "worker-lost"
+    assert engine.calls().count("stage2") == LIVES + 1
+    # The worker lives on and does other jobs.
+    engine.release("stage2")
+    engine.wait(engine.put(request_for(attempt=2)), "succeeded")
+
+
+def test_a_job_of_another_version_of_the_workflow_is_started_anew(
+    engine: Engine, request_for: Request
+) -> None:
+    key = engine.put(request_for())
+    database = sa.create_engine(f"sqlite:///{engine.spool / 'nullsplat.sqlite'}")
+    with database.begin() as connection:
+        connection.execute(sa.text("UPDATE workflow_status SET application_version = '0'"))
+    database.dispose()
+    engine.start_worker()
+    assert engine.wait(key, "succeeded", "failed")["state"] == "succeeded"
+    assert engine.calls() == ONCE
+
+
+def test_two_workers_of_one_name_are_refused(engine: Engine) -> None:
+    engine.start_worker(NULLSPLAT_EXECUTOR_ID="gpu0")
+    wait_for(lambda: engine.client.get("/readyz").json()["checks"]["worker"] == "ok", what="the worker")
+    engine.start_worker(NULLSPLAT_EXECUTOR_ID="gpu0")
+    wait_for(lambda: "a worker called gpu0 is running already" in engine.worker_log, what="the refusal")
+
+
+def test_a_worker_of_the_same_name_takes_over_after_a_kill(engine: Engine, request_for: Request) -> None:
+    engine.hold("stage2")
+    victim = engine.start_worker(NULLSPLAT_EXECUTOR_ID="gpu0")
+    key = engine.put(request_for())
+    engine.wait_for_stage(key, "stage2", "running")
+    engine.end(victim)
+    engine.release("stage2")
+    engine.start_worker(NULLSPLAT_EXECUTOR_ID="gpu0")
+    assert engine.wait(key, "succeeded", "failed")["state"] == "succeeded"
+    assert engine.calls().count("stage1") == 1
+
+
+def reset_progress(engine: Engine, key: str) -> None:
+    """Make the next worker's progress distinguishable from the last one's."""
+    database = sa.create_engine(f"sqlite:///{engine.spool / 'nullsplat.sqlite'}")
+    with database.begin() as connection:
+        stages = engine.status(key)["stages"]
+        stages[2]["progress"] = 0.0
+        table = sa.table("nullsplat_jobs", sa.column("stages", sa.JSON), sa.column("key"))
+        connection.execute(sa.update(table).where(table.c.key == key).values(stages=stages))
+    database.dispose()

@@ -1,0 +1,111 @@
+"""Which job goes first, and which does not go any more."""
+
+from collections.abc import Callable
+from typing import Any
+
+from archive_double import ArchiveDouble
+from bench import Engine, wait_for
+from dicom_samples import SERIES
+
+Request = Callable[..., dict[str, Any]]
+
+
+def test_urgent_jobs_go_first_and_those_for_the_night_last(engine: Engine, request_for: Request) -> None:
+    wanted = {
+        priority: engine.put(request_for(attempt=attempt, priority=priority))
+        for attempt, priority in enumerate(("night", "normal", "stat"), start=1)
+    }
+    engine.start_worker()
+    ended = [
+        engine.wait(key, "succeeded")["updated_at"]
+        for key in (wanted["stat"], wanted["normal"], wanted["night"])
+    ]
+    assert ended == sorted(ended)
+    assert len(set(ended)) == 3
+
+
+def test_a_worker_does_one_job_at_a_time(engine: Engine, request_for: Request) -> None:
+    engine.hold("stage1")
+    first, second = (engine.put(request_for(attempt=attempt)) for attempt in (1, 2))
+    engine.start_worker()
+    engine.wait_for_stage(first, "stage1", "running")
+    assert engine.status(second)["state"] == "queued"
+    assert engine.client.get("/v1/engine").json()["queue"] == {"queued": 1, "running": 1}
+    engine.release("stage1")
+    engine.wait(second, "succeeded")
+
+
+def test_a_job_cancelled_in_the_queue_is_never_begun(engine: Engine, request_for: Request) -> None:
+    cancelled, wanted = (engine.put(request_for(attempt=attempt)) for attempt in (1, 2))
+    assert engine.client.delete(f"/v1/jobs/{cancelled}").json()["state"] == "cancelled"
+    engine.start_worker()
+    engine.wait(wanted, "succeeded")
+    assert engine.calls().count("prepare") == 1
+    assert engine.status(cancelled)["state"] == "cancelled"
+
+
+def test_a_running_job_stops_soon_after_it_is_cancelled_and_leaves_nothing(
+    engine: Engine, archive: ArchiveDouble, request_for: Request
+) -> None:
+    engine.hold("stage2")
+    key = engine.put(request_for())
+    engine.start_worker()
+    engine.wait_for_stage(key, "stage2", "running")
+    status = engine.client.delete(f"/v1/jobs/{key}").json()
+    assert status["state"] == "cancelled"
+    assert {stage["name"]: stage["state"] for stage in status["stages"]}["stage2"] == "waiting"
+    folder = engine.spool / "jobs" / key
+    wait_for(
+        lambda: not (folder / "work").exists() and not (folder / "source").exists(), what="an empty folder"
+    )
+    assert "consistency" not in engine.calls()
+    assert not archive.derived(SERIES)
+    # The worker is free for the next one.
+    engine.release("stage2")
+    engine.wait(engine.put(request_for(attempt=2)), "succeeded")
+    assert engine.status(key)["state"] == "cancelled"
+
+
+def test_a_job_whose_result_is_being_stored_cannot_be_cancelled(
+    engine: Engine, archive: ArchiveDouble, request_for: Request
+) -> None:
+    archive.seconds_per_store = 2.0
+    key = engine.put(request_for())
+    engine.start_worker()
+    engine.wait_for_stage(key, "store", "running")
+    wait_for((engine.spool / "jobs" / key / "storing.json").exists, what="the first chunk")
+    assert engine.client.delete(f"/v1/jobs/{key}").json()["state"] == "running"
+    assert engine.wait(key, "succeeded", "failed", "cancelled")["state"] == "succeeded"
+
+
+def test_a_cancelled_job_of_a_dead_worker_is_cleaned_up(engine: Engine, request_for: Request) -> None:
+    engine.hold("stage2")
+    victim = engine.start_worker()
+    key = engine.put(request_for())
+    engine.wait_for_stage(key, "stage2", "running")
+    engine.end(victim)
+    engine.client.delete(f"/v1/jobs/{key}")
+    engine.start_worker()
+    folder = engine.spool / "jobs" / key
+    wait_for(lambda: not (folder / "source").exists(), what="an empty folder")
+    assert engine.status(key)["state"] == "cancelled"
+    assert engine.calls().count("stage2") == 1
+
+
+def test_progress_is_seen_while_a_stage_runs(engine: Engine, request_for: Request) -> None:
+    engine.hold("stage1")
+    key = engine.put(request_for())
+    engine.start_worker()
+
+    def halfway() -> dict[str, Any] | None:
+        status = engine.status(key)
+        return status if status["stages"][1]["progress"] == 0.5 else None
+
+    status = wait_for(halfway, what="progress")
+    assert status["stages"][0]["state"] == "done"
+    assert status["stages"][1]["note"] == "held"
+    assert status["stages"][1]["peak_memory_mib"] > 1
+    assert 0 < status["progress"] < 0.5
+    assert status["eta_seconds"] > 0
+    engine.release("stage1")
+    assert engine.wait(key, "succeeded")["eta_seconds"] == 0
