@@ -5,6 +5,8 @@ import os
 # Before anything reads them: two threads are what the smallest supported machine has.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "2")
+# Threads that spin while they wait starve everybody on a busy machine: small tests then take 100 times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["HF_HUB_OFFLINE"] = "1"
 for _name in [name for name in os.environ if name.startswith("NULLSPLAT_")]:
