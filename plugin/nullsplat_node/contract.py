@@ -88,7 +88,7 @@ def read_job_status(answer: Any, key: str) -> JobStatus:
     _need(isinstance(answer, dict), "a JSON object", answer)
     _need(answer.get("key") == key, f"the job {key}", answer.get("key"))
     state = answer.get("state")
-    _need(state in JOB_STATES, f"a state out of {sorted(JOB_STATES)}", state)
+    _need(isinstance(state, str) and state in JOB_STATES, f"a state out of {sorted(JOB_STATES)}", state)
     stage, note = _running_stage(answer.get("stages"))
     return JobStatus(
         key=key,

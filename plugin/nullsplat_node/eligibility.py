@@ -120,14 +120,17 @@ def _ordinary_ct(tags: Tags) -> None:
     if sop_class != CT_IMAGE_STORAGE:
         raise Refused("not-ct", f"images must be CT Image Storage, got SOP class {sop_class[:64] or 'none'}")
     if "LOCALIZER" in image_type:
-        raise Refused("localizer", "Image Type says LOCALIZER")
+        raise Refused("localizer", "axial slices are needed, Image Type says LOCALIZER; send the scan itself")
     if image_type[:1] != ("ORIGINAL",):
         raise Refused(
             "derived",
             f"Image Type must begin with ORIGINAL, got {image_type[0][:16] if image_type else 'none'}",
         )
     if text(tags, "PresentationIntentType").upper() == "FOR PROCESSING":
-        raise Refused("for-processing", "Presentation Intent Type says FOR PROCESSING")
+        raise Refused(
+            "for-processing",
+            "images for presentation are needed, Presentation Intent Type says FOR PROCESSING",
+        )
     _single_energy(tags, image_type)
 
 
@@ -136,11 +139,15 @@ def _single_energy(tags: Tags, image_type: Tuple[str, ...]) -> None:
         tags, "MultienergyCTAcquisitionSequence"
     ):
         raise Refused(
-            "multi-energy", "Multi-energy CT Acquisition says YES; send a conventional reconstruction"
+            "multi-energy",
+            "a single-energy series is needed, Multi-energy CT Acquisition says YES; send a conventional reconstruction",
         )
     spectral = SPECTRAL_IMAGE_TYPES.intersection(image_type[3:])
     if spectral:
-        raise Refused("multi-energy", f"Image Type says {sorted(spectral)[0]}")
+        raise Refused(
+            "multi-energy",
+            f"a single-energy series is needed, Image Type says {min(spectral)}; send a conventional reconstruction",
+        )
 
 
 def _hounsfield(tags: Tags) -> None:

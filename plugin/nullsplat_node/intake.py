@@ -63,14 +63,8 @@ class Intake:
             "study_instance_uid": text(tags[0], "StudyInstanceUID"),
             "series_instance_uid": series_uid,
             "fingerprint": mark,
-            "attempt": _next_attempt(state, mark),
+            # Counted over all sets of instances, so that no key comes twice: one may have been cancelled.
+            "attempt": state.attempt + 1 if state else 1,
             "parameters": parameters(engine.preset, taken.scale, engine.seed, engine.samples),
             "priority": engine.priority,
         }
-
-
-def _next_attempt(state: Optional[SeriesState], mark: str) -> int:
-    """Return 1 for instances that were never tried, else the number after the last attempt's."""
-    if state is None or state.request is None or state.request.get("fingerprint") != mark:
-        return 1
-    return state.attempt + 1

@@ -25,7 +25,7 @@ Answer = Tuple[int, Dict[str, Any]]
 def status_answer(service: Service, request: Mapping[str, Any]) -> Answer:
     """Return HTTP status and body for the status route."""
     if request["method"] != "GET":
-        return _error(405, "method-not-allowed", f"the status can be read with GET, got {request['method']}")
+        return 405, {"allow": "GET"}
     return 200, service.status()
 
 
@@ -39,11 +39,7 @@ def series_answer(service: Service, request: Mapping[str, Any]) -> Answer:
             return _wish(service, series, request)
     except NotInArchive:
         return _error(404, "no-such-series", f"there is no series {series} in this archive")
-    return _error(
-        405,
-        "method-not-allowed",
-        f"a series can be read with GET and acted on with POST, got {request['method']}",
-    )
+    return 405, {"allow": "GET,POST"}
 
 
 def _wish(service: Service, series: str, request: Mapping[str, Any]) -> Answer:
@@ -86,6 +82,9 @@ def send(output: Any, answer: Answer) -> None:
     text = json.dumps(body, indent=2)
     if status == 200:
         output.AnswerBuffer(text, "application/json")
+        return
+    if status == 405:
+        output.SendMethodNotAllowed(body["allow"])  # Orthanc lets no other way
         return
     output.SetHttpHeader("Content-Type", "application/json")
     output.SendHttpStatus(status, text, len(text))

@@ -8,22 +8,29 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "plugin")]
 
-from plugin_support.node import Node, running_node  # noqa: E402
+from plugin_support.node import ADMIN, ENGINE, SECRET, Node, running_node  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+def module_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """One node for a module; its results go to the PACS."""
     with ExitStack() as stack:
         running = running_node(tmp_path_factory.mktemp("node"), stack, Destinations=["PACS"])
         yield running
-        assert running.engine.problems == []
+        log = running.orthanc.log.read_text()
+        running.orthanc.kill()  # its regular end takes seconds
+    assert running.engine.problems == []
+    assert "unexpected" not in log
+    for private in ("Test^Case", "TEST-1", SECRET, ADMIN, ENGINE):
+        assert private not in log
 
 
 @pytest.fixture
-def own_node(tmp_path: Path) -> Iterator[Node]:
-    """A node that the test may kill."""
-    with ExitStack() as stack:
-        running = running_node(tmp_path, stack, Destinations=["PACS"])
-        yield running
-        assert running.engine.problems == []
+def node(module_node: Node) -> Node:
+    """The module's node, with an engine and a PACS in good order."""
+    module_node.engine.hold, module_node.engine.outcome, module_node.engine.secret = (
+        False,
+        "succeeded",
+        SECRET,
+    )
+    return module_node

@@ -29,6 +29,7 @@ class FakeEngine:
         archive: DICOMweb root and the engine user's password there.
         hold: jobs stay running while it is set.
         outcome: what becomes of a job: "succeeded", or a failure of the contract.
+        store_results: false makes it claim results that it did not store.
         requests: every job request that was accepted, by key.
         cancelled: keys of jobs that were asked to be cancelled.
         problems: messages that broke the contract; a test must find none.
@@ -39,6 +40,7 @@ class FakeEngine:
     port: int = 0
     hold: bool = False
     outcome: Any = "succeeded"
+    store_results: bool = True
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -72,6 +74,10 @@ class FakeEngine:
     def jobs_of(self, series_uid: str) -> list[dict[str, Any]]:
         """The requests for one series, in the order of their arrival."""
         return [request for request in self.requests.values() if request["series_instance_uid"] == series_uid]
+
+    def forget(self) -> None:
+        """Lose all jobs, as with a new database."""
+        self._jobs.clear()
 
     def answer(self, method: str, path: str, body: bytes, token: str) -> tuple[int, dict[str, Any]]:
         """HTTP status and message for a request."""
@@ -129,7 +135,8 @@ class FakeEngine:
             return
         request = job["request"]
         derived = derive(job["key"], request, self._fetch(request))
-        self._store(request["study_instance_uid"], derived)
+        if self.store_results:
+            self._store(request["study_instance_uid"], derived)
         result = {
             "study_instance_uid": request["study_instance_uid"],
             "series_instance_uid": str(derived[0].SeriesInstanceUID),

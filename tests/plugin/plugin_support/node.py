@@ -95,6 +95,14 @@ class Node:
             shown = self.series(series)
         return shown
 
+    def raw(self, path: str) -> bytes:
+        """The bytes that Orthanc answers with."""
+        token = b64encode(f"admin:{ADMIN}".encode()).decode()
+        request = Request(self.orthanc.url + path, headers={"Authorization": f"Basic {token}"})  # noqa: S310
+        with urlopen(request, timeout=20) as answer:  # noqa: S310
+            content: bytes = answer.read()
+        return content
+
     def call(
         self,
         method: str,

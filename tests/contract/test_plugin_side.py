@@ -1,0 +1,140 @@
+"""The plugin keeps to the contract: what it writes is valid, and it understands every valid answer."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from nullsplat.service.contract.messages import schema
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "plugin"))
+
+from nullsplat_node import contract, settings  # noqa: E402
+
+EXAMPLES = {
+    path.stem: json.loads(path.read_text()) for path in (ROOT / "tests/contract/examples").glob("*.json")
+}
+STATUSES = sorted(name for name in EXAMPLES if name.startswith("job_status."))
+
+
+def valid(kind: str, message: Any) -> bool:
+    return Draft202012Validator({**schema(), "$ref": f"#/$defs/{kind}"}).is_valid(message)
+
+
+def definition(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = schema()["$defs"][name]
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(name for name in EXAMPLES if name.startswith("job_request.")))
+def test_the_plugin_writes_the_example_requests(name: str) -> None:
+    example = EXAMPLES[name]
+    made = contract.parameters("preview", (4.0, 1.0, 1.0), 0, 1)
+    assert json.dumps(made) == json.dumps(example["parameters"])
+    assert contract.job_key({**example, "parameters": made}) == contract.job_key(example)
+
+
+def test_the_key_is_the_agreed_one_and_priority_does_not_change_it() -> None:
+    request = EXAMPLES["job_request.first-run"]
+    assert contract.job_key(request) == "b6a730502cd122115b7c40e38db044fd"
+    assert contract.job_key({**request, "priority": "stat"}) == contract.job_key(request)
+    assert contract.job_key(EXAMPLES["job_request.again"]) != contract.job_key(request)
+
+
+@given(
+    scale=st.tuples(*[st.floats(1, 16) | st.integers(1, 16)] * 3),
+    preset=st.sampled_from(settings.PRESETS),
+    seed=st.integers(0, 2**31 - 1),
+    samples=st.integers(1, 64),
+    uids=st.lists(st.from_regex(r"[0-9.]{1,64}", fullmatch=True), min_size=1),
+    priority=st.sampled_from(settings.PRIORITIES),
+)
+def test_whatever_is_set_makes_a_valid_request(
+    scale: tuple[float, float, float], preset: str, seed: int, samples: int, uids: list[str], priority: str
+) -> None:
+    request = {
+        "study_instance_uid": uids[0],
+        "series_instance_uid": uids[0],
+        "fingerprint": contract.fingerprint(uids[0], uids),
+        "attempt": 1,
+        "parameters": contract.parameters(preset, scale, seed, samples),
+        "priority": priority,
+    }
+    assert valid("job_request", request)
+    assert json.loads(json.dumps(request)) == request
+    key = contract.job_key(request)
+    assert key == contract.job_key(json.loads(json.dumps(request)))
+    assert valid("key", key)
+
+
+def test_the_settings_allow_what_the_contract_allows() -> None:
+    assert set(settings.PRESETS) == set(definition("parameters")["properties"]["preset"]["enum"])
+    assert set(settings.PRIORITIES) == set(definition("job_request")["properties"]["priority"]["enum"])
+    assert set(definition("job_status")["properties"]["state"]["enum"]) == contract.JOB_STATES
+
+
+@given(st.lists(st.from_regex(r"[0-9.]{1,20}", fullmatch=True), unique=True, min_size=1))
+def test_the_fingerprint_stands_for_the_set_of_instances(uids: list[str]) -> None:
+    assert contract.fingerprint("1.2", uids) == contract.fingerprint("1.2", reversed(uids))
+    assert contract.fingerprint("1.2", uids) != contract.fingerprint("1.2", uids[1:])
+
+
+@pytest.mark.parametrize("name", STATUSES)
+def test_every_example_status_is_understood(name: str) -> None:
+    example = EXAMPLES[name]
+    status = contract.read_job_status(example, example["key"])
+    assert status.state == example["state"]
+    assert status.progress == example["progress"]
+    assert (status.failure is not None) == (status.state == "failed")
+    assert (status.result is not None) == (status.state == "succeeded")
+
+
+def test_the_running_stage_and_its_note_are_shown() -> None:
+    example = EXAMPLES["job_status.running"]
+    status = contract.read_job_status(example, example["key"])
+    assert (status.stage, status.note, status.eta) == ("stage1", "view 12 of 40", 140.0)
+
+
+def test_the_example_error_is_understood() -> None:
+    assert contract.read_error(EXAMPLES["error.wrong-secret"]).code == "unauthorized"
+
+
+@pytest.mark.parametrize("name", STATUSES)
+def test_a_status_without_something_it_needs_is_refused(name: str) -> None:
+    example = EXAMPLES[name]
+    read_by_plugin = {"key", "state", "stages", "progress", "failure", "result"} & example.keys()
+    for left_out in read_by_plugin:
+        damaged = {field: value for field, value in example.items() if field != left_out}
+        assert not valid("job_status", damaged)
+        with pytest.raises(contract.ContractError, match="contract version 1"):
+            contract.read_job_status(damaged, example["key"])
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["key", "state", "stages", "progress", "result"]), inner)
+    ),
+)
+
+
+@given(
+    message=junk,
+    name=st.sampled_from(STATUSES),
+    field=st.sampled_from(["key", "state", "stages", "progress", "eta_seconds", "failure", "result"]),
+)
+def test_a_broken_answer_is_an_error_of_the_contract_and_nothing_else(
+    message: Any, name: str, field: str
+) -> None:
+    for answer in (message, {**EXAMPLES[name], field: message}):
+        try:
+            contract.read_job_status(answer, EXAMPLES[name]["key"])
+        except contract.ContractError:
+            continue

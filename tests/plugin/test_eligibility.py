@@ -1,0 +1,206 @@
+import contextlib
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plugin_support.series import Change, ct_series, simplified_tags
+from pydicom.dataset import Dataset
+
+from nullsplat_node.eligibility import Candidate, Criteria, examine
+from nullsplat_node.refusal import FORCIBLE, TITLES, Refused
+
+CRITERIA = Criteria(min_slices=3)
+
+
+def candidate(slices: int = 12, spacing: float = 5.0, change: Change | None = None) -> Candidate:
+    return Candidate([simplified_tags(one) for one in ct_series(slices, spacing, change)])
+
+
+def every(**attributes: Any) -> Change:
+    def change(_: int, dataset: Dataset) -> None:
+        for keyword, value in attributes.items():
+            setattr(dataset, keyword, value)
+
+    return change
+
+
+def only(index: int, **attributes: Any) -> Change:
+    return lambda number, dataset: every(**attributes)(number, dataset) if number == index else None
+
+
+def positions(place: Callable[[int], list[float]]) -> Change:
+    return lambda index, dataset: every(ImagePositionPatient=place(index))(index, dataset)
+
+
+def marked(_: int, dataset: Dataset) -> None:
+    item = Dataset()
+    item.Manufacturer = "NullSplat"
+    dataset.ContributingEquipmentSequence = [item]
+
+
+def tilted(index: int, dataset: Dataset) -> None:
+    cosine, sine = math.cos(math.radians(15)), math.sin(math.radians(15))
+    dataset.ImageOrientationPatient = [1, 0, 0, 0, cosine, sine]
+    dataset.ImagePositionPatient = [0, 0, index * 5.0]
+
+
+REFUSALS: list[tuple[str, Change]] = [
+    ("not-ct", every(Modality="MR")),
+    ("not-ct", every(SOPClassUID="1.2.840.10008.5.1.4.1.1.7")),
+    ("enhanced-not-supported", every(SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1")),
+    ("enhanced-not-supported", every(SOPClassUID="1.2.840.10008.5.1.4.1.1.2.2")),
+    ("localizer", every(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])),
+    ("localizer", only(3, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])),
+    ("derived", every(ImageType=["DERIVED", "SECONDARY", "REFORMATTED"])),
+    ("derived", every(ImageType="")),
+    ("for-processing", every(PresentationIntentType="FOR PROCESSING")),
+    ("multi-energy", every(MultienergyCTAcquisition="YES")),
+    ("multi-energy", every(ImageType=["ORIGINAL", "PRIMARY", "AXIAL", "VMI"])),
+    ("not-hounsfield", every(RescaleType="Z_EFF")),
+    ("not-hounsfield", every(SamplesPerPixel=3)),
+    ("mixed-frame-of-reference", only(4, FrameOfReferenceUID="1.2.3")),
+    ("mixed-orientation", only(4, ImageOrientationPatient=[0, 1, 0, -1, 0, 0])),
+    ("not-axial", every(ImageOrientationPatient=[1, 0, 0, 0, 0, -1])),
+    ("inconsistent-size", only(4, PixelSpacing=[0.8, 0.8])),
+    ("inconsistent-size", only(4, Rows=32)),
+    ("gantry-tilt", every(GantryDetectorTilt=12.5)),
+    ("gantry-tilt", tilted),
+    ("duplicate-slices", positions(lambda i: [0, 0, 5.0 * (i // 2)])),
+    ("missing-slice", positions(lambda i: [0, 0, 5.0 * (i + (i >= 6))])),
+    ("irregular-spacing", positions(lambda i: [0, 0, 5.0 * i + (2.0 if i >= 6 else 0)])),
+    ("irregular-spacing", positions(lambda i: [0, 0, 5.0 * i * (1 + 0.01 * i)])),
+    ("incomplete-header", only(4, ImagePositionPatient=None)),
+    ("incomplete-header", every(PixelSpacing=None)),
+    ("incomplete-header", every(Rows=None)),
+    ("ours", marked),
+    ("ours", every(Manufacturer="NullSplat")),
+]
+
+
+@pytest.mark.parametrize(
+    ("code", "change"), REFUSALS, ids=[f"{i}-{code}" for i, (code, _) in enumerate(REFUSALS)]
+)
+@pytest.mark.parametrize("forced", [False, True])
+def test_what_cannot_be_used_is_refused_by_name_even_if_a_person_asks(
+    code: str, change: Change, forced: bool
+) -> None:
+    with pytest.raises(Refused) as refusal:
+        examine(candidate(change=change), CRITERIA, forced)
+    assert refusal.value.code == code
+    assert not refusal.value.forcible
+    assert len(refusal.value.message) > 20
+
+
+def test_an_ordinary_low_dose_chest_is_taken_and_the_decision_names_its_evidence() -> None:
+    taken = examine(candidate(), CRITERIA)
+    assert taken.scale == (4, 1, 1)
+    assert (
+        taken.decision
+        == "low dose because CTDIvol 1.4 mGy <= 3 mGy; 12 slices 5 mm apart, scale 4 x 1 x 1 (z, y, x)"
+    )
+
+
+@pytest.mark.parametrize("slices", [1, 2])
+def test_too_few_slices_are_refused_before_their_geometry_is_looked_at(slices: int) -> None:
+    with pytest.raises(Refused, match="at least 3 slices") as refusal:
+        examine(candidate(slices), CRITERIA)
+    assert refusal.value.code == "too-few-slices"
+
+
+@pytest.mark.parametrize(("spacing", "factor"), [(2.5, 2), (3.0, 2), (5.0, 4), (10.0, 8), (20.0, 8)])
+def test_the_automatic_scale_reaches_the_target_spacing_within_its_limits(
+    spacing: float, factor: int
+) -> None:
+    assert examine(candidate(spacing=spacing), CRITERIA).scale == (factor, 1, 1)
+
+
+def test_a_series_that_is_fine_already_is_left_alone_unless_a_scale_is_set() -> None:
+    with pytest.raises(Refused) as refusal:
+        examine(candidate(spacing=1.25), CRITERIA)
+    assert refusal.value.code == "already-fine"
+    assert examine(candidate(spacing=1.25), Criteria(min_slices=3, scale=(2, 2, 2))).scale == (2, 2, 2)
+
+
+def test_normal_dose_is_refused_but_a_person_may_overrule_that() -> None:
+    normal = candidate(change=every(CTDIvol=9.5))
+    with pytest.raises(Refused, match=r"CTDIvol 9\.5 mGy > 3 mGy") as refusal:
+        examine(normal, CRITERIA)
+    assert refusal.value.forcible
+    assert examine(normal, CRITERIA, forced=True).decision.startswith(
+        "a person asked for it (not low dose because"
+    )
+
+
+def test_nothing_is_taken_by_itself_when_automatic_is_off() -> None:
+    criteria = Criteria(automatic=False, min_slices=3)
+    with pytest.raises(Refused) as refusal:
+        examine(candidate(), criteria)
+    assert refusal.value.code == "not-automatic"
+    assert examine(candidate(), criteria, forced=True).decision.startswith("a person asked for it (low dose")
+
+
+def test_a_known_result_is_ours_whatever_its_tags_say() -> None:
+    with pytest.raises(Refused) as refusal:
+        examine(Candidate(candidate().instances, known_derived=True), CRITERIA, forced=True)
+    assert refusal.value.code == "ours"
+
+
+def test_the_order_of_the_instances_does_not_matter() -> None:
+    forward = candidate()
+    assert examine(Candidate(list(reversed(forward.instances))), CRITERIA) == examine(forward, CRITERIA)
+
+
+def test_positions_rounded_to_a_tenth_of_a_millimetre_pass() -> None:
+    rounded = candidate(change=positions(lambda i: [0, 0, round(3.3333 * i, 1)]))
+    assert examine(rounded, CRITERIA).scale == (3, 1, 1)
+
+
+def test_every_refusal_has_a_title_and_an_unknown_code_cannot_be_made() -> None:
+    assert set(TITLES) >= FORCIBLE
+    with pytest.raises(ValueError, match="refusal code"):
+        Refused("no-such-code", "x")
+
+
+GARBAGE = st.one_of(
+    st.none(),
+    st.text(max_size=20),
+    st.sampled_from(
+        ["nan", "inf", "-inf\\0\\0", "1e999", "\\", "\\\\\\", "1\\2", "1,5", "0", "-1", "NaN\\NaN\\NaN"]
+    ),
+    st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=5)), max_size=2),
+)
+
+
+FOUR_SLICES = [simplified_tags(one) for one in ct_series(4)]
+
+
+@given(data=st.data())
+def test_garbage_in_any_attribute_gives_a_reason_and_never_a_crash(data: st.DataObject) -> None:
+    tags = [dict(one) for one in FOUR_SLICES]
+    keywords = [
+        *tags[0],
+        "GantryDetectorTilt",
+        "Exposure",
+        "ContributingEquipmentSequence",
+        "MultienergyCTAcquisition",
+    ]
+    for _ in range(data.draw(st.integers(1, 3))):
+        victim = tags[data.draw(st.integers(0, 3))]
+        victim[data.draw(st.sampled_from(keywords))] = data.draw(GARBAGE)
+    with contextlib.suppress(Refused):  # with a code that is checked where it is made
+        assert examine(Candidate(tags), CRITERIA).scale[0] > 1
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "GantryDetectorTilt"],
+)
+def test_a_value_that_is_no_number_is_named_in_the_reason(keyword: str) -> None:
+    tags = candidate().instances
+    tags[5][keyword] = "NaN"  # type: ignore[index]
+    with pytest.raises(Refused, match=keyword) as refusal:
+        examine(Candidate(tags), CRITERIA)
+    assert refusal.value.code == "unreadable"

@@ -1,0 +1,108 @@
+import json
+from typing import Any
+
+import pytest
+
+from nullsplat_node.archive import NotInArchive
+from nullsplat_node.rest import send, series_answer, status_answer
+from nullsplat_node.service import NotPossible
+
+SERIES = "0" * 44
+
+
+class FakeService:
+    """Answers as told."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.wishes: list[tuple[str, str]] = []
+
+    def status(self) -> dict[str, Any]:
+        return {"version": "1"}
+
+    def series(self, series: str) -> dict[str, Any]:
+        if self.error:
+            raise self.error
+        return {"series": series}
+
+    def wish(self, series: str, action: str) -> dict[str, Any]:
+        self.wishes.append((series, action))
+        return self.series(series)
+
+
+class FakeOutput:
+    """Remembers what was answered, with the signatures of Orthanc's RestOutput."""
+
+    def __init__(self) -> None:
+        self.status, self.body, self.headers = 0, "", dict[str, str]()
+
+    def AnswerBuffer(self, body: str, mime: str) -> None:  # noqa: N802 - Orthanc's names
+        self.status, self.body, self.headers["Content-Type"] = 200, body, mime
+
+    def SetHttpHeader(self, name: str, value: str) -> None:  # noqa: N802
+        self.headers[name] = value
+
+    def SendHttpStatus(self, status: int, body: str, size: int) -> None:  # noqa: N802
+        assert size == len(body)
+        self.status, self.body = status, body
+
+
+def post(body: bytes, **headers: str) -> dict[str, Any]:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return {"method": "POST", "groups": (SERIES,), "headers": {"host": "node:8042", **given}, "body": body}
+
+
+def asked(request: dict[str, Any], error: Exception | None = None) -> tuple[int, dict[str, Any]]:
+    return series_answer(FakeService(error), request)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b'{"action": "run"}', 200, SERIES),
+        (b"", 400, "must be JSON"),
+        (b"\xff", 400, "must be JSON"),
+        (b"[]", 400, "action must be one of run, again, cancel, got 'None'"),
+        (b'{"action": "delete"}', 400, "got 'delete'"),
+        (b'{"action": ["run"]}', 400, "action must be one of"),
+    ],
+)
+def test_a_wish_is_checked_before_it_is_passed_on(body: bytes, status: int, words: str) -> None:
+    answered, message = asked(post(body))
+    assert answered == status
+    assert words in json.dumps(message)
+
+
+def test_errors_have_their_http_status_and_a_code() -> None:
+    read = {"method": "GET", "groups": (SERIES,)}
+    assert asked(read, NotInArchive())[0] == 404
+    assert asked({**read, "method": "DELETE"})[0] == 405
+    status, message = asked(post(b'{"action": "run"}'), NotPossible("missing-slice", "a slice is missing"))
+    assert (status, message["error"]) == (409, {"code": "missing-slice", "message": "a slice is missing"})
+    assert status_answer(FakeService(), {"method": "POST"}) == (405, {"allow": "GET"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"origin": "http://node:8042"}, 200),
+        ({"origin": "https://node:8042", "sec_fetch_site": "same-origin"}, 200),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec_fetch_site": "cross-site"}, 403),
+        ({"sec_fetch_site": "same-site", "origin": "http://node:8042"}, 403),
+    ],
+)
+def test_pages_of_other_sites_cannot_use_the_password_that_the_browser_remembers(
+    headers: dict[str, str], status: int
+) -> None:
+    assert asked(post(b'{"action": "run"}', **headers))[0] == status
+
+
+def test_every_answer_is_json() -> None:
+    for answer in ((200, {"ä": 1}), (409, {"error": {"code": "x", "message": "ä"}})):
+        output = FakeOutput()
+        send(output, answer)
+        assert (output.status, json.loads(output.body)) == answer
+        assert output.headers["Content-Type"] == "application/json"
