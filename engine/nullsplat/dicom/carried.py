@@ -8,10 +8,17 @@ Source: PS3.3 A.3.3 (modules of the CT Image IOD).
 """
 
 import copy
+import math
 from collections.abc import Iterable
 
+from pydicom.charset import python_encoding
 from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.uid import UID
+
+from nullsplat.dicom.headers import quiet_pydicom, words
 
 _PATIENT = """
     PatientName PatientID IssuerOfPatientID IssuerOfPatientIDQualifiersSequence TypeOfPatientID PatientBirthDate
@@ -35,7 +42,7 @@ _STUDY = """
     IssuerOfAdmissionIDSequence ServiceEpisodeID ReasonForVisit PatientSexNeutered
 """
 _SERIES = """
-    SpecificCharacterSet TimezoneOffsetFromUTC Laterality PerformingPhysicianName ProtocolName BodyPartExamined
+    TimezoneOffsetFromUTC Laterality PerformingPhysicianName ProtocolName BodyPartExamined
     PatientPosition AnatomicalOrientationType OperatorsName RequestAttributesSequence
     FrameOfReferenceUID PositionReferenceIndicator
     InstitutionName InstitutionAddress InstitutionalDepartmentName
@@ -77,14 +84,29 @@ REQUIRED_EVEN_IF_EMPTY = (
 
 
 def carry(source: Dataset, target: Dataset, keywords: Iterable[str]) -> None:
-    """Copy the attributes that are there and have the representation that the standard gives them."""
-    for keyword in keywords:
-        tag = tag_for_keyword(keyword)
-        if tag is None or tag not in source:
-            continue
-        element = source[tag]
-        if element.VR in dictionary_VR(tag).split(" or "):
-            target[tag] = copy.deepcopy(element)
+    """Copy the attributes that are there, have the representation that the standard gives them, and a usable value."""
+    with quiet_pydicom():
+        for keyword in keywords:
+            tag = tag_for_keyword(keyword)
+            if tag is not None and tag in source and _is_usable(source[tag]):
+                target[tag] = copy.deepcopy(source[tag])
+
+
+def _is_usable(element: DataElement) -> bool:
+    """Texts pass as they came, since they identify the patient; broken UIDs and numbers only break what reads them."""
+    if element.VR not in dictionary_VR(element.tag).split(" or "):
+        return False
+    values = element.value if isinstance(element.value, MultiValue) else [element.value]
+    if element.VR == "UI":
+        return all(UID(value).is_valid for value in values)
+    return all(math.isfinite(value) for value in values if isinstance(value, float))
+
+
+def carry_series_level(source: Dataset, target: Dataset) -> None:
+    """Copy what all slices share, a character set only if there is one of that name."""
+    carry(source, target, SERIES_LEVEL)
+    if all(term in python_encoding for term in words(source, "SpecificCharacterSet")):
+        carry(source, target, ("SpecificCharacterSet",))
 
 
 def carry_image_level(source: Dataset, target: Dataset) -> None:

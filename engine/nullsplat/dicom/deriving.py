@@ -13,7 +13,7 @@ from pydicom.uid import CTImageStorage, JPEGBaseline8Bit, JPEGExtended12Bit, JPE
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.dicom.carried import SERIES_LEVEL, carry, carry_image_level, fill_required
+from nullsplat.dicom.carried import carry_image_level, carry_series_level, fill_required
 from nullsplat.dicom.equipment import contributing_equipment, set_general_equipment
 from nullsplat.dicom.headers import number, text
 from nullsplat.dicom.labels import derivation_description, series_description, series_number
@@ -122,7 +122,7 @@ def _series_template(source: SourceSeries, provenance: Provenance, options: Deri
     """Everything that all slices share."""
     header = source.headers[0]
     template = Dataset()
-    carry(header, template, SERIES_LEVEL)
+    carry_series_level(header, template)
     set_general_equipment(template, provenance)
     template.SOPClassUID = CTImageStorage
     template.Modality = "CT"

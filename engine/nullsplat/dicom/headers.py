@@ -11,10 +11,13 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 
 from pydicom import config
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.errors import BytesLengthException
+from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
@@ -31,6 +34,7 @@ PARSING_ERRORS = (
     RecursionError,
     RuntimeError,
     struct.error,
+    BytesLengthException,
 )
 """What pydicom and its decoders raise on damaged input; they have no error tree of their own."""
 
@@ -69,11 +73,19 @@ def _decode_element(dataset: Dataset, tag: BaseTag) -> DataElement | None:
         return None
     try:
         element = dataset[tag]
+        if element.VR in ("DS", "IS") and not _holds_numbers(element):
+            return None
         if element.VR != "SQ":
             return DataElement(tag, element.VR, element.value, already_converted=True)
         return DataElement(tag, "SQ", Sequence([_decode_item(item) for item in element.value]))
-    except PARSING_ERRORS:
+    except (*PARSING_ERRORS, OSError):  # a sequence is parsed as if it were a file
         return None
+
+
+def _holds_numbers(element: DataElement) -> bool:
+    """Whether a number written as text is one; pydicom hands on what is not as text."""
+    values = element.value if isinstance(element.value, MultiValue) else [element.value]
+    return all(value is None or value == "" or isinstance(value, int | float | Decimal) for value in values)
 
 
 def text(header: Dataset, keyword: str) -> str:
