@@ -11,6 +11,7 @@ import typer
 
 import nullsplat
 from nullsplat.cli.failures import readable_failures
+from nullsplat.cli.train_prior import train_prior
 
 app = typer.Typer(
     name="nullsplat",
@@ -37,7 +38,7 @@ def main() -> None:
     app()
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool | None) -> None:
     if wanted:
         print(f"nullsplat {nullsplat.__version__}")
         raise typer.Exit
@@ -46,9 +47,9 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool,
+        bool | None,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
-    ] = False,
+    ] = None,
 ) -> None:
     pass
 
@@ -169,3 +170,6 @@ def doctor(debug: Debug = False) -> None:
         from nullsplat.cli.doctor import run
 
         raise typer.Exit(run())
+
+
+app.command("train-prior", short_help="Train the X-ray prior on your own radiographs and CTs.")(train_prior)

@@ -27,7 +27,7 @@ class StageDisplay:
         """Draw the bars, if there is a terminal to draw on."""
         if self._console.is_terminal:
             columns = (TextColumn("    {task.description:12}"), BarColumn(40), TaskProgressColumn())
-            notes = TextColumn("[dim]{task.fields[note]}", table_column=None)
+            notes = TextColumn("{task.fields[note]}", style="dim", markup=False)
             self._bars = Progress(*columns, TimeElapsedColumn(), notes, console=self._console)
             self._bars.start()
         return self

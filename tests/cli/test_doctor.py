@@ -1,0 +1,136 @@
+import importlib.metadata
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from nullsplat.cli import checks, doctor, findings
+from nullsplat.cli.findings import Finding, Level
+from nullsplat.core.errors import ConfigurationError, WeightsError
+from nullsplat.demo.processes import free_port
+from nullsplat.service.settings import Settings
+
+
+def make_settings(archive_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        archive_url=archive_url,
+        archive_username="engine",
+        archive_password="right password",
+        secret="0123456789abcdef",
+        spool=tmp_path,
+        port=free_port(),
+    )
+
+
+@contextmanager
+def archive(status: int, text: str = "[]") -> Iterator[tuple[str, list[str]]]:
+    """An archive that answers everything alike; yields its root, and the credentials that it was shown."""
+    shown: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            shown.append(self.headers.get("Authorization", ""))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/dicom-web", shown
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_all_declared_packages_are_there_in_this_environment() -> None:
+    assert findings.packages().level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("requirement", "complaint"),
+    [("not-a-package-of-anybody>=1", "is not installed"), ("numpy>=99", "is needed, ")],
+)
+def test_a_wrong_package_is_named(requirement: str, complaint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "requires", lambda _: [requirement, "not-for-us; extra == 'dev'"])
+    found = findings.packages()
+    assert found.level is Level.MISSING
+    assert complaint in found.text
+    assert "not-for-us" not in found.text
+
+
+def test_nothing_else_is_looked_at_while_packages_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "packages", lambda: Finding("Packages", Level.MISSING, "x"))
+    assert [found.subject for found in doctor.findings()] == ["Python", "Packages"]
+
+
+def test_damaged_weights_are_missing_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise WeightsError("not the ones")
+
+    monkeypatch.setattr(checks.weights, "verify", fail)
+    assert checks.prior_weights() == Finding("Weights", Level.MISSING, "not the ones")
+
+
+def test_too_little_room_is_reported_also_for_a_folder_that_is_not_there_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert checks.disk(tmp_path / "not" / "there").level is Level.OK
+    monkeypatch.setattr(checks, "NEEDED_DISK_GIB", 10**9)
+    assert checks.disk(tmp_path / "not" / "there").level is Level.MISSING
+
+
+def test_orthanc_is_needed_only_without_another_archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise ConfigurationError("apt-get install orthanc")
+
+    monkeypatch.setattr(checks, "installed_orthanc", fail)
+    assert checks.orthanc(needed=True).level is Level.MISSING
+    assert checks.orthanc(needed=False).level is Level.NOTE
+
+
+def test_an_archive_that_answers_is_fine_and_is_shown_the_password(tmp_path: Path) -> None:
+    with archive(200) as (url, shown):
+        found = checks.archive(make_settings(url, tmp_path))
+    assert found.level is Level.OK, found.text
+    assert shown[0].startswith("Basic ")
+
+
+def test_an_archive_that_refuses_is_not(tmp_path: Path) -> None:
+    with archive(401, "who are you") as (url, _):
+        found = checks.archive(make_settings(url, tmp_path))
+    assert found.level is Level.MISSING
+    assert "401 who are you" in found.text
+
+
+def test_what_does_not_answer_is_named_with_a_remedy(tmp_path: Path) -> None:
+    settings = make_settings(f"http://127.0.0.1:{free_port()}/dicom-web", tmp_path)
+    found = checks.archive(settings)
+    assert found.level is Level.MISSING
+    assert "NULLSPLAT_ARCHIVE_URL" in found.text
+    assert "nullsplat serve" in checks.engine(settings).text
+
+
+def test_settings_are_only_looked_at_where_somebody_set_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checks.settings_findings()[1].level is Level.NOTE
+    monkeypatch.setenv("NULLSPLAT_PORT", "99999")
+    settings, found = checks.settings_findings()
+    assert settings is None
+    assert found.level is Level.MISSING
+    assert "NULLSPLAT_PORT" in found.text
+
+
+@pytest.mark.parametrize(("level", "code"), [(Level.OK, 0), (Level.NOTE, 0), (Level.MISSING, 1)])
+def test_only_what_is_needed_decides_the_exit_code(
+    level: Level, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "findings", lambda: [Finding("Something", level, "text with [brackets]")])
+    assert doctor.run() == code
+    assert "text with [brackets]" in capsys.readouterr().out
