@@ -58,7 +58,7 @@ def fit_residual(  # noqa: PLR0913 - the data are five tensors; the rest has def
         target, beam, base, spacing, base_projections, None if weights is None else weights.to(device)
     )
     start = place(
-        back_project(target, beam, problem.grid, spacing),
+        back_project(problem.trusted_target, beam, problem.grid, spacing),
         spacing,
         config.count,
         sigma=config.sigma,

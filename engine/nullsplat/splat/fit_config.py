@@ -1,6 +1,6 @@
 """Settings of the fit, in units that do not depend on the size or spacing of a volume."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nullsplat.core.errors import ConfigurationError
 
@@ -23,6 +23,8 @@ class FitConfig:
         density_rate: HU per step.
         scale_rate: of the logarithm of the standard deviations, per step.
         rotation_rate: of the quaternions, per step.
+        l1: weight of the mean absolute error of the projections.
+        ramp: weight of the root mean square error of the volume that the projections reveal; not in the paper.
         ssim: weight of 1 - SSIM.
         tv: weight of the total variation of base + residual in a random crop.
         tv_crop: edge of that crop in voxels.
@@ -45,6 +47,8 @@ class FitConfig:
     density_rate: Decay = (36.0, 3.6)
     scale_rate: Decay = (5e-3, 5e-4)
     rotation_rate: Decay = (1e-3, 1e-4)
+    l1: float = 2.0
+    ramp: float = 0.0
     ssim: float = 0.5
     tv: float = 0.05
     tv_crop: int = 32
@@ -79,8 +83,10 @@ class FitConfig:
                 raise ConfigurationError(f"{name} must be above 0, got {value}")
         if self.most < self.count:
             raise ConfigurationError(f"most must be at least count={self.count}, got {self.most}")
-        if min(self.ssim, self.tv) < 0:
-            raise ConfigurationError(f"loss weights must not be negative, got ssim={self.ssim}, tv={self.tv}")
+        if min(self.l1, self.ramp, self.ssim, self.tv) < 0:
+            raise ConfigurationError(
+                f"loss weights must not be negative, got l1={self.l1}, ramp={self.ramp}, ssim={self.ssim}, tv={self.tv}"
+            )
 
 
 PAPER = FitConfig(count=50_000, most=500_000, steps=5_000, slope=0.25)
@@ -90,5 +96,18 @@ Its rates are for a scene of edge 2 and densities up to 1: positions 2e-4 -> 2e-
 volume 512 voxels wide, densities 1e-2 -> 1e-3 are 36 -> 3.6 HU of the range [-512, 3071].
 """
 
-STANDARD = FitConfig(count=200_000, most=500_000, steps=3_000, views_per_step=2)
-PREVIEW = FitConfig(count=60_000, most=60_000, steps=1_500)
+PREVIEW = FitConfig(
+    count=100_000,
+    most=100_000,
+    steps=1_500,
+    sigma=1.5,
+    ramp=5.0,
+    position_rate=(0.2, 0.01),
+    density_rate=(10.0, 2.0),
+    scale_rate=(8e-2, 3e-3),
+    rotation_rate=(4e-2, 2e-3),
+)
+"""Few, fast steps: rates as high as the ramped loss allows, which makes the small details converge with the large."""
+
+STANDARD = replace(PREVIEW, count=200_000, most=500_000, steps=3_000, views_per_step=2)
+"""The same with more of everything."""

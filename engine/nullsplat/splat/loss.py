@@ -51,6 +51,25 @@ class StructuralSimilarity:
         return self._down @ (images @ self._across)
 
 
+def half_ramp(n: int, spacing: float, like: Tensor) -> Float[Tensor, "n n"]:
+    """Matrix that filters n detector columns with the root of the ramp, sqrt|f|, f in cycles per mm.
+
+    Its use: the squared error of a slice is the integral over views of the squared error of its projections
+    after this filter (Parseval and the central slice theorem), so filtered projections are compared as their
+    volumes would be, instead of letting the lowest frequencies decide.
+
+    Args:
+        n: columns.
+        spacing: of the columns in mm.
+        like: gives dtype and device.
+    """
+    frequency = torch.fft.rfftfreq(2 * n, spacing, dtype=torch.float64)
+    kernel = torch.fft.irfft(frequency.sqrt(), 2 * n)
+    pixel = torch.arange(n)
+    matrix: Tensor = kernel[(pixel[:, None] - pixel).abs()]
+    return matrix.to(like.device, like.dtype)
+
+
 def total_variation(volume: Float[Tensor, "z y x"], spacing: tuple[float, float, float]) -> Float[Tensor, ""]:
     """Mean absolute difference of neighbours per smallest voxel spacing, averaged over the axes."""
     finest = min(spacing)

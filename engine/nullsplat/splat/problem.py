@@ -1,5 +1,6 @@
 """What a field is fitted to, and how badly it fits."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -15,11 +16,14 @@ from nullsplat.splat.fit_config import FitConfig
 from nullsplat.splat.gaussians import SignedGaussians
 from nullsplat.splat.kernels.integrate import integrate
 from nullsplat.splat.kernels.project import Footprints, project
-from nullsplat.splat.loss import StructuralSimilarity, total_variation
+from nullsplat.splat.loss import StructuralSimilarity, half_ramp, total_variation
 from nullsplat.splat.render import voxelise_crop
 
 DENSITY_RANGE = hu_difference_to_mu(3583.0)
 """The evaluation's window [-512, 3071] HU in 1/mm; densities are 0 to 1 on it, as in the paper."""
+
+_LEAST_SQUARE = 1e-14
+"""(1e-7 / mm)^2: keeps the root's gradient finite at a perfect fit."""
 
 
 class ResidualProblem:
@@ -65,6 +69,7 @@ class ResidualProblem:
         self._scale = 1 / max(float(whole.abs().max()), torch.finfo(whole.dtype).tiny)
         self._base_projections = base_projections * self._scale
         self._similarity = StructuralSimilarity(whole * self._scale)
+        self._half_ramp = half_ramp(beam.columns, beam.column_spacing, whole)
         self._weights = None if weights is None else weights / weights.mean()
 
     @property
@@ -72,6 +77,11 @@ class ResidualProblem:
         """Voxels of the base along (z, y, x)."""
         nz, ny, nx = self.base.shape
         return nz, ny, nx
+
+    @property
+    def trusted_target(self) -> Float[Tensor, "v z u"]:
+        """The target, drawn towards zero where it is trusted less than elsewhere."""
+        return self.target if self._weights is None else self.target * (self._weights / self._weights.max())
 
     def footprints(self, field: SignedGaussians, views: Tensor) -> Footprints:
         """What the views see of the field."""
@@ -81,12 +91,15 @@ class ResidualProblem:
         )
 
     def projection_loss(self, footprints: Footprints, views: Tensor, config: FitConfig) -> Float[Tensor, ""]:
-        """L1(p, p_hat) + L1(residual) + ssim (1 - SSIM).
+        """L1(p, p_hat) + L1(residual) + ramp RMSE + ssim (1 - SSIM).
 
         The base is projected exactly, so the two L1 terms of the paper's Eq. 5 have the same value: one, doubled.
         """
         residual = integrate(*footprints, (self.beam.rows, self.beam.columns))
-        loss = 2 * self._scale * self._mean((residual - self.target[views]).abs(), views)
+        error = residual - self.target[views]
+        loss = config.l1 * self._scale * self._mean(error.abs(), views)
+        if config.ramp > 0:
+            loss = loss + config.ramp * self._volume_error(error, views)
         if config.ssim > 0:
             similarity = self._similarity(self._base_projections[views] + residual * self._scale, views)
             loss = loss + config.ssim * (1 - self._mean(similarity, views))
@@ -102,6 +115,17 @@ class ResidualProblem:
         residual = voxelise_crop(field, (nz, ny, nx), self.spacing, (z, y, x), size)
         base = self.base[z : z + size[0], y : y + size[1], x : x + size[2]]
         return config.tv * total_variation((base + residual) / DENSITY_RANGE, self.spacing)
+
+    def _volume_error(self, error: Float[Tensor, "b z u"], views: Tensor) -> Float[Tensor, ""]:
+        """Root mean square error of the volume, in units of `DENSITY_RANGE`, as far as these views reveal it."""
+        if self._weights is not None:
+            error = error * self._weights[views].sqrt()
+        filtered = error @ self._half_ramp
+        (_, ny, nx), (_, dy, dx) = self.grid, self.spacing
+        area_ratio = math.pi * self.beam.columns * self.beam.column_spacing / (ny * dy * nx * dx)
+        mean_square: Tensor = filtered.square().mean() * area_ratio
+        error_rms: Tensor = (mean_square + _LEAST_SQUARE).sqrt()
+        return error_rms * (1 / float(DENSITY_RANGE))
 
     def _mean(self, pixels: Float[Tensor, "b z u"], views: Tensor) -> Float[Tensor, ""]:
         return pixels.mean() if self._weights is None else (pixels * self._weights[views]).mean()

@@ -64,7 +64,7 @@ def _reach(conic, limit):
 
 
 @typing.no_type_check
-@numba.njit(cache=True, parallel=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy")
 def _bin(means, conics, rows, limit):
     """For each view and band of rows, the Gaussians that touch it, in ascending order.
 
@@ -74,7 +74,7 @@ def _bin(means, conics, rows, limit):
     bands = (rows + _BAND - 1) // _BAND
     offsets = np.zeros((views, bands + 1), np.int64)
     first, last = np.empty((views, n), np.int32), np.empty((views, n), np.int32)
-    for v in numba.prange(views):
+    for v in range(views):
         for i in range(n):
             _, height = _reach(conics[v, i], limit)
             low, high = overlap(means[v, i, 1], height, 0, rows)
@@ -84,7 +84,7 @@ def _bin(means, conics, rows, limit):
         for band in range(bands):
             offsets[v, band + 1] += offsets[v, band]
     members = np.empty((views, offsets[:, bands].max()), np.int32)
-    for v in numba.prange(views):
+    for v in range(views):
         position = offsets[v].copy()
         for i in range(n):
             for band in range(first[v, i], last[v, i]):

@@ -1,0 +1,60 @@
+"""The field keeps its promises about signs, shapes and files."""
+
+import dataclasses
+
+import pytest
+import torch
+from jaxtyping import TypeCheckError
+from safetensors.torch import save_file
+
+from nullsplat.core.errors import GeometryError, UnreadableFile
+from nullsplat.splat.gaussians import SignedGaussians, inverse_prelu, prelu
+
+
+@pytest.fixture
+def field(random_field) -> SignedGaussians:
+    means, log_scales, quats, z = (t.detach().float() for t in random_field(20))
+    return SignedGaussians(means, log_scales, quats, z, torch.tensor(0.25))
+
+
+@pytest.mark.parametrize("slope", [0.05, 0.25, 1.0, 3.0])
+def test_inverse_prelu_undoes_prelu(slope):
+    density = torch.linspace(-2, 2, 41, dtype=torch.float64)
+    steepness = torch.tensor(slope, dtype=torch.float64)
+    torch.testing.assert_close(prelu(inverse_prelu(density, steepness), steepness), density)
+
+
+def test_prelu_has_gradients_for_both_signs_and_for_the_slope():
+    z = torch.tensor([-2.0, -1e-9, 0.0, 3.0], requires_grad=True)
+    slope = torch.tensor(0.25, requires_grad=True)
+    prelu(z, slope).sum().backward()
+    assert z.grad.tolist() == [0.25, 0.25, 1.0, 1.0]
+    assert slope.grad.item() == pytest.approx(-2.0)
+
+
+def test_a_saved_field_comes_back(field, tmp_path):
+    field.save(tmp_path / "field.safetensors")
+    again = SignedGaussians.load(tmp_path / "field.safetensors")
+    for part in dataclasses.fields(field):
+        assert torch.equal(getattr(again, part.name), getattr(field, part.name))
+
+
+def test_what_is_no_field_is_not_read(field, tmp_path):
+    path = tmp_path / "field.safetensors"
+    with pytest.raises(UnreadableFile, match="field"):
+        SignedGaussians.load(path)
+    path.write_bytes(b"not safetensors at all")
+    with pytest.raises(UnreadableFile, match="safetensors"):
+        SignedGaussians.load(path)
+    save_file({"weights": torch.ones(3)}, path)
+    with pytest.raises(UnreadableFile, match="header"):
+        SignedGaussians.load(path)
+
+
+def test_tensors_that_do_not_belong_together_are_refused(field):
+    with pytest.raises((GeometryError, TypeCheckError), match="log_scales"):
+        dataclasses.replace(field, log_scales=field.log_scales[:3])
+    with pytest.raises(GeometryError, match="finite"):
+        dataclasses.replace(field, z=field.z * torch.nan)
+    with pytest.raises(GeometryError, match="slope"):
+        dataclasses.replace(field, slope=torch.tensor(0.0))
