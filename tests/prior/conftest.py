@@ -5,21 +5,30 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from diffusers import ConfigMixin, ModelMixin, UNet2DModel
-from diffusers.configuration_utils import register_to_config
+from diffusers import UNet2DModel
 from jaxtyping import Float
-from nullsplat.prior.ddnm import ProjectionDDNMPipeline
-from nullsplat.prior.network import build_scheduler
 from torch import Tensor
 
+from nullsplat.prior.ddnm import ProjectionDDNMPipeline
+from nullsplat.prior.network import build_scheduler
 
-class KnowsOneImage(ModelMixin, ConfigMixin):
+TINY = {
+    "in_channels": 1,
+    "out_channels": 1,
+    "block_out_channels": (8, 16),
+    "layers_per_block": 1,
+    "down_block_types": ("DownBlock2D",) * 2,
+    "up_block_types": ("UpBlock2D",) * 2,
+    "add_attention": False,
+    "norm_num_groups": 4,
+}
+
+
+class KnowsOneImage(UNet2DModel):
     """A prior that has seen a single image: whatever it is shown, it says what is noise beside that image."""
 
-    @register_to_config
-    def __init__(self, block_out_channels: tuple[int, ...] = (8,)) -> None:
-        super().__init__()
-        self.anchor = torch.nn.Parameter(torch.zeros(1))
+    def __init__(self) -> None:
+        super().__init__(**TINY)
         self.image = torch.zeros(1, 1)
         self.alphas = build_scheduler().alphas_cumprod
 
@@ -32,16 +41,7 @@ class KnowsOneImage(ModelMixin, ConfigMixin):
 def random_unet() -> UNet2DModel:
     """A network that was never trained; its answers are as good as any for what must hold for all priors."""
     torch.manual_seed(1)
-    blocks = {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2}
-    unet = UNet2DModel(
-        in_channels=1,
-        out_channels=1,
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        add_attention=False,
-        norm_num_groups=4,
-        **blocks,
-    )
+    unet = UNet2DModel(**TINY)
     return unet.eval().requires_grad_(False)
 
 
@@ -55,7 +55,7 @@ def knows_one_image() -> KnowsOneImage:
     return KnowsOneImage()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
     """Networks this small lose more than they win by sharing their work."""
     threads = torch.get_num_threads()

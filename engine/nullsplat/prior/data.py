@@ -45,7 +45,7 @@ class ProjectedVolume:
     """All views of one CT volume in units of its own scale.
 
     Attributes:
-        patient: name of the volume.
+        patient: key that keeps volumes of one patient on one side of the validation split.
         views: line integrals divided by their normalisation scale, about [0, 1].
     """
 
@@ -113,13 +113,14 @@ def project_volume(path: Path, views: int) -> ProjectedVolume:
     return project(read_nifti(path), path.name, views)
 
 
-def project(volume: Volume, name: str, views: int) -> ProjectedVolume:
+def project(volume: Volume, name: str, views: int, patient: str | None = None) -> ProjectedVolume:
     """Parallel-beam views of a CT volume, cropped to the columns that see the body.
 
     Args:
         volume: in HU.
-        name: stands for the patient in the validation split.
+        name: what messages call the volume.
         views: number of views over [0, pi).
+        patient: whose volume it is; without it, the name stands for a patient of its own.
 
     Raises:
         UnreadableFile: there is nothing but air in the volume.
@@ -132,4 +133,4 @@ def project(volume: Volume, name: str, views: int) -> ProjectedVolume:
     seen = (projections.amax(dim=(0, 1)) > _SEEN * scale).nonzero()[:, 0]
     if len(seen) == 0:
         raise UnreadableFile(f"a CT volume to train on must show a body, {name} is air from end to end")
-    return ProjectedVolume(name, projections[:, :, int(seen.min()) : int(seen.max()) + 1] / scale)
+    return ProjectedVolume(patient or name, projections[:, :, int(seen.min()) : int(seen.max()) + 1] / scale)

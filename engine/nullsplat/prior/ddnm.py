@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.progress import Progress, silent
 from nullsplat.physics.degradation import Separable
-from nullsplat.physics.null_space import ddnm_plus, ddnm_plus_noise
+from nullsplat.physics.null_space import ddnm_plus, ddnm_plus_noise, null_space_part
 from nullsplat.prior.sampling import SamplingConfig, view_noise, visited_timesteps
 
 
@@ -147,7 +147,12 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
             chosen = slice(part.start, part.stop)
             local = replace(measurement, y=measurement.y[chosen].to(self.device))
             guess = None if start is None else start[chosen].to(self.device)
-            out[chosen] = self._reverse(local, steps, guess, noise).cpu()
+            if guess is not None and config.relaxation is not None:
+                if config.samples > 1:
+                    guess = guess + steps[0].level * null_space_part(noise(0), local.op)
+                out[chosen] = self._climb(local, steps, guess, config.relaxation).cpu()
+            else:
+                out[chosen] = self._reverse(local, steps, guess, noise).cpu()
             progress(part.stop / views, f"view {part.stop} of {views}")
         return out
 
@@ -169,6 +174,21 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
             x = step.a_next * x0 + step.kept * eps + ddnm_plus_noise(noise(i), *constraint)
         x0, _ = self._estimate(x, steps[-1])
         return _settle(x0, measurement, steps[-1].level)
+
+    def _climb(
+        self, measurement: Measurement, steps: list[_Step], x: Float[Tensor, "b z u"], relaxation: float
+    ) -> Float[Tensor, "b z u"]:
+        """Go uphill in the prior's density, smoothed less and less, without leaving the measurement.
+
+        By Tweedie's formula the prior's clean estimate minus its input is sigma_t^2 times the gradient of the
+        log density at noise level sigma_t, so every step is one of gradient ascent.
+        Source: Efron 2011, "Tweedie's formula and selection bias"; Kadkhodaie and Simoncelli 2021
+        (arXiv 2007.13640) for the ascent under linear constraints.
+        """
+        for step in steps:
+            x0, _ = self._estimate(step.alpha_bar**0.5 * x, step)
+            x = x + relaxation * (_settle(x0, measurement, step.level) - x)
+        return x
 
     def _estimate(
         self, x: Float[Tensor, "b z u"], step: _Step

@@ -24,6 +24,8 @@ class SamplingConfig:
         batch: views per network evaluation.
         shared_views: neighbouring views between which noise is interpolated; 1 gives every view its own.
         sigma_y: noise of the measurement in network range; None takes the estimate of the caller.
+        relaxation: None draws samples. A number in (0, 1] climbs from the first guess towards the prior's
+            mode instead: no noise is added, and each step goes this part of the way to the prior's estimate.
     """
 
     steps: int = 50
@@ -33,12 +35,13 @@ class SamplingConfig:
     batch: int = 4
     shared_views: int = 1
     sigma_y: float | None = None
+    relaxation: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing.
 
         Raises:
-            ConfigurationError: a count below 1, eta outside [0, 1], or a start level that is not positive.
+            ConfigurationError: a count below 1, eta or relaxation out of range, or a start level that is not positive.
         """
         if min(self.steps, self.samples, self.batch, self.shared_views) < 1:
             raise ConfigurationError(f"steps, samples, batch and shared_views must be at least 1, got {self}")
@@ -46,6 +49,8 @@ class SamplingConfig:
             raise ConfigurationError(f"eta must lie in [0, 1], got {self.eta}")
         if self.start_sigma is not None and self.start_sigma <= 0:
             raise ConfigurationError(f"start_sigma must be positive, got {self.start_sigma}")
+        if self.relaxation is not None and not (0 < self.relaxation <= 1 and self.start_sigma is not None):
+            raise ConfigurationError(f"climbing needs relaxation in (0, 1] and a start_sigma, got {self}")
 
 
 def visited_timesteps(alphas_cumprod: Float[Tensor, " t"], config: SamplingConfig) -> list[int]:

@@ -17,7 +17,7 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from nullsplat.core.errors import ConfigurationError, UnreadableFile
+from nullsplat.core.errors import ConfigurationError, StorageError, UnreadableFile
 from nullsplat.core.progress import Progress, silent
 from nullsplat.core.seeds import torch_generator
 from nullsplat.prior.image_pool import ImagePool
@@ -111,6 +111,9 @@ class PriorTraining:
         Args:
             report: called after every checkpoint.
             progress: told after every step.
+
+        Raises:
+            StorageError: a checkpoint cannot be written.
         """
         losses: list[float] = []
         while self.step < self.config.steps:
@@ -222,9 +225,14 @@ class PriorTraining:
             "history": self.history,
         }
         partial = self._state_file.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(self._state_file)
-        self._export(unet)
+        try:
+            torch.save(state, partial)
+            partial.replace(self._state_file)
+            self._export(unet)
+        except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into a RuntimeError
+            raise StorageError(
+                f"the checkpoint in {self.folder} cannot be written ({error}); make room and start again"
+            ) from error
 
     def _export(self, unet: UNet2DModel) -> None:
         """Write the averaged weights the way the package carries them."""

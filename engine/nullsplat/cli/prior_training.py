@@ -1,0 +1,113 @@
+"""The work of `nullsplat train-prior`: read the data, train, write the model card."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from nullsplat.core.console import StageDisplay
+from nullsplat.core.errors import UnreadableFile
+from nullsplat.core.nifti import is_nifti, read_nifti
+from nullsplat.dicom.reading import read_folder
+from nullsplat.prior.augmentation import Augmentation
+from nullsplat.prior.data import ProjectedVolume, Radiograph, project, read_radiographs
+from nullsplat.prior.image_pool import split
+from nullsplat.prior.model_card import Origin, write_model_card
+from nullsplat.prior.training import PriorTraining, TrainingConfig
+
+VIEWS = 48
+"""Views per CT: neighbours that are closer look too much alike to teach more."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line; see `nullsplat train-prior --help`."""
+
+    data: tuple[Path, ...]
+    ct: tuple[Path, ...]
+    licences: tuple[str, ...]
+    out: Path
+    steps: int
+    batch: int
+    size: str
+    mixed_precision: str
+    seed: int
+
+    @property
+    def command(self) -> str:
+        """The command line with file names only: where they lie is nobody else's business."""
+        words = ["nullsplat", "train-prior"]
+        words += [word for path in self.data for word in ("--data", path.name)]
+        words += [word for path in self.ct for word in ("--ct", path.name)]
+        words += ["--out", "DIR", "--steps", str(self.steps), "--batch", str(self.batch), "--size", self.size]
+        words += ["--mixed-precision", self.mixed_precision, "--seed", str(self.seed)]
+        return shlex.join(words)
+
+
+def run(request: Request) -> None:
+    """Do what was asked and say where the result is.
+
+    Raises:
+        InputError: data or settings cannot be used.
+        StorageError: the disk is full.
+    """
+    console = Console(highlight=False)
+    with StageDisplay(console) as display:
+        radiographs = list(_radiographs(request.data, display))
+        volumes = list(_volumes(request.ct, display))
+        train, validation = split(radiographs, volumes, Augmentation())
+        training = PriorTraining(_config(request), train, validation, request.out)
+        if training.step:
+            console.print(f"resuming after step {training.step}")
+
+        def report(step: int, loss: float, validated: float) -> None:
+            console.print(f"step {step}: loss {loss:.4f}, validation {validated:.4f}")
+
+        def progress(fraction: float, note: str = "") -> None:
+            display("training", fraction, note)
+
+        training.run(report, progress)
+    card = write_model_card(request.out / "prior", Origin(request.command, request.licences))
+    print(f"wrote {card.parent}: the prior, its manifest and its model card")
+
+
+def _config(request: Request) -> TrainingConfig:
+    return TrainingConfig(
+        size=request.size,
+        steps=request.steps,
+        batch=request.batch,
+        mixed_precision=request.mixed_precision,
+        seed=request.seed,
+    )
+
+
+def _radiographs(sources: tuple[Path, ...], display: StageDisplay) -> Iterator[Radiograph]:
+    count = 0
+    for done, source in enumerate(sources, start=1):
+        for radiograph in read_radiographs(source):
+            count += 1
+            yield radiograph
+        display("radiographs", done / len(sources), f"{count} images")
+
+
+def _volumes(sources: tuple[Path, ...], display: StageDisplay) -> Iterator[ProjectedVolume]:
+    for done, source in enumerate(sources, start=1):
+        yield _projected(source)
+        display("CT views", done / len(sources), f"{done} of {len(sources)} volumes")
+
+
+def _projected(source: Path) -> ProjectedVolume:
+    """The views of one CT.
+
+    Raises:
+        UnreadableFile: neither a NIfTI file nor a folder.
+        IneligibleSeries: the DICOM series in the folder cannot be used.
+    """
+    if source.is_dir():
+        series = read_folder(source)
+        return project(series.volume, source.name, VIEWS, str(series.headers[0].get("PatientID", "")))
+    if not is_nifti(source):
+        raise UnreadableFile(f"--ct must be a .nii/.nii.gz or a DICOM folder, {source} is neither")
+    return project(read_nifti(source), source.name, VIEWS)

@@ -1,0 +1,79 @@
+"""`nullsplat train-prior`: options and help of the command; `cli.prior_training` does the work."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nullsplat.cli.failures import readable_failures
+
+
+class Size(StrEnum):
+    """Sizes of the network."""
+
+    small = "small"
+    base = "base"
+
+
+class MixedPrecision(StrEnum):
+    """What the network computes in."""
+
+    no = "no"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+def train_prior(  # noqa: PLR0913, PLR0917 - options are parameters
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="DIR", help="Checkpoints go here, the trained prior and its card into DIR/prior."
+        ),
+    ],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--data", metavar="DIR|ZIP", help="Radiographs: PNG, JPEG or DICOM (CR, DX). Repeat for more."
+        ),
+    ] = None,
+    ct: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--ct", metavar="FILE|DIR", help="A CT: .nii/.nii.gz, or a folder with one DICOM series. Repeat."
+        ),
+    ] = None,
+    licence: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--licence", metavar="TEXT", help="A data source with its licence, for the card. Repeat for more."
+        ),
+    ] = None,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Optimiser steps in all; a resumed run counts on.")
+    ] = 8000,
+    batch: Annotated[int, typer.Option(min=1, help="Crops per step.")] = 8,
+    size: Annotated[
+        Size, typer.Option(help="small trains on a CPU in hours; base is for a GPU.")
+    ] = Size.small,
+    mixed_precision: Annotated[
+        MixedPrecision, typer.Option(help="bf16 is faster where the processor has it.")
+    ] = MixedPrecision.no,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the full traceback when something fails.")
+    ] = False,
+) -> None:
+    """Train the X-ray prior of stage 1 on your own radiographs and CTs.
+
+    Stop it whenever you like: the same command goes on from the last checkpoint. A GPU is used where there is one.
+    A tenth of the patients is set aside for validation. Never train on volumes that you mean to evaluate on.
+
+    Example: `nullsplat train-prior --data xrays.zip --ct ct1.nii.gz --ct ct2.nii.gz --out prior-run
+    --licence "xrays.zip: NIH ChestX-ray14, no restriction on use"`
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.cli.prior_training import Request, run  # noqa: PLC0415 - --help must not import torch
+
+        settings = (steps, batch, size.value, mixed_precision.value, seed)
+        run(Request(tuple(data or ()), tuple(ct or ()), tuple(licence or ()), out, *settings))

@@ -1,0 +1,150 @@
+"""The model card beside trained weights: what they are, what they learned from, how, and what that gave."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nullsplat.prior import weights
+from nullsplat.prior.card_figures import draw_samples, plot_loss, plot_samples
+
+CARD = "MODEL_CARD.md"
+LOSS_FIGURE = "loss.png"
+SAMPLES_FIGURE = "samples.png"
+
+_LOSS_ROWS = 12
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the manifest does not know about a training run.
+
+    Attributes:
+        command: the command line that trained it.
+        sources: one line for each source of data, with its licence.
+    """
+
+    command: str
+    sources: tuple[str, ...]
+
+
+def write_model_card(folder: Path, origin: Origin) -> Path:
+    """Write the card and its two figures beside the weights.
+
+    Args:
+        folder: a prior as `PriorTraining` exports it.
+        origin: what the manifest does not know.
+
+    Returns:
+        The card.
+
+    Raises:
+        WeightsError: the prior in `folder` is incomplete or damaged.
+    """
+    manifest = weights.manifest(folder)
+    unet, scheduler = weights.load(folder)
+    size = tuple(manifest["config"]["augmentation"]["size"])
+    plot_loss(manifest["history"], folder / LOSS_FIGURE)
+    plot_samples(draw_samples(unet, scheduler, size), folder / SAMPLES_FIGURE)
+    card = folder / CARD
+    card.write_text(card_text(manifest, origin, sum(p.numel() for p in unet.parameters())))
+    return card
+
+
+def card_text(manifest: dict[str, Any], origin: Origin, parameters: int) -> str:
+    """The card as Markdown."""
+    sections = [
+        _purpose(manifest, parameters),
+        _data(manifest["data"], origin.sources),
+        _training(manifest, origin.command),
+        _losses(manifest["history"]),
+        _samples(),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _purpose(manifest: dict[str, Any], parameters: int) -> str:
+    return f"""# Model card: {manifest["name"]}
+
+An unconditional diffusion model (DDPM, noise prediction, linear beta schedule) of two-dimensional X-ray projections,
+{parameters / 1e6:.2f} million parameters. NullSplat's stage 1 samples it under the constraint of measured projections (DDNM,
+DDNM+): it may add what the measurement cannot see, and must keep what was measured.
+
+- Weights: `{weights.UNET_FILE}`
+- SHA-256: `{manifest["sha256"]}`; NullSplat checks it before each use
+- Trained: {manifest["trained"]}
+
+**Intended use.** Research on CT super-resolution, inside NullSplat. Not a medical device, not for diagnosis.
+
+**Limits.** It knows what its training data show and nothing else: other body regions, implants, children or adults that
+the data lack, and other scanners are a domain shift. Fine detail that it adds is plausible, not measured; NullSplat's
+consistency figures and sample deviation say how much of a result that is. The loss below says how well noise is
+recognised, not how good a super-resolved CT is: that is what `nullsplat.evaluation` measures, on volumes not listed here."""
+
+
+def _data(counts: dict[str, dict[str, int]], sources: Sequence[str]) -> str:
+    stated = (
+        "\n".join(f"- {source}" for source in sources) or "The sources and their licences were not stated."
+    )
+    train, validation = counts["train"], counts["validation"]
+    names = {
+        "radiographs": "radiographs",
+        "radiograph_patients": "patients with radiographs",
+        "ct_volumes": "CT volumes, projected",
+    }
+    rows = "\n".join(f"| {name} | {train[key]} | {validation[key]} |" for key, name in names.items())
+    return f"""## Data
+
+{stated}
+
+| | training | validation |
+|---|---|---|
+{rows}
+
+No patient is on both sides. Radiographs are taken as line integrals after log and display processing; CT volumes are
+projected with a parallel beam about the long axis. Both are scaled to [-1, 1]."""
+
+
+def _training(manifest: dict[str, Any], command: str) -> str:
+    settings = {key: value for key, value in manifest["config"].items() if key != "augmentation"}
+    settings |= {f"augmentation: {key}": value for key, value in manifest["config"]["augmentation"].items()}
+    rows = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in settings.items())
+    return f"""## Training
+
+```
+{command}
+```
+
+{manifest["steps"]} optimiser steps were done. The weights are the exponential moving average.
+
+| setting | value |
+|---|---|
+{rows}"""
+
+
+def _losses(history: list[dict[str, float]]) -> str:
+    chosen = sorted({round(i) for i in np.linspace(0, len(history) - 1, min(len(history), _LOSS_ROWS))})
+    rows = "\n".join(
+        f"| {history[i]['step']:.0f} | {history[i]['train']:.4f} | {history[i]['validation']:.4f} |"
+        for i in chosen
+    )
+    return f"""## Loss
+
+Mean squared error of the predicted noise (1 is what always answering zero gets). Training: mean since the row before
+in the manifest, weights as they were. Validation: averaged weights, the same crops and noise each time.
+
+| step | training | validation |
+|---|---|---|
+{rows}
+
+![Training and validation loss]({LOSS_FIGURE})"""
+
+
+def _samples() -> str:
+    return f"""## Samples
+
+Drawn from pure noise, without any measurement; all that were drawn are shown.
+
+![Unconditional samples]({SAMPLES_FIGURE})"""
