@@ -26,11 +26,21 @@ class ArchiveDouble:
         """Answer everything with 503."""
         self.hidden: set[str] = set()
         """SOP Instance UIDs that retrieving leaves out."""
-        self.lost: set[str] = set()
-        """SOP Instance UIDs that storing confirms and forgets."""
+        self.forget_next_store = False
+        """Confirm the next instance that is stored, but do not keep it."""
         self.fail_store_after: int | None = None
         """Answer 503 once so many instances were stored."""
         self.seconds_per_store = 0.0
+        self.idle_seconds = 1.0
+        """After which a connection is closed, as Orthanc does."""
+        self.page_size = 1000
+        self.knows_pages = True
+        self.silent = False
+        """Store, but answer nothing of it."""
+        self.break_off = False
+        """Announce more than is sent when a series is retrieved."""
+        self.talks_html = False
+        """Answer a retrieval with a web page, as a proxy's log-in does."""
         self.stored: list[str] = []
         self.retrieved = 0
         self._server: ThreadingHTTPServer | None = None
@@ -42,7 +52,7 @@ class ArchiveDouble:
 
     def start(self) -> None:
         handler = type("Handler", (_Handler,), {"double": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), handler)
+        self._server = _QuietServer(("127.0.0.1", self._port), handler)
         self._server.daemon_threads = True
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -61,9 +71,18 @@ class ArchiveDouble:
         return {uid: files for uid, files in self.instances.items() if uid != source}
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_arguments: object) -> None:
+        """Clients that go away in the middle are what some tests are about."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     double: ArchiveDouble
     protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        self.timeout = self.double.idle_seconds
+        super().setup()
 
     def log_message(self, *_args: object) -> None:
         pass
@@ -93,6 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(503)
             return
         references = [self._keep(part) for part in parts]
+        if self.double.silent:
+            self._answer(200)
+            return
         self._answer(
             200,
             json.dumps({"00081199": {"vr": "SQ", "Value": references}}).encode(),
@@ -103,8 +125,8 @@ class _Handler(BaseHTTPRequestHandler):
         ds = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True)
         uid, series = str(ds.SOPInstanceUID), str(ds.SeriesInstanceUID)
         self.double.stored.append(uid)
-        if uid in self.double.lost:
-            self.double.lost.remove(uid)
+        if self.double.forget_next_store:
+            self.double.forget_next_store = False
         else:
             self.double.instances.setdefault(series, {}).setdefault(uid, content)
         return {
@@ -114,18 +136,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _search(self, series: str, query: str) -> None:
         offset = int(dict(pair.split("=", 1) for pair in query.split("&") if pair).get("offset", 0))
+        offset = offset if self.double.knows_pages else 0
         found = [
             {
                 "00080018": {"vr": "UI", "Value": [uid]},
                 "00280010": {"vr": "US", "Value": [16]},
                 "00280011": {"vr": "US", "Value": [16]},
             }
-            for uid in list(self.double.instances.get(series, {}))[offset : offset + 1000]
+            for uid in list(self.double.instances.get(series, {}))[offset : offset + self.double.page_size]
         ]
         self._answer(200, json.dumps(found).encode(), "application/dicom+json")
 
     def _retrieve(self, series: str) -> None:
         self.double.retrieved += 1
+        if self.double.talks_html:
+            self._answer(200, b"<html>log in</html>", "text/html")
+            return
         files = self.double.instances.get(series, {})
         body = b"".join(
             b"\r\n--frontier\r\nContent-Type: application/dicom\r\n\r\n" + content
@@ -149,6 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, body: bytes = b"", content_type: str = "text/plain") -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + 1000 * self.double.break_off))
+        self.close_connection = self.double.break_off
         self.end_headers()
         self.wfile.write(body)

@@ -1,8 +1,11 @@
 """What the tests drive: an engine made of the API in this process and of worker processes."""
 
+import contextlib
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -84,6 +87,14 @@ class Engine:
         self._workers.remove(worker)
         os.kill(worker, number)
         return self._forge.ask(wait=worker)
+
+    def forget_everything(self) -> None:
+        """Lose all jobs and their folders, as after a new installation."""
+        with contextlib.closing(sqlite3.connect(self.spool / "nullsplat.sqlite")) as database, database:
+            for table in ("nullsplat_jobs", "workflow_status", "operation_outputs", "workflow_input"):
+                database.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
+        for folder in (self.spool / "jobs").iterdir():
+            shutil.rmtree(folder)
 
     def stop(self) -> None:
         for worker in list(self._workers):

@@ -23,7 +23,7 @@ def test_a_job_ends_as_a_derived_series_in_the_archive(
     engine.start_worker()
     key = engine.put(request_for())
     status = engine.wait(key, "succeeded", "failed")
-    assert status["state"] == "succeeded", status
+    assert status["state"] == "succeeded", engine.worker_log
     (uid,) = archive.derived(SERIES)
     assert status["result"]["series_instance_uid"] == uid
     assert set(status["result"]["sop_instance_uids"]) == set(archive.instances[uid])
@@ -56,7 +56,7 @@ def test_a_worker_killed_in_stage_2_is_taken_over_without_repeating_stage_1(
     engine.release("stage2")
     engine.start_worker()
     status = engine.wait(key, "succeeded", "failed")
-    assert status["state"] == "succeeded", status
+    assert status["state"] == "succeeded", engine.worker_log
     assert engine.calls() == ["prepare", "stage1", "stage2", "stage2", "consistency", "derive"]
     assert len(archive.derived(SERIES)) == 1
     assert len(archive.stored) == len(set(archive.stored)) == 12

@@ -58,6 +58,8 @@ class Archive:
             self._session.auth = (settings.archive_username, settings.archive_password.get_secret_value())
         if settings.archive_ca_file is not None:
             self._session.verify = str(settings.archive_ca_file)
+        self._latest: requests.Response | None = None
+        self._session.hooks["response"].append(self._remember)
         self._reader = self._client(settings.archive_timeout_seconds)
         self._writer = self._client(settings.archive_timeout_seconds, chunk_size=WHOLE_REQUEST)
         self._probe = self._client(PROBE_TIMEOUT)
@@ -125,7 +127,8 @@ class Archive:
     @contextlib.contextmanager
     def _plain_errors(self) -> Iterator[None]:
         try:
-            yield
+            with self._released_on_error():
+                yield
         except requests.HTTPError as error:
             raise self._refusal(0 if error.response is None else error.response.status_code) from error
         except requests.exceptions.SSLError as error:
@@ -143,6 +146,19 @@ class Archive:
                 f"{self._url} answered what is not DICOMweb ({type(error).__name__}); does NULLSPLAT_ARCHIVE_URL name "
                 "the DICOMweb root?"
             ) from error
+
+    @contextlib.contextmanager
+    def _released_on_error(self) -> Iterator[None]:
+        """Close the connection of an answer that was not read to its end; the client library leaves it open."""
+        try:
+            yield
+        except BaseException:
+            if self._latest is not None:
+                self._latest.close()
+            raise
+
+    def _remember(self, response: requests.Response, **_options: object) -> None:
+        self._latest = response
 
     def _refusal(self, status: int) -> ArchiveError:
         if status in (401, 403):

@@ -1,0 +1,133 @@
+"""The archive client believes what it has seen, and tells a pause from a refusal."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pydicom
+import pytest
+from archive_double import ArchiveDouble
+from dicom_samples import SERIES, STUDY, ct_series
+
+from nullsplat.core.errors import ArchiveError, Cancelled
+from nullsplat.service.archive import Archive, ArchiveAway
+from nullsplat.service.patience import patiently
+from nullsplat.service.settings import Settings
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[Archive]:
+    client = Archive(settings)
+    yield client
+    client.close()
+
+
+def test_a_holding_names_each_instance_once_and_counts_voxels(client: Archive) -> None:
+    holding = client.holding(STUDY, SERIES)
+    assert holding.sop_instance_uids == frozenset(ct_series())
+    assert holding.voxels == 6 * 16 * 16
+
+
+def test_a_holding_is_complete_when_the_archive_answers_in_pages(
+    client: Archive, archive: ArchiveDouble
+) -> None:
+    archive.page_size = 4
+    assert len(client.holding(STUDY, SERIES).sop_instance_uids) == 6
+
+
+def test_a_holding_ends_when_the_archive_knows_no_pages(client: Archive, archive: ArchiveDouble) -> None:
+    archive.knows_pages = False
+    assert len(client.holding(STUDY, SERIES).sop_instance_uids) == 6
+
+
+def test_an_unknown_series_is_an_empty_holding(client: Archive) -> None:
+    assert client.holding(STUDY, "2.25.404").sop_instance_uids == frozenset()
+
+
+def test_retrieved_files_are_the_archives(client: Archive, tmp_path: Path) -> None:
+    uids = list(client.retrieve(STUDY, SERIES, tmp_path))
+    stored = ct_series()
+    assert uids == list(stored)
+    for uid, path in zip(uids, sorted(tmp_path.iterdir()), strict=True):
+        got, expected = pydicom.dcmread(path), pydicom.dcmread(pydicom.filebase.DicomBytesIO(stored[uid]))
+        assert got == expected
+        assert got.file_meta.TransferSyntaxUID == expected.file_meta.TransferSyntaxUID
+
+
+def test_stored_files_arrive_in_the_archive(client: Archive, archive: ArchiveDouble, tmp_path: Path) -> None:
+    for uid, content in ct_series(series="2.25.7").items():
+        (tmp_path / uid).write_bytes(content)
+    client.store(STUDY, sorted(tmp_path.iterdir()))
+    assert set(archive.instances["2.25.7"]) == set(ct_series(series="2.25.7"))
+
+
+def test_an_answer_that_does_not_name_every_instance_is_not_believed(
+    client: Archive, archive: ArchiveDouble, tmp_path: Path
+) -> None:
+    archive.silent = True
+    (tmp_path / "1.dcm").write_bytes(next(iter(ct_series().values())))
+    with pytest.raises(ArchiveAway, match="did not confirm 1 of 1"):
+        client.store(STUDY, [tmp_path / "1.dcm"])
+
+
+def test_a_connection_that_was_closed_while_idle_is_not_noticed(
+    client: Archive, archive: ArchiveDouble
+) -> None:
+    archive.idle_seconds = 0.1
+    for _ in range(3):
+        patiently(client.probe, 5, lambda why: None)
+        time.sleep(0.3)
+
+
+def test_an_archive_that_does_not_run_is_a_pause(client: Archive, archive: ArchiveDouble) -> None:
+    archive.stop()
+    with pytest.raises(ArchiveAway, match="cannot be reached: connection refused"):
+        client.probe()
+    archive.start()
+    patiently(client.probe, 5, lambda why: None)
+
+
+def test_an_answer_that_breaks_off_is_a_pause(
+    client: Archive, archive: ArchiveDouble, tmp_path: Path
+) -> None:
+    archive.break_off = True
+    with pytest.raises(ArchiveAway):
+        list(client.retrieve(STUDY, SERIES, tmp_path))
+
+
+def test_an_answer_that_is_not_dicomweb_is_a_refusal(
+    client: Archive, archive: ArchiveDouble, tmp_path: Path
+) -> None:
+    archive.talks_html = True
+    with pytest.raises(ArchiveError, match="not DICOMweb") as caught:
+        list(client.retrieve(STUDY, SERIES, tmp_path))
+    assert not isinstance(caught.value, ArchiveAway)
+
+
+def test_patience_ends(client: Archive, archive: ArchiveDouble) -> None:
+    archive.away = True
+    notes: list[str] = []
+    with pytest.raises(ArchiveError, match="given up after 1 s") as caught:
+        patiently(client.probe, 1.0, notes.append)
+    assert not isinstance(caught.value, ArchiveAway)
+    assert "HTTP 503" in notes[0]
+
+
+def test_a_refusal_is_not_repeated(client: Archive, archive: ArchiveDouble) -> None:
+    archive.password = "changed"
+    with pytest.raises(ArchiveError, match="HTTP 401"):
+        patiently(client.probe, 60.0, lambda why: pytest.fail("there was nothing to wait for"))
+
+
+def test_waiting_for_the_archive_can_be_cancelled(client: Archive, archive: ArchiveDouble) -> None:
+    def cancelled(_why: str) -> None:
+        raise Cancelled("enough")
+
+    archive.away = True
+    with pytest.raises(Cancelled):
+        patiently(client.probe, 60.0, cancelled)
+
+
+def test_proxies_of_the_surroundings_are_not_used(client: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    client.probe()

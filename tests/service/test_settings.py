@@ -1,0 +1,100 @@
+"""Settings are complete and right, or say which one is not, without repeating secrets."""
+
+from pathlib import Path
+
+import pytest
+
+from nullsplat.core.errors import ConfigurationError
+from nullsplat.service.settings import Settings
+
+SECRET = "sixteen-letters-or-more"
+
+
+@pytest.fixture
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setenv("NULLSPLAT_ARCHIVE_URL", "http://127.0.0.1:8042/dicom-web/")
+    monkeypatch.setenv("NULLSPLAT_SECRET", SECRET)
+    return monkeypatch
+
+
+def test_two_settings_are_enough(surroundings: pytest.MonkeyPatch) -> None:
+    settings = Settings()
+    assert settings.archive_url == "http://127.0.0.1:8042/dicom-web"
+    assert settings.host == "127.0.0.1"
+    assert settings.database == "sqlite:////var/lib/nullsplat/nullsplat.sqlite"
+
+
+def test_what_is_missing_is_named_by_its_variable() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings()
+    assert str(caught.value) == "NULLSPLAT_ARCHIVE_URL must be set; NULLSPLAT_SECRET must be set"
+
+
+def test_secrets_may_lie_in_files(surroundings: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, content in (("SECRET", "from-a-file-0123456789\n"), ("ARCHIVE_PASSWORD", "pass word\n")):
+        (tmp_path / name).write_text(content)
+        surroundings.setenv(f"NULLSPLAT_{name}_FILE", str(tmp_path / name))
+    surroundings.delenv("NULLSPLAT_SECRET")
+    surroundings.setenv("NULLSPLAT_ARCHIVE_USERNAME", "engine")
+    settings = Settings()
+    assert settings.secret.get_secret_value() == "from-a-file-0123456789"
+    assert settings.archive_password is not None
+    assert settings.archive_password.get_secret_value() == "pass word"
+
+
+def test_a_secret_and_its_file_together_are_refused(surroundings: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    surroundings.setenv("NULLSPLAT_SECRET_FILE", str(tmp_path / "secret"))
+    with pytest.raises(ConfigurationError, match="either NULLSPLAT_SECRET or NULLSPLAT_SECRET_FILE"):
+        Settings()
+
+
+def test_a_missing_secret_file_is_named(surroundings: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    surroundings.delenv("NULLSPLAT_SECRET")
+    surroundings.setenv("NULLSPLAT_SECRET_FILE", str(tmp_path / "nowhere"))
+    with pytest.raises(
+        ConfigurationError, match=r"NULLSPLAT_SECRET_FILE must name a readable text file.*nowhere"
+    ):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("SECRET", "tooshort", "NULLSPLAT_SECRET: .*at least 16"),
+        ("PORT", "70000", "NULLSPLAT_PORT: .*less than or equal to 65535"),
+        ("PORT", "tooshort", "NULLSPLAT_PORT: .*integer"),
+        ("ARCHIVE_URL", "ftp://tooshort", "NULLSPLAT_ARCHIVE_URL: must be an http or https URL"),
+        ("ARCHIVE_URL", "http://user:tooshort@host/", "NULLSPLAT_ARCHIVE_URL: must not carry credentials"),
+        (
+            "ARCHIVE_PASSWORD",
+            "tooshort",
+            "NULLSPLAT_ARCHIVE_USERNAME and NULLSPLAT_ARCHIVE_PASSWORD must be set",
+        ),
+        ("STAGE1_LIMIT_SECONDS", "0", "NULLSPLAT_STAGE1_LIMIT_SECONDS: .*greater than 0"),
+        ("EXECUTOR_ID", "tooshort; drop", "NULLSPLAT_EXECUTOR_ID: .*pattern"),
+        ("LOG_LEVEL", "tooshort", "NULLSPLAT_LOG_LEVEL: .*pattern"),
+    ],
+)
+def test_a_wrong_value_is_named_and_not_repeated(
+    surroundings: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    surroundings.setenv(f"NULLSPLAT_{name}", value)
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        Settings()
+    assert "tooshort" not in str(caught.value)
+
+
+def test_secrets_are_not_shown(surroundings: pytest.MonkeyPatch) -> None:
+    surroundings.setenv("NULLSPLAT_DATABASE_URL", f"postgresql://user:{SECRET}@host/db")
+    assert SECRET not in repr(Settings())
+
+
+def test_a_spool_that_cannot_be_made_is_named(surroundings: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="NULLSPLAT_SPOOL must be a folder"):
+        Settings(spool=tmp_path / "file" / "spool").prepare_spool()
+
+
+def test_stage_limits_are_found_by_stage(surroundings: pytest.MonkeyPatch) -> None:
+    surroundings.setenv("NULLSPLAT_STAGE2_LIMIT_SECONDS", "12.5")
+    assert Settings().stage_limit("stage2") == 12.5
