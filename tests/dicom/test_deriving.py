@@ -101,6 +101,7 @@ def test_the_validator_finds_no_errors_in_what_comes_from_a_bare_source(tmp_path
             "AccessionNumber", "ReferringPhysicianName", "Manufacturer", "ManufacturerModelName", "KVP", "CTDIvol",
             "SeriesDescription", "SeriesNumber", "AcquisitionNumber", "PositionReferenceIndicator", "SliceThickness",
             "InstanceNumber", "AcquisitionDate", "AcquisitionTime", "WindowWidth", "SpecificCharacterSet",
+            "BodyPartExamined", "PatientPosition",
         ):  # fmt: skip
             delattr(dataset, keyword)
         dataset.StudyDescription = "Chest"  # without a character set only ASCII is left

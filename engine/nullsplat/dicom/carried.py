@@ -50,7 +50,7 @@ _SERIES = """
 _IMAGE = """
     AcquisitionNumber AcquisitionDate AcquisitionTime AcquisitionDateTime IrradiationEventUID
     QualityControlImage BurnedInAnnotation RecognizableVisualFeatures
-    LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod
+    LossyImageCompressionRatio LossyImageCompressionMethod
     AnatomicRegionSequence PrimaryAnatomicStructureSequence
     ContrastBolusAgent ContrastBolusAgentSequence ContrastBolusRoute ContrastBolusAdministrationRouteSequence
     ContrastBolusVolume ContrastBolusStartTime ContrastBolusStopTime ContrastBolusTotalDose ContrastFlowRate
@@ -78,7 +78,7 @@ OPTIONAL_WITH_WINDOW = ("WindowCenterWidthExplanation", "VOILUTFunction")
 
 REQUIRED_EVEN_IF_EMPTY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "ReferringPhysicianName",
-    "StudyID", "AccessionNumber", "PositionReferenceIndicator", "AcquisitionNumber", "KVP",
+    "StudyID", "AccessionNumber", "PatientPosition", "PositionReferenceIndicator", "AcquisitionNumber", "KVP",
 )  # fmt: skip
 """Type 2 attributes: present in every CT image, empty where unknown."""
 
@@ -103,10 +103,16 @@ def _is_usable(element: DataElement) -> bool:
 
 
 def carry_series_level(source: Dataset, target: Dataset) -> None:
-    """Copy what all slices share, a character set only if there is one of that name."""
+    """Copy what all slices share.
+
+    A character set only if there is one of that name; Laterality even if empty where the body part is unknown and
+    so could be one of a pair (type 2C).
+    """
     carry(source, target, SERIES_LEVEL)
     if all(term in python_encoding for term in words(source, "SpecificCharacterSet")):
         carry(source, target, ("SpecificCharacterSet",))
+    if not target.get("BodyPartExamined") and "Laterality" not in target:
+        target.Laterality = None
 
 
 def carry_image_level(source: Dataset, target: Dataset) -> None:

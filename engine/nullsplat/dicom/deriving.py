@@ -136,10 +136,25 @@ def _series_template(source: SourceSeries, provenance: Provenance, options: Deri
     template.ContentQualification = "RESEARCH"
     if options.synthetic_data:
         template.SyntheticData = "YES"
-    for event in ("Series", "Content", "InstanceCreation"):
-        setattr(template, f"{event}Date", provenance.created.strftime("%Y%m%d"))
-        setattr(template, f"{event}Time", provenance.created.strftime("%H%M%S.%f"))
+    set_creation(template, provenance)
+    if is_lossy(source):
+        template.LossyImageCompression = "01"  # once lossy, always lossy
     return template
+
+
+def set_creation(target: Dataset, provenance: Provenance) -> None:
+    """Date what is new about an object by the run's clock."""
+    for event in ("Series", "Content", "InstanceCreation"):
+        setattr(target, f"{event}Date", provenance.created.strftime("%Y%m%d"))
+        setattr(target, f"{event}Time", provenance.created.strftime("%H%M%S.%f"))
+
+
+def is_lossy(source: SourceSeries) -> bool:
+    """Whether any slice was compressed with loss at any time: by its flag, or by its transfer syntax."""
+    return any(
+        text(header, "LossyImageCompression") == "01" or text(header.file_meta, "TransferSyntaxUID") in _LOSSY
+        for header in source.headers
+    )
 
 
 def _slice(source: SourceSeries, result: Volume, index: int, template: Dataset) -> Dataset:
@@ -149,7 +164,6 @@ def _slice(source: SourceSeries, result: Volume, index: int, template: Dataset) 
     position = _source_index(grid, geometry, index)
     carry_image_level(source.headers[_nearest(position, grid.shape[0])], dataset)
     fill_required(dataset)
-    _mark_lossy(source, dataset)
     thickness = source.slice_thickness * geometry.spacing[0] / grid.spacing[0]
     set_plane(dataset, geometry, index, thickness)
     set_pixels(dataset, result.hu[index])
@@ -184,12 +198,6 @@ def _reference(header: Dataset) -> Dataset:
         CodedConcept.from_code(codes.DCM.SourceImageForImageProcessingOperation)
     ]
     return item
-
-
-def _mark_lossy(source: SourceSeries, dataset: Dataset) -> None:
-    """Once lossy, always lossy: a source in a lossy transfer syntax marks what is derived from it."""
-    if any(text(header.file_meta, "TransferSyntaxUID") in _LOSSY for header in source.headers):
-        dataset.LossyImageCompression = "01"
 
 
 def _instance_numbers(source: SourceSeries, count: int) -> list[int]:

@@ -10,9 +10,13 @@ _LO_CHARACTERS = 64
 _LARGEST_IS = 2**31 - 1
 
 
-def series_description(header: Dataset, provenance: Provenance) -> str:
-    """The source's description with ` [SR 4x RESEARCH]` after it, shortened to the 64 characters of an LO."""
-    mark = f"[SR {max(provenance.scale):.3g}x RESEARCH]"
+def series_description(header: Dataset, provenance: Provenance, kind: str = "") -> str:
+    """The source's description with ` [SR 4x RESEARCH]` after it, shortened to the 64 characters of an LO.
+
+    Args:
+        kind: goes before RESEARCH where the series holds something else than the result, such as `STDDEV `.
+    """
+    mark = f"[SR {max(provenance.scale):.3g}x {kind}RESEARCH]"
     original = " ".join(text(header, "SeriesDescription").replace("\\", " ").split())
     return f"{original[: _LO_CHARACTERS - len(mark) - 1].rstrip()} {mark}".lstrip()
 

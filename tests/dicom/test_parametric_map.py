@@ -1,0 +1,121 @@
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import highdicom as hd
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from tests.dicom.results import make_provenance, make_result
+from tests.dicom.series import OBLIQUE, Spec, edited, make_series
+from tests.dicom.validation import errors_of, needs_validator
+
+from nullsplat.core.errors import GeometryError
+from nullsplat.core.volume import Volume
+from nullsplat.dicom.parametric_map import write_uncertainty
+from nullsplat.dicom.reading import SourceSeries, read_datasets
+from nullsplat.dicom.uids import derive_uid
+
+SMALL = Spec(shape=(4, 6, 8))
+
+
+def deviation_of(source: SourceSeries) -> Volume:
+    result = make_result(source)
+    return Volume(np.abs(result.hu), result.geometry)
+
+
+def write(source: SourceSeries, folder: Path, **changes: object) -> Path:
+    return write_uncertainty(
+        source, deviation_of(source), make_provenance(source, samples=4, **changes), folder
+    )
+
+
+@pytest.fixture
+def source() -> SourceSeries:
+    return read_datasets(make_series(SMALL))
+
+
+@pytest.mark.parametrize(
+    "spec", [SMALL, replace(SMALL, orientation=OBLIQUE, descending=True)], ids=["axial", "oblique"]
+)
+def test_values_and_places_survive_the_round_trip(tmp_path: Path, spec: Spec) -> None:
+    source = read_datasets(make_series(spec))
+    expected = deviation_of(source)
+    volume = hd.imread(write(source, tmp_path)).get_volume()
+    indices = volume.map_reference_to_indices(
+        np.array([expected.geometry.position((5, 2, 3))]), round_output=True
+    )
+    assert volume.array[tuple(indices[0])] == expected.hu[5, 2, 3]  # float32, stored as it is
+    assert volume.shape == expected.hu.shape
+    assert sorted(volume.spacing) == pytest.approx(sorted(expected.geometry.spacing))
+
+
+def test_the_map_says_what_it_measures(tmp_path: Path, source: SourceSeries) -> None:
+    dataset = dcmread(write(source, tmp_path))
+    (mapping,) = dataset.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence
+    assert mapping.MeasurementUnitsCodeSequence[0].CodeValue == "[hnsf'U]"
+    quantity = mapping.QuantityDefinitionSequence[0].ConceptCodeSequence[0]
+    assert (quantity.CodeValue, quantity.CodingSchemeDesignator) == ("386136009", "SCT")
+    assert (mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept) == (1, 0)
+    assert dataset.ContentQualification == "RESEARCH"
+    assert dataset.SeriesDescription == "Lunge 2,5 mm [SR 4x STDDEV RESEARCH]"
+    assert dataset.SeriesNumber == 2004
+
+
+def test_the_map_lies_beside_source_and_result(tmp_path: Path, source: SourceSeries) -> None:
+    dataset, original = dcmread(write(source, tmp_path)), make_series(SMALL)[0]
+    for keyword in (
+        "PatientID",
+        "PatientName",
+        "StudyInstanceUID",
+        "FrameOfReferenceUID",
+        "StudyDescription",
+    ):
+        assert dataset[keyword].value == original[keyword].value
+    provenance = make_provenance(source)
+    assert dataset.SeriesInstanceUID not in (original.SeriesInstanceUID, derive_uid(provenance, "series"))
+    assert [item.Manufacturer for item in dataset.ContributingEquipmentSequence] == ["ACME", "NullSplat"]
+    referenced = dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+    assert {item.ReferencedSOPInstanceUID for item in referenced} == {
+        h.SOPInstanceUID for h in source.headers
+    }
+    assert dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness == 0.625
+
+
+@needs_validator
+def test_the_validator_finds_no_errors(tmp_path: Path, source: SourceSeries) -> None:
+    assert errors_of(write(source, tmp_path)) == []
+
+
+@needs_validator
+def test_a_bare_source_is_enough(tmp_path: Path) -> None:
+    def strip(dataset: Dataset) -> None:
+        for keyword in (
+            "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
+            "AccessionNumber", "ReferringPhysicianName", "Manufacturer", "ManufacturerModelName", "SeriesNumber",
+            "SliceThickness", "SpecificCharacterSet", "BodyPartExamined", "PatientPosition",
+        ):  # fmt: skip
+            delattr(dataset, keyword)
+        dataset.StudyDescription = "Chest"
+
+    assert errors_of(write(read_datasets(edited(strip, spec=SMALL)), tmp_path)) == []
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path, source: SourceSeries) -> None:
+    digests = {
+        hashlib.sha256(write(source, tmp_path / name).read_bytes()).digest() for name in ("once", "again")
+    }
+    assert len(digests) == 1
+
+
+def test_another_attempt_gets_other_identifiers(tmp_path: Path, source: SourceSeries) -> None:
+    ours, theirs = (dcmread(write(source, tmp_path / str(attempt), attempt=attempt)) for attempt in (1, 2))
+    assert ours.SOPInstanceUID != theirs.SOPInstanceUID
+    assert ours.SeriesInstanceUID != theirs.SeriesInstanceUID
+
+
+def test_a_map_that_lies_elsewhere_is_refused(tmp_path: Path, source: SourceSeries) -> None:
+    grid = replace(source.volume.geometry, origin=(0.0, 0.0, 0.0))
+    with pytest.raises(GeometryError, match="centre of the source"):
+        write_uncertainty(source, Volume(source.volume.hu, grid), make_provenance(source), tmp_path)
