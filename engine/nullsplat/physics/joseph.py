@@ -20,7 +20,7 @@ def _crossing(angle, sizes, spacings):
     ny, nx = sizes
     dy, dx, du, columns = spacings
     c, s = math.cos(angle), math.sin(angle)
-    along_y = abs(c) * dy >= abs(s) * dx
+    along_y = abs(c) * dx >= abs(s) * dy
     # On the ray: x cos + y sin = u, hence x = (u - y sin) / cos, or y = (u - x cos) / sin.
     if along_y:
         lead, cross, step, width, steps, n = c, s, dy, dx, ny, nx
