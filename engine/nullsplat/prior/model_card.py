@@ -145,6 +145,7 @@ in the manifest, weights as they were. Validation: averaged weights, the same cr
 def _samples() -> str:
     return f"""## Samples
 
-Drawn from pure noise, without any measurement; all that were drawn are shown.
+Drawn from pure noise, without any measurement; all that were drawn are shown. With a low noise power above 1 the
+network trained little at the high noise levels that they start from: NullSplat enters at low ones, with a first guess.
 
 ![Unconditional samples]({SAMPLES_FIGURE})"""
