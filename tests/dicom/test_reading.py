@@ -128,6 +128,15 @@ def test_near_lossless_compression_stays_near() -> None:
     assert np.abs(read_datasets(datasets).volume.hu - Spec().hu).max() <= 2
 
 
+@pytest.mark.parametrize("signed", [False, True])
+def test_bits_that_do_not_belong_to_the_value_are_ignored(signed: bool) -> None:
+    spec = Spec(signed=signed, intercept=0.0 if signed else -1024.0)
+    datasets = make_series(spec)
+    for dataset, stored in zip(datasets, spec.stored, strict=True):
+        dataset.PixelData = (stored.view("<u2") & 0x0FFF | 0x5000).tobytes()  # an overlay in bits 12 and 14
+    np.testing.assert_array_equal(read_datasets(datasets).volume.hu, np.maximum(spec.hu, -1024))
+
+
 def with_corner(value: int, spec: Spec, **attributes: object) -> list[Dataset]:
     """A series in which the first pixel of each slice holds `value`."""
     datasets = make_series(spec)

@@ -8,6 +8,7 @@ from pydicom.uid import (
     MPEG2MPML,
     EnhancedCTImageStorage,
     JPEG2000Lossless,
+    MediaStorageDirectoryStorage,
     MRImageStorage,
     PositronEmissionTomographyImageStorage,
     RLELossless,
@@ -125,6 +126,7 @@ REFUSED: dict[str, tuple[Refusal, Callable[[], list[Dataset]]]] = {
     "nan slope": (Refusal.NOT_FINITE, lambda: edited(put(RescaleSlope=float("nan")), ONE)),
     "nan position": (Refusal.INCOMPLETE_HEADER, lambda: edited(put(ImagePositionPatient=[float("nan"), 0, 0]), ONE)),
     "no spacing": (Refusal.INCOMPLETE_HEADER, lambda: edited(put(PixelSpacing=[0, 0]))),
+    "pixels in the upper bits": (Refusal.INCOMPLETE_HEADER, lambda: edited(put(HighBit=15))),
     "skewed axes": (Refusal.INCOMPLETE_HEADER, lambda: edited(put(ImageOrientationPatient=[1, 0, 0, 0.1, 1, 0]))),
     "malformed identifier": (Refusal.INCOMPLETE_HEADER, lambda: edited(put(SOPInstanceUID="Doe^Jane"))),
 } | {
@@ -216,6 +218,21 @@ def test_slices_without_pixels_are_unreadable() -> None:
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="it is empty"):
+        read_folder(tmp_path)
+
+
+def test_a_directory_under_another_name_is_no_slice(tmp_path: Path) -> None:
+    directory = make_series()[0]
+    directory.SOPClassUID = MediaStorageDirectoryStorage
+    write(directory, save(make_series(), tmp_path) / "INDEX")
+    assert read_folder(tmp_path).volume.hu.shape == (12, 32, 40)
+
+
+def test_a_folder_with_a_directory_alone_is_refused(tmp_path: Path) -> None:
+    directory = make_series()[0]
+    directory.SOPClassUID = MediaStorageDirectoryStorage
+    write(directory, tmp_path / "INDEX")
+    with pytest.raises(UnreadableFile, match="no image"):
         read_folder(tmp_path)
 
 

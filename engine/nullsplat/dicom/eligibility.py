@@ -122,6 +122,14 @@ def _check_values(header: Dataset) -> None:
             Refusal.NOT_HOUNSFIELD,
             "images in Hounsfield units are needed, got colour images; choose another series",
         )
+    stored, high = number(header, "BitsStored"), number(header, "HighBit")
+    if (
+        stored is not None and high is not None and high != stored - 1
+    ):  # PS3.5 8.1.1; decoders disagree on the rest
+        refuse(
+            Refusal.INCOMPLETE_HEADER,
+            f"High Bit must be Bits Stored - 1, got {high:g} and {stored:g}; export the series again",
+        )
     rescale_type = text(header, "RescaleType").upper()
     if rescale_type not in ("", "HU", "US"):  # US, "unspecified", is what older scanners write
         refuse(
