@@ -14,7 +14,7 @@ import orthanc
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from nullsplat_node import access, rest
+from nullsplat_node import access, pages, rest
 from nullsplat_node.archive import Archive
 from nullsplat_node.parts import Log
 from nullsplat_node.service import Service
@@ -54,10 +54,14 @@ def on_series(output, uri, **request):
     rest.send(output, rest.series_answer(SERVICE, request))
 
 
+def on_page(output, uri, **request):
+    """Answer the routes of the status page."""
+    pages.send_page(output, request["groups"][0])
+
+
 orthanc.RegisterOnChangeCallback(on_change)
 orthanc.RegisterIncomingHttpRequestFilter(on_http_request)
 orthanc.RegisterRestCallback(rest.STATUS_ROUTE, on_status)
 orthanc.RegisterRestCallback(rest.SERIES_ROUTE, on_series)
-orthanc.ExtendOrthancExplorer(
-    (pathlib.Path(__file__).resolve().parent / "nullsplat_node" / "explorer.js").read_text(encoding="utf-8")
-)
+orthanc.RegisterRestCallback(pages.PAGE_ROUTE, on_page)
+orthanc.ExtendOrthancExplorer(pages.explorer_extension())

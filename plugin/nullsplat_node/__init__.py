@@ -7,7 +7,7 @@ Layers, each importing only those before it:
     transitions, reconciler, requests, view       what follows from what; all pure
     engine_client, archive, store                 the engine, Orthanc, and the series metadata
     engine_link, parts, intake, steps, worker     what happens when
-    service, rest, access                         what people and programs ask
+    service, rest, pages, access                  what people and programs ask
 Nothing here but `archive` knows the `orthanc` module, and that is handed to it.
 """
 

@@ -44,6 +44,7 @@ class SeriesHere:
     instances: Tuple[str, ...]
     changed_at: float
     stored_state: str
+    modality: str = ""
 
     @property
     def digest(self) -> str:
@@ -80,9 +81,15 @@ class Archive:
         Raises:
             NotInArchive: it is not here.
         """
-        instances = tuple(sorted(self._get(f"/series/{series}")["Instances"]))
+        shown = self._get(f"/series/{series}")
         metadata = self._get(f"/series/{series}/metadata?expand")
-        return SeriesHere(series, instances, _epoch(metadata["LastUpdate"]), metadata.get(METADATA, ""))
+        return SeriesHere(
+            series,
+            tuple(sorted(shown["Instances"])),
+            _epoch(metadata["LastUpdate"]),
+            metadata.get(METADATA, ""),
+            shown["MainDicomTags"].get("Modality", "").strip(),
+        )
 
     def remember(self, series: str, stored_state: str) -> None:
         """Write the state into the series metadata.

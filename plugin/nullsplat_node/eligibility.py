@@ -41,12 +41,15 @@ class Criteria:
 
     Attributes:
         automatic: take eligible series without being asked.
+        max_age_days: leave series alone whose last image came longer ago; so that a plugin which is new on an
+            old archive does not begin with its past.
         min_slices: fewest slices of a stack.
         scale: factors along z, y, x; None chooses z for `target_spacing`.
         target_spacing: slice spacing to reach when the scale is chosen, mm.
     """
 
     automatic: bool = True
+    max_age_days: float = 30.0
     min_slices: int = 10
     scale: Optional[Tuple[float, float, float]] = None
     target_spacing: float = 1.25
@@ -75,11 +78,34 @@ class Taken:
     decision: str
 
 
+def glance(modality: str, age_days: float, criteria: Criteria, forced: bool = False) -> None:
+    """Refuse what can be refused without reading a single image, which most series of an archive can.
+
+    Args:
+        age_days: days since the last image came.
+        forced: as for `examine`.
+    Raises:
+        Refused: it is not taken; says why.
+    """
+    if modality != "CT":
+        raise Refused("not-ct", f"Modality must be CT, got {modality[:16] or 'none'}")
+    if forced:
+        return
+    if not criteria.automatic:
+        raise Refused("not-automatic", "the setting Automatic is false: press Run to have this series done")
+    if age_days > criteria.max_age_days:
+        raise Refused(
+            "too-old",
+            f"the last image came {age_days:.0f} days ago and MaxAgeDays is {criteria.max_age_days:g}; "
+            "press Run to have it done all the same",
+        )
+
+
 def examine(candidate: Candidate, criteria: Criteria, forced: bool = False) -> Taken:
     """Return how the series is to be done.
 
     Args:
-        forced: a person asked for it; overrules policy (dose, automatic), never what makes it unusable.
+        forced: a person asked for it; overrules policy (dose, age, automatic), never what makes it unusable.
     Raises:
         Refused: it is not taken; says why.
     """
@@ -196,8 +222,6 @@ def _permission(candidate: Candidate, criteria: Criteria, forced: bool) -> str:
         return (
             f"a person asked for it ({'low dose' if finding.low else 'not low dose'} because {finding.why})"
         )
-    if not criteria.automatic:
-        raise Refused("not-automatic", "the setting Automatic is false: press Run to have this series done")
     if not finding.low:
         raise Refused(
             "not-low-dose", f"not low dose because {finding.why}; press Run to have it done all the same"

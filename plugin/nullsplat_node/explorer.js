@@ -40,7 +40,32 @@
   function line(text) { return $('<div>').css('white-space', 'normal').text(text); }
 
   function link(series, text) {
-    return $('<div>').append($('<a>').attr('href', '#series?uuid=' + encodeURIComponent(series)).text(text));
+    var made = $('<a>').attr('href', '#series?uuid=' + encodeURIComponent(series)).attr('data-ajax', 'false').text(text);
+    made.click(function (event) {
+      // jQuery Mobile does not go from a page to itself, so the browser has to load it anew.
+      event.preventDefault();
+      event.stopPropagation();
+      window.location.hash = 'series?uuid=' + encodeURIComponent(series);
+      window.location.reload();
+    });
+    return $('<div>').append(made);
+  }
+
+  function drawResult(row, derived) {
+    if (!derived || !derived.series) { return; }
+    row.append(link(derived.series, 'Super-resolved series (' + derived.instances + ' slices)'));
+    var consistency = derived.report && derived.report.lr_consistency_rmse_hu;
+    if (typeof consistency === 'number') {
+      row.append(line('Brought back to the original resolution it differs from the original by ' +
+        consistency.toFixed(1) + ' HU (RMSE)'));
+    }
+  }
+
+  function drawRoutes(row, shown) {
+    if (shown.state !== 'done') { return; }  // before that, the message tells about them
+    $.each(shown.routes || [], function (_, route) {
+      row.append(line((route.state === 'delivered' ? 'Sent to ' : 'Not sent to ') + route.destination));
+    });
   }
 
   function button(series, action) {
@@ -60,9 +85,8 @@
     var progress = progressText(shown);
     if (progress) { row.append(line(progress)); }
     if (shown.message) { row.append(line(shown.message)); }
-    if (shown.derived && shown.derived.series) {
-      row.append(link(shown.derived.series, 'Super-resolved series (' + shown.derived.instances + ' slices)'));
-    }
+    drawResult(row, shown.derived);
+    drawRoutes(row, shown);
     if (shown.source) { row.append(link(shown.source, 'Series that it was made from')); }
     $.each(shown.actions || [], function (_, action) { row.append(button(series, action)); });
   }
@@ -115,6 +139,11 @@
     ensureRow();
     $('#nullsplat-row').empty().append(line('NullSplat: asking…'));
     ask('GET', shownSeries, null);
+  });
+
+  $('#lookup').live('pagebeforecreate', function () {
+    $('<a>').attr('href', '../nullsplat/page.html').attr('data-role', 'button').attr('data-ajax', 'false')
+      .text('NullSplat status').insertAfter($('#lookup-form'));
   });
 
   $('#series').live('pagehide', function () {

@@ -8,12 +8,14 @@ from typing import Dict, List, Optional
 from . import transitions
 from .archive import SeriesHere
 from .contract import fingerprint, job_key, parameters
-from .eligibility import Candidate, Taken, examine
+from .eligibility import Candidate, Taken, examine, glance
 from .parts import Parts
 from .refusal import Refused
 from .state import SeriesState
 from .tags import Tags, text
 from .transitions import Job
+
+DAY = 86400.0
 
 
 class Intake:
@@ -48,10 +50,12 @@ class Intake:
         return transitions.taken(state, self._job(here, state, forced=True), self._clock())
 
     def _job(self, here: SeriesHere, state: Optional[SeriesState], forced: bool) -> Job:
+        criteria = self._settings.criteria
+        glance(here.modality, (self._clock() - here.changed_at) / DAY, criteria, forced)
         tags = self._archive.tags(here)
         series_uid = text(tags[0], "SeriesInstanceUID")
         candidate = Candidate(tags, self._archive.called_aet(here), series_uid in self._store.derived_uids())
-        taken = examine(candidate, self._settings.criteria, forced)
+        taken = examine(candidate, criteria, forced)
         request = self._request(tags, taken, state)
         return Job(request, job_key(request), here.digest, taken.decision, forced)
 

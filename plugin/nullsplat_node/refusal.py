@@ -26,10 +26,11 @@ TITLES = {
     "already-fine": "already as fine as the target",
     "not-low-dose": "not a low-dose series",
     "not-automatic": "automatic processing is switched off",
+    "too-old": "arrived long ago",
 }
 """Every code that a refusal can carry."""
 
-FORCIBLE = frozenset({"not-low-dose", "not-automatic"})
+FORCIBLE = frozenset({"not-low-dose", "not-automatic", "too-old"})
 """Refusals of policy, which a person may overrule; the others say that the images cannot be used."""
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from . import __version__, transitions
 from .archive import Archive, SeriesHere
@@ -14,7 +14,7 @@ from .intake import Intake
 from .parts import Log, Parts
 from .refusal import Refused
 from .settings import Settings
-from .state import PHASES, SeriesState
+from .state import INELIGIBLE, PHASES, RESULT, SeriesState
 from .steps import Steps
 from .store import StateStore
 from .view import brief, full, iso, settings_shown
@@ -22,7 +22,7 @@ from .wishes import CANCEL, why_not
 from .worker import Worker
 
 LONGEST_LIST = 200
-"""Series in the status, the latest first."""
+"""Series in the status, those first that we work or worked on, the latest first."""
 JOIN_SECONDS = 2.0
 """Orthanc cuts threads off when it stops, so there is no point in waiting longer."""
 
@@ -78,7 +78,7 @@ class Service:
     def status(self) -> Dict[str, Any]:
         """Return the state of the node."""
         states = self._store.all()
-        latest = sorted(states.items(), key=lambda item: item[1].since, reverse=True)[:LONGEST_LIST]
+        shown = sorted(states.items(), key=lambda item: _interest(item[1]), reverse=True)[:LONGEST_LIST]
         last_round = self._worker.last_round
         return {
             "version": __version__,
@@ -93,7 +93,7 @@ class Service:
                 phase: sum(1 for state in states.values() if state.phase == phase) for phase in PHASES
             },
             "series": [
-                {"series": series, **brief(state, self._steps.contact(series))} for series, state in latest
+                {"series": series, **brief(state, self._steps.contact(series))} for series, state in shown
             ],
             "settings": settings_shown(self._settings),
         }
@@ -145,3 +145,7 @@ class Service:
             raise NotPossible(
                 refusal.code, f"this series cannot be processed: {refusal.message}"
             ) from refusal
+
+
+def _interest(state: SeriesState) -> Tuple[bool, float]:
+    return state.phase not in (INELIGIBLE, RESULT), state.since

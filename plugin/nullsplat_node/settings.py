@@ -196,6 +196,7 @@ _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "Seed": (0, _whole(0, 2**31 - 1)),
     "Samples": (1, _whole(1, 64)),
     "Priority": ("normal", _choice(PRIORITIES)),
+    "MaxAgeDays": (30, _real(0, 100_000)),
     "MinSlices": (10, _whole(2, 10000)),
     "LowDose": ({}, _low_dose),
     "Destinations": ([], _destinations),
@@ -243,7 +244,12 @@ def _engine(found: Mapping[str, Any]) -> Engine:
 
 def _criteria(found: Mapping[str, Any]) -> Criteria:
     return Criteria(
-        found["Automatic"], found["MinSlices"], found["Scale"], found["TargetSliceSpacing"], found["LowDose"]
+        automatic=found["Automatic"],
+        max_age_days=found["MaxAgeDays"],
+        min_slices=found["MinSlices"],
+        scale=found["Scale"],
+        target_spacing=found["TargetSliceSpacing"],
+        low_dose=found["LowDose"],
     )
 
 

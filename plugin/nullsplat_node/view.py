@@ -85,6 +85,7 @@ def settings_shown(settings: Settings) -> Dict[str, Any]:
         "seed": settings.engine.seed,
         "samples": settings.engine.samples,
         "automatic": criteria.automatic,
+        "max_age_days": criteria.max_age_days,
         "min_slices": criteria.min_slices,
         "low_dose": {
             "max_ctdivol_mgy": rules.max_ctdivol,

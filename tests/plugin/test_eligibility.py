@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from plugin_support.series import Change, ct_series, simplified_tags
 from pydicom.dataset import Dataset
 
-from nullsplat_node.eligibility import Candidate, Criteria, examine
+from nullsplat_node.eligibility import Candidate, Criteria, examine, glance
 from nullsplat_node.refusal import FORCIBLE, TITLES, Refused
 
 CRITERIA = Criteria(min_slices=3)
@@ -135,11 +135,25 @@ def test_normal_dose_is_refused_but_a_person_may_overrule_that() -> None:
 
 
 def test_nothing_is_taken_by_itself_when_automatic_is_off() -> None:
-    criteria = Criteria(automatic=False, min_slices=3)
+    criteria = Criteria(automatic=False)
     with pytest.raises(Refused) as refusal:
-        examine(candidate(), criteria)
+        glance("CT", 0.0, criteria)
     assert refusal.value.code == "not-automatic"
-    assert examine(candidate(), criteria, forced=True).decision.startswith("a person asked for it (low dose")
+    glance("CT", 0.0, criteria, forced=True)
+
+
+def test_an_old_archive_is_left_alone_unless_a_person_asks() -> None:
+    glance("CT", 29.9, CRITERIA)
+    with pytest.raises(Refused, match="came 400 days ago and MaxAgeDays is 30") as refusal:
+        glance("CT", 400.0, CRITERIA)
+    assert refusal.value.forcible
+    glance("CT", 400.0, CRITERIA, forced=True)
+
+
+def test_another_modality_is_refused_before_an_image_is_read_even_if_a_person_asks() -> None:
+    with pytest.raises(Refused, match="Modality must be CT, got MR") as refusal:
+        glance("MR", 0.0, CRITERIA, forced=True)
+    assert refusal.value.code == "not-ct"
 
 
 def test_a_known_result_is_ours_whatever_its_tags_say() -> None:

@@ -66,24 +66,25 @@ def test_a_result_is_never_taken_even_when_a_pacs_sends_it_back_or_it_was_delete
     assert node.engine.jobs_of(uid) == []
 
 
-@pytest.mark.parametrize(
-    ("slices", "spoil", "code", "words"),
-    [
-        (6, normal_dose, "not-low-dose", "CTDIvol 9.5 mGy > 3 mGy"),
-        (9, gap, "missing-slice", "between slice 6 and 7 the gap is 10 mm"),
-        (2, localizer, "localizer", "LOCALIZER"),
-        (1, None, "too-few-slices", "at least 3 slices"),
-        (6, not_a_number, "unreadable", "GantryDetectorTilt must be 1 finite number, got 'NaN'"),
-    ],
-)
-def test_a_refused_series_shows_why_and_is_left_unharmed(
-    node: Node, slices: int, spoil: Spoil | None, code: str, words: str
-) -> None:
-    series = node.send(ct_series(slices, change=spoil))
-    shown = node.wait_for(series, "ineligible")
-    assert shown["code"] == code
-    assert words in shown["message"]
-    assert len(node.call("GET", f"/series/{series}")[1]["Instances"]) == slices
+REFUSED: list[tuple[int, Spoil | None, str, str]] = [
+    (6, normal_dose, "not-low-dose", "CTDIvol 9.5 mGy > 3 mGy"),
+    (9, gap, "missing-slice", "between slice 6 and 7 the gap is 10 mm"),
+    (2, localizer, "localizer", "LOCALIZER"),
+    (1, None, "too-few-slices", "at least 3 slices"),
+    (6, not_a_number, "unreadable", "GantryDetectorTilt must be 1 finite number, got 'NaN'"),
+]
+
+
+def test_refused_series_show_why_and_are_left_unharmed(node: Node) -> None:
+    sent = [
+        (node.send(ct_series(slices, change=spoil)), slices, code, words)
+        for slices, spoil, code, words in REFUSED
+    ]
+    for series, slices, code, words in sent:
+        shown = node.wait_for(series, "ineligible")
+        assert shown["code"] == code
+        assert words in shown["message"]
+        assert len(node.call("GET", f"/series/{series}")[1]["Instances"]) == slices
 
 
 def test_a_person_may_overrule_the_dose_but_not_the_geometry(node: Node) -> None:
@@ -213,6 +214,13 @@ def test_questions_that_make_no_sense_get_their_reason(node: Node) -> None:
 
 def test_orthanc_explorer_is_extended(node: Node) -> None:
     assert "nullsplat-row" in node.raw("/plugins/explorer.js").decode()
+
+
+def test_the_status_page_loads_nothing_from_elsewhere(node: Node) -> None:
+    page, script = node.raw("/nullsplat/page.html").decode(), node.raw("/nullsplat/page.js").decode()
+    assert '<script src="page.js">' in page
+    assert "http://" not in page + script
+    assert "https://" not in page + script
 
 
 def test_a_deleted_series_is_forgotten_and_its_job_cancelled(node: Node) -> None:

@@ -54,12 +54,16 @@ def test_only_the_script_knows_the_orthanc_module() -> None:
     assert knowing == ["nullsplat_plugin.py"]
 
 
-@pytest.mark.parametrize("path", [*FILES, *sorted(PLUGIN.rglob("*.js"))], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [*FILES, *sorted(PLUGIN.rglob("*.js")), *sorted(PLUGIN.rglob("*.html"))],
+    ids=lambda path: path.name,
+)
 def test_every_file_names_its_licence(path: Path) -> None:
     assert "SPDX-License-Identifier: AGPL-3.0-or-later" in path.read_text(encoding="utf-8").split("\n", 1)[0]
 
 
-def test_the_page_sets_text_and_never_html() -> None:
-    script = (PLUGIN / "nullsplat_node" / "explorer.js").read_text(encoding="utf-8")
+def test_the_pages_set_text_and_never_html() -> None:
+    script = "".join(path.read_text(encoding="utf-8") for path in PLUGIN.rglob("*.js"))
     for dangerous in (".html(", "innerHTML", "document.write", "eval(", "insertAdjacentHTML"):
         assert dangerous not in script

@@ -181,7 +181,7 @@ class OrthancNode:
                 time.sleep(0.1)
         except ChildFailed as failure:
             self.stop()
-            raise ChildFailed(f"{failure}{_plugin_reason(self.log)}") from failure
+            raise ChildFailed(_plugin_reason(self.log) or str(failure)) from failure
 
     def _answers(self) -> bool:
         token = b64encode(f"{ADMIN}:{self.settings.admin_password}".encode()).decode("ascii")
@@ -236,9 +236,10 @@ def _check_port_free(purpose: str, port: int) -> None:
 
 
 def _plugin_reason(log: Path) -> str:
-    """The reason that the plugin gave in the log for not starting, if it did."""
+    """What the plugin said in the log about why it does not start, empty when it said nothing."""
     lines = log.read_text(errors="replace").splitlines()
     for number in range(len(lines) - 2, -1, -1):
         if "Error during the installation of the Python script" in lines[number]:
-            return f"; the plugin says: {' '.join(line.strip() for line in lines[number + 1 : number + 3])}"
+            reason = " ".join(line.strip() for line in lines[number + 1 : number + 3])
+            return f"Orthanc must start, but the plugin says: {reason} (log: {log})"
     return ""

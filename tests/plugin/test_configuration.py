@@ -1,0 +1,97 @@
+"""The shipped configuration: read by us as Orthanc reads it, and by Orthanc itself."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nullsplat.core.errors import ConfigurationError
+from nullsplat.demo import node_files
+from nullsplat.demo.node_files import configuration_folder, overlay, plugin_folder, read_configuration
+from nullsplat.demo.orthanc import installed_orthanc
+from nullsplat.demo.processes import free_port
+
+values = st.recursive(
+    st.none() | st.booleans() | st.text(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=8
+)
+
+
+@given(st.dictionaries(st.text(), values))
+def test_comments_go_and_everything_else_stays(
+    tmp_path_factory: pytest.TempPathFactory, content: dict[str, object]
+) -> None:
+    folder = tmp_path_factory.mktemp("configuration")
+    text = json.dumps(content, indent=1, ensure_ascii=False).replace(
+        "\n", ' // a "comment" /* \n/* another, // \n */'
+    )
+    (folder / "a.json").write_text(text, encoding="utf-8")
+    assert read_configuration(folder) == content
+
+
+def test_a_section_may_stand_in_one_file_only(tmp_path: Path) -> None:
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text('{"Name": "x"}')
+    with pytest.raises(ConfigurationError, match="Name must appear in one file only"):
+        read_configuration(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '"x"'])
+def test_a_file_that_is_no_object_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "broken.json").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"broken\.json must"):
+        read_configuration(tmp_path)
+
+
+def test_an_overlay_merges_sections_and_replaces_values() -> None:
+    below = {"A": {"x": 1, "y": [1, 2]}, "B": 1}
+    assert overlay(below, {"A": {"y": [3]}, "C": 2}) == {"A": {"x": 1, "y": [3]}, "B": 1, "C": 2}
+    assert below == {"A": {"x": 1, "y": [1, 2]}, "B": 1}
+
+
+def test_an_installed_package_finds_the_files_inside_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site-packages" / "nullsplat"
+    (package / "_node" / "plugin").mkdir(parents=True)
+    monkeypatch.setattr(node_files, "_PACKAGE", package)
+    assert plugin_folder() == package / "_node" / "plugin"
+    with pytest.raises(ConfigurationError, match="'orthanc-config' is needed"):
+        configuration_folder()
+
+
+@pytest.mark.orthanc
+def test_orthanc_reads_the_shipped_folder_as_it_is(tmp_path: Path) -> None:
+    """Only the ports differ, since the usual ones may be in use."""
+    for path in configuration_folder().glob("*.json"):
+        text = path.read_text().replace('"HttpPort" : 8042', f'"HttpPort" : {free_port()}')
+        (tmp_path / path.name).write_text(text.replace('"DicomPort" : 4242', f'"DicomPort" : {free_port()}'))
+    environment = {
+        **os.environ,
+        "NULLSPLAT_STORAGE": str(tmp_path / "archive"),
+        "NULLSPLAT_PLUGIN": str(plugin_folder()),
+        "NULLSPLAT_ADMIN_PASSWORD": "for-people",
+        "NULLSPLAT_ENGINE_PASSWORD": "for-the-engine",
+        "NULLSPLAT_SECRET": "sixteen-characters",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [installed_orthanc(), str(tmp_path)], env=environment, stdout=output, stderr=output
+        )
+    try:
+        deadline = time.monotonic() + 30
+        while "Orthanc has started" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()
+    assert not [line for line in log.read_text().splitlines() if line.startswith("E")]
+    assert "remote access is not allowed" in log.read_text()
