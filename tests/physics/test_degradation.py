@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.physics.axis import BOX, GAUSSIAN, PointSpread, axis_operator, degradation_matrix
-from nullsplat.physics.degradation import Separable, degradation_for, thick_slices
+from nullsplat.physics.degradation import Separable, degradation_for
 
 OPERATORS = {
     "isotropic": degradation_for((3, 4, 2), (4, 4, 4)),
@@ -108,7 +108,7 @@ def test_scale_is_the_one_that_the_rounded_shape_gives() -> None:
 
 def test_thick_slices_leave_the_plane_alone() -> None:
     x = torch.randn(8, 3, 3, dtype=torch.float64)
-    close(thick_slices((2, 3, 3), 4).forward(x), x.reshape(2, 4, 3, 3).mean(1))
+    close(degradation_for((2, 3, 3), (4, 1, 1), BOX).forward(x), x.reshape(2, 4, 3, 3).mean(1))
 
 
 def test_single_precision_stays_single() -> None:

@@ -2,14 +2,12 @@
 
 from functools import lru_cache
 
-import numpy as np
-import scipy.fft
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nullsplat.physics.cosine import cosine_transform, inverse_cosine_transform
 from nullsplat.physics.degradation import Separable
-from nullsplat.physics.mode_product import apply_along_axes
 
 SHELLS = 32
 
@@ -32,10 +30,15 @@ def consistent(
     Raises:
         GeometryError: `x` or `y` does not fit `op`.
     """
+    return x + correction(x, y, op, sigma)
+
+
+def correction(
+    x: Float[Tensor, "*hr"], y: Float[Tensor, "*lr"], op: Separable, sigma: float = 0.0
+) -> Float[Tensor, "*hr"]:
+    """What `consistent` adds to `x`: D^+ W (y - D x)."""
     difference = residual(x, y, op)
-    if sigma > 0:
-        difference = remove_noise(difference, sigma)
-    return x + op.pinv(difference)
+    return op.pinv(remove_noise(difference, sigma) if sigma > 0 else difference)
 
 
 def remove_noise(difference: Float[Tensor, "*lr"], sigma: float) -> Float[Tensor, "*lr"]:
@@ -48,19 +51,12 @@ def remove_noise(difference: Float[Tensor, "*lr"], sigma: float) -> Float[Tensor
         difference: residual on the low-resolution grid.
         sigma: standard deviation of the noise, same unit.
     """
-    bases = [cosine_basis(n).to(difference.device, difference.dtype) for n in difference.shape]
-    spectrum = apply_along_axes(difference, bases)
+    spectrum = cosine_transform(difference)
     shell = _shells(tuple(difference.shape)).to(difference.device)
     power = _smoothed_power(spectrum, shell)
     gain = (1 - sigma**2 / power.clamp_min(sigma**2)).to(difference.dtype)
     spectrum *= gain[shell]
-    return apply_along_axes(spectrum, [basis.T for basis in bases])
-
-
-@lru_cache(maxsize=16)
-def cosine_basis(n: int) -> Float[Tensor, "n n"]:
-    """Orthonormal discrete cosine transform (type II) as a matrix, double precision."""
-    return torch.from_numpy(scipy.fft.dct(np.eye(n), axis=0, norm="ortho"))
+    return inverse_cosine_transform(spectrum)
 
 
 @lru_cache(maxsize=2)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
-from nullsplat.physics.axis import BOX, GAUSSIAN, AxisOperator, PointSpread, axis_operator
+from nullsplat.physics.axis import GAUSSIAN, AxisOperator, PointSpread, axis_operator
 from nullsplat.physics.mode_product import apply_along_axes
 
 Gain = Callable[[Tensor], Tensor]
@@ -144,17 +144,6 @@ def degradation_for(
         raise GeometryError(f"every scale must be at least 1, got {tuple(scale)}")
     axes = zip(lr_shape, scale, spreads, strict=True)
     return Separable(*(axis_operator(n, round(n * s), spread) for n, s, spread in axes))
-
-
-def thick_slices(lr_shape: Sequence[int], scale: float | int, thickness_ratio: float = 1.0) -> Separable:
-    """The degradation of slices that are too thick: a box along z, in-plane resolution as it is.
-
-    Args:
-        lr_shape: (z, y, x) samples.
-        scale: factor along z.
-        thickness_ratio: slice thickness divided by the distance of slices.
-    """
-    return degradation_for(lr_shape, (scale, 1, 1), PointSpread(BOX.kind, thickness_ratio))
 
 
 def _transposed(

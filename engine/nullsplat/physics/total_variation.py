@@ -9,7 +9,7 @@ from torch import Tensor
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.progress import Progress, silent
 from nullsplat.physics import tv_kernel
-from nullsplat.physics.consistency import consistent
+from nullsplat.physics.consistency import consistent, correction
 from nullsplat.physics.degradation import Separable
 
 Weights3 = tuple[float, float, float]
@@ -60,10 +60,11 @@ def tv_reconstruct(
     Raises:
         GeometryError: `start` or `y` does not fit `op`.
     """
-    x = consistent(start, y, op, sigma)
+    x = consistent(start, y, op, sigma).contiguous()
     for k in range(settings.iterations):
         descend_total_variation(x, settings.step * settings.decay**k, settings.epsilon, settings.weights)
-        x = consistent(x, y, op, sigma).clamp_(*settings.bounds)
+        x += correction(x, y, op, sigma)
+        x.clamp_(*settings.bounds)
         progress((k + 1) / settings.iterations)
     return x
 
