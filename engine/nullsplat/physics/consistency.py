@@ -52,7 +52,7 @@ def remove_noise(difference: Float[Tensor, "*lr"], sigma: float) -> Float[Tensor
         sigma: standard deviation of the noise, same unit.
     """
     spectrum = cosine_transform(difference)
-    shell = _shells(tuple(difference.shape)).to(difference.device)
+    shell = _shells(tuple(difference.shape), difference.device)
     power = _smoothed_power(spectrum, shell)
     gain = (1 - sigma**2 / power.clamp_min(sigma**2)).to(difference.dtype)
     spectrum *= gain[shell]
@@ -60,11 +60,11 @@ def remove_noise(difference: Float[Tensor, "*lr"], sigma: float) -> Float[Tensor
 
 
 @lru_cache(maxsize=2)
-def _shells(shape: tuple[int, ...]) -> Int[Tensor, "*shape"]:
+def _shells(shape: tuple[int, ...], device: torch.device) -> Int[Tensor, "*shape"]:
     """Shell of each cosine component, by its frequency relative to the highest that the grid holds."""
-    squared = torch.zeros(())
+    squared = torch.zeros((), device=device)
     for n in shape:
-        squared = squared[..., None] + (torch.arange(n) / n) ** 2
+        squared = squared[..., None] + (torch.arange(n, device=device) / n) ** 2
     return (torch.sqrt(squared / len(shape)) * SHELLS).to(torch.int32)
 
 
