@@ -1,10 +1,14 @@
 """What a run of the pipeline hands to the writers, without a run."""
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import numpy as np
+from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from nullsplat.core.volume import Axes3, Volume
+from nullsplat.dicom.deriving import write_derived
 from nullsplat.dicom.provenance import Provenance
 from nullsplat.dicom.reading import SourceSeries
 
@@ -34,3 +38,9 @@ def make_result(source: SourceSeries, scale: Axes3 = (4.0, 1.0, 1.0)) -> Volume:
     z, y, x = (round(size * factor) for size, factor in zip(source.volume.geometry.shape, scale, strict=True))
     values = np.random.default_rng(3).normal(0, 400, (z, y, x)).clip(-1024, 3071)
     return Volume(values.astype(np.float32), source.volume.geometry.resampled((z, y, x)))
+
+
+def derive(source: SourceSeries, folder: Path, **changes: object) -> list[Dataset]:
+    """The instances of a series derived by noise, read back from disk."""
+    derived = write_derived(source, make_result(source), make_provenance(source, **changes), folder)
+    return [dcmread(path) for path in derived.paths]
