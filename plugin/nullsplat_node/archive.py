@@ -25,6 +25,10 @@ class NotInArchive(LookupError):
     """The series is not, or no longer, in the archive."""
 
 
+class ArchiveTrouble(RuntimeError):
+    """Orthanc could not do what was asked, most often because its disk is full; worth another try."""
+
+
 class StoreRefused(RuntimeError):
     """Orthanc would not even begin to send."""
 
@@ -135,9 +139,9 @@ class Archive:
         body = json.dumps({"Resources": [series], "Synchronous": False}).encode("utf-8")
         try:
             raw = self._call(self._orthanc.RestApiPost, f"/modalities/{destination}/store", body)
-        except (NotInArchive, self._orthanc.OrthancException) as error:
+        except (NotInArchive, ArchiveTrouble) as error:
             raise StoreRefused(
-                f"Orthanc would not send to {destination!r}: {error}; it must be one of DicomModalities"
+                f"Orthanc must know {destination!r} as one of DicomModalities, but would not send to it: {error}"
             ) from error
         return str(json.loads(raw)["ID"])
 
@@ -158,7 +162,7 @@ class Archive:
         except self._orthanc.OrthancException as error:
             if error.args and error.args[0] in (UNKNOWN_RESOURCE, INEXISTENT_ITEM):
                 raise NotInArchive(f"Orthanc does not know {path}") from error
-            raise
+            raise ArchiveTrouble(f"Orthanc failed at {path}: {error}") from error
 
 
 def _epoch(last_update: str) -> float:

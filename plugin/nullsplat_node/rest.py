@@ -12,7 +12,7 @@ import json
 from typing import Any, Dict, Mapping, Tuple
 from urllib.parse import urlsplit
 
-from .archive import NotInArchive
+from .archive import ArchiveTrouble, NotInArchive
 from .service import NotPossible, Service
 from .wishes import ACTIONS
 
@@ -39,6 +39,8 @@ def series_answer(service: Service, request: Mapping[str, Any]) -> Answer:
             return _wish(service, series, request)
     except NotInArchive:
         return _error(404, "no-such-series", f"there is no series {series} in this archive")
+    except ArchiveTrouble as trouble:
+        return _error(503, "archive", f"{trouble}; try again, and look at Orthanc's log and disk")
     return 405, {"allow": "GET,POST"}
 
 

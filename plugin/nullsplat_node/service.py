@@ -128,6 +128,7 @@ class Service:
             raise NotPossible(
                 "changed-meanwhile", "the state of the series changed at this moment; look again"
             )
+        self._steps.forget(series)
         self._worker.hint(series)
         return self.series(series)
 

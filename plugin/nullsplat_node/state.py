@@ -148,5 +148,7 @@ def _check(state: SeriesState) -> None:
         raise StateUnreadable("times must be numbers")
     if state.phase in IN_WORK and not (state.key and state.request and isinstance(state.attempt, int)):
         raise StateUnreadable(f"a series that is {state.phase} must have a job")
+    if state.phase == ROUTING and not (state.result and state.routes):
+        raise StateUnreadable("a series that is routing must have a result and routes")
     if any(route.phase not in ROUTE_PHASES for route in state.routes):
         raise StateUnreadable(f"route phases must be out of {sorted(ROUTE_PHASES)}")

@@ -49,22 +49,19 @@ class Steps:
 
     def perform(self, step: Step, here: SeriesHere, state: Optional[SeriesState]) -> float:
         """Do one step and return when to look again."""
-        if step is Step.EXAMINE:
-            after = self._intake.examined(here, state)
+        if step in (Step.EXAMINE, Step.RETRY):
+            after = self._intake.examined(here, state, retry=step is Step.RETRY)
             self._store.replace(here.series, state, after)
+            self.forget(here.series)
             return AT_ONCE
         if state is None:
             raise ValueError(f"the step {step.value!r} needs a series that was examined before")
-        if step is Step.RETRY:
-            after = self._intake.examined(here, state, retry=True)
-            self._store.replace(here.series, state, after)
-            return AT_ONCE
         if step is Step.ROUTE:
             return self._route(here.series, state)
         return self._ask_engine(step, here.series, state)
 
     def forget(self, series: str) -> None:
-        """Drop what is kept about a series that was deleted."""
+        """Drop what is kept about contact for a series: it was deleted, or its job is another one now."""
         self.contacts.pop(series, None)
 
     def try_all_at_once(self) -> None:
@@ -154,7 +151,7 @@ class Steps:
         for derived in self._archive.find_series(result.series_uid):
             absent = len(wanted.difference(self._archive.sop_uids(derived)))
             if absent < missing:
-                best, missing = Result(result.series_uid, derived, len(wanted), result.report), absent
+                best, missing = Result(result.series_uid, derived, len(wanted)), absent
         return best, missing
 
     def _mark(self, derived: str, source: str) -> None:

@@ -111,7 +111,9 @@ def accepted(state: SeriesState, now: float) -> SeriesState:
 
 def finished(state: SeriesState, result: JobResult, now: float) -> SeriesState:
     """Return the state after the engine reported success."""
-    found = Result(result.series_uid, report=result.report)
+    # Only plain figures are remembered; all the rest stays with the engine.
+    figures = {name: value for name, value in result.report.items() if isinstance(value, (int, float, str))}
+    found = Result(result.series_uid, report=figures)
     return _enter(replace(state, result=found), SUCCEEDED, now, "the engine has finished")
 
 
@@ -131,7 +133,8 @@ def stopped_at_engine(state: SeriesState, now: float) -> SeriesState:
 def verified(state: SeriesState, found: Result, destinations: Tuple[str, ...], now: float) -> SeriesState:
     """Return the state after the result was found complete in the archive."""
     routes = tuple(Route(name) for name in destinations)
-    here = replace(state, result=found, routes=routes)
+    report = state.result.report if state.result else {}
+    here = replace(state, result=replace(found, report=report), routes=routes)
     words = f"the result is here: {found.instances} slices"
     return _enter(here, ROUTING if routes else DONE, now, words)
 

@@ -10,14 +10,13 @@ import traceback
 from typing import Callable, List, Optional
 
 from .agenda import Agenda
-from .archive import NotInArchive
+from .archive import ArchiveTrouble, NotInArchive
 from .engine_client import EngineAway, EngineRefused
 from .parts import Parts
 from .reconciler import Seen, Step, decide
-from .state import DONE, IN_WORK, INELIGIBLE, RESULT, SeriesState
+from .state import CANCELLED, DONE, FAILED, IN_WORK, INELIGIBLE, RESULT, SeriesState
 from .steps import Steps, cancel_at_engine
 
-SETTLED = frozenset({DONE, INELIGIBLE, RESULT})
 RECHECKS = 2000
 """Series that need nothing, looked at again in one round: bounds the load on large archives (about 1 ms each)."""
 NEVER = math.inf
@@ -90,6 +89,9 @@ class Worker:
         """Do the work and return whether it went well: the thread must outlive any surprise."""
         try:
             work()
+        except ArchiveTrouble as trouble:
+            self._log.error(f"NullSplat: {trouble}; will try again")
+            return False
         except Exception as surprise:  # noqa: BLE001 - last resort; what is expected is handled where it happens
             where = traceback.extract_tb(surprise.__traceback__)[-1]
             # Not the message: it may quote what a file contained.
@@ -155,10 +157,9 @@ class Worker:
         self.last_round = now
 
     def _worth_a_look(self, present: List[str], states: "dict[str, SeriesState]") -> List[str]:
-        settled = [series for series in present if series in states and states[series].phase in SETTLED]
-        open_ones = [
-            series for series in present if series not in states or states[series].phase not in SETTLED
-        ]
+        settled = [series for series in present if series in states and _is_settled(states[series])]
+        quiet = set(settled)
+        open_ones = [series for series in present if series not in quiet]
         if not settled:
             return open_ones
         start = self._turn % len(settled)
@@ -196,3 +197,9 @@ class Worker:
             except EngineAway:
                 return
             self._orphans.pop()
+
+
+def _is_settled(state: SeriesState) -> bool:
+    """Return whether nothing is to be done for the series unless its instances change."""
+    waiting = state.retry_at is not None or bool(state.obsolete)
+    return not waiting and state.phase in (DONE, INELIGIBLE, RESULT, FAILED, CANCELLED)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nullsplat.core.errors import ConfigurationError
@@ -21,6 +21,7 @@ values = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(), values))
 def test_comments_go_and_everything_else_stays(
     tmp_path_factory: pytest.TempPathFactory, content: dict[str, object]

@@ -1,5 +1,6 @@
 """Whatever is away, wrong or killed, and whenever: nothing is lost, and the reason can be read."""
 
+import socket
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -138,6 +139,14 @@ def test_an_unknown_destination_is_named_and_the_result_stays_here(tmp_path: Pat
         )
         assert shown["routes"][0]["tries"] >= 1
         lost.orthanc.kill()
+
+
+def test_orthanc_ends_in_good_order_while_the_engine_is_silent(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as stack:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        waiting = running_node(tmp_path, stack, EngineUrl=url, EngineTimeout=60)
+        stack.callback(silent.accept()[0].close)  # from here on the plugin waits for an answer
+        assert waiting.orthanc.stop() == 0
 
 
 def settings(tmp_path: Path, **changes: object) -> NodeSettings:

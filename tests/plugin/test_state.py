@@ -1,11 +1,20 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nullsplat_node.routing import ABANDONED, DELIVERED, SENDING, WAITING, Route
-from nullsplat_node.state import IN_WORK, PHASES, Result, SeriesState, StateUnreadable, decode, encode
+from nullsplat_node.state import (
+    IN_WORK,
+    PHASES,
+    ROUTING,
+    Result,
+    SeriesState,
+    StateUnreadable,
+    decode,
+    encode,
+)
 
 words = st.text(max_size=20)
 times = st.floats(0, 4e9)
@@ -23,9 +32,12 @@ results = st.builds(Result, words, words, st.integers(0, 999), st.dictionaries(w
 
 @st.composite
 def states(draw: st.DrawFn) -> SeriesState:
+    phase, result = draw(st.sampled_from(PHASES)), draw(st.none() | results)
+    routed = tuple(draw(st.lists(routes, max_size=3)))
+    assume(phase != ROUTING or (result and routed))
     request = {"attempt": draw(st.integers(1, 9)), "fingerprint": draw(words)}
     return SeriesState(
-        phase=draw(st.sampled_from(PHASES)),
+        phase=phase,
         since=draw(times),
         digest=draw(words),
         decision=draw(words),
@@ -36,8 +48,8 @@ def states(draw: st.DrawFn) -> SeriesState:
         key=draw(st.text(min_size=1, max_size=9)),
         retries=draw(st.integers(0, 9)),
         retry_at=draw(st.none() | times),
-        result=draw(st.none() | results),
-        routes=tuple(draw(st.lists(routes, max_size=3))),
+        result=result,
+        routes=routed,
         obsolete=tuple(draw(st.lists(words, max_size=3))),
         earlier=tuple(draw(st.lists(words, max_size=3))),
         source=draw(words),

@@ -122,11 +122,13 @@ class OrthancNode:
         self._child = start("Orthanc", [str(binary), str(path)], self._environment(), self.log)
         self._wait_until_answering(self._child)
 
-    def stop(self) -> None:
-        """End Orthanc, and wait until it has ended."""
-        if self._child is not None:
-            self._child.stop()
-            self._child = None
+    def stop(self) -> int | None:
+        """End Orthanc, wait until it has ended, and return its exit code; None if it was not running."""
+        if self._child is None:
+            return None
+        child, self._child = self._child, None
+        child.stop()
+        return child.process.returncode
 
     def kill(self) -> None:
         """End Orthanc without warning (SIGKILL), as a power cut would."""

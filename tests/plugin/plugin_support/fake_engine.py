@@ -32,6 +32,7 @@ class FakeEngine:
         store_results: false makes it claim results that it did not store.
         requests: every job request that was accepted, by key.
         cancelled: keys of jobs that were asked to be cancelled.
+        calls: method and path of every request about a job.
         problems: messages that broke the contract; a test must find none.
     """
 
@@ -43,6 +44,7 @@ class FakeEngine:
     store_results: bool = True
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
+    calls: list[tuple[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     _jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
@@ -87,6 +89,7 @@ class FakeEngine:
             )
         if path == "/v1/engine":
             return 200, _engine_info()
+        self.calls.append((f"engine {method}", path))
         key = path.rpartition("/")[2]
         if method == "PUT":
             return self._put(key, body)

@@ -1,0 +1,97 @@
+"""The little of the `orthanc` module that the archive needs, over series in memory."""
+
+import hashlib
+import json
+import time
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+from plugin_support.series import simplified_tags
+
+UNKNOWN_RESOURCE, FULL_STORAGE = 17, 5
+
+
+class OrthancException(Exception):
+    """As Orthanc raises it: code and words."""
+
+
+class FakeOrthanc:
+    """Series in memory.
+
+    Attributes:
+        calls: every call in order: method and path.
+        full: nothing can be written while it is set.
+    """
+
+    OrthancException = OrthancException
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.full = False
+        self._series: dict[str, dict[str, Any]] = {}
+        self._instances: dict[str, Any] = {}
+
+    def add(self, datasets: list[Dataset], age: float = 3600.0) -> str:
+        """Store the data sets, the last of which came `age` seconds ago, and return the series' identifier."""
+        series = _identifier(str(datasets[0].SeriesInstanceUID))
+        instances = []
+        for dataset in datasets:
+            instances.append(_identifier(str(dataset.SOPInstanceUID)))
+            self._instances[instances[-1]] = simplified_tags(dataset)
+        arrived = time.strftime("%Y%m%dT%H%M%S", time.gmtime(time.time() - age))
+        self._series[series] = {
+            "Instances": instances,
+            "MainDicomTags": {
+                "Modality": datasets[0].Modality,
+                "SeriesInstanceUID": datasets[0].SeriesInstanceUID,
+            },
+            "metadata": {"LastUpdate": arrived},
+        }
+        return series
+
+    def RestApiGet(self, path: str) -> bytes:  # noqa: N802
+        self.calls.append(("GET", path))
+        return json.dumps(self._get(path.partition("?")[0].strip("/").split("/"))).encode()
+
+    def RestApiPut(self, path: str, body: bytes) -> bytes:  # noqa: N802
+        self.calls.append(("PUT", path))
+        if self.full:
+            raise OrthancException(FULL_STORAGE, "The file storage is full")
+        _, series, _, name = path.strip("/").split("/")
+        self._known(series)["metadata"][name] = body.decode()
+        return b""
+
+    def RestApiPost(self, path: str, body: bytes) -> bytes:  # noqa: N802
+        self.calls.append(("POST", path))
+        if path != "/tools/lookup":
+            raise OrthancException(UNKNOWN_RESOURCE, "Unknown resource")
+        wanted = [
+            key
+            for key, one in self._series.items()
+            if one["MainDicomTags"]["SeriesInstanceUID"] == body.decode()
+        ]
+        return json.dumps([{"ID": key, "Type": "Series"} for key in wanted]).encode()
+
+    def _get(self, parts: list[str]) -> Any:
+        if parts == ["series"]:
+            return list(self._series)
+        if parts[0] == "series" and parts[2:] == ["metadata"]:
+            return self._known(parts[1])["metadata"]
+        if parts[0] == "series" and len(parts) == 2:
+            return self._known(parts[1])
+        if parts[0] == "instances" and parts[2:] == ["simplified-tags"]:
+            return self._instances[parts[1]]
+        if parts[0] == "instances" and parts[2:] == ["metadata"]:
+            return {"CalledAET": "NULLSPLAT"}
+        raise OrthancException(UNKNOWN_RESOURCE, "Unknown resource")
+
+    def _known(self, series: str) -> dict[str, Any]:
+        if series not in self._series:
+            raise OrthancException(UNKNOWN_RESOURCE, "Unknown resource")
+        return self._series[series]
+
+
+def _identifier(uid: str) -> str:
+    digest = hashlib.sha1(uid.encode(), usedforsecurity=False).hexdigest()
+    return "-".join(digest[start : start + 8] for start in range(0, 40, 8))
