@@ -31,3 +31,8 @@ def mu_to_hu(mu: Float[Any, "*shape"]) -> Float[Any, "*shape"]:
 def hu_difference_to_mu(difference: Any) -> Any:
     """A difference in HU as a difference in attenuation (1/mm); scalars, arrays and tensors."""
     return difference * (MU_WATER / 1000)
+
+
+def mu_to_hu_difference(difference: Any) -> Any:
+    """A difference in attenuation (1/mm) as a difference in HU; scalars, arrays and tensors."""
+    return difference * (1000 / MU_WATER)

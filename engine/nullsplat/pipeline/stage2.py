@@ -1,0 +1,63 @@
+"""Stage 2: signed Gaussians that explain what the super-resolved projections show beyond the base."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from nullsplat.core.progress import Progress
+from nullsplat.core.units import hu_to_mu, mu_to_hu_difference
+from nullsplat.pipeline.config import PipelineConfig
+from nullsplat.pipeline.forward_model import ForwardModel
+from nullsplat.splat.fit import fit_residual
+from nullsplat.splat.render import voxelise_field
+
+
+def splat_residual(
+    base_hu: Float[Tensor, "z y x"],
+    mean: Float[Tensor, "v z u"],
+    deviation: Float[Tensor, "v z u"],
+    model: ForwardModel,
+    config: PipelineConfig,
+    progress: Progress,
+) -> Float[Tensor, "z y x"]:
+    """Fit the field and put it on the grid.
+
+    Args:
+        base_hu: base volume in HU, on the device that does the work.
+        mean: super-resolved projections, unitless.
+        deviation: their standard deviation over the samples; zero for a single sample.
+        model: the operators; `hr_beam` is the detector of the projections.
+        config: `fit` and `seed` are used.
+        progress: hears the loss.
+
+    Returns:
+        The residual r in HU, to be added to the base.
+
+    Raises:
+        GeometryError: the projections do not fit the beam, or the fit diverged.
+    """
+    base = hu_to_mu(base_hu)
+    base_projections = model.project_hr(base)
+    field = fit_residual(
+        mean - base_projections,
+        model.hr_beam,
+        base,
+        model.hr.spacing,
+        config.fit,
+        base_projections=base_projections,
+        weights=trust(deviation),
+        seed=config.seed,
+        progress=progress,
+    )
+    return mu_to_hu_difference(voxelise_field(field, model.hr.shape, model.hr.spacing))
+
+
+def trust(deviation: Float[Tensor, "v z u"]) -> Float[Tensor, "v z u"] | None:
+    """How much each pixel counts: inverse variance, softened by the typical variance so that none dominates.
+
+    Returns:
+        Weights in (0, 1], or None where there is a single sample and nothing is known.
+    """
+    typical = float(deviation.square().mean())
+    if typical == 0:
+        return None
+    return typical / (typical + deviation.square())
