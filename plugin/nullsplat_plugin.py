@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import sys
+from typing import Any
 
 import orthanc
 
@@ -27,7 +28,7 @@ _SERIES_EVENTS = (orthanc.ChangeType.STABLE_SERIES, orthanc.ChangeType.DELETED)
 _JOB_EVENTS = (orthanc.ChangeType.JOB_SUCCESS, orthanc.ChangeType.JOB_FAILURE)
 
 
-def on_change(change_type, level, resource):
+def on_change(change_type: int, level: int, resource: str) -> None:
     """Take note and return at once: Orthanc tells all events one after the other on a single thread."""
     if change_type == orthanc.ChangeType.ORTHANC_STARTED:
         SERVICE.start()
@@ -39,22 +40,22 @@ def on_change(change_type, level, resource):
         SERVICE.stores_changed()
 
 
-def on_http_request(uri, **request):
+def on_http_request(uri: str, **request: Any) -> bool:
     """Let the request through, or not."""
     return access.allowed(uri, request.get("headers", {}), SETTINGS.engine_user)
 
 
-def on_status(output, uri, **request):
+def on_status(output: Any, uri: str, **request: Any) -> None:
     """Answer the status route."""
     rest.send(output, rest.status_answer(SERVICE, request))
 
 
-def on_series(output, uri, **request):
+def on_series(output: Any, uri: str, **request: Any) -> None:
     """Answer the route of one series."""
     rest.send(output, rest.series_answer(SERVICE, request))
 
 
-def on_page(output, uri, **request):
+def on_page(output: Any, uri: str, **request: Any) -> None:
     """Answer the routes of the status page."""
     pages.send_page(output, request["groups"][0])
 

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import nullsplat
+import nullsplat_node
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.demo import node_files
+from nullsplat.demo import node_files, orthanc
 from nullsplat.demo.node_files import configuration_folder, overlay, plugin_folder, read_configuration
 from nullsplat.demo.orthanc import installed_orthanc
 from nullsplat.demo.processes import free_port
@@ -63,6 +65,20 @@ def test_an_installed_package_finds_the_files_inside_itself(
     assert plugin_folder() == package / "_node" / "plugin"
     with pytest.raises(ConfigurationError, match="'orthanc-config' is needed"):
         configuration_folder()
+
+
+def test_what_is_not_installed_is_named_with_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orthanc, "PLUGINS", tmp_path)
+    with pytest.raises(
+        ConfigurationError, match=r"apt-get install .*orthanc-python orthanc-dicomweb orthanc-webviewer"
+    ):
+        orthanc.installed_orthanc()
+
+
+def test_plugin_and_engine_are_of_one_version() -> None:
+    assert nullsplat_node.__version__ == nullsplat.__version__
 
 
 @pytest.mark.orthanc
