@@ -57,14 +57,8 @@ def fit_residual(  # noqa: PLR0913 - the data are five tensors; the rest has def
     problem = ResidualProblem(
         target, beam, base, spacing, base_projections, None if weights is None else weights.to(device)
     )
-    start = place(
-        back_project(problem.trusted_target, beam, problem.grid, spacing),
-        spacing,
-        config.count,
-        sigma=config.sigma,
-        slope=config.slope,
-        generator=numpy_generator(seed, "splat", "place"),
-    )
+    residual = back_project(problem.trusted_target, beam, problem.grid, spacing)
+    start = place(residual, base, spacing, config, numpy_generator(seed, "splat", "place"))
     return _optimise(problem, start, config, seed, progress)
 
 

@@ -15,9 +15,11 @@ class FitConfig:
     Attributes:
         count: Gaussians to start with.
         most: Gaussians never to exceed.
+        voxels_each: voxels that there must be for every Gaussian at the start, so that a small volume gets fewer.
         steps: optimiser steps.
         views_per_step: views whose losses are averaged in one step.
         sigma: standard deviation at the start, in voxels along each axis.
+        flatness: how much wider than thick the Gaussians start, lying in the edges of the base; 1 are balls.
         slope: PReLU's slope for negative densities at the start.
         position_rate: voxels (geometric mean of the spacing) per step.
         density_rate: HU per step.
@@ -40,8 +42,10 @@ class FitConfig:
     count: int
     most: int
     steps: int
+    voxels_each: float = 0.0
     views_per_step: int = 1
     sigma: float = 1.0
+    flatness: float = 1.0
     slope: float = 1.0
     position_rate: Decay = (0.05, 0.005)
     density_rate: Decay = (36.0, 3.6)
@@ -70,6 +74,7 @@ class FitConfig:
             "steps": self.steps,
             "views_per_step": self.views_per_step,
             "sigma": self.sigma,
+            "flatness": self.flatness,
             "slope": self.slope,
             "tv_crop": self.tv_crop,
             "refine_every": self.refine_every,
@@ -83,10 +88,18 @@ class FitConfig:
                 raise ConfigurationError(f"{name} must be above 0, got {value}")
         if self.most < self.count:
             raise ConfigurationError(f"most must be at least count={self.count}, got {self.most}")
+        if self.voxels_each < 0:
+            raise ConfigurationError(f"voxels_each must not be negative, got {self.voxels_each}")
         if min(self.l1, self.ramp, self.ssim, self.tv) < 0:
             raise ConfigurationError(
                 f"loss weights must not be negative, got l1={self.l1}, ramp={self.ramp}, ssim={self.ssim}, tv={self.tv}"
             )
+
+    def count_for(self, voxels: int) -> int:
+        """Gaussians to start with in a volume of so many voxels."""
+        return (
+            self.count if self.voxels_each == 0 else max(1, min(self.count, int(voxels / self.voxels_each)))
+        )
 
 
 PAPER = FitConfig(count=50_000, most=500_000, steps=5_000, slope=0.25)
@@ -97,17 +110,19 @@ volume 512 voxels wide, densities 1e-2 -> 1e-3 are 36 -> 3.6 HU of the range [-5
 """
 
 PREVIEW = FitConfig(
-    count=100_000,
-    most=100_000,
+    count=200_000,
+    most=200_000,
     steps=1_500,
+    voxels_each=100.0,
     sigma=1.5,
+    flatness=3.0,
     ramp=5.0,
-    position_rate=(0.2, 0.01),
+    position_rate=(0.1, 0.01),
     density_rate=(10.0, 2.0),
-    scale_rate=(8e-2, 3e-3),
+    scale_rate=(1e-1, 3e-3),
     rotation_rate=(4e-2, 2e-3),
 )
-"""Few, fast steps: rates as high as the ramped loss allows, which makes the small details converge with the large."""
+"""Few, fast steps: rates as high as the ramped loss allows, because it lets small details converge with the large."""
 
-STANDARD = replace(PREVIEW, count=200_000, most=500_000, steps=3_000, views_per_step=2)
-"""The same with more of everything."""
+STANDARD = replace(PREVIEW, count=300_000, most=300_000, steps=3_000, views_per_step=2)
+"""The same with more of everything. Neither grows: a good start beats densification at this number of steps."""

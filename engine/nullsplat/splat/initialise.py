@@ -4,12 +4,15 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from numpy import ndarray
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from nullsplat.core.volume import Axes3
 from nullsplat.physics.beam import ParallelBeam
 from nullsplat.physics.projector import Projector
+from nullsplat.splat.fit_config import FitConfig
 from nullsplat.splat.gaussians import SignedGaussians, inverse_prelu
 
 
@@ -38,11 +41,9 @@ def back_project(
 
 def place(
     residual: Float[Tensor, "z y x"],
+    base: Float[Tensor, "z y x"],
     spacing: Axes3,
-    count: int,
-    *,
-    sigma: float,
-    slope: float,
+    config: FitConfig,
     generator: np.random.Generator,
 ) -> SignedGaussians:
     """Gaussians at voxels of a residual volume, with the residual there as density.
@@ -52,24 +53,64 @@ def place(
 
     Args:
         residual: 1/mm.
+        base: what the residual refines; its edges turn and flatten the Gaussians.
         spacing: mm along (z, y, x).
-        count: how many.
-        sigma: standard deviation in voxels along each axis.
-        slope: PReLU's slope for negative densities.
+        config: `count`, `voxels_each`, `sigma`, `flatness` and `slope` are used.
         generator: source of the offset and of the position within a voxel.
     """
+    count = config.count_for(residual.numel())
+    index = _draw_voxels(residual, count, generator)
+    middle = (np.asarray(residual.shape) - 1) / 2
+    jitter = generator.random((count, 3)) - 0.5
+    positions = (index - middle + jitter) * np.asarray(spacing)
+    k, j, i = torch.from_numpy(index).to(residual.device).unbind(-1)
+    density = residual[k, j, i]
+    slope = density.new_tensor(config.slope)
+    deviations, quats = _shapes(_edge_normals(base, index), spacing, config.sigma, config.flatness)
+    arrays = (positions[:, ::-1].copy(), np.log(deviations), quats)
+    means, log_scales, quaternions = (torch.from_numpy(array).to(density) for array in arrays)
+    return SignedGaussians(means, log_scales, quaternions, inverse_prelu(density, slope), slope)
+
+
+def _draw_voxels(
+    residual: Float[Tensor, "z y x"], count: int, generator: np.random.Generator
+) -> Int[ndarray, "n 3"]:
+    """Indices (z, y, x), each voxel about as often as its share of the summed strength."""
     strength = residual.abs().flatten().cpu().numpy().astype(np.float64)
+    # A little for every voxel, so that a residual without any strength can be drawn from as well.
     reached = np.cumsum(strength + strength.mean() * 1e-3 + np.finfo(np.float64).tiny)
     picks = (np.arange(count) + generator.random()) * (reached[-1] / count)
     voxels = np.searchsorted(reached, picks, side="right").clip(max=strength.size - 1)
-    index = np.stack(np.unravel_index(voxels, residual.shape), axis=-1)
-    middle = (np.asarray(residual.shape) - 1) / 2
-    jitter = generator.random((count, 3)) - 0.5
-    positions = ((index - middle + jitter) * np.asarray(spacing))[:, ::-1]
-    density = residual.flatten()[torch.from_numpy(voxels).to(residual.device)]
-    slope_tensor = density.new_tensor(slope)
-    log_scales = density.new_tensor(np.log(sigma * np.asarray(spacing)[::-1].copy())).expand(count, 3).clone()
-    quats = density.new_zeros(count, 4)
-    quats[:, 0] = 1
-    means = torch.from_numpy(positions.copy()).to(density)
-    return SignedGaussians(means, log_scales, quats, inverse_prelu(density, slope_tensor), slope_tensor)
+    return np.stack(np.unravel_index(voxels, residual.shape), axis=-1)
+
+
+def _edge_normals(base: Float[Tensor, "z y x"], index: Int[ndarray, "n 3"]) -> Float[ndarray, "n 3"]:
+    """Unit normals (x, y, z), in voxels, of the base's edges at some voxels; zero where it is flat."""
+    volume = base.cpu().numpy()
+    gradient = np.empty(index.shape)
+    for axis in range(3):
+        step = np.eye(3, dtype=index.dtype)[axis]
+        after = tuple((index + step).clip(max=np.asarray(volume.shape) - 1).T)
+        before = tuple((index - step).clip(min=0).T)
+        gradient[:, 2 - axis] = volume[after] - volume[before]
+    length = np.linalg.norm(gradient, axis=-1, keepdims=True)
+    normals: ndarray = np.divide(gradient, length, out=np.zeros_like(gradient), where=length > 0)
+    return normals
+
+
+def _shapes(
+    normals: Float[ndarray, "n 3"], spacing: Axes3, sigma: float, flatness: float
+) -> tuple[Float[ndarray, "n 3"], Float[ndarray, "n 4"]]:
+    """Deviations in mm and quaternions of discs that lie in the edges.
+
+    A disc is `flatness` times as wide as it is thick, in voxels, with the volume of a ball of deviation `sigma`.
+    """
+    wide, thick = sigma * flatness ** (1 / 3), sigma * flatness ** (-2 / 3)
+    known = (normals**2).sum(-1)[:, None, None]  # 1, or 0 where there is no edge
+    across = normals[:, :, None] * normals[:, None, :]
+    disc = known * wide**2 * np.eye(3) + (thick**2 - wide**2) * across
+    covariance = disc + (1 - known) * sigma**2 * np.eye(3)
+    millimetres = np.asarray(spacing)[::-1]
+    variances, axes = np.linalg.eigh(covariance * np.outer(millimetres, millimetres))
+    axes *= np.sign(np.linalg.det(axes))[:, None, None]  # a rotation, not a reflection
+    return np.sqrt(variances), Rotation.from_matrix(axes).as_quat(scalar_first=True)
