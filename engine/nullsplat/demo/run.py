@@ -58,7 +58,7 @@ def run(options: Options, *, once: bool) -> bool:
         scan = _make_scan(options, _obtain(options, steps), steps)
         steps.begin("start Orthanc with the plugin, the engine with one worker, and a PACS to route to")
         with DemoNode(options) as node:
-            steps.say(f"Orthanc {orthanc_version()}: {node.orthanc.url}, DICOM {node.peer}")
+            steps.say(f"{orthanc_version()}: {node.orthanc.url}, DICOM {node.peer}")
             steps.say(
                 f"engine: {node.engine.settings.url}, PACS: {node.pacs.ae_title}@127.0.0.1:{node.pacs.port}"
             )

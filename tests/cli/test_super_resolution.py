@@ -1,0 +1,122 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydicom import dcmread
+from typer.testing import CliRunner
+
+from nullsplat.cli import super_resolution
+from nullsplat.cli.main import app
+from nullsplat.core.nifti import read_nifti, write_nifti
+from nullsplat.core.volume import Geometry, Volume
+from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
+from nullsplat.pipeline.config import PipelineConfig
+from nullsplat.pipeline.run import Outcome
+
+
+def make_volume() -> Volume:
+    z, y, x = np.mgrid[:6, :32, :32].astype(np.float32)
+    hu = np.where((y - 16) ** 2 + (x - 16) ** 2 < 150, 40.0, -1000.0) + 3 * z
+    return Volume(hu.astype(np.float32), Geometry((6, 32, 32), (8.0, 2.0, 2.0), (-32.0, -32.0, 10.0)))
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[PipelineConfig]:
+    """Repeat voxels instead of computing, to test what lies around the computation; records the configuration."""
+    seen: list[PipelineConfig] = []
+
+    def repeat(volume: Volume, config: PipelineConfig, device: torch.device, progress: Any) -> Outcome:
+        seen.append(config)
+        assert device.type == "cpu"
+        hu = volume.hu
+        for axis, factor in enumerate(config.scale):
+            hu = hu.repeat(int(factor), axis)
+        progress("stage1", 1.0, "repeated")
+        report = {
+            "lr_consistency_rmse_hu": 3.25,
+            "config_hash": config.hash,
+            "model_hash": "0" * 64,
+            "stages": {"stage1": {"seconds": 2.0}},
+        }
+        return Outcome(Volume(hu, volume.geometry.resampled(hu.shape)), report)
+
+    monkeypatch.setattr(super_resolution, "super_resolve", repeat)
+    return seen
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(app, ["sr", *map(str, arguments), "--device", "cpu"])
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def test_nifti_in_nifti_out(tmp_path: Path, quick: list[PipelineConfig]) -> None:
+    source, target, report = tmp_path / "ct.nii", tmp_path / "sr.nii.gz", tmp_path / "run.json"
+    write_nifti(make_volume(), source)
+    output = run(
+        source,
+        target,
+        "--scale",
+        "2,2,2",
+        "--preset",
+        "paper",
+        "--seed",
+        7,
+        "--samples",
+        3,
+        "--report",
+        report,
+    )
+    config = quick[0]
+    assert (config.scale, config.preset, config.seed) == ((2.0, 2.0, 2.0), "paper", 7)
+    assert config.sampling.samples == 3
+    assert read_nifti(target).geometry.shape == (12, 64, 64)
+    assert json.loads(report.read_text())["lr_consistency_rmse_hu"] == 3.25
+    assert "12 slices of 64 x 64" in output
+    assert "3.2 HU" in output
+
+
+def test_a_series_comes_out_as_a_derived_series_over_the_same_extent(
+    tmp_path: Path, quick: list[PipelineConfig]
+) -> None:
+    volume = make_volume()
+    write_ct_series(volume, tmp_path / "in", SeriesDescription(slice_thickness_mm=4.0))
+    run(tmp_path / "in", tmp_path / "out", "--scale", "4")
+    # Slices of 4 mm every 8 mm: half of the patient was never measured, and the pipeline must know.
+    assert quick[0].slice_thickness_ratio == pytest.approx(0.5)
+    slices = sorted(map(dcmread, (tmp_path / "out").iterdir()), key=lambda one: one.ImagePositionPatient[2])
+    assert len(slices) == 24
+    assert slices[0].ImagePositionPatient[2] == pytest.approx(10.0 - 3.0)
+    assert slices[-1].ImagePositionPatient[2] == pytest.approx(10.0 + 40.0 + 3.0)
+    assert slices[0].ImageType[0] == "DERIVED"
+    assert "3.2" in slices[0].DerivationDescription
+
+
+def test_progress_goes_to_the_screen_and_one_line_says_where_the_result_is(
+    tmp_path: Path, quick: list[PipelineConfig]
+) -> None:
+    write_nifti(make_volume(), tmp_path / "ct.nii")
+    lines = run(tmp_path / "ct.nii", tmp_path / "sr.nii").splitlines()
+    assert lines[0].split() == ["stage1", "100%", "repeated"]
+    assert lines[1].startswith("wrote")
+
+
+@pytest.mark.slow
+def test_the_installed_command_super_resolves_a_series(tmp_path: Path) -> None:
+    write_ct_series(make_volume(), tmp_path / "in", SeriesDescription(slice_thickness_mm=8.0))
+    command = [sys.executable, "-m", "nullsplat.cli", "sr", str(tmp_path / "in"), str(tmp_path / "out")]
+    report = tmp_path / "run.json"
+    done = subprocess.run(
+        [*command, "--scale", "2", "--report", str(report)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert re.search(r"12 slices of 32 x 32", done.stdout)
+    assert len(list((tmp_path / "out").glob("*.dcm"))) == 12
+    assert set(json.loads(report.read_text())["stages"]) == {"stage1", "stage2", "consistency"}
