@@ -12,10 +12,10 @@ from nullsplat.evaluation.degrade import Protocol
 from nullsplat.evaluation.metrics import HIGHEST_HU, LOWEST_HU
 from nullsplat.physics.axis import BOX, GAUSSIAN
 from nullsplat.physics.degradation import Separable, degradation_for
+from nullsplat.physics.noise import estimate_noise
+from nullsplat.physics.saturation import saturation_floor
 from nullsplat.physics.total_variation import BASELINE, tv_reconstruct
 from nullsplat.physics.upsampling import upsample_cubic, upsample_linear
-
-AIR_HU = -1024.0
 
 Array3 = Float[ndarray, "_ _ _"]
 
@@ -36,11 +36,15 @@ def cubic(measured: Array3, op: Separable) -> Array3:
 
 
 def total_variation(measured: Array3, op: Separable) -> Array3:
-    """Total variation with exact consistency, scaled as the metrics do but not clipped: lung stays lung."""
+    """Total variation with exact consistency, scaled as the metrics do.
+
+    It is not clipped to their range, so that lung stays lung, but to the level at which the measurement
+    saturates: for a truth that was clipped to that range, both are the same.
+    """
+    floor = saturation_floor(torch.from_numpy(measured), estimate_noise(measured))
     unit_hu = HIGHEST_HU - LOWEST_HU
     y = (torch.from_numpy(measured) - LOWEST_HU) / unit_hu
-    lowest = (min(AIR_HU, float(measured.min())) - LOWEST_HU) / unit_hu
-    settings = replace(BASELINE, bounds=(lowest, 1.0))
+    settings = replace(BASELINE, bounds=(None if floor is None else (floor - LOWEST_HU) / unit_hu, 1.0))
     unit = tv_reconstruct(y, op, upsample_cubic(y, op.hr_shape), settings)
     return unit.mul_(unit_hu).add_(LOWEST_HU).numpy()
 
