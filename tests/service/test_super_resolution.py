@@ -1,0 +1,123 @@
+"""The service hands jobs to the real pipeline and takes DICOM from it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from dicom_samples import PATIENT, SERIES, STUDY, ct_series
+
+from nullsplat.core.errors import ConfigurationError, IneligibleSeries
+from nullsplat.core.progress import silent
+from nullsplat.core.volume import Volume
+from nullsplat.dicom.reading import fingerprint
+from nullsplat.pipeline.config import configure
+from nullsplat.pipeline.presets import PRESETS
+from nullsplat.pipeline.workspace import Workspace
+from nullsplat.service import super_resolution
+from nullsplat.service.processing import Parameters, Processing
+from nullsplat.service.super_resolution import SuperResolution
+
+PARAMETERS = Parameters(scale=(2.0, 1.0, 1.0), preset="preview", attempt=1)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for number, content in enumerate(ct_series().values()):
+        (folder / f"{number}.dcm").write_bytes(content)
+    return folder
+
+
+@pytest.fixture
+def processing() -> SuperResolution:
+    return SuperResolution("cpu", cpu_threads=1)
+
+
+def test_it_is_what_the_service_asks_for(processing: SuperResolution) -> None:
+    assert isinstance(processing, Processing)
+    assert processing.presets() == tuple(PRESETS)
+    name, sha256 = processing.model()
+    assert name
+    assert len(sha256) == 64
+    processing.verify()
+
+
+def test_parameters_are_checked_without_a_series(processing: SuperResolution) -> None:
+    processing.check(PARAMETERS)
+    with pytest.raises(ConfigurationError):
+        processing.check(Parameters(scale=(1.0, 1.0, 1.0), preset="preview", attempt=1))
+
+
+def test_a_series_is_read_into_the_workspace(
+    processing: SuperResolution, source: Path, tmp_path: Path
+) -> None:
+    found = processing.prepare(source, tmp_path / "work")
+    assert found.fingerprint == fingerprint(SERIES, ct_series())
+    assert found.slice_thickness_ratio == pytest.approx(1.0)
+    assert Workspace(tmp_path / "work").source().hu.shape == (6, 16, 16)
+
+
+def test_a_refused_series_keeps_its_reason(processing: SuperResolution, source: Path, tmp_path: Path) -> None:
+    (source / "2.dcm").unlink()
+    with pytest.raises(IneligibleSeries) as caught:
+        processing.prepare(source, tmp_path / "work")
+    assert caught.value.code == "missing-slice"
+
+
+def test_every_stage_runs_with_the_same_configuration(
+    processing: SuperResolution, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def record(_workspace: Workspace, config: Any, _device: Any, _progress: Any) -> None:
+        seen.append(config.hash)
+
+    found = processing.prepare(source, tmp_path / "work")
+    for stage in ("stage1", "stage2", "consistency"):
+        monkeypatch.setitem(super_resolution.RUNNERS, stage, record)
+        processing.run(stage, tmp_path / "work", PARAMETERS, found, silent)
+    assert seen == [configure(PARAMETERS.scale, "preview").hash] * 3
+
+
+def test_the_result_becomes_a_series_of_the_same_patient_and_study(
+    processing: SuperResolution, source: Path, tmp_path: Path
+) -> None:
+    work, target = tmp_path / "work", tmp_path / "derived"
+    found = processing.prepare(source, work)
+    workspace = Workspace(work)
+    low = workspace.source()
+    high = np.repeat(low.hu, 2, axis=0)
+    workspace.save_result(Volume(high, low.geometry.resampled(high.shape)))
+    hashes = {"model_hash": "a" * 64, "config_hash": "b" * 64}
+    workspace.save_json("report", {**hashes, "lr_consistency_rmse_hu": 3.5})
+    target.mkdir()
+    derived = processing.derive(source, work, PARAMETERS, found, target)
+    assert len(derived.files) == 12
+    assert processing.report(work)["lr_consistency_rmse_hu"] == 3.5
+    for uid, name in derived.files.items():
+        ds = pydicom.dcmread(target / name)
+        assert (ds.SOPInstanceUID, ds.SeriesInstanceUID) == (uid, derived.series_instance_uid)
+        assert (ds.StudyInstanceUID, ds.PatientName) == (STUDY, PATIENT)
+
+
+def test_the_same_run_has_the_same_uids_and_the_next_attempt_has_others(
+    processing: SuperResolution, source: Path, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    found = processing.prepare(source, work)
+    workspace = Workspace(work)
+    workspace.save_result(workspace.source())
+    workspace.save_json(
+        "report", {"model_hash": "a" * 64, "config_hash": "b" * 64, "lr_consistency_rmse_hu": 0.0}
+    )
+
+    def uids(folder: str, attempt: int) -> set[str]:
+        (tmp_path / folder).mkdir()
+        parameters = Parameters(scale=(2.0, 1.0, 1.0), preset="preview", attempt=attempt)
+        return set(processing.derive(source, work, parameters, found, tmp_path / folder).files)
+
+    assert uids("first", 1) == uids("same", 1)
+    assert not uids("again", 1) & uids("next", 2)
