@@ -90,3 +90,8 @@ def test_nothing_changes_outside_its_time(step):
     params, _, changed = refine(chosen, [0.5], [1.0], [5.0], step=step)
     assert not changed
     assert len(params["z"]) == 1
+
+
+def test_without_a_threshold_nothing_grows():
+    params, _, _ = refine(strategy(grow_gradient=None), [0.5, 2.0], [1.0, 1e-6], [5.0, 5.0])
+    assert params["z"].tolist() == [1.0]

@@ -34,7 +34,7 @@ class FitConfig:
         refine_until: last one.
         refine_every: steps between.
         grow_gradient: mean gradient of the position on the detector, in gsplat's unit (half detectors), above
-            which a Gaussian is duplicated or split.
+            which a Gaussian is duplicated or split; None never grows.
         split_above: standard deviation in voxels above which it is split rather than duplicated.
         prune_below_hu: |z| below which it is removed.
     """
@@ -59,7 +59,7 @@ class FitConfig:
     refine_from: int = 500
     refine_until: int = 15_000
     refine_every: int = 100
-    grow_gradient: float = 5e-5
+    grow_gradient: float | None = 5e-5
     split_above: float = 2.0
     prune_below_hu: float = 0.036
 
@@ -121,6 +121,7 @@ PREVIEW = FitConfig(
     density_rate=(10.0, 2.0),
     scale_rate=(1e-1, 3e-3),
     rotation_rate=(4e-2, 2e-3),
+    grow_gradient=None,
 )
 """Few, fast steps: rates as high as the ramped loss allows, because it lets small details converge with the large."""
 

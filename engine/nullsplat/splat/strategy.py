@@ -27,7 +27,7 @@ class SignedStrategy(Strategy):  # type: ignore[misc]
         refine_from: first step that changes the number of Gaussians.
         refine_until: last one.
         refine_every: steps between.
-        grow_gradient: threshold on the mean norm of the gradient of means2d, in half detectors as gsplat's.
+        grow_gradient: threshold on the mean norm of the gradient of means2d, in half detectors as gsplat's; None never grows.
         split_above: standard deviation in mm above which a Gaussian is split, not duplicated.
         prune_below: |z| in 1/mm below which it is removed.
         most: Gaussians never to exceed.
@@ -36,7 +36,7 @@ class SignedStrategy(Strategy):  # type: ignore[misc]
     refine_from: int
     refine_until: int
     refine_every: int
-    grow_gradient: float
+    grow_gradient: float | None
     split_above: float
     prune_below: float
     most: int
@@ -90,8 +90,10 @@ class SignedStrategy(Strategy):  # type: ignore[misc]
 
     @torch.no_grad()
     def _grow(self, params: Parameters, optimizers: Optimisers, state: dict[str, Any]) -> None:
+        if self.grow_gradient is None:
+            return
         pull = state["gradient"] / state["count"].clamp_min(1)
-        growing = self._strongest(pull, self.most - len(pull))
+        growing = _strongest(pull, self.grow_gradient, self.most - len(pull))
         large = params["scales"].amax(-1) > torch.tensor(self.split_above).log()
         copied, parted = growing & ~large, growing & large
         if copied.any():
@@ -102,15 +104,6 @@ class SignedStrategy(Strategy):  # type: ignore[misc]
             params["z"][parted] *= _SHRINK**3 / 2  # two parts of volume 1/1.6^3 keep the integral
             split(params, optimizers, state, parted)
 
-    def _strongest(self, pull: Float[Tensor, " n"], room: int) -> Bool[Tensor, " n"]:
-        """Those above the threshold; if there is no room for all, the most strongly pulled."""
-        growing = pull > self.grow_gradient
-        if int(growing.sum()) <= room:
-            return growing
-        chosen = torch.zeros_like(growing)
-        chosen[pull.topk(max(room, 0)).indices] = True
-        return chosen & growing
-
     @torch.no_grad()
     def _prune(self, params: Parameters, optimizers: Optimisers, state: dict[str, Any]) -> None:
         dead = params["z"].abs() < self.prune_below
@@ -118,3 +111,13 @@ class SignedStrategy(Strategy):  # type: ignore[misc]
             dead[params["z"].abs().argmax()] = False  # an empty field has no gradient left to grow from
         if dead.any():
             remove(params, optimizers, state, dead)
+
+
+def _strongest(pull: Float[Tensor, " n"], threshold: float, room: int) -> Bool[Tensor, " n"]:
+    """Those above the threshold; if there is no room for all, the most strongly pulled."""
+    growing = pull > threshold
+    if int(growing.sum()) <= room:
+        return growing
+    chosen = torch.zeros_like(growing)
+    chosen[pull.topk(max(room, 0)).indices] = True
+    return chosen & growing

@@ -4,8 +4,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.splat.kernels.dispatch import implementation
 from nullsplat.splat.kernels.exponential import CUTOFF, MAX_CUTOFF
-from nullsplat.splat.kernels.integrate import cpu, cuda
 
 
 def integrate(
@@ -34,5 +34,5 @@ def integrate(
         raise ConfigurationError(
             f"the cut-off must lie in (0, {MAX_CUTOFF}] standard deviations, got {cutoff}"
         )
-    run = cuda.integrate if means2d.is_cuda else cpu.integrate
-    return run(means2d, conics, weights, size, cutoff)
+    image: Tensor = implementation(__name__, means2d).integrate(means2d, conics, weights, size, cutoff)
+    return image

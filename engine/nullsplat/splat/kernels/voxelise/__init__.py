@@ -4,8 +4,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.splat.kernels.dispatch import implementation
 from nullsplat.splat.kernels.exponential import CUTOFF, MAX_CUTOFF
-from nullsplat.splat.kernels.voxelise import cpu, cuda
 
 
 def voxelise(
@@ -34,5 +34,5 @@ def voxelise(
         raise ConfigurationError(
             f"the cut-off must lie in (0, {MAX_CUTOFF}] standard deviations, got {cutoff}"
         )
-    run = cuda.voxelise if means.is_cuda else cpu.voxelise
-    return run(means, precisions, density, shape, cutoff)
+    volume: Tensor = implementation(__name__, means).voxelise(means, precisions, density, shape, cutoff)
+    return volume
