@@ -47,6 +47,10 @@ class ArchiveDouble:
         self._port = 0
 
     @property
+    def port(self) -> int:
+        return self._port
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}/dicom-web"
 

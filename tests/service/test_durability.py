@@ -1,8 +1,10 @@
 """Whatever is killed meanwhile, each job ends once and right."""
 
 import io
+import shutil
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pydicom
@@ -152,6 +154,63 @@ def test_a_job_of_another_version_of_the_workflow_is_started_anew(
     engine.start_worker()
     assert engine.wait(key, "succeeded", "failed")["state"] == "succeeded"
     assert engine.calls() == ONCE
+
+
+def test_stages_whose_files_are_gone_are_done_again(
+    engine: Engine, archive: ArchiveDouble, request_for: Request
+) -> None:
+    engine.hold("stage2")
+    victim = engine.start_worker()
+    key = engine.put(request_for())
+    engine.wait_for_stage(key, "stage2", "running")
+    engine.end(victim)
+    shutil.rmtree(engine.spool / "jobs" / key)
+    engine.release("stage2")
+    engine.start_worker()
+    assert engine.wait(key, "succeeded", "failed")["state"] == "succeeded"
+    assert engine.calls() == ["prepare", "stage1", "stage2", *ONCE]
+    assert len(archive.derived(SERIES)) == 1
+
+
+def test_files_lost_while_storing_are_not_made_anew(
+    engine: Engine, archive: ArchiveDouble, request_for: Request
+) -> None:
+    archive.fail_store_after = 32
+    victim = engine.start_worker()
+    key = engine.put(request_for(scale=(16, 1, 1)))
+    wait_for(lambda: len(archive.stored) >= 32, what="the first chunk")
+    engine.end(victim)
+    shutil.rmtree(engine.spool / "jobs" / key / "derived")
+    engine.start_worker()
+    status = engine.wait(key, "succeeded", "failed")
+    assert status["failure"]["code"] == "mixed-runs"
+    assert len(archive.stored) == 32
+
+
+def test_a_worker_talks_to_nobody_but_the_archive(
+    engine: Engine, archive: ArchiveDouble, request_for: Request
+) -> None:
+    worker = engine.start_worker()
+    engine.hold("stage1")
+    key = engine.put(request_for())
+    engine.wait_for_stage(key, "stage1", "running")
+    assert {address for address, _ in connections(worker)} <= {"0100007F"}
+    assert {port for _, port in connections(worker)} <= {archive.port}
+    assert "dbos.dev" not in engine.worker_log
+    engine.release("stage1")
+
+
+def connections(process: int) -> set[tuple[str, int]]:
+    """Remote address (as /proc writes it) and port of each TCP connection of a process."""
+    sockets = {str(entry.readlink()) for entry in Path(f"/proc/{process}/fd").iterdir() if entry.is_symlink()}
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if f"socket:[{fields[9]}]" in sockets:
+                address, port = fields[2].split(":")
+                found.add((address, int(port, 16)))
+    return found
 
 
 def test_two_workers_of_one_name_are_refused(engine: Engine) -> None:

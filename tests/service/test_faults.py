@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -273,3 +274,17 @@ def test_other_users_cannot_enter_the_spool(engine: Engine, request_for: Request
     engine.wait(key, "succeeded")
     for path in (engine.spool, engine.spool / "jobs", engine.spool / "jobs" / key):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_folders_that_nobody_will_clear_are_cleared(engine: Engine) -> None:
+    jobs = engine.spool / "jobs"
+    for name, days in (("a" * 32, 1), ("b" * 32, 31)):
+        (jobs / name / "source").mkdir(parents=True)
+        (jobs / name / "figures.json").write_text("{}")
+        os.utime(jobs / name, (time.time() - days * 86400,) * 2)
+    engine.start_worker()
+    wait_for(lambda: not (jobs / ("b" * 32)).exists(), what="the end of the old folder")
+    wait_for(
+        lambda: [path.name for path in (jobs / ("a" * 32)).iterdir()] == ["figures.json"],
+        what="the document alone",
+    )

@@ -111,7 +111,10 @@ class Archive:
 
     def _client(self, timeout: float, chunk_size: int = 2**20) -> DICOMwebClient:
         client = DICOMwebClient(
-            self._url, session=self._session, timeout=(CONNECT_TIMEOUT, timeout), chunk_size=chunk_size
+            self._url,
+            session=self._session,
+            timeout=(min(CONNECT_TIMEOUT, timeout), timeout),
+            chunk_size=chunk_size,
         )
         # One place decides on patience (see `patience.py`), with progress and cancellation in between.
         client.set_http_retry_params(retry=False)

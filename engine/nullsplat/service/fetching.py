@@ -71,6 +71,11 @@ def fetched_source(folder: JobFolder) -> Source:
     return Source(**folder.read(SOURCE))
 
 
+def has_fetched(folder: JobFolder) -> bool:
+    """Whether the fetch stage was done in this folder."""
+    return folder.read(SOURCE) is not None
+
+
 def expected_bytes(folder: JobFolder) -> int | None:
     """The disk space that the job was expected to need, once that is known."""
     need: int | None = folder.read(NEED)

@@ -1,6 +1,5 @@
 """The jobs as the database knows them; every change of state is one guarded statement."""
 
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -152,11 +151,6 @@ def insert_job(connection: sa.Connection, key: str, request: dict[str, Any]) -> 
             key=key, state="queued", request=request, stages=waiting_stages(), created_at=now, updated_at=now
         )
     )
-
-
-def seconds_since(moment: datetime) -> float:
-    """Age of a stored moment in seconds."""
-    return time.time() - _utc(moment).timestamp()
 
 
 def _shown(stage: Stage, state: str) -> Stage:

@@ -28,9 +28,12 @@ def patiently(action: Callable[[], T], patience: float, tell: Callable[[str], No
     deadline = time.monotonic() + patience
     pause = FIRST_PAUSE
     while True:
+        begun = time.monotonic()
         try:
             return action()
         except ArchiveAway as error:
+            if time.monotonic() - begun > LONGEST_PAUSE:  # it was there for a while: a new absence begins
+                deadline, pause = time.monotonic() + patience, FIRST_PAUSE
             if time.monotonic() + pause > deadline:
                 raise ArchiveError(f"{error}; given up after {patience:.0f} s, run the job again") from error
             _wait(pause, tell, f"{error}; trying again")

@@ -11,15 +11,22 @@ from nullsplat.core.errors import Cancelled, StorageError
 from nullsplat.core.measure import Stopwatch
 from nullsplat.core.progress import Progress
 from nullsplat.service.archive import Archive
+from nullsplat.service.contract.messages import STAGES
 from nullsplat.service.eta import learn_weights
 from nullsplat.service.failures import as_failure, traceback_text
-from nullsplat.service.fetching import Fetch, expected_bytes, fetched_source
+from nullsplat.service.fetching import Fetch, expected_bytes, fetched_source, has_fetched
 from nullsplat.service.folders import JobFolder
 from nullsplat.service.jobs import Failure, Job, JobStore
 from nullsplat.service.processing import Parameters, Processing
 from nullsplat.service.progress import SHORT_STAGES, StageReporter, StopSignal
 from nullsplat.service.settings import Settings
-from nullsplat.service.storing import Store, remember_derived, remembered_derived
+from nullsplat.service.storing import (
+    Store,
+    has_derived,
+    refuse_if_storing_began,
+    remember_derived,
+    remembered_derived,
+)
 
 CANCELLED = "cancelled"
 REPORT = "report.json"
@@ -120,6 +127,26 @@ class StageRunner:
         return failure
 
     def _work(self, job: Job, stage: str, progress: Progress) -> None:
+        """Do a stage, and first again what should be there and is not.
+
+        Files go missing when a worker on another machine, with another disk, takes a job over.
+        """
+        for earlier in STAGES[: STAGES.index(stage)]:
+            if not self._is_there(earlier, self.folder(job.key)):
+                logger.warning(
+                    "files of %s are gone, doing it again", earlier, extra={"job": job.key, "stage": stage}
+                )
+                self._do(job, earlier, lambda _fraction, note="": progress(0.0, note))
+        self._do(job, stage, progress)
+
+    def _is_there(self, stage: str, folder: JobFolder) -> bool:
+        if stage == "fetch":
+            return folder.source.exists() and has_fetched(folder)
+        if stage == "derive":
+            return folder.derived.exists() and has_derived(folder)
+        return self._processing.is_done(stage, folder.work)
+
+    def _do(self, job: Job, stage: str, progress: Progress) -> None:
         folder = self.folder(job.key)
         if stage == "fetch":
             self._fetch(job.request, folder, progress)
@@ -132,6 +159,7 @@ class StageRunner:
             self._processing.run(stage, folder.work, parameters, fetched_source(folder), progress)
 
     def _derive(self, request: dict[str, Any], folder: JobFolder) -> None:
+        refuse_if_storing_began(folder)
         target = folder.partial(folder.derived)
         parameters, source = Parameters.of(request), fetched_source(folder)
         derived = self._processing.derive(folder.source, folder.work, parameters, source, target)

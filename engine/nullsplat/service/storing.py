@@ -81,3 +81,21 @@ def remember_derived(folder: JobFolder, derived: Derived) -> None:
 def remembered_derived(folder: JobFolder) -> Derived:
     """What `remember_derived` kept."""
     return Derived(**folder.read(DERIVED))
+
+
+def refuse_if_storing_began(folder: JobFolder) -> None:
+    """Refuse to make files anew of which the archive may hold some already.
+
+    Raises:
+        MixedRuns: the store stage has begun in this folder.
+    """
+    if folder.read(STARTED) is not None:
+        raise MixedRuns(
+            "the finished files were lost after some of them had been stored, and cannot be made again with certainly "
+            "the same pixels; ask for the run again, which makes a new series"
+        )
+
+
+def has_derived(folder: JobFolder) -> bool:
+    """Whether the finished files were written in this folder."""
+    return folder.read(DERIVED) is not None

@@ -53,6 +53,10 @@ class SuperResolution:
         Workspace(work).save_source(series.volume)
         return Source(series.fingerprint, series.slice_thickness / series.volume.geometry.spacing[0])
 
+    def is_done(self, stage: str, work: Path) -> bool:
+        """Whether the files of stage1, stage2 or consistency are there."""
+        return Workspace(work).is_done(stage)
+
     def run(self, stage: str, work: Path, parameters: Parameters, source: Source, progress: Progress) -> None:
         """Do one of the stages stage1, stage2, consistency; returns at once if it is done already."""
         self._limit_threads()

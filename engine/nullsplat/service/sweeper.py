@@ -1,15 +1,12 @@
 """Looks after jobs that nobody works on any more: those of dead workers, and those that were given up."""
 
 import logging
-import shutil
-from pathlib import Path
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
 
 from nullsplat.service.database import transaction
-from nullsplat.service.folders import JobFolder
-from nullsplat.service.jobs import OPEN, Job, JobStore, seconds_since
+from nullsplat.service.jobs import JobStore
 from nullsplat.service.liveness import Registry
 from nullsplat.service.queueing import APPLICATION, WORKFLOW, WORKFLOW_VERSION, enqueue_options
 from nullsplat.service.workflows import LIVES
@@ -21,7 +18,6 @@ LOST = (
 UNEXPECTED = "the job ended unexpectedly, for example because the database was away for long; the worker's log has the details"
 LAST_WORDS = {"MAX_RECOVERY_ATTEMPTS_EXCEEDED": ("worker-lost", LOST), "ERROR": ("internal", UNEXPECTED)}
 """What to say about a workflow that ended in this state of DBOS."""
-SECONDS_PER_DAY = 86400.0
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +25,10 @@ logger = logging.getLogger(__name__)
 class Sweeper:
     """Runs inside a worker, at its start and every few seconds."""
 
-    def __init__(self, engine: sa.Engine, registry: Registry, spool: Path, retention_days: float) -> None:
+    def __init__(self, engine: sa.Engine, registry: Registry) -> None:
         self._engine = engine
         self._registry = registry
         self._store = JobStore(engine)
-        self._jobs = spool / "jobs"
-        self._retention = retention_days * SECONDS_PER_DAY
         self._client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
 
     def sweep(self) -> None:
@@ -47,7 +41,6 @@ class Sweeper:
         self._drop_other_versions()
         self._restart_lost()
         self._fail_given_up()
-        self._clean_folders()
 
     def _take_over(self) -> None:
         """Put the work of dead workers back into the queue.
@@ -88,19 +81,3 @@ class Sweeper:
             failure = {"code": code, "message": message, "retryable": False}
             if self._store.fail(status.workflow_id, failure):
                 logger.error(message, extra={"job": status.workflow_id, "code": code})
-
-    def _clean_folders(self) -> None:
-        """Delete the images of jobs that are over, and all that is left of them after the retention time."""
-        for path in self._jobs.iterdir():
-            job = self._store.get(path.name)
-            if job is None or job.state in OPEN:
-                continue
-            if seconds_since(job.updated_at) > self._retention:
-                shutil.rmtree(path, ignore_errors=True)
-            elif self._abandoned(job):
-                JobFolder(path).discard_images()
-
-    def _abandoned(self, job: Job) -> bool:
-        """Whether no worker is still busy stopping."""
-        found = DBOS.list_workflows(workflow_ids=[job.key], status="PENDING", load_input=False)
-        return not found

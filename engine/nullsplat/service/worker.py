@@ -8,9 +8,11 @@ from types import FrameType
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
+from sqlalchemy.exc import SQLAlchemyError
 
 from nullsplat.core.errors import StorageError
 from nullsplat.service.database import open_database
+from nullsplat.service.janitor import Janitor
 from nullsplat.service.jobs import JobStore
 from nullsplat.service.liveness import Heartbeat, Identity, Registry, this_process
 from nullsplat.service.logs import configure_logging
@@ -53,7 +55,8 @@ def run_worker(settings: Settings, processing: Processing | None = None) -> None
     heartbeat = Heartbeat(registry, me)
     heartbeat.start()
     logger.info("worker %s is ready", me.executor_id)
-    _sweep_until_told_to_stop(Sweeper(engine, registry, settings.spool, settings.retention_days))
+    janitor = Janitor(JobStore(engine), settings.spool, settings.retention_days)
+    _tidy_until_told_to_stop(Sweeper(engine, registry), janitor)
     logger.info("worker %s stops", me.executor_id)
     stop.request()
     parked = stop.parked_jobs(GRACE)
@@ -90,7 +93,7 @@ def _launch(engine: sa.Engine, me: Identity) -> None:
     DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLL, on_conflict="always_update")
 
 
-def _sweep_until_told_to_stop(sweeper: Sweeper) -> None:
+def _tidy_until_told_to_stop(sweeper: Sweeper, janitor: Janitor) -> None:
     told = threading.Event()
 
     def tell(_signal: int, _frame: FrameType | None) -> None:
@@ -101,8 +104,9 @@ def _sweep_until_told_to_stop(sweeper: Sweeper) -> None:
     while True:
         try:
             sweeper.sweep()
-        except StorageError as error:
-            logger.warning("%s", error)
+            janitor.clean()
+        except (StorageError, SQLAlchemyError, OSError) as error:
+            logger.warning("looking after other jobs failed, trying again soon: %s", error)
         if told.wait(SWEEP):
             return
 
