@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.physics.noise import estimate_noise
@@ -43,5 +44,14 @@ def test_without_soft_tissue_the_whole_image_counts() -> None:
 
 
 def test_slices_of_one_row_are_refused() -> None:
-    with pytest.raises(GeometryError, match="2x2"):
+    with pytest.raises(GeometryError, match="3x3"):
         estimate_noise(np.zeros((4, 1, 9), np.float32))
+
+
+@pytest.mark.parametrize("sigma", [10.0, 20.0])
+def test_texture_that_fills_the_image_is_not_taken_for_noise(sigma: float) -> None:
+    rng = np.random.default_rng(4)
+    texture = ndimage.gaussian_filter(rng.normal(0, 1, (4, 96, 96)), (0, 1.0, 1.0))
+    hu = 40 + 60 * texture / texture.std() * (np.indices(texture.shape)[2] > 24)
+    noisy = (hu + rng.normal(0, sigma, hu.shape)).astype(np.float32)
+    assert estimate_noise(noisy) == pytest.approx(sigma, rel=0.15)
