@@ -24,6 +24,7 @@ from nullsplat.service.jobs import JobStore, insert_job, waiting_stages
 from nullsplat.service.liveness import Identity, Registry, this_process
 from nullsplat.service.logs import JsonFormatter
 from nullsplat.service.progress import StageReporter, StopSignal
+from nullsplat.service.server import listening_socket
 
 
 @pytest.fixture
@@ -295,3 +296,25 @@ def test_warnings_are_logged_without_what_they_quote() -> None:
     )
     assert "DOE" not in done.stderr
     assert json.loads(done.stderr)["message"].startswith("UserWarning at ")
+
+
+# Address
+
+
+def test_an_address_that_is_taken_is_named_by_its_settings() -> None:
+    with listening_socket("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=f"127.0.0.1:{port} .*in use.*NULLSPLAT_PORT"):
+            listening_socket("127.0.0.1", port)
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="NULLSPLAT_HOST"):
+        listening_socket("192.0.2.1", 0)
+
+
+def test_listening_beyond_this_machine_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    listening_socket("127.0.0.1", 0).close()
+    assert not caplog.records
+    listening_socket("0.0.0.0", 0).close()  # noqa: S104 - that is what is tested
+    assert "without encryption" in caplog.text

@@ -17,7 +17,7 @@ from nullsplat.service.liveness import Registry
 from nullsplat.service.processing import Processing
 from nullsplat.service.settings import Settings
 
-FRESH = 5.0
+FRESH = 2.0
 """Seconds for which an answer is good; probes come often and the archive has other work."""
 
 Check = Callable[[], None]

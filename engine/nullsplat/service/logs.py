@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 FIELDS = ("job", "stage", "state", "seconds", "code", "traceback")
-QUIET = ("dbos", "dicomweb_client", "urllib3", "pydicom", "uvicorn.access", "diffusers", "numba")
+QUIET = ("dbos", "dicomweb_client", "urllib3", "pydicom", "uvicorn", "diffusers", "numba")
 """Libraries whose ordinary messages are noise, or name patients' studies."""
 
 

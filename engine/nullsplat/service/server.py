@@ -1,12 +1,15 @@
 """The API process: takes jobs and tells how they are; does none."""
 
 import contextlib
+import ipaddress
 import logging
+import socket
 from collections.abc import Iterator
 
 import uvicorn
 from fastapi import FastAPI
 
+from nullsplat.core.errors import ConfigurationError
 from nullsplat.service.api import create_api
 from nullsplat.service.database import open_database
 from nullsplat.service.health import Readiness
@@ -22,21 +25,36 @@ def run_server(settings: Settings) -> None:
     """Serve the API until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: a setting is wrong.
+        ConfigurationError: a setting is wrong, or the address is taken.
         StorageError: the database cannot be used.
     """
     configure_logging(settings.log_level)
     with application(settings, _super_resolution(settings)) as app:
-        logger.info("the engine's API is at http://%s:%d", settings.host, settings.port)
-        uvicorn.run(
-            app,
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            ws="none",
+        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none")
+        with listening_socket(settings.host, settings.port) as listener:
+            logger.info("the engine's API is at http://%s:%d", settings.host, settings.port)
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that takes connections.
+
+    Raises:
+        ConfigurationError: this address cannot be had.
+    """
+    try:
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(address[4][:2], family=address[0])
+    except OSError as error:
+        raise ConfigurationError(
+            f"the API cannot listen at {host}:{port} ({error.strerror}); change NULLSPLAT_HOST or NULLSPLAT_PORT, or end "
+            "what is listening there"
+        ) from error
+    if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+        logger.warning(
+            "the API can be reached from other machines without encryption; put a TLS proxy before it"
         )
+    return listener
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from nullsplat.service.queueing import APPLICATION, WORKFLOW, WORKFLOW_VERSION, 
 from nullsplat.service.workflows import LIVES
 
 LOST = (
-    f"the worker was lost {LIVES + 1} times while it worked on this job, most likely for lack of memory; see its log "
+    f"the worker was lost {LIVES} times while it worked on this job, most likely for lack of memory; see its log "
     "and the system's, then run the job again"
 )
 UNEXPECTED = "the job ended unexpectedly, for example because the database was away for long; the worker's log has the details"

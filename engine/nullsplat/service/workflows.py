@@ -27,7 +27,9 @@ def register(runner: StageRunner) -> Callable[[str], str]:
         return runner.finish(key, failure)
 
     @DBOS.workflow(
-        name=WORKFLOW, max_recovery_attempts=LIVES, serialization_type=WorkflowSerializationFormat.PORTABLE
+        name=WORKFLOW,
+        max_recovery_attempts=LIVES - 1,
+        serialization_type=WorkflowSerializationFormat.PORTABLE,
     )
     def super_resolve(key: str) -> str:
         failure = None
