@@ -9,6 +9,9 @@ from nullsplat.splat.fit_config import PAPER, PREVIEW, STANDARD, FitConfig
 _OPEN = (0.0, None)
 """Air is the lowest value there is; metal may be anything."""
 
+_BASE = TotalVariation(iterations=30, step=6e-3, decay=0.94, epsilon=2.5e-3, weights=(0.5, 1, 1), bounds=_OPEN)
+"""Fewer, longer steps than the `tv` baseline's, for flatter tissue, and gentler across thick slices than within them."""
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -26,16 +29,16 @@ PRESETS: dict[str, Preset] = {
     "preview": Preset(
         views=40,
         consistent_base=True,
-        base=TotalVariation(iterations=40, bounds=_OPEN),
-        sampling=SamplingConfig(steps=4, eta=0.5, start_sigma=0.05, batch=2, shared_views=4),
+        base=_BASE,
+        sampling=SamplingConfig(steps=6, start_sigma=0.1, relaxation=0.4, batch=2, shared_views=4),
         fit=PREVIEW,
         finish=TotalVariation(iterations=6, step=5e-4, bounds=_OPEN),
     ),
     "standard": Preset(
         views=100,
         consistent_base=True,
-        base=TotalVariation(iterations=60, bounds=_OPEN),
-        sampling=SamplingConfig(steps=10, eta=0.5, start_sigma=0.1, batch=16, shared_views=4),
+        base=_BASE,
+        sampling=SamplingConfig(steps=12, start_sigma=0.1, relaxation=0.3, batch=16, shared_views=4),
         fit=STANDARD,
         finish=TotalVariation(iterations=10, step=5e-4, bounds=_OPEN),
     ),
