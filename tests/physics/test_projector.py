@@ -39,7 +39,9 @@ def test_every_view_conserves_mass(projector: Projector) -> None:
     x[:, 8:16, 10:20] = 0.02
     mass = x.sum(dim=(1, 2)) * SPACING[1] * SPACING[2]
     seen = projector.forward(x).sum(dim=2) * projector.beam.column_spacing
-    assert torch.allclose(seen, mass.expand_as(seen), rtol=0.02)  # linear interpolation samples, it does not integrate
+    assert torch.allclose(
+        seen, mass.expand_as(seen), rtol=0.02
+    )  # linear interpolation samples, it does not integrate
 
 
 def test_a_disc_projects_to_its_chords() -> None:

@@ -13,7 +13,9 @@ from nullsplat.pipeline.workspace import Workspace
 
 VOLUME = Volume(
     np.arange(24, dtype=np.float32).reshape(2, 3, 4),
-    Geometry((2, 3, 4), (5.0, 0.7, 0.8), (1.0, -2.0, 3.0), ((0.0, 0.0, -1.0), (0.0, 1.0, 0.0), (-1.0, 0.0, 0.0))),
+    Geometry(
+        (2, 3, 4), (5.0, 0.7, 0.8), (1.0, -2.0, 3.0), ((0.0, 0.0, -1.0), (0.0, 1.0, 0.0), (-1.0, 0.0, 0.0))
+    ),
 )
 
 
@@ -40,7 +42,9 @@ def test_a_stage_is_done_once_it_says_so(tmp_path: Path) -> None:
     assert ws.cost("stage1")["seconds"] == 2.0
 
 
-def test_a_failed_write_leaves_no_trace_and_names_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_no_trace_and_names_the_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ws = Workspace(tmp_path)
 
     def full(*_: object, **__: object) -> None:

@@ -1,8 +1,11 @@
 """Hounsfield units and linear attenuation."""
 
-from typing import Any
+from typing import TypeVar
 
-from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+Values = TypeVar("Values", float, ndarray, Tensor)
 
 MU_WATER = 0.0192
 """Linear attenuation of water in 1/mm at about 70 keV, the effective energy of a 120 kV CT."""
@@ -14,7 +17,7 @@ LOWEST_HU = -1024.0
 attenuates less than vacuum (-1000), so whoever reads a file raises such values to this one."""
 
 
-def hu_to_mu(hu: Float[Any, "*shape"]) -> Float[Any, "*shape"]:
+def hu_to_mu(hu: Values) -> Values:
     """Attenuation mu = mu_water (1 + HU/1000) in 1/mm, for arrays and tensors.
 
     It is linear on purpose: clipping at air would not commute with averaging, and would turn zero-mean noise
@@ -23,16 +26,16 @@ def hu_to_mu(hu: Float[Any, "*shape"]) -> Float[Any, "*shape"]:
     return (hu - HU_AIR) * (MU_WATER / 1000)
 
 
-def mu_to_hu(mu: Float[Any, "*shape"]) -> Float[Any, "*shape"]:
+def mu_to_hu(mu: Values) -> Values:
     """Hounsfield units of an attenuation in 1/mm, for arrays and tensors."""
     return mu * (1000 / MU_WATER) + HU_AIR
 
 
-def hu_difference_to_mu(difference: Any) -> Any:
+def hu_difference_to_mu(difference: Values) -> Values:
     """A difference in HU as a difference in attenuation (1/mm); scalars, arrays and tensors."""
     return difference * (MU_WATER / 1000)
 
 
-def mu_to_hu_difference(difference: Any) -> Any:
+def mu_to_hu_difference(difference: Values) -> Values:
     """A difference in attenuation (1/mm) as a difference in HU; scalars, arrays and tensors."""
     return difference * (1000 / MU_WATER)

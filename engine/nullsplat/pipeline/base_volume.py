@@ -12,7 +12,11 @@ from nullsplat.pipeline.forward_model import ForwardModel
 
 
 def base_volume(
-    lr_hu: Float[Tensor, "m n o"], model: ForwardModel, config: PipelineConfig, noise_hu: float, progress: Progress
+    lr_hu: Float[Tensor, "m n o"],
+    model: ForwardModel,
+    config: PipelineConfig,
+    noise_hu: float,
+    progress: Progress,
 ) -> Float[Tensor, "z y x"]:
     """Cubic upsampling, and where the preset says so, total variation in agreement with the measurement.
 
@@ -61,5 +65,3 @@ def refine(
         intensity.encode(lr_hu), model.volume_op, intensity.encode(hu), config.finish, sigma, progress
     )
     return intensity.decode(checked.clamp_min(0))
-
-

@@ -85,9 +85,13 @@ def configure(
     if not all(1 <= s <= MAX_SCALE for s in scale):
         raise ConfigurationError(f"every factor of scale must lie in [1, {MAX_SCALE:g}], got {scale}")
     if scale[1] != scale[2]:
-        raise ConfigurationError(f"the factors along y and x must be equal, got {scale[1]:g} and {scale[2]:g}")
+        raise ConfigurationError(
+            f"the factors along y and x must be equal, got {scale[1]:g} and {scale[2]:g}"
+        )
     if max(scale) == 1:
-        raise ConfigurationError("scale 1,1,1 asks for nothing; give a factor above 1 along at least one axis")
+        raise ConfigurationError(
+            "scale 1,1,1 asks for nothing; give a factor above 1 along at least one axis"
+        )
     chosen: Preset = PRESETS[preset]
     sampling = dataclasses.replace(chosen.sampling, samples=samples)
     if chosen.sampling.sigma_y is None and preset == "paper":

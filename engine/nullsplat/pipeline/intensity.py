@@ -3,7 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
-LOWEST_HU = -1024.0
+from nullsplat.core.units import LOWEST_HU
+
 RANGE_HU = 3583.0
 """Width of the evaluation's clip, [-512, 3071] HU: TV settings tuned there mean the same here."""
 

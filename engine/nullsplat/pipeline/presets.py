@@ -9,7 +9,9 @@ from nullsplat.splat.fit_config import PAPER, PREVIEW, STANDARD, FitConfig
 _OPEN = (0.0, None)
 """Air is the lowest value there is; metal may be anything."""
 
-_BASE = TotalVariation(iterations=30, step=6e-3, decay=0.94, epsilon=2.5e-3, weights=(0.5, 1, 1), bounds=_OPEN)
+_BASE = TotalVariation(
+    iterations=30, step=6e-3, decay=0.94, epsilon=2.5e-3, weights=(0.5, 1, 1), bounds=_OPEN
+)
 """Fewer, longer steps than the `tv` baseline's, for flatter tissue, and gentler across thick slices than within them."""
 
 

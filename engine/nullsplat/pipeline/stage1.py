@@ -1,8 +1,8 @@
 """Stage 1: the prior's idea of the projections at the wanted resolution, held to the measured ones."""
 
+import math
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -65,7 +65,9 @@ def sample_projections(
     sampler = ProjectionDDNMPipeline(unet, scheduler).to(lr_hu.device)
     measurement = Measurement(normalisation.encode(measured), narrow.projection_op, sigma_y)
     sampled = sampler(measurement, config.sampling, start, config.seed, progress)
-    return Projections(narrow, normalisation.decode(sampled.mean), sampled.deviation * (normalisation.scale / 2))
+    return Projections(
+        narrow, normalisation.decode(sampled.mean), sampled.deviation * (normalisation.scale / 2)
+    )
 
 
 def projection_noise(projections: Float[Tensor, "v m n"], noise_hu: float, step: float) -> float:
@@ -81,4 +83,4 @@ def projection_noise(projections: Float[Tensor, "v m n"], noise_hu: float, step:
     """
     body = projections[projections > _BODY * projections.max()]
     length = float(body.mean()) / MU_WATER if body.numel() else step
-    return float(hu_difference_to_mu(noise_hu)) * (length * step) ** 0.5
+    return hu_difference_to_mu(noise_hu) * math.sqrt(length * step)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nullsplat.core.measure import Stopwatch
 from nullsplat.core.progress import Progress
+from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Volume
 from nullsplat.physics.consistency import residual
 from nullsplat.physics.noise import estimate_noise
@@ -18,7 +19,6 @@ from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.base_volume import base_volume, refine
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel, forward_model
-from nullsplat.pipeline.intensity import LOWEST_HU
 from nullsplat.pipeline.stage1 import sample_projections
 from nullsplat.pipeline.stage2 import splat_residual
 from nullsplat.pipeline.workspace import Workspace
@@ -42,7 +42,9 @@ def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, prog
     with Stopwatch() as cost:
         lr_hu, model = _measured(ws, config, device)
         noise_hu = estimate_noise(lr_hu.cpu().numpy())
-        base_hu = base_volume(lr_hu, model, config, noise_hu, lambda f, note="": progress(f * _BASE_SHARE, "base volume"))
+        base_hu = base_volume(
+            lr_hu, model, config, noise_hu, lambda f, note="": progress(f * _BASE_SHARE, "base volume")
+        )
         found = sample_projections(
             lr_hu,
             base_hu,
@@ -97,7 +99,11 @@ def run_consistency(ws: Workspace, config: PipelineConfig, device: torch.device,
         hu = refine(hu.clamp_(min=LOWEST_HU), lr_hu, model, config, noise_hu, progress)
         figures = _figures(hu, lr_hu, model)
         ws.save_result(Volume(hu.cpu().numpy(), model.hr))
-    costs = {"stage1": ws.cost("stage1"), "stage2": ws.cost("stage2"), "consistency": dataclasses.asdict(cost)}
+    costs = {
+        "stage1": ws.cost("stage1"),
+        "stage2": ws.cost("stage2"),
+        "consistency": dataclasses.asdict(cost),
+    }
     ws.save_json("report", {**figures, "noise_hu": noise_hu, **_provenance(config, device), "stages": costs})
     ws.mark_done("consistency", cost)
 
@@ -114,7 +120,9 @@ def _measured(
     return hu, forward_model(source.geometry, config)
 
 
-def _figures(hu: Float[Tensor, "z y x"], lr_hu: Float[Tensor, "m n o"], model: ForwardModel) -> dict[str, float]:
+def _figures(
+    hu: Float[Tensor, "z y x"], lr_hu: Float[Tensor, "m n o"], model: ForwardModel
+) -> dict[str, float]:
     """How well the result agrees with the measurement, and how much of it the measurement cannot see."""
     difference = residual(hu, lr_hu, model.volume_op)
     imagined = null_space_part(hu - upsample_cubic(lr_hu, model.hr.shape), model.volume_op)

@@ -123,7 +123,9 @@ class Workspace:
             with np.load(path, allow_pickle=False) as stored:
                 return {key: stored[key] for key in stored.files}
         except (OSError, ValueError) as error:
-            raise UnreadableFile(f"{path.name} of this run is missing or damaged: {error}; start it again") from error
+            raise UnreadableFile(
+                f"{path.name} of this run is missing or damaged: {error}; start it again"
+            ) from error
 
     def load_tensor(self, name: str, key: str, device: torch.device) -> Float[Tensor, "..."]:
         """One array as a tensor on a device.
@@ -152,7 +154,9 @@ class Workspace:
         try:
             content: dict[str, Any] = json.loads(path.read_text())
         except (OSError, ValueError) as error:
-            raise UnreadableFile(f"{path.name} of this run is missing or damaged: {error}; start it again") from error
+            raise UnreadableFile(
+                f"{path.name} of this run is missing or damaged: {error}; start it again"
+            ) from error
         return content
 
     def _file(self, name: str, suffix: str) -> Path:
@@ -167,5 +171,9 @@ class Workspace:
             partial.replace(path)
         except OSError as error:
             partial.unlink(missing_ok=True)
-            full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error.strerror or error)
+            full = (
+                "the disk is full"
+                if error.errno in (errno.ENOSPC, errno.EDQUOT)
+                else str(error.strerror or error)
+            )
             raise StorageError(f"{path.name} cannot be written: {full}; free space and run again") from error
