@@ -5,16 +5,16 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import sqlalchemy as sa
 import uvicorn
 
 from nullsplat.service.contract.messages import job_key
@@ -90,11 +90,21 @@ class Engine:
 
     def forget_everything(self) -> None:
         """Lose all jobs and their folders, as after a new installation."""
-        with contextlib.closing(sqlite3.connect(self.spool / "nullsplat.sqlite")) as database, database:
-            for table in ("nullsplat_jobs", "workflow_status", "operation_outputs", "workflow_input"):
-                database.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
+        with self.database() as connection:
+            for table in ("operation_outputs", "workflow_input", "workflow_status", "nullsplat_jobs"):
+                connection.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - constants
         for folder in (self.spool / "jobs").iterdir():
             shutil.rmtree(folder)
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[sa.Connection]:
+        """A transaction beside those of the engine."""
+        database = sa.create_engine(self.environment["NULLSPLAT_DATABASE_URL"])
+        with database.begin() as connection:
+            if database.dialect.name == "postgresql":
+                connection.execute(sa.text("SET search_path TO dbos, public"))
+            yield connection
+        database.dispose()
 
     def stop(self) -> None:
         for worker in list(self._workers):

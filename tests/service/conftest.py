@@ -1,13 +1,16 @@
 """A whole engine for each test that asks: archive double, API over real HTTP, worker processes."""
 
+import os
 import shutil
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 sys.path.insert(
     0, str(Path(__file__).parent)
@@ -34,8 +37,25 @@ def archive() -> Iterator[ArchiveDouble]:
 
 
 @pytest.fixture
-def environment(archive: ArchiveDouble, tmp_path: Path) -> dict[str, str]:
+def database_url(tmp_path: Path) -> Iterator[str]:
+    """SQLite as by default; with TEST_POSTGRES=postgresql://user@host:port a new PostgreSQL database for each test."""
+    server = os.environ.get("TEST_POSTGRES")
+    if server is None:
+        yield f"sqlite:///{tmp_path / 'spool' / 'nullsplat.sqlite'}"
+        return
+    name = f"nullsplat_{uuid.uuid4().hex}"
+    admin = sa.create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        yield f"{server}/{name}"
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def environment(archive: ArchiveDouble, database_url: str, tmp_path: Path) -> dict[str, str]:
     return {
+        "NULLSPLAT_DATABASE_URL": database_url,
         "NULLSPLAT_ARCHIVE_URL": archive.url,
         "NULLSPLAT_ARCHIVE_USERNAME": archive.username,
         "NULLSPLAT_ARCHIVE_PASSWORD": archive.password,
@@ -74,7 +94,8 @@ def engine(
     settings: Settings, environment: dict[str, str], tmp_path: Path, forge: Forge, empty_database: Path
 ) -> Iterator[Engine]:
     settings.prepare_spool()
-    shutil.copy(empty_database, settings.spool)
+    if settings.database.startswith("sqlite"):
+        shutil.copy(empty_database, settings.spool)
     with application(settings, FastProcessing(tmp_path / "control")) as app, serving(app) as url:
         headers = {"Authorization": f"Bearer {SECRET}"}
         with httpx.Client(base_url=url, headers=headers, timeout=20, trust_env=False) as client:

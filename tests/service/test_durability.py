@@ -147,10 +147,8 @@ def test_a_job_of_another_version_of_the_workflow_is_started_anew(
     engine: Engine, request_for: Request
 ) -> None:
     key = engine.put(request_for())
-    database = sa.create_engine(f"sqlite:///{engine.spool / 'nullsplat.sqlite'}")
-    with database.begin() as connection:
+    with engine.database() as connection:
         connection.execute(sa.text("UPDATE workflow_status SET application_version = '0'"))
-    database.dispose()
     engine.start_worker()
     assert engine.wait(key, "succeeded", "failed")["state"] == "succeeded"
     assert engine.calls() == ONCE
@@ -187,7 +185,7 @@ def test_files_lost_while_storing_are_not_made_anew(
     assert len(archive.stored) == 32
 
 
-def test_a_worker_talks_to_nobody_but_the_archive(
+def test_a_worker_talks_to_its_archive_and_its_database_only(
     engine: Engine, archive: ArchiveDouble, request_for: Request
 ) -> None:
     worker = engine.start_worker()
@@ -195,7 +193,10 @@ def test_a_worker_talks_to_nobody_but_the_archive(
     key = engine.put(request_for())
     engine.wait_for_stage(key, "stage1", "running")
     assert {address for address, _ in connections(worker)} <= {"0100007F"}
-    assert {port for _, port in connections(worker)} <= {archive.port}
+    assert {port for _, port in connections(worker)} <= {
+        archive.port,
+        sa.make_url(engine.environment["NULLSPLAT_DATABASE_URL"]).port,
+    }
     assert "dbos.dev" not in engine.worker_log
     engine.release("stage1")
 
@@ -234,10 +235,8 @@ def test_a_worker_of_the_same_name_takes_over_after_a_kill(engine: Engine, reque
 
 def reset_progress(engine: Engine, key: str) -> None:
     """Make the next worker's progress distinguishable from the last one's."""
-    database = sa.create_engine(f"sqlite:///{engine.spool / 'nullsplat.sqlite'}")
-    with database.begin() as connection:
+    with engine.database() as connection:
         stages = engine.status(key)["stages"]
         stages[2]["progress"] = 0.0
         table = sa.table("nullsplat_jobs", sa.column("stages", sa.JSON), sa.column("key"))
         connection.execute(sa.update(table).where(table.c.key == key).values(stages=stages))
-    database.dispose()
