@@ -3,6 +3,7 @@
 Each command imports its part of the engine only when it runs, so that `--help` is there at once.
 """
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +36,8 @@ class Device(StrEnum):
 
 def main() -> None:
     """Entry point of the installed command."""
+    # Threads that spin while they wait starve whatever else runs on the machine, Orthanc for one.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app()
 
 

@@ -1,10 +1,13 @@
 """The base that stage 1 starts from and stage 2 adds to: everything that physics alone can give."""
 
+from dataclasses import replace
+
 from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.progress import Progress
-from nullsplat.physics.total_variation import tv_reconstruct
+from nullsplat.physics.saturation import saturation_floor
+from nullsplat.physics.total_variation import TotalVariation, tv_reconstruct
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline import intensity
 from nullsplat.pipeline.config import PipelineConfig
@@ -34,9 +37,9 @@ def base_volume(
     if not config.consistent_base:
         return cubic
     sigma = noise_hu / intensity.RANGE_HU
-    start = intensity.encode(cubic)
-    base = tv_reconstruct(intensity.encode(lr_hu), model.volume_op, start, config.base, sigma, progress)
-    return intensity.decode(base)
+    y, start = intensity.encode(lr_hu), intensity.encode(cubic)
+    settings = _bounded(config.base, y, sigma)
+    return intensity.decode(tv_reconstruct(y, model.volume_op, start, settings, sigma, progress))
 
 
 def refine(
@@ -61,7 +64,13 @@ def refine(
         The volume in HU; degraded again, it differs from `lr_hu` by no more than noise.
     """
     sigma = noise_hu / intensity.RANGE_HU
-    checked = tv_reconstruct(
-        intensity.encode(lr_hu), model.volume_op, intensity.encode(hu), config.finish, sigma, progress
-    )
+    y = intensity.encode(lr_hu)
+    settings = _bounded(config.finish, y, sigma)
+    checked = tv_reconstruct(y, model.volume_op, intensity.encode(hu), settings, sigma, progress)
     return intensity.decode(checked.clamp_min(0))
+
+
+def _bounded(settings: TotalVariation, y: Float[Tensor, "m n o"], sigma: float) -> TotalVariation:
+    """The settings with the level at which the measurement saturates as the lowest value, if there is one."""
+    floor = saturation_floor(y, sigma)
+    return settings if floor is None else replace(settings, bounds=(floor, settings.bounds[1]))
