@@ -10,9 +10,10 @@ from jaxtyping import TypeCheckError
 from nullsplat.core.errors import Cancelled, ConfigurationError, GeometryError
 from nullsplat.physics.beam import beam_for
 from nullsplat.physics.projector import Projector
-from nullsplat.splat.fit import ViewOrder, fit_residual
+from nullsplat.splat.fit import fit_residual
 from nullsplat.splat.fit_config import FitConfig
 from nullsplat.splat.render import voxelise_field
+from nullsplat.splat.views import ViewOrder, held_out
 
 CONFIG = FitConfig(
     count=400,
@@ -137,14 +138,41 @@ def test_projections_of_another_beam_are_refused(case):
         case.fit(weights=torch.zeros(case.beam.shape))
 
 
-@pytest.mark.parametrize("change", [{"steps": 0}, {"most": 10}, {"tv": -1.0}, {"scale_rate": (0.0, 1.0)}])
+@pytest.mark.parametrize(
+    "change", [{"steps": 0}, {"most": 10}, {"tv": -1.0}, {"scale_rate": (0.0, 1.0)}, {"held_out": 1}]
+)
 def test_settings_that_cannot_work_are_refused(change):
     with pytest.raises(ConfigurationError):
         dataclasses.replace(CONFIG, **change)
 
 
 def test_every_view_is_seen_before_any_comes_again():
-    order = ViewOrder(7, 2, np.random.default_rng(0))
+    order = ViewOrder(list(range(7)), 2, np.random.default_rng(0))
     seen = torch.cat([order.next() for _ in range(7)]).tolist()
     assert sorted(seen[:7]) == list(range(7))
     assert sorted(seen[7:]) == list(range(7))
+
+
+def test_views_are_either_learnt_from_or_judge():
+    seen, unseen = held_out(16, 5)
+    assert unseen == [2, 7, 12]
+    assert sorted(seen + unseen) == list(range(16))
+    assert held_out(16, 0) == (list(range(16)), [])
+
+
+def test_views_that_disagree_stop_the_fit_before_it_explains_them(case):
+    # As loud as the residual itself, and different in every view: nothing a volume could show.
+    noise = torch.randn(case.target.shape) * case.target.std() * 2
+    config = dataclasses.replace(CONFIG, steps=400, judge_every=20, refine_from=1000)
+    options = {"base_projections": case.base_projections}
+    data = (case.target + noise, case.beam, case.base, case.spacing)
+    notes = []
+    wary = fit_residual(
+        *data,
+        dataclasses.replace(config, held_out=4),
+        progress=lambda fraction, note="": notes.append(note),
+        **options,
+    )
+    stubborn = fit_residual(*data, config, **options)
+    assert int(notes[-1].split()[-2]) < config.steps
+    assert case.gain(wary) > case.gain(stubborn) + 1

@@ -29,7 +29,7 @@ def moved(tensors):
 
 def test_integrate_equals_the_reference(random_footprints):
     size = (19, 37)
-    tensors = moved(random_footprints(2, 20, size))
+    tensors = moved(random_footprints(2, 6, size))
     assert_same(
         integrate_cuda.integrate(*tensors, size, 3.5), integrate_ref.integrate(*tensors, size, 3.5), tensors
     )
@@ -37,7 +37,7 @@ def test_integrate_equals_the_reference(random_footprints):
 
 def test_voxelise_equals_the_reference(random_blobs):
     shape = (6, 11, 21)
-    tensors = moved(random_blobs(15, shape))
+    tensors = moved(random_blobs(6, shape))
     assert_same(
         voxelise_cuda.voxelise(*tensors, shape, 3.5), voxelise_ref.voxelise(*tensors, shape, 3.5), tensors
     )

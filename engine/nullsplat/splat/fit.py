@@ -14,8 +14,10 @@ from nullsplat.splat.fit_config import FitConfig
 from nullsplat.splat.gaussians import SignedGaussians
 from nullsplat.splat.initialise import back_project, place
 from nullsplat.splat.optimiser import FieldOptimiser
-from nullsplat.splat.problem import ResidualProblem
+from nullsplat.splat.problem import ResidualProblem, beam_of
+from nullsplat.splat.selection import BestField
 from nullsplat.splat.strategy import SignedStrategy
+from nullsplat.splat.views import ViewOrder, held_out
 
 _REPORT_EVERY = 10
 
@@ -57,43 +59,62 @@ def fit_residual(  # noqa: PLR0913 - the data are five tensors; the rest has def
     problem = ResidualProblem(
         target, beam, base, spacing, base_projections, None if weights is None else weights.to(device)
     )
-    residual = back_project(problem.trusted_target, beam, problem.grid, spacing)
+    seen, unseen = held_out(len(beam.angles), config.held_out)
+    residual = back_project(problem.trusted_target[seen], beam_of(beam, seen), problem.grid, spacing)
     start = place(residual, base, spacing, config, numpy_generator(seed, "splat", "place"))
-    return _optimise(problem, start, config, seed, progress)
-
-
-def _optimise(
-    problem: ResidualProblem, start: SignedGaussians, config: FitConfig, seed: int, progress: Progress
-) -> SignedGaussians:
-    optimiser = FieldOptimiser(start, problem.spacing, config)
-    strategy = _strategy(problem.spacing, config)
-    state = strategy.initialize_state()
-    views = ViewOrder(
-        len(problem.beam.angles), config.views_per_step, numpy_generator(seed, "splat", "views")
-    )
-    crops = numpy_generator(seed, "splat", "crops")
+    fit = _Fit(problem, start, seen, config, seed)
+    best = BestField(problem, unseen, config.patience)
     for step in range(config.steps):
+        loss = fit.step(step)
+        if step % _REPORT_EVERY == 0:
+            progress(step / config.steps, f"loss {float(loss):.5f}, {fit.count} Gaussians")
+        if unseen and step % config.judge_every == 0 and best.consider(fit.field()):
+            break
+    best.consider(fit.field())
+    progress(1.0, f"{len(best.field)} Gaussians after {step + 1} steps")
+    return best.field
+
+
+class _Fit:
+    """Everything that changes from step to step."""
+
+    def __init__(
+        self, problem: ResidualProblem, start: SignedGaussians, seen: list[int], config: FitConfig, seed: int
+    ) -> None:
+        self._problem, self._config, self._seed = problem, config, seed
+        self._optimiser = FieldOptimiser(start, problem.spacing, config)
+        self._strategy = _strategy(problem.spacing, config)
+        self._state = self._strategy.initialize_state()
+        self._views = ViewOrder(seen, config.views_per_step, numpy_generator(seed, "splat", "views"))
+        self._crops = numpy_generator(seed, "splat", "crops")
+
+    @property
+    def count(self) -> int:
+        """Gaussians at present."""
+        return len(self._optimiser.params["z"])
+
+    def field(self) -> SignedGaussians:
+        """A copy of the field as it is."""
+        return self._optimiser.detached()
+
+    def step(self, step: int) -> Tensor:
+        """One optimiser step; returns the loss."""
+        problem, config, optimiser = self._problem, self._config, self._optimiser
         optimiser.zero_grad()
         field = optimiser.field
-        chosen = views.next().to(problem.target.device)
+        chosen = self._views.next().to(problem.target.device)
         footprints = problem.footprints(field, chosen)
         info = {"means2d": footprints.means2d, "width": problem.beam.columns, "height": problem.beam.rows}
-        strategy.step_pre_backward(info)
+        self._strategy.step_pre_backward(info)
         loss = problem.projection_loss(footprints, chosen, config)
         if config.tv > 0:
-            loss = loss + problem.smoothness_loss(field, config, crops)
+            loss = loss + problem.smoothness_loss(field, config, self._crops)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step(step / config.steps)
         with torch.random.fork_rng(devices=[]):  # gsplat draws from the global generator
-            torch.manual_seed(derive_seed(seed, "splat", "refine", step))
-            strategy.step_post_backward(optimiser.params, optimiser.optimisers, state, step, info)
-        if step % _REPORT_EVERY == 0:
-            progress(
-                step / config.steps,
-                f"loss {float(loss.detach()):.5f}, {len(optimiser.params['z'])} Gaussians",
-            )
-    progress(1.0, f"{len(optimiser.params['z'])} Gaussians")
-    return optimiser.detached()
+            torch.manual_seed(derive_seed(self._seed, "splat", "refine", step))
+            self._strategy.step_post_backward(optimiser.params, optimiser.optimisers, self._state, step, info)
+        return loss.detach()
 
 
 def _strategy(spacing: Axes3, config: FitConfig) -> SignedStrategy:
@@ -106,19 +127,3 @@ def _strategy(spacing: Axes3, config: FitConfig) -> SignedStrategy:
         prune_below=hu_difference_to_mu(config.prune_below_hu),
         most=config.most,
     )
-
-
-class ViewOrder:
-    """Every view once before any comes again, in a new random order each time."""
-
-    def __init__(self, views: int, at_once: int, generator: np.random.Generator) -> None:
-        """Draw from `views` views, `at_once` at a time."""
-        self._views, self._at_once, self._generator = views, min(at_once, views), generator
-        self._waiting: list[int] = []
-
-    def next(self) -> Tensor:
-        """Indices of the next views."""
-        while len(self._waiting) < self._at_once:
-            self._waiting += self._generator.permutation(self._views).tolist()
-        chosen, self._waiting = self._waiting[: self._at_once], self._waiting[self._at_once :]
-        return torch.tensor(chosen)

@@ -85,10 +85,13 @@ class ResidualProblem:
 
     def footprints(self, field: SignedGaussians, views: Tensor) -> Footprints:
         """What the views see of the field."""
-        angles = tuple(self.beam.angles[v] for v in views.tolist())
-        return project(
-            field.means, field.log_scales, field.quats, field.density, replace(self.beam, angles=angles)
-        )
+        beam = beam_of(self.beam, views.tolist())
+        return project(field.means, field.log_scales, field.quats, field.density, beam)
+
+    def volume_error(self, field: SignedGaussians, views: Tensor) -> Float[Tensor, ""]:
+        """Root mean square error of the volume that some views reveal, in units of `DENSITY_RANGE`."""
+        residual = integrate(*self.footprints(field, views), (self.beam.rows, self.beam.columns))
+        return self._volume_error(residual - self.target[views], views)
 
     def projection_loss(self, footprints: Footprints, views: Tensor, config: FitConfig) -> Float[Tensor, ""]:
         """L1(p, p_hat) + L1(residual) + ramp RMSE + ssim (1 - SSIM).
@@ -129,3 +132,8 @@ class ResidualProblem:
 
     def _mean(self, pixels: Float[Tensor, "b z u"], views: Tensor) -> Float[Tensor, ""]:
         return pixels.mean() if self._weights is None else (pixels * self._weights[views]).mean()
+
+
+def beam_of(beam: ParallelBeam, views: list[int]) -> ParallelBeam:
+    """The same detector with some of the views."""
+    return replace(beam, angles=tuple(beam.angles[view] for view in views))
