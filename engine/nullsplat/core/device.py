@@ -17,6 +17,8 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cpu")
     if name == "cuda":
         if not torch.cuda.is_available():
-            raise ConfigurationError("device 'cuda' was asked for, but torch sees no GPU; use --device cpu or auto")
+            raise ConfigurationError(
+                "device 'cuda' was asked for, but torch sees no GPU; use --device cpu or auto"
+            )
         return torch.device("cuda")
     raise ConfigurationError(f"device must be auto, cpu or cuda, got {name!r}")

@@ -84,9 +84,13 @@ class Volume:
             GeometryError: the array and the geometry disagree, or a voxel is NaN or infinite.
         """
         if self.hu.shape != self.geometry.shape:
-            raise GeometryError(f"the geometry describes {self.geometry.shape} voxels, the array has {self.hu.shape}")
+            raise GeometryError(
+                f"the geometry describes {self.geometry.shape} voxels, the array has {self.hu.shape}"
+            )
         if self.hu.dtype != np.float32:
-            raise GeometryError(f"voxels must be float32, got {self.hu.dtype}; convert with .astype(numpy.float32)")
+            raise GeometryError(
+                f"voxels must be float32, got {self.hu.dtype}; convert with .astype(numpy.float32)"
+            )
         if not np.isfinite(self.hu).all():
             bad = int(np.count_nonzero(~np.isfinite(self.hu)))
             raise GeometryError(f"all voxels must be finite, {bad} of {self.hu.size} are NaN or infinite")
