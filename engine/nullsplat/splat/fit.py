@@ -37,7 +37,8 @@ def fit_residual(  # noqa: PLR0913 - the data are five tensors; the rest has def
 ) -> SignedGaussians:
     """Signed Gaussians whose projections explain what the base's do not.
 
-    On the CPU the result depends on the data, the configuration and the seed alone, bit for bit.
+    On the CPU the result repeats bit for bit: it depends on the data, the configuration and the seed, and in its
+    last bits on how many threads torch sums with.
 
     Args:
         target: projections p_hat minus projected base P b, unitless line integrals.

@@ -76,9 +76,10 @@ def _draw_voxels(
     residual: Float[Tensor, "z y x"], count: int, generator: np.random.Generator
 ) -> Int[ndarray, "n 3"]:
     """Indices (z, y, x), each voxel about as often as its share of the summed strength."""
-    strength = residual.abs().flatten().cpu().numpy().astype(np.float64)
+    strength = residual.abs().flatten().cpu().numpy()
     # A little for every voxel, so that a residual without any strength can be drawn from as well.
-    reached = np.cumsum(strength + strength.mean() * 1e-3 + np.finfo(np.float64).tiny)
+    strength += strength.mean() * 1e-3 + np.finfo(strength.dtype).tiny
+    reached = np.cumsum(strength, dtype=np.float64)
     picks = (np.arange(count) + generator.random()) * (reached[-1] / count)
     voxels = np.searchsorted(reached, picks, side="right").clip(max=strength.size - 1)
     return np.stack(np.unravel_index(voxels, residual.shape), axis=-1)
