@@ -37,7 +37,11 @@ class ParallelBeam:
         Raises:
             GeometryError: no view, no detector, or a spacing that is not positive.
         """
-        if not self.angles or min(self.rows, self.columns) < 1 or min(self.row_spacing, self.column_spacing) <= 0:
+        if (
+            not self.angles
+            or min(self.rows, self.columns) < 1
+            or min(self.row_spacing, self.column_spacing) <= 0
+        ):
             raise GeometryError(f"a beam needs views, detector pixels and positive spacings, got {self}")
 
     @property

@@ -103,7 +103,11 @@ def adjoint(projections, angles, spacings, out):
 
 
 def sample_positions(
-    angle: float, slice_shape: tuple[int, int], slice_spacing: tuple[float, float], columns: int, column_spacing: float
+    angle: float,
+    slice_shape: tuple[int, int],
+    slice_spacing: tuple[float, float],
+    columns: int,
+    column_spacing: float,
 ) -> tuple[bool, float, ndarray]:
     """Where one view samples a slice, for implementations that gather instead of loop.
 

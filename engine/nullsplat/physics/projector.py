@@ -20,7 +20,9 @@ class Projector:
     CPU tensors run through numba, GPU tensors through gathers with the same weights.
     """
 
-    def __init__(self, beam: ParallelBeam, shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> None:
+    def __init__(
+        self, beam: ParallelBeam, shape: tuple[int, int, int], spacing: tuple[float, float, float]
+    ) -> None:
         """Bind a beam to a grid.
 
         Args:
@@ -83,7 +85,12 @@ class Projector:
         taps = []
         for index, weight in ((left, 1 - (position - left)), (left + 1, position - left)):
             inside = (index >= 0) & (index < n)
-            taps.append((torch.from_numpy(index.clip(0, n - 1)).long().to(device), torch.from_numpy(weight * inside).to(device)))
+            taps.append(
+                (
+                    torch.from_numpy(index.clip(0, n - 1)).long().to(device),
+                    torch.from_numpy(weight * inside).to(device),
+                )
+            )
         return along_y, length, taps
 
     def _gather(self, volume: Tensor, angle: float) -> Tensor:
