@@ -207,13 +207,16 @@ def _wait_for_ctrl_c(node: DemoNode, steps: Steps) -> None:
 
 @contextmanager
 def _other_signals_like_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end the run in the same orderly way as Ctrl-C."""
+    """Let SIGTERM and a closed terminal end the run in the same orderly way as Ctrl-C.
+
+    SIGINT is among them because a shell starts its background jobs with that signal ignored.
+    """
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     before: dict[int, Any] = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
+        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
     try:
         yield
