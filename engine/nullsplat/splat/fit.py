@@ -17,7 +17,6 @@ from nullsplat.splat.optimiser import FieldOptimiser
 from nullsplat.splat.problem import ResidualProblem, beam_of
 from nullsplat.splat.selection import BestField
 from nullsplat.splat.strategy import SignedStrategy
-from nullsplat.splat.threads import kernels_own_the_cores
 from nullsplat.splat.views import ViewOrder, held_out
 
 _REPORT_EVERY = 10
@@ -38,7 +37,8 @@ def fit_residual(  # noqa: PLR0913 - the data are five tensors; the rest has def
 ) -> SignedGaussians:
     """Signed Gaussians whose projections explain what the base's do not.
 
-    On the CPU the result repeats bit for bit on the same kind of processor, with any number of threads.
+    On the CPU the result repeats bit for bit: it depends on the data, the configuration and the seed, and in its
+    last bits on how many threads torch sums with.
 
     Args:
         target: projections p_hat minus projected base P b, unitless line integrals.
@@ -56,27 +56,20 @@ def fit_residual(  # noqa: PLR0913 - the data are five tensors; the rest has def
         GeometryError: shapes disagree, or the fit diverged.
     """
     device = device or target.device
-    with kernels_own_the_cores(device):
-        target, base, base_projections = target.to(device), base.to(device), base_projections.to(device)
-        problem = ResidualProblem(
-            target, beam, base, spacing, base_projections, None if weights is None else weights.to(device)
-        )
-        seen, unseen = held_out(len(beam.angles), config.held_out)
-        residual = back_project(problem.trusted_target[seen], beam_of(beam, seen), problem.grid, spacing)
-        start = place(residual, base, spacing, config, numpy_generator(seed, "splat", "place"))
-        return _run(
-            _Fit(problem, start, seen, config, seed), BestField(problem, unseen, config.patience), progress
-        )
-
-
-def _run(fit: "_Fit", best: BestField, progress: Progress) -> SignedGaussians:
-    """All steps, or as many as the unseen views allow."""
-    config = fit.config
+    target, base, base_projections = target.to(device), base.to(device), base_projections.to(device)
+    problem = ResidualProblem(
+        target, beam, base, spacing, base_projections, None if weights is None else weights.to(device)
+    )
+    seen, unseen = held_out(len(beam.angles), config.held_out)
+    residual = back_project(problem.trusted_target[seen], beam_of(beam, seen), problem.grid, spacing)
+    start = place(residual, base, spacing, config, numpy_generator(seed, "splat", "place"))
+    fit = _Fit(problem, start, seen, config, seed)
+    best = BestField(problem, unseen, config.patience)
     for step in range(config.steps):
         loss = fit.step(step)
         if step % _REPORT_EVERY == 0:
             progress(step / config.steps, f"loss {float(loss):.5f}, {fit.count} Gaussians")
-        if config.held_out and step % config.judge_every == 0 and best.consider(fit.field()):
+        if unseen and step % config.judge_every == 0 and best.consider(fit.field()):
             break
     best.consider(fit.field())
     progress(1.0, f"{len(best.field)} Gaussians after {step + 1} steps")
@@ -89,8 +82,7 @@ class _Fit:
     def __init__(
         self, problem: ResidualProblem, start: SignedGaussians, seen: list[int], config: FitConfig, seed: int
     ) -> None:
-        self.config = config
-        self._problem, self._seed = problem, seed
+        self._problem, self._config, self._seed = problem, config, seed
         self._optimiser = FieldOptimiser(start, problem.spacing, config)
         self._strategy = _strategy(problem.spacing, config)
         self._state = self._strategy.initialize_state()
@@ -108,7 +100,7 @@ class _Fit:
 
     def step(self, step: int) -> Tensor:
         """One optimiser step; returns the loss."""
-        problem, config, optimiser = self._problem, self.config, self._optimiser
+        problem, config, optimiser = self._problem, self._config, self._optimiser
         optimiser.zero_grad()
         field = optimiser.field
         chosen = self._views.next().to(problem.target.device)
