@@ -15,6 +15,7 @@ from nullsplat.prior.augmentation import Augmentation
 from nullsplat.prior.data import ProjectedVolume, Radiograph, project, read_radiographs
 from nullsplat.prior.image_pool import split
 from nullsplat.prior.model_card import Origin, write_model_card
+from nullsplat.prior.objective import NoiseObjective
 from nullsplat.prior.training import PriorTraining, TrainingConfig
 
 VIEWS = 48
@@ -58,7 +59,8 @@ def run(request: Request) -> None:
         radiographs = list(_radiographs(request.data, display))
         volumes = list(_volumes(request.ct, display))
         train, validation = split(radiographs, volumes, Augmentation())
-        training = PriorTraining(_config(request), train, validation, request.out)
+        objective = NoiseObjective(train, validation, request.size)
+        training = PriorTraining(_config(request), objective, request.out)
         if training.step:
             console.print(f"resuming after step {training.step}")
 
@@ -75,7 +77,6 @@ def run(request: Request) -> None:
 
 def _config(request: Request) -> TrainingConfig:
     return TrainingConfig(
-        size=request.size,
         steps=request.steps,
         batch=request.batch,
         mixed_precision=request.mixed_precision,

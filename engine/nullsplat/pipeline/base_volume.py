@@ -1,15 +1,13 @@
-"""The base that stage 1 starts from and stage 2 adds to: everything that physics alone can give."""
-
-from dataclasses import replace
+"""The base volume of a run, and the reality check that ends it."""
 
 from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.progress import Progress
-from nullsplat.physics.saturation import saturation_floor
-from nullsplat.physics.total_variation import TotalVariation, tv_reconstruct
+from nullsplat.physics import intensity
+from nullsplat.physics.base import bounded, regularised_base
+from nullsplat.physics.total_variation import tv_reconstruct
 from nullsplat.physics.upsampling import upsample_cubic
-from nullsplat.pipeline import intensity
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel
 
@@ -33,13 +31,9 @@ def base_volume(
     Returns:
         The base in HU on the wanted grid.
     """
-    cubic = upsample_cubic(lr_hu, model.hr.shape).contiguous()
     if not config.consistent_base:
-        return cubic
-    sigma = noise_hu / intensity.RANGE_HU
-    y, start = intensity.encode(lr_hu), intensity.encode(cubic)
-    settings = _bounded(config.base, y, sigma)
-    return intensity.decode(tv_reconstruct(y, model.volume_op, start, settings, sigma, progress))
+        return upsample_cubic(lr_hu, model.hr.shape).contiguous()
+    return regularised_base(lr_hu, model.volume_op, config.base, noise_hu, progress)
 
 
 def refine(
@@ -65,12 +59,6 @@ def refine(
     """
     sigma = noise_hu / intensity.RANGE_HU
     y = intensity.encode(lr_hu)
-    settings = _bounded(config.finish, y, sigma)
+    settings = bounded(config.finish, y, sigma)
     checked = tv_reconstruct(y, model.volume_op, intensity.encode(hu), settings, sigma, progress)
     return intensity.decode(checked.clamp_min(0))
-
-
-def _bounded(settings: TotalVariation, y: Float[Tensor, "m n o"], sigma: float) -> TotalVariation:
-    """The settings with the level at which the measurement saturates as the lowest value, if there is one."""
-    floor = saturation_floor(y, sigma)
-    return settings if floor is None else replace(settings, bounds=(floor, settings.bounds[1]))

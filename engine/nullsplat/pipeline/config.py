@@ -8,6 +8,7 @@ from functools import cached_property
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Axes3
+from nullsplat.physics.base import suited_to
 from nullsplat.physics.total_variation import TotalVariation
 from nullsplat.pipeline.presets import PRESETS, Preset
 from nullsplat.prior.sampling import SamplingConfig
@@ -103,22 +104,10 @@ def configure(
         slice_thickness_ratio=slice_thickness_ratio,
         views=chosen.views,
         consistent_base=chosen.consistent_base,
-        base=_suited(chosen.base, scale),
+        base=suited_to(scale, chosen.base),
         sampling=sampling,
         fit=chosen.fit,
         finish=chosen.finish,
-    )
-
-
-def _suited(base: TotalVariation, scale: Axes3) -> TotalVariation:
-    """The base's regularisation for a factor: the less is missing, the less may be smoothed.
-
-    Across slices that stay thicker than their pixels are wide, differences are larger for the same structure
-    and count half. Both were measured on the public CT (docs/adr/0008).
-    """
-    thick = scale[1] == 1
-    return dataclasses.replace(
-        base, step=base.step * max(scale) / 4, weights=(0.5 if thick else 1.0, 1.0, 1.0)
     )
 
 

@@ -2,15 +2,10 @@
 
 from dataclasses import dataclass
 
+from nullsplat.physics.base import BASE, OPEN
 from nullsplat.physics.total_variation import TotalVariation
 from nullsplat.prior.sampling import SamplingConfig
 from nullsplat.splat.fit_config import PAPER, PREVIEW, STANDARD, FitConfig
-
-_OPEN = (0.0, None)
-"""Air is the lowest value there is; metal may be anything."""
-
-_BASE = TotalVariation(iterations=40, step=6e-3, decay=0.955, epsilon=5e-3, bounds=_OPEN)
-"""Longer steps than the `tv` baseline's, for flatter tissue; for a factor of 4, see `configure`."""
 
 
 @dataclass(frozen=True)
@@ -29,25 +24,25 @@ PRESETS: dict[str, Preset] = {
     "preview": Preset(
         views=40,
         consistent_base=True,
-        base=_BASE,
+        base=BASE,
         sampling=SamplingConfig(steps=6, start_sigma=0.1, relaxation=0.4, batch=2, shared_views=4),
         fit=PREVIEW,
-        finish=TotalVariation(iterations=6, step=5e-4, bounds=_OPEN),
+        finish=TotalVariation(iterations=6, step=5e-4, bounds=OPEN),
     ),
     "standard": Preset(
         views=100,
         consistent_base=True,
-        base=_BASE,
+        base=BASE,
         sampling=SamplingConfig(steps=12, start_sigma=0.1, relaxation=0.3, batch=16, shared_views=4),
         fit=STANDARD,
-        finish=TotalVariation(iterations=10, step=5e-4, bounds=_OPEN),
+        finish=TotalVariation(iterations=10, step=5e-4, bounds=OPEN),
     ),
     "paper": Preset(
         views=100,
         consistent_base=False,
-        base=TotalVariation(iterations=0, bounds=_OPEN),
+        base=TotalVariation(iterations=0, bounds=OPEN),
         sampling=SamplingConfig(steps=50, eta=0.99, start_sigma=None, batch=4),
         fit=PAPER,
-        finish=TotalVariation(iterations=0, bounds=_OPEN),
+        finish=TotalVariation(iterations=0, bounds=OPEN),
     ),
 }

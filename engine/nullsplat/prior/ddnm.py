@@ -14,6 +14,7 @@ from nullsplat.core.errors import GeometryError
 from nullsplat.core.progress import Progress, silent
 from nullsplat.physics.degradation import Separable
 from nullsplat.physics.null_space import ddnm_plus, ddnm_plus_noise, null_space_part
+from nullsplat.prior.precision import fast_bfloat16
 from nullsplat.prior.sampling import SamplingConfig, view_noise, visited_timesteps
 
 
@@ -203,7 +204,7 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
         height, width = x.shape[1:]
         bottom, right = -height % multiple, -width % multiple
         padded = pad(x[:, None], (0, right, 0, bottom), mode="replicate")
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=_fast_bfloat16(self.device)):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=fast_bfloat16(self.device)):
             predicted: Tensor = self.unet(padded, t).sample
         return predicted[:, 0, :height, :width].float()
 
@@ -242,11 +243,3 @@ def _settle(x0: Tensor, measurement: Measurement, level: float) -> Tensor:
     return x0 + measurement.op.filtered_pinv(
         measurement.y - measurement.op.forward(x0), lambda s: s**2 / (s**2 + trust)
     )
-
-
-def _fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is done in hardware: where it is emulated, it is slower than float32 and less exact."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # torch has no public question for it; oneDNN's own also says yes to CPUs that only emulate.
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,11 +1,12 @@
-"""Training of the X-ray prior: resumable, on CPU or GPUs, with a validation split by patient."""
+"""Training of a prior: resumable, on CPU or GPUs, with a validation split by patient."""
 
 import dataclasses
 import json
 import math
 import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,10 @@ import torch
 from accelerate import Accelerator
 from diffusers import UNet2DModel
 from diffusers.training_utils import EMAModel
-from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from nullsplat.core.errors import ConfigurationError, StorageError, UnreadableFile
 from nullsplat.core.progress import Progress, silent
-from nullsplat.core.seeds import torch_generator
-from nullsplat.prior.image_pool import ImagePool
-from nullsplat.prior.network import TRAIN_STEPS, build_scheduler, build_unet
+from nullsplat.prior.objective import Objective
 from nullsplat.prior.weights import MANIFEST, UNET_FILE, checksum
 
 MIXED_PRECISIONS = ("no", "bf16", "fp16")
@@ -33,31 +30,24 @@ _MAY_CHANGE = {"steps", "checkpoint_every", "mixed_precision"}
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How the prior is trained.
+    """How a prior is trained, whatever it learns.
 
     Attributes:
-        size: network size, see `build_unet`.
         steps: optimiser steps in all; a resumed run counts on.
         batch: crops per step.
         learning_rate: of AdamW, after `warmup` steps, decaying to a tenth by a cosine.
         warmup: steps of linear warm-up.
         ema_decay: of the exponential moving average whose weights are kept.
-        low_noise_power: timesteps are drawn as T u^power with u uniform; above 1 favours the low noise
-            levels, where super-resolution of a good first guess happens.
-        ct_share: part of the crops that comes from CT projections.
         mixed_precision: one of `MIXED_PRECISIONS`.
         checkpoint_every: steps between checkpoints.
         seed: of everything random.
     """
 
-    size: str = "small"
     steps: int = 8000
     batch: int = 8
     learning_rate: float = 4e-4
     warmup: int = 100
     ema_decay: float = 0.998
-    low_noise_power: float = 3.0
-    ct_share: float = 0.6
     mixed_precision: str = "no"
     checkpoint_every: int = 250
     seed: int = 0
@@ -85,22 +75,22 @@ Report = Callable[[int, float, float], None]
 class PriorTraining:
     """One training run in a folder of its own."""
 
-    def __init__(self, config: TrainingConfig, train: ImagePool, validation: ImagePool, folder: Path) -> None:
+    def __init__(self, config: TrainingConfig, objective: Objective, folder: Path) -> None:
         """Set up or resume the run in `folder`.
 
         Raises:
             ConfigurationError: the checkpoint in `folder` is of a run with other settings.
             UnreadableFile: the checkpoint in `folder` is damaged.
         """
-        self.config, self.train, self.validation, self.folder = config, train, validation, folder
+        self.config, self.objective, self.folder = config, objective, folder
         self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
         torch.manual_seed(config.seed)
-        unet = build_unet(config.size)
+        unet = objective.build_unet()
         optimizer = torch.optim.AdamW(unet.parameters(), lr=config.learning_rate, weight_decay=1e-4)
         self.unet, self.optimizer = self.accelerator.prepare(unet, optimizer)
         self.ema = EMAModel(unet.parameters(), decay=config.ema_decay, use_ema_warmup=True, power=0.75)
         self.ema.to(self.accelerator.device)
-        self.scheduler = build_scheduler()
+        self.scheduler = objective.build_scheduler()
         self.step = 0
         self.history: list[dict[str, float]] = []
         self._resume()
@@ -116,8 +106,8 @@ class PriorTraining:
             StorageError: a checkpoint cannot be written.
         """
         losses: list[float] = []
-        while self.step < self.config.steps:
-            losses.append(self._update())
+        for examples in self._examples():
+            losses.append(self._update(examples))
             self.step += 1
             progress(self.step / self.config.steps, f"step {self.step}, loss {losses[-1]:.4f}")
             if self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps:
@@ -129,27 +119,40 @@ class PriorTraining:
                 report(self.step, mean, validation)
 
     def validate(self) -> float:
-        """Noise-prediction error of the averaged weights on fixed validation crops and noise."""
-        generator = torch_generator(self.config.seed, "validation")
+        """Validation loss of the averaged weights."""
         self.ema.store(self.unet.parameters())
         self.ema.copy_to(self.unet.parameters())
         self.unet.eval()
         try:
-            with torch.no_grad():
-                batches = [self._loss(self.validation.draw(16, seed=i), generator) for i in range(4)]
+            with torch.no_grad(), self.accelerator.autocast():
+                return float(self.objective.validation_losses(self.unet).mean())
         finally:
             self.ema.restore(self.unet.parameters())
             self.unet.train()
-        return float(torch.stack(batches).mean())
 
-    def _update(self) -> float:
-        config = self.config
+    def _examples(self) -> Iterator[Any]:
+        """The batches of the steps that are left; each is drawn while the one before it is learned."""
+        left = range(self.step, self.config.steps)
+        if not left:
+            return
+        with ThreadPoolExecutor(1) as beside:
+            coming = beside.submit(self.objective.draw, self.config.batch, self._batch_seed(left[0]))
+            for step in left:
+                examples = coming.result()
+                if step + 1 < left.stop:
+                    coming = beside.submit(self.objective.draw, self.config.batch, self._batch_seed(step + 1))
+                yield examples
+
+    def _batch_seed(self, step: int) -> int:
+        """Every process has a batch of its own at every step."""
+        batch = step * self.accelerator.num_processes + self.accelerator.process_index
+        return self.config.seed * 2**32 + batch
+
+    def _update(self, examples: Any) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
-        # every process has a batch of its own at every step
-        batch = self.step * self.accelerator.num_processes + self.accelerator.process_index
-        clean = self.train.draw(config.batch, seed=config.seed * 2**32 + batch, ct_share=config.ct_share)
-        loss = self._loss(clean, torch_generator(config.seed, "noise", batch))
+        with self.accelerator.autocast():
+            loss = self.objective.loss(self.unet, examples, self._batch_seed(self.step))
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.unet.parameters(), 1.0)
         self.optimizer.step()
@@ -162,16 +165,6 @@ class PriorTraining:
         ramp = min(1.0, (self.step + 1) / self.config.warmup)
         cosine = 0.55 + 0.45 * math.cos(math.pi * self.step / self.config.steps)
         return self.config.learning_rate * ramp * cosine
-
-    def _loss(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        drawn = torch.rand(len(clean), generator=generator) ** self.config.low_noise_power
-        timesteps = (drawn * TRAIN_STEPS).long()
-        noise = torch.randn(clean.shape, generator=generator)
-        noisy = self.scheduler.add_noise(clean, noise, timesteps)
-        device = self.accelerator.device
-        with self.accelerator.autocast():
-            predicted = self.unet(noisy.to(device), timesteps.to(device)).sample
-        return mse_loss(predicted.float(), noise.to(device))
 
     @property
     def _state_file(self) -> Path:
@@ -206,9 +199,7 @@ class PriorTraining:
             )
 
     def _recorded_config(self) -> dict[str, Any]:
-        config = dataclasses.asdict(self.config)
-        augmentation = dataclasses.asdict(self.train.augmentation)
-        return config | {"augmentation": augmentation | {"size": list(augmentation["size"])}}
+        return dataclasses.asdict(self.config) | self.objective.settings
 
     def _checkpoint(self) -> None:
         if not self.accelerator.is_main_process:
@@ -236,19 +227,19 @@ class PriorTraining:
 
     def _export(self, unet: UNet2DModel) -> None:
         """Write the averaged weights the way the package carries them."""
-        averaged = build_unet(self.config.size)
+        averaged = self.objective.build_unet()
         averaged.load_state_dict(unet.state_dict())
         self.ema.copy_to(averaged.parameters())
         target = self.folder / "prior"
         averaged.cpu().save_pretrained(target / "unet")
         self.scheduler.save_pretrained(target / "scheduler")
         manifest = {
-            "name": f"xray-{self.config.size}",
+            "name": self.objective.name,
             "sha256": checksum(target / UNET_FILE),
             "trained": time.strftime("%Y-%m-%d", time.gmtime()),
             "config": self._recorded_config(),
             "steps": self.step,
-            "data": {"train": self.train.description, "validation": self.validation.description},
+            "data": self.objective.data,
             "history": self.history,
         }
         (target / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")

@@ -1,0 +1,70 @@
+"""The base: everything that physics alone can give, an interpolated volume in agreement with the measurement."""
+
+from dataclasses import replace
+
+from jaxtyping import Float
+from torch import Tensor
+
+from nullsplat.core.progress import Progress, silent
+from nullsplat.core.volume import Axes3
+from nullsplat.physics import intensity
+from nullsplat.physics.degradation import Separable
+from nullsplat.physics.saturation import saturation_floor
+from nullsplat.physics.total_variation import TotalVariation, tv_reconstruct
+from nullsplat.physics.upsampling import upsample_cubic
+
+OPEN = (0.0, None)
+"""Air is the lowest value there is; metal may be anything."""
+
+BASE = TotalVariation(iterations=40, step=6e-3, decay=0.955, epsilon=5e-3, bounds=OPEN)
+"""Longer steps than the `tv` baseline's, for flatter tissue; for a factor of 4, see `suited_to`."""
+
+
+def regularised_base(
+    lr_hu: Float[Tensor, "m n o"],
+    op: Separable,
+    settings: TotalVariation,
+    noise_hu: float,
+    progress: Progress = silent,
+) -> Float[Tensor, "z y x"]:
+    """Cubic upsampling, then total variation in agreement with the measurement.
+
+    Args:
+        lr_hu: measured volume in HU.
+        op: the degradation D.
+        settings: of the smoothing, see `suited_to`.
+        noise_hu: standard deviation of the noise in `lr_hu`.
+        progress: told after each iteration.
+
+    Returns:
+        The base in HU on the grid that `op` starts from.
+
+    Raises:
+        GeometryError: `lr_hu` does not fit `op`.
+    """
+    sigma = noise_hu / intensity.RANGE_HU
+    y = intensity.encode(lr_hu)
+    start = upsample_cubic(y, op.hr_shape).contiguous()
+    return intensity.decode(tv_reconstruct(y, op, start, bounded(settings, y, sigma), sigma, progress))
+
+
+def bounded(settings: TotalVariation, y: Float[Tensor, "m n o"], sigma: float) -> TotalVariation:
+    """The settings with the level at which the measurement saturates as the lowest value, if there is one.
+
+    Args:
+        settings: of the smoothing.
+        y: measured volume on the scale of `physics.intensity`.
+        sigma: its noise on that scale.
+    """
+    floor = saturation_floor(y, sigma)
+    return settings if floor is None else replace(settings, bounds=(floor, settings.bounds[1]))
+
+
+def suited_to(scale: Axes3, base: TotalVariation = BASE) -> TotalVariation:
+    """The base's regularisation for a factor: the less is missing, the less may be smoothed.
+
+    Across slices that stay thicker than their pixels are wide, differences are larger for the same structure
+    and count half. Both were measured on the public CT (docs/adr/0008).
+    """
+    thick = scale[1] == 1
+    return replace(base, step=base.step * max(scale) / 4, weights=(0.5 if thick else 1.0, 1.0, 1.0))

@@ -1,0 +1,126 @@
+"""What a training run learns: the seam between the loop, which is one, and the priors, which differ."""
+
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from diffusers import DDIMScheduler, UNet2DModel
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from nullsplat.core.seeds import torch_generator
+from nullsplat.prior.image_pool import ImagePool
+from nullsplat.prior.network import TRAIN_STEPS, build_scheduler, build_unet
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """A network, its noise schedule, and a loss on data of its own."""
+
+    @property
+    def name(self) -> str:
+        """What the exported prior is called."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides the loss, as JSON; a run is resumed with the same only."""
+
+    @property
+    def data(self) -> dict[str, dict[str, int]]:
+        """How much there is to train and to validate on, for the manifest."""
+
+    def build_unet(self) -> UNet2DModel:
+        """A fresh network."""
+
+    def build_scheduler(self) -> DDIMScheduler:
+        """The noise levels that it learns."""
+
+    def draw(self, batch: int, seed: int) -> Any:
+        """`batch` training examples, on the CPU; the same seed gives the same ones. May run beside `loss`."""
+
+    def loss(self, unet: UNet2DModel, examples: Any, seed: int) -> Tensor:
+        """Mean loss of what `draw` gave; the same seed gives the same noise."""
+
+    def validation_losses(self, unet: UNet2DModel) -> Tensor:
+        """Losses on examples that are always the same."""
+
+
+class NoiseObjective:
+    """The unconditional X-ray prior: predict the noise that was added to radiographs and projections."""
+
+    def __init__(
+        self,
+        train: ImagePool,
+        validation: ImagePool,
+        size: str = "small",
+        low_noise_power: float = 3.0,
+        ct_share: float = 0.6,
+    ) -> None:
+        """Learn from one pool, be judged on another.
+
+        Args:
+            train: images to learn from.
+            validation: images of other patients.
+            size: of the network, see `build_unet`.
+            low_noise_power: timesteps are drawn as T u^power with u uniform; above 1 favours the low noise
+                levels, where super-resolution of a good first guess happens.
+            ct_share: part of the crops that comes from CT projections.
+        """
+        self.size, self.low_noise_power, self.ct_share = size, low_noise_power, ct_share
+        self.train, self.validation = train, validation
+        self._scheduler = build_scheduler()
+
+    @property
+    def name(self) -> str:
+        """See `Objective`."""
+        return f"xray-{self.size}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See `Objective`."""
+        augmentation = self.train.augmentation
+        return {
+            "size": self.size,
+            "low_noise_power": self.low_noise_power,
+            "ct_share": self.ct_share,
+            "augmentation": {
+                "size": list(augmentation.size),
+                "max_shrink": augmentation.max_shrink,
+                "gain": augmentation.gain,
+            },
+        }
+
+    @property
+    def data(self) -> dict[str, dict[str, int]]:
+        """See `Objective`."""
+        return {"train": self.train.description, "validation": self.validation.description}
+
+    def build_unet(self) -> UNet2DModel:
+        """See `Objective`."""
+        return build_unet(self.size)
+
+    def build_scheduler(self) -> DDIMScheduler:
+        """See `Objective`."""
+        return build_scheduler()
+
+    def draw(self, batch: int, seed: int) -> Tensor:
+        """See `Objective`."""
+        return self.train.draw(batch, seed=seed, ct_share=self.ct_share)
+
+    def loss(self, unet: UNet2DModel, examples: Tensor, seed: int) -> Tensor:
+        """See `Objective`."""
+        return self._noise_error(unet, examples, torch_generator(seed, "noise"))
+
+    def validation_losses(self, unet: UNet2DModel) -> Tensor:
+        """See `Objective`."""
+        generator = torch_generator(0, "validation")
+        losses = [self._noise_error(unet, self.validation.draw(16, seed=i), generator) for i in range(4)]
+        return torch.stack(losses)
+
+    def _noise_error(self, unet: UNet2DModel, clean: Tensor, generator: torch.Generator) -> Tensor:
+        drawn = torch.rand(len(clean), generator=generator) ** self.low_noise_power
+        timesteps = (drawn * TRAIN_STEPS).long()
+        noise = torch.randn(clean.shape, generator=generator)
+        noisy = self._scheduler.add_noise(clean, noise, timesteps)
+        device = unet.device
+        predicted: Tensor = unet(noisy.to(device), timesteps.to(device)).sample
+        return mse_loss(predicted.float(), noise.to(device))

@@ -1,0 +1,90 @@
+"""The network of the slab prior: diffusers' UNet on pixels folded by two, conditioned on what is known."""
+
+import torch
+from diffusers import DDIMScheduler, UNet2DModel
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+
+from nullsplat.core.errors import ConfigurationError
+from nullsplat.prior.network import TRAIN_STEPS
+
+FOLD = 2
+"""Pixels that are folded into channels along each side: a quarter of the arithmetic for the same receptive field."""
+
+KNOWN = 4
+"""Channels of what is known: base of the slab before, of this one, of the next, and cubic interpolation."""
+
+PROJECTION = 1024.0
+"""Thickness, in voxels, that stands for a full projection."""
+
+HU_UNIT = 1000.0
+"""HU of slabs are divided by this; projections come in network range as they are."""
+
+RESIDUAL_UNIT = 0.05
+"""Residuals are divided by this, so that their diffusion runs at about unit variance."""
+
+_CHANNELS: dict[str, tuple[int, ...]] = {"small": (64, 128, 192), "base": (128, 256, 384)}
+
+
+def build_slab_unet(size: str) -> UNet2DModel:
+    """A fresh network that says 0 to everything, which stands for the base itself.
+
+    Args:
+        size: `small` (trainable on a CPU) or `base` (for a GPU).
+
+    Raises:
+        ConfigurationError: an unknown size.
+    """
+    if size not in _CHANNELS:
+        raise ConfigurationError(f"network size must be one of {', '.join(_CHANNELS)}, got {size!r}")
+    channels = _CHANNELS[size]
+    unet = UNet2DModel(
+        in_channels=(1 + KNOWN) * FOLD**2,
+        out_channels=FOLD**2,
+        block_out_channels=channels,
+        layers_per_block=1 if size == "small" else 2,
+        down_block_types=("DownBlock2D",) * len(channels),
+        up_block_types=("UpBlock2D",) * len(channels),
+        add_attention=False,
+        norm_num_groups=8,
+        class_embed_type="timestep",
+    )
+    torch.nn.init.zeros_(unet.conv_out.weight)
+    torch.nn.init.zeros_(unet.conv_out.bias)
+    return unet
+
+
+def build_slab_scheduler() -> DDIMScheduler:
+    """The paper's noise levels, for a network that predicts the clean residual."""
+    return DDIMScheduler(
+        num_train_timesteps=TRAIN_STEPS,
+        beta_start=1e-4,
+        beta_end=0.02,
+        beta_schedule="linear",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        prediction_type="sample",
+    )
+
+
+def predict_residual(
+    unet: UNet2DModel,
+    noisy: Float[Tensor, "b h w"],
+    known: Float[Tensor, "b 4 h w"],
+    timesteps: Tensor,
+    thickness: Float[Tensor, " b"],
+) -> Float[Tensor, "b h w"]:
+    """The network's expectation of the clean residual (truth minus base), in units of `RESIDUAL_UNIT`.
+
+    Args:
+        unet: of `build_slab_unet`.
+        noisy: the residual at the noise level of its timestep; zeros at the last one, where nothing is known of it.
+        known: what the network is conditioned on, in network range; sides must fit the network's down-sampling.
+        timesteps: of the noise, one for each image.
+        thickness: of the slabs in voxels; `PROJECTION` for full projections.
+    """
+    folded = pixel_unshuffle(torch.cat([noisy[:, None], known], 1), FOLD)
+    folded = folded.contiguous(memory_format=torch.channels_last)
+    predicted: Tensor = unet(folded, timesteps, class_labels=100 * torch.log2(thickness)).sample
+    return pixel_shuffle(predicted, FOLD)[:, 0]

@@ -1,0 +1,165 @@
+"""The slab prior as a diffusers pipeline: what a volume or its projections lack, by posterior mean or by samples."""
+
+from collections.abc import Iterator
+
+import torch
+from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DModel
+from jaxtyping import Float
+from torch import Tensor
+
+from nullsplat.core.progress import Progress, silent
+from nullsplat.core.seeds import torch_generator
+from nullsplat.prior.precision import fast_bfloat16
+from nullsplat.prior.slab.network import (
+    FOLD,
+    HU_UNIT,
+    PROJECTION,
+    RESIDUAL_UNIT,
+    predict_residual,
+)
+from nullsplat.prior.slab.sampling import SlabSampling
+from nullsplat.prior.tiles import Tiling, in_tiles
+
+
+class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
+    """Predicts truth minus base from the base, in slabs along several axes or on projections.
+
+    `save_pretrained` and `from_pretrained` are those of diffusers.
+    """
+
+    def __init__(self, unet: UNet2DModel, scheduler: DDIMScheduler) -> None:
+        """Take a network of `build_slab_unet` and the schedule it was trained with."""
+        super().__init__()
+        self.register_modules(unet=unet, scheduler=scheduler)
+        self.unet.to(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def refine_volume(
+        self,
+        base_hu: Float[Tensor, "z y x"],
+        cubic_hu: Float[Tensor, "z y x"],
+        config: SlabSampling,
+        seed: int | None = None,
+        progress: Progress = silent,
+    ) -> Float[Tensor, "z y x"]:
+        """The base plus what its slabs lack, averaged over the axes.
+
+        Args:
+            base_hu: base volume in HU.
+            cubic_hu: cubic interpolation of the measured volume, HU.
+            config: axes and steps.
+            seed: of a sample; None gives the posterior mean, without random numbers.
+            progress: told after every batch of slabs.
+
+        Returns:
+            HU, on the device of `base_hu`.
+        """
+        total = torch.zeros_like(base_hu)
+        for i, axis in enumerate(config.axes):
+            base, cubic = base_hu.movedim(axis, 0), cubic_hu.movedim(axis, 0)
+            out = total.movedim(axis, 0)
+            for chosen in _batches(base, config.batch):
+                known = _known_slabs(base, cubic, chosen) / HU_UNIT
+                noise = None if seed is None else (seed, axis, chosen.start)
+                out[chosen] += self._refined(known, 1.0, config, noise) * HU_UNIT
+                fraction = (i + chosen.stop / len(base)) / len(config.axes)
+                progress(fraction, f"axis {i + 1} of {len(config.axes)}")
+        return base_hu + total / len(config.axes)
+
+    @torch.no_grad()
+    def refine_projections(
+        self,
+        base: Float[Tensor, "v z u"],
+        cubic: Float[Tensor, "v z u"],
+        config: SlabSampling,
+        seed: int | None = None,
+        progress: Progress = silent,
+    ) -> Float[Tensor, "v z u"]:
+        """Projections of the base plus what they lack.
+
+        Args:
+            base: projections of the base in network range.
+            cubic: projections of the cubic interpolation in network range.
+            config: steps.
+            seed: as for `refine_volume`.
+            progress: told after every batch of views.
+        """
+        out = torch.empty_like(base)
+        for chosen in _batches(base, config.batch):
+            known = torch.stack([base[chosen]] * 3 + [cubic[chosen]], 1)
+            noise = None if seed is None else (seed, "view", chosen.start)
+            out[chosen] = base[chosen] + self._refined(known, PROJECTION, config, noise)
+            progress(chosen.stop / len(base), f"view {chosen.stop} of {len(base)}")
+        return out
+
+    def _refined(
+        self,
+        known: Float[Tensor, "b 4 h w"],
+        thickness: float,
+        config: SlabSampling,
+        noise: tuple[int | str, ...] | None,
+    ) -> Float[Tensor, "b h w"]:
+        """What a batch of images lacks, in network range: the posterior mean, then a sample around it."""
+        last = int(self.scheduler.config.num_train_timesteps) - 1
+        found = self._estimate(torch.zeros_like(known[:, 0]), known, thickness, last, config)
+        if noise is not None:
+            found = self._sampled(found, known, thickness, config, noise)
+        return found * RESIDUAL_UNIT
+
+    def _sampled(
+        self,
+        x0: Float[Tensor, "b h w"],
+        known: Float[Tensor, "b 4 h w"],
+        thickness: float,
+        config: SlabSampling,
+        noise: tuple[int | str, ...],
+    ) -> Float[Tensor, "b h w"]:
+        """DDIM with fresh noise at every level, from the noise level at which a residual is half drowned."""
+        generator = torch_generator(int(noise[0]), "slab", *noise[1:])
+        for t in self._levels(config.steps):
+            alpha = float(self.scheduler.alphas_cumprod[t])
+            fresh = torch.randn(x0.shape, generator=generator).to(x0.device)
+            noisy = alpha**0.5 * x0 + (1 - alpha) ** 0.5 * fresh
+            x0 = self._estimate(noisy, known, thickness, t, config)
+        return x0
+
+    def _levels(self, steps: int) -> list[int]:
+        """`steps` timesteps, evenly spaced, below the last one."""
+        count = int(self.scheduler.config.num_train_timesteps)
+        return [round(count * (1 - (i + 1) / (steps + 1))) for i in range(steps)]
+
+    def _estimate(
+        self,
+        noisy: Float[Tensor, "b h w"],
+        known: Float[Tensor, "b 4 h w"],
+        thickness: float,
+        t: int,
+        config: SlabSampling,
+    ) -> Float[Tensor, "b h w"]:
+        multiple = FOLD * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        timesteps = torch.full((len(known),), t, device=known.device)
+        thicknesses = torch.full((len(known),), thickness, device=known.device)
+
+        def predict(tile: Tensor) -> Tensor:
+            with torch.autocast(known.device.type, torch.bfloat16, enabled=fast_bfloat16(known.device)):
+                found = predict_residual(self.unet, tile[:, 0], tile[:, 1:], timesteps, thicknesses)
+            return found.float()
+
+        tiling = Tiling(config.tile, config.overlap, multiple)
+        return in_tiles(predict, torch.cat([noisy[:, None], known], 1), tiling)
+
+
+def _batches(images: Float[Tensor, "n h w"], batch: int) -> Iterator[slice]:
+    """So many images at a time that their pixels are about `batch` times 256 x 256."""
+    count = max(1, batch * 256**2 // images[0].numel())
+    for first in range(0, len(images), count):
+        yield slice(first, min(first + count, len(images)))
+
+
+def _known_slabs(
+    base: Float[Tensor, "n h w"], cubic: Float[Tensor, "n h w"], chosen: slice
+) -> Float[Tensor, "b 4 h w"]:
+    """The base of the slabs before, here and after, and the cubic interpolation here; the ends repeat themselves."""
+    here = torch.arange(chosen.start, chosen.stop, device=base.device)
+    before, after = (here - 1).clamp_min(0), (here + 1).clamp_max(len(base) - 1)
+    return torch.stack([base[before], base[chosen], base[after], cubic[chosen]], 1)

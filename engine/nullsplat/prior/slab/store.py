@@ -1,0 +1,75 @@
+"""Pairs on disk, so that a resumed run does not make them again and memory holds only what is looked at."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int16
+from numpy import ndarray
+
+from nullsplat.core.errors import StorageError
+from nullsplat.prior.slab.pairs import SlabPair
+
+THICKNESSES = (1, 2, 4)
+"""Voxels of the slabs that the prior learns, besides full projections."""
+
+
+@dataclass(frozen=True)
+class StoredPair:
+    """A pair whose arrays stay on disk until they are looked at.
+
+    Attributes:
+        thick: whether only z was degraded.
+        volumes: truth, base, cubic; HU.
+        views: the same three, projected, in network range.
+        spread: root mean square of truth minus base for each thickness (HU), and of the views.
+    """
+
+    thick: bool
+    volumes: Int16[ndarray, "3 z y x"]
+    views: Float[ndarray, "3 v z u"]
+    spread: dict[str, float]
+
+
+def save_pair(pair: SlabPair, folder: Path) -> None:
+    """Write a pair whole or not at all.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    partial = folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        np.save(partial / "volumes.npy", pair.volumes)
+        np.save(partial / "views.npy", pair.views)
+        about = {"thick": pair.thick, "spread": _spread(pair)}
+        (partial / "pair.json").write_text(json.dumps(about))
+        partial.rename(folder)
+    except OSError as error:
+        raise StorageError(f"training pairs cannot be written to {folder.parent}: {error}") from error
+
+
+def load_pairs(folder: Path) -> Iterator[StoredPair]:
+    """The pairs in a folder, in the order of their names."""
+    for path in sorted(folder.glob("*[0-9]")):
+        about = json.loads((path / "pair.json").read_text())
+        volumes = np.load(path / "volumes.npy", mmap_mode="r")
+        yield StoredPair(about["thick"], volumes, np.load(path / "views.npy", mmap_mode="r"), about["spread"])
+
+
+def _spread(pair: SlabPair) -> dict[str, float]:
+    missing = pair.volumes[0].astype(np.float32) - pair.volumes[1]
+    spread = {}
+    for t in THICKNESSES:
+        rows = missing.shape[1] // t * t
+        slabs = missing[:, :rows].reshape(missing.shape[0], rows // t, t, -1).mean(2)
+        spread[str(t)] = _rms(slabs)
+    return spread | {"views": _rms(pair.views[0] - pair.views[1])}
+
+
+def _rms(values: Float[ndarray, "*shape"]) -> float:
+    return float(np.sqrt(np.mean(np.square(values), dtype=np.float64)))
