@@ -5,7 +5,6 @@ those of OpenAI's checkpoints.
 """
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -80,6 +79,7 @@ class OpenAIUNet(nn.Module):
 
     def __init__(
         self,
+        *,
         image_size: int,
         num_channels: int,
         channel_mult: tuple[float, ...],
@@ -158,7 +158,7 @@ class OpenAIUNet(nn.Module):
 def randomised(unet: OpenAIUNet, seed: int = 0) -> OpenAIUNet:
     """Give every parameter a random value: norms, biases and what training starts at zero included."""
     generator = torch.Generator().manual_seed(seed)
-    for name, parameter in _named(unet):
+    for name, parameter in unet.named_parameters():
         noise = torch.randn(parameter.shape, generator=generator)
         if parameter.ndim > 1:  # keeps the variance from layer to layer
             noise = noise / math.sqrt(parameter[0].numel())
@@ -166,7 +166,3 @@ def randomised(unet: OpenAIUNet, seed: int = 0) -> OpenAIUNet:
             noise = 1 + 0.3 * noise
         parameter.data = 0.3 * noise if name.endswith("bias") else noise
     return unet.eval().requires_grad_(False)
-
-
-def _named(unet: OpenAIUNet) -> Iterator[tuple[str, nn.Parameter]]:
-    return unet.named_parameters()

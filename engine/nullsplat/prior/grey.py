@@ -31,4 +31,4 @@ def fold_to_grey(unet: UNet2DModel) -> UNet2DModel:
         grey = UNet2DModel.from_config({**unet.config, "in_channels": 1, "out_channels": 1})
     grey.load_state_dict(state, assign=True)
     grey.eval().requires_grad_(False)
-    return grey  # type: ignore[no-any-return]
+    return grey

@@ -71,7 +71,7 @@ def _unpacked(parameter: Tensor, layout: OpenAILayout) -> tuple[Tensor, Tensor, 
     if layout.new_attention_order:
         q, k, v = parameter.chunk(3)
     else:
-        heads = parameter.unflatten(0, (-1, 3, layout.num_head_channels))
+        heads = parameter.reshape(-1, 3, layout.num_head_channels, *parameter.shape[1:])
         q, k, v = (heads[:, i].flatten(0, 1) for i in range(3))
     return q, k, v
 
