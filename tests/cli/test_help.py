@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from nullsplat.cli.main import app
 from nullsplat.pipeline.presets import PRESETS
 
-COMMANDS = ["sr", "serve", "worker", "demo", "doctor"]
+COMMANDS = ["sr", "serve", "worker", "demo", "doctor", "train-prior", "convert-prior"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

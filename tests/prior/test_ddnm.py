@@ -3,11 +3,13 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from diffusers import UNet2DModel
 from jaxtyping import Float
+from tests.prior.conftest import TINY
 from torch import Tensor
 
 from nullsplat.core.errors import Cancelled, ConfigurationError, GeometryError
@@ -250,3 +252,48 @@ def test_noise_enters_at_the_level_that_was_asked_for(random_unet: UNet2DModel) 
     signal = 1 / math.sqrt(1 + 0.1**2)
     added = (seen[0][:, 0] / signal - truth).std()
     assert float(added) == pytest.approx(0.1, rel=0.1)  # the nearest timestep is a few per cent off
+
+
+class KnowsGreyPixels(UNet2DModel):
+    """The ideal network for images of independent pixels of deviation `SIZE`, the same in all three channels.
+
+    The noise of the channels is independent, so their mean says all about the image, at a third of the variance.
+    """
+
+    SIZE = 0.3
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(**TINY | {"in_channels": channels, "out_channels": channels})
+        self.alphas = build_scheduler().alphas_cumprod
+
+    def forward(self, x: Float[Tensor, "b c z u"], t: int) -> SimpleNamespace:
+        alpha = self.alphas[t]
+        noise = (1 - alpha) / alpha / 3
+        x0 = x.mean(1, keepdim=True) / alpha.sqrt() * self.SIZE**2 / (self.SIZE**2 + noise)
+        return SimpleNamespace(sample=(x - alpha.sqrt() * x0) / (1 - alpha).sqrt())
+
+
+def test_channels_with_noise_of_their_own_give_images_as_strong_as_the_priors() -> None:
+    op = degradation_for((8, 8), (4, 4))
+    truth = KnowsGreyPixels.SIZE * torch.randn(16, *op.hr_shape)
+    measurement = Measurement(op.forward(truth), op, 0.0)
+    expected = float(null_space_part(truth, op).std())
+    drawn = {
+        channels: ProjectionDDNMPipeline(KnowsGreyPixels(channels), build_scheduler())(
+            measurement, SamplingConfig(steps=50, eta=0.0, batch=16), seed=1
+        ).mean
+        for channels in (1, 3)
+    }
+    strength = {channels: float(null_space_part(x, op).std()) / expected for channels, x in drawn.items()}
+    assert strength[3] == pytest.approx(1, abs=0.1)  # 50 steps lose 7 %
+    assert strength[1] > 1.5  # the same network folded: it takes noise of the channels' mean for image
+
+
+def test_several_channels_meet_the_measurement_and_do_not_depend_on_the_batch() -> None:
+    sampler = ProjectionDDNMPipeline(KnowsGreyPixels(3), build_scheduler())
+    measurement, truth = measure(views=5)
+    for config in (FROM_GUESS, replace(FROM_GUESS, relaxation=0.5)):
+        together, apart = (sampler(measurement, replace(config, batch=b), truth, seed=3).mean for b in (5, 2))
+        assert together.shape == truth.shape
+        torch.testing.assert_close(apart, together, atol=1e-5, rtol=0)
+    assert float(misfit(measurement, sampler(measurement, FROM_GUESS, truth).mean).abs().max()) < 1e-4

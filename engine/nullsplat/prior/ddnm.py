@@ -78,6 +78,9 @@ class _Step:
 class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
     """Samples projections that the prior finds likely and the measurement allows.
 
+    Where the network has several image channels, each is sampled like a view of its own, held to the same measurement
+    but with its own noise, as in the network's training, and their mean is the sample.
+
     `save_pretrained` and `from_pretrained` are those of diffusers.
     """
 
@@ -140,22 +143,30 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
             part = range(views)[first : first + config.batch]
 
             def noise(step: int, part: range = part) -> Tensor:
-                drawn = view_noise(
-                    part, (rows, columns), config.shared_views, seed[0], "stage1", seed[1], step
-                )
-                return drawn.to(self.device)
+                return self._noise(part, (rows, columns), config.shared_views, seed, step)
 
             chosen = slice(part.start, part.stop)
-            local = replace(measurement, y=measurement.y[chosen].to(self.device))
-            guess = None if start is None else start[chosen].to(self.device)
+            local = replace(measurement, y=self._for_channels(measurement.y[chosen]))
+            guess = None if start is None else self._for_channels(start[chosen])
             if guess is not None and config.relaxation is not None:
                 if config.samples > 1:
                     guess = guess + steps[0].level * null_space_part(noise(0), local.op)
-                out[chosen] = self._climb(local, steps, guess, config.relaxation).cpu()
+                sampled = self._climb(local, steps, guess, config.relaxation)
             else:
-                out[chosen] = self._reverse(local, steps, guess, noise).cpu()
+                sampled = self._reverse(local, steps, guess, noise)
+            out[chosen] = sampled.reshape(-1, self._channels, rows, columns).mean(1).cpu()
             progress(part.stop / views, f"view {part.stop} of {views}")
         return out
+
+    def _noise(
+        self, part: range, size: tuple[int, int], shared_views: int, seed: tuple[int, int], step: int
+    ) -> Float[Tensor, "b z u"]:
+        """Standard normal noise for every channel of some of the views; the first is that of a grey network."""
+        own = [(step, *(("channel", c) if c else ())) for c in range(self._channels)]
+        drawn = [
+            view_noise(part, size, shared_views, seed[0], "stage1", seed[1], *purpose) for purpose in own
+        ]
+        return torch.stack(drawn, dim=1).flatten(0, 1).to(self.device)
 
     def _reverse(
         self,
@@ -203,10 +214,19 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
         multiple = 2 ** (len(self.unet.config.block_out_channels) - 1)
         height, width = x.shape[1:]
         bottom, right = -height % multiple, -width % multiple
-        padded = pad(x[:, None], (0, right, 0, bottom), mode="replicate")
+        padded = pad(x.reshape(-1, self._channels, height, width), (0, right, 0, bottom), mode="replicate")
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast_bfloat16(self.device)):
             predicted: Tensor = self.unet(padded, t).sample
-        return predicted[:, 0, :height, :width].float()
+        return predicted[:, :, :height, :width].flatten(0, 1).float()
+
+    @property
+    def _channels(self) -> int:
+        """Image channels of the network, 1 or the 3 of a network for colour images that saw grey ones."""
+        return int(self.unet.config.in_channels)
+
+    def _for_channels(self, views: Float[Tensor, "v ..."]) -> Float[Tensor, "b ..."]:
+        """Each view once for every channel of the network, one after the other, on the network's device."""
+        return views.to(self.device).repeat_interleave(self._channels, dim=0)
 
     def _steps(self, config: SamplingConfig) -> list[_Step]:
         alphas = self.scheduler.alphas_cumprod

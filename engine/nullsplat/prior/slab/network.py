@@ -13,7 +13,7 @@ FOLD = 2
 """Pixels that are folded into channels along each side: a quarter of the arithmetic for the same receptive field."""
 
 KNOWN = 4
-"""Channels of what is known: base of the slab before, of this one, of the next, and cubic interpolation."""
+"""Channels of what is known: base of the slab before, of this one, of the next, and how it differs from cubic."""
 
 PROJECTION = 1024.0
 """Thickness, in voxels, that stands for a full projection."""
@@ -21,8 +21,8 @@ PROJECTION = 1024.0
 HU_UNIT = 1000.0
 """HU of slabs are divided by this; projections come in network range as they are."""
 
-RESIDUAL_UNIT = 0.05
-"""Residuals are divided by this, so that their diffusion runs at about unit variance."""
+UNIT_PER_SPREAD = 2.0
+"""What the base lacks is about twice what it gained on cubic interpolation (median over the training pairs)."""
 
 _CHANNELS: dict[str, tuple[int, ...]] = {"small": (64, 128, 192), "base": (128, 256, 384)}
 
@@ -75,12 +75,12 @@ def predict_residual(
     timesteps: Tensor,
     thickness: Float[Tensor, " b"],
 ) -> Float[Tensor, "b h w"]:
-    """The network's expectation of the clean residual (truth minus base), in units of `RESIDUAL_UNIT`.
+    """The network's expectation of the clean residual (truth minus base), in units of `residual_unit`.
 
     Args:
         unet: of `build_slab_unet`.
         noisy: the residual at the noise level of its timestep; zeros at the last one, where nothing is known of it.
-        known: what the network is conditioned on, in network range; sides must fit the network's down-sampling.
+        known: what the network is conditioned on, see `known_of`; sides must fit the network's down-sampling.
         timesteps: of the noise, one for each image.
         thickness: of the slabs in voxels; `PROJECTION` for full projections.
     """
@@ -88,3 +88,26 @@ def predict_residual(
     folded = folded.contiguous(memory_format=torch.channels_last)
     predicted: Tensor = unet(folded, timesteps, class_labels=100 * torch.log2(thickness)).sample
     return pixel_shuffle(predicted, FOLD)[:, 0]
+
+
+def residual_unit(base: Float[Tensor, "n h w"], cubic: Float[Tensor, "n h w"]) -> float:
+    """What residuals of a volume, or of a set of projections, are measured in, so that they are of about unit variance.
+
+    It is known before the answer is: where smoothing in agreement with the measurement changed much, much is missing.
+    """
+    spread = float((base - cubic).square().mean(dtype=torch.float64).sqrt())
+    return max(UNIT_PER_SPREAD * spread, torch.finfo(torch.float32).tiny)
+
+
+def known_of(
+    bases: Float[Tensor, "b 3 h w"], cubic: Float[Tensor, "b h w"], unit: float | Float[Tensor, " b"]
+) -> Float[Tensor, "b 4 h w"]:
+    """The channels that condition the network.
+
+    Args:
+        bases: base of the slab before, of this one and of the next, in network range.
+        cubic: cubic interpolation of this one, in network range.
+        unit: `residual_unit`, in network range.
+    """
+    scale = unit[:, None, None] if isinstance(unit, Tensor) else unit
+    return torch.cat([bases, ((bases[:, 1] - cubic) / scale)[:, None]], 1)

@@ -20,8 +20,8 @@ class SlabObjective:
     """Predict truth minus base, given base, cubic interpolation, and a noisy copy of the answer.
 
     At the last noise level the copy holds nothing and the answer is the posterior mean, which is what one
-    evaluation returns; at the levels below it is what sampling goes through. The loss is relative to what the
-    base leaves: 1 is what the base itself gets, 0.8 is 1 dB better.
+    evaluation returns; at the levels below it is what sampling goes through. The validation loss is relative to
+    what the base leaves: 1 is what the base itself gets, 0.8 is 1 dB better.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class SlabObjective:
         noise = torch.randn(examples.residual.shape, generator=generator)
         noisy = self._scheduler.add_noise(examples.residual, noise, timesteps)
         noisy = torch.where(last[:, None, None], 0.0, noisy)
-        return _relative_error(unet, examples, noisy, timesteps)
+        return _error(unet, examples, noisy, timesteps)
 
     def validation_losses(self, unet: UNet2DModel) -> Tensor:
         """Relative error of the posterior mean, see `Objective`."""
@@ -93,10 +93,12 @@ class SlabObjective:
     @staticmethod
     def _mean_error(unet: UNet2DModel, examples: SlabBatch) -> Tensor:
         last = torch.full((len(examples.residual),), TRAIN_STEPS - 1)
-        return _relative_error(unet, examples, torch.zeros_like(examples.residual), last)
+        zero = torch.zeros_like(examples.residual)
+        weighted = examples.weight[:, None, None] * examples.residual.square()
+        return _error(unet, examples, zero, last) / weighted.mean().to(unet.device)
 
 
-def _relative_error(
+def _error(
     unet: UNet2DModel, examples: SlabBatch, noisy: Float[Tensor, "b h w"], timesteps: Tensor
 ) -> Tensor:
     device = unet.device

@@ -14,8 +14,9 @@ from nullsplat.prior.slab.network import (
     FOLD,
     HU_UNIT,
     PROJECTION,
-    RESIDUAL_UNIT,
+    known_of,
     predict_residual,
+    residual_unit,
 )
 from nullsplat.prior.slab.sampling import SlabSampling
 from nullsplat.prior.tiles import Tiling, in_tiles
@@ -55,13 +56,14 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
             HU, on the device of `base_hu`.
         """
         total = torch.zeros_like(base_hu)
+        unit = residual_unit(base_hu, cubic_hu) / HU_UNIT
         for i, axis in enumerate(config.axes):
             base, cubic = base_hu.movedim(axis, 0), cubic_hu.movedim(axis, 0)
             out = total.movedim(axis, 0)
             for chosen in _batches(base, config.batch):
-                known = _known_slabs(base, cubic, chosen) / HU_UNIT
+                known = known_of(_neighbours(base, chosen) / HU_UNIT, cubic[chosen] / HU_UNIT, unit)
                 noise = None if seed is None else (seed, axis, chosen.start)
-                out[chosen] += self._refined(known, 1.0, config, noise) * HU_UNIT
+                out[chosen] += self._refined(known, 1.0, config, noise) * (unit * HU_UNIT)
                 fraction = (i + chosen.stop / len(base)) / len(config.axes)
                 progress(fraction, f"axis {i + 1} of {len(config.axes)}")
         return base_hu + total / len(config.axes)
@@ -85,10 +87,11 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
             progress: told after every batch of views.
         """
         out = torch.empty_like(base)
+        unit = residual_unit(base, cubic)
         for chosen in _batches(base, config.batch):
-            known = torch.stack([base[chosen]] * 3 + [cubic[chosen]], 1)
+            known = known_of(torch.stack([base[chosen]] * 3, 1), cubic[chosen], unit)
             noise = None if seed is None else (seed, "view", chosen.start)
-            out[chosen] = base[chosen] + self._refined(known, PROJECTION, config, noise)
+            out[chosen] = base[chosen] + self._refined(known, PROJECTION, config, noise) * unit
             progress(chosen.stop / len(base), f"view {chosen.stop} of {len(base)}")
         return out
 
@@ -99,12 +102,12 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         config: SlabSampling,
         noise: tuple[int | str, ...] | None,
     ) -> Float[Tensor, "b h w"]:
-        """What a batch of images lacks, in network range: the posterior mean, then a sample around it."""
+        """What a batch of images lacks, in units of `residual_unit`: the posterior mean, or a sample around it."""
         last = int(self.scheduler.config.num_train_timesteps) - 1
         found = self._estimate(torch.zeros_like(known[:, 0]), known, thickness, last, config)
         if noise is not None:
             found = self._sampled(found, known, thickness, config, noise)
-        return found * RESIDUAL_UNIT
+        return found
 
     def _sampled(
         self,
@@ -156,10 +159,8 @@ def _batches(images: Float[Tensor, "n h w"], batch: int) -> Iterator[slice]:
         yield slice(first, min(first + count, len(images)))
 
 
-def _known_slabs(
-    base: Float[Tensor, "n h w"], cubic: Float[Tensor, "n h w"], chosen: slice
-) -> Float[Tensor, "b 4 h w"]:
-    """The base of the slabs before, here and after, and the cubic interpolation here; the ends repeat themselves."""
+def _neighbours(base: Float[Tensor, "n h w"], chosen: slice) -> Float[Tensor, "b 3 h w"]:
+    """The slabs before, here and after; the ends repeat themselves."""
     here = torch.arange(chosen.start, chosen.stop, device=base.device)
     before, after = (here - 1).clamp_min(0), (here + 1).clamp_max(len(base) - 1)
-    return torch.stack([base[before], base[chosen], base[after], cubic[chosen]], 1)
+    return torch.stack([base[before], base[chosen], base[after]], 1)

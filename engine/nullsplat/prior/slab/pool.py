@@ -9,7 +9,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from nullsplat.core.seeds import numpy_generator
-from nullsplat.prior.slab.network import HU_UNIT, PROJECTION, RESIDUAL_UNIT
+from nullsplat.prior.slab.network import HU_UNIT, PROJECTION, known_of
 from nullsplat.prior.slab.store import StoredPair
 
 _THICKNESS_SHARES = {1: 0.75, 2: 0.125, 4: 0.125}
@@ -20,10 +20,10 @@ class SlabBatch:
     """Crops of one batch.
 
     Attributes:
-        residual: truth minus base in units of `RESIDUAL_UNIT`.
-        known: base before, here and after, and cubic; network range.
+        residual: truth minus base in units of `residual_unit`.
+        known: what the network is conditioned on, see `known_of`.
         thickness: voxels; `PROJECTION` for projections.
-        weight: inverse mean square of the residual over the whole pair, so that hard pairs do not drown easy ones.
+        weight: of their errors; below 1 where more is missing than the unit says, so that no pair drowns the others.
     """
 
     residual: Float[Tensor, "b h w"]
@@ -51,24 +51,26 @@ class SlabPool:
     def draw(self, count: int, seed: int) -> SlabBatch:
         """`count` random crops; the same seed gives the same crops."""
         generator = numpy_generator(seed, self.name, "slabs")
-        images, thicknesses, spreads = zip(*(self._crop(generator) for _ in range(count)), strict=True)
-        stacked = torch.from_numpy(np.stack(images))
-        truth, before, here, after, cubic = stacked.unbind(1)
-        known = torch.stack([before, here, after, cubic], 1)
-        weight = (RESIDUAL_UNIT / torch.tensor(spreads)) ** 2
-        return SlabBatch((truth - here) / RESIDUAL_UNIT, known, torch.tensor(thicknesses), weight)
+        images, thicknesses, units, spreads = zip(*(self._crop(generator) for _ in range(count)), strict=True)
+        truth, before, here, after, cubic = torch.from_numpy(np.stack(images)).unbind(1)
+        unit, spread = torch.tensor(units), torch.tensor(spreads)
+        known = known_of(torch.stack([before, here, after], 1), cubic, unit)
+        weight = (unit / torch.maximum(unit, spread)) ** 2
+        return SlabBatch((truth - here) / unit[:, None, None], known, torch.tensor(thicknesses), weight)
 
-    def _crop(self, generator: np.random.Generator) -> tuple[Float[ndarray, "5 h w"], float, float]:
-        """Truth, base before, here, after, and cubic; the thickness; the spread of what is missing."""
+    def _crop(self, generator: np.random.Generator) -> tuple[Float[ndarray, "5 h w"], float, float, float]:
+        """Truth, base before, here, after, and cubic; thickness, residual unit, and spread of what is missing."""
         pair = self.pairs[int(generator.integers(len(self.pairs)))]
         if generator.random() < self.projection_share:
-            return _augmented(self._projection(pair, generator), generator), PROJECTION, pair.spread["views"]
+            images = _augmented(self._projection(pair, generator), generator)
+            return images, PROJECTION, pair.unit["views"], pair.spread["views"]
         thickness = int(generator.choice(list(_THICKNESS_SHARES), p=list(_THICKNESS_SHARES.values())))
         axis = int(generator.choice(3, p=(0.1, 0.45, 0.45) if pair.thick else (0.34, 0.33, 0.33)))
         images = _augmented(self._slab(pair, axis, thickness, generator) / np.float32(HU_UNIT), generator)
         if axis == 0 and generator.random() < 0.5:
             images = images.swapaxes(1, 2)
-        return images, float(thickness), pair.spread[str(thickness)] / HU_UNIT
+        key = str(thickness)
+        return images, float(thickness), pair.unit[key] / HU_UNIT, pair.spread[key] / HU_UNIT
 
     def _slab(
         self, pair: StoredPair, axis: int, thickness: int, generator: np.random.Generator

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int16
 from numpy import ndarray
 
 from nullsplat.core.errors import StorageError
+from nullsplat.prior.slab.network import UNIT_PER_SPREAD
 from nullsplat.prior.slab.pairs import SlabPair
 
 THICKNESSES = (1, 2, 4)
@@ -26,12 +27,14 @@ class StoredPair:
         volumes: truth, base, cubic; HU.
         views: the same three, projected, in network range.
         spread: root mean square of truth minus base for each thickness (HU), and of the views.
+        unit: what their residuals are measured in, see `network.residual_unit`.
     """
 
     thick: bool
     volumes: Int16[ndarray, "3 z y x"]
     views: Float[ndarray, "3 v z u"]
     spread: dict[str, float]
+    unit: dict[str, float]
 
 
 def save_pair(pair: SlabPair, folder: Path) -> None:
@@ -46,7 +49,7 @@ def save_pair(pair: SlabPair, folder: Path) -> None:
         partial.mkdir(parents=True)
         np.save(partial / "volumes.npy", pair.volumes)
         np.save(partial / "views.npy", pair.views)
-        about = {"thick": pair.thick, "spread": _spread(pair)}
+        about = {"thick": pair.thick, "spread": _spread(pair, 0, 1), "unit": _units(pair)}
         (partial / "pair.json").write_text(json.dumps(about))
         partial.rename(folder)
     except OSError as error:
@@ -61,15 +64,20 @@ def load_pairs(folder: Path) -> Iterator[StoredPair]:
         yield StoredPair(about["thick"], volumes, np.load(path / "views.npy", mmap_mode="r"), about["spread"])
 
 
-def _spread(pair: SlabPair) -> dict[str, float]:
-    missing = pair.volumes[0].astype(np.float32) - pair.volumes[1]
-    spread = {}
+def _units(pair: SlabPair) -> dict[str, float]:
+    return {name: UNIT_PER_SPREAD * spread for name, spread in _spread(pair, 1, 2).items()}
+
+
+def _spread(pair: SlabPair, first: int, second: int) -> dict[str, float]:
+    """Root mean square of the difference between two of truth, base and cubic, for each thickness and the views."""
+    difference = pair.volumes[first].astype(np.float32) - pair.volumes[second]
+    found = {}
     for t in THICKNESSES:
-        rows = missing.shape[1] // t * t
-        slabs = missing[:, :rows].reshape(missing.shape[0], rows // t, t, -1).mean(2)
-        spread[str(t)] = _rms(slabs)
-    return spread | {"views": _rms(pair.views[0] - pair.views[1])}
+        rows = difference.shape[1] // t * t
+        slabs = difference[:, :rows].reshape(difference.shape[0], rows // t, t, -1).mean(2)
+        found[str(t)] = _rms(slabs)
+    return found | {"views": _rms(pair.views[first] - pair.views[second])}
 
 
 def _rms(values: Float[ndarray, "*shape"]) -> float:
-    return float(np.sqrt(np.mean(np.square(values), dtype=np.float64)))
+    return max(float(np.sqrt(np.mean(np.square(values), dtype=np.float64))), float(np.finfo(np.float32).tiny))
