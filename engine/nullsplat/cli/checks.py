@@ -19,13 +19,15 @@ NEEDED_DISK_GIB = 5
 
 
 def prior_weights() -> Finding:
-    """The prior's weights and their checksum."""
+    """The weights of the packaged priors and their checksums."""
     try:
-        weights.verify()
-        name, digest = weights.manifest()["name"], weights.model_hash()
+        folders = [weights.locate(name) for name in weights.PACKAGED]
+        for folder in folders:
+            weights.verify(folder)
+        found = [f"{folder.name}, SHA-256 {weights.model_hash(folder)[:12]}..." for folder in folders]
     except WeightsError as error:
         return Finding("Weights", Level.MISSING, str(error))
-    return Finding("Weights", Level.OK, f"{name}, SHA-256 {digest[:12]}... matches")
+    return Finding("Weights", Level.OK, f"{'; '.join(found)}; both match")
 
 
 def processor() -> Finding:

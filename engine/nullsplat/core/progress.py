@@ -13,3 +13,12 @@ class Progress(Protocol):
 
 def silent(fraction: float, note: str = "") -> None:
     """Report to nobody."""
+
+
+def part(progress: Progress, start: float, stop: float) -> Progress:
+    """A view of `progress` for work that takes it from `start` to `stop`."""
+
+    def report(fraction: float, note: str = "") -> None:
+        progress(start + fraction * (stop - start), note)
+
+    return report

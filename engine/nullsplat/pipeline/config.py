@@ -12,9 +12,10 @@ from nullsplat.physics.base import suited_to
 from nullsplat.physics.total_variation import TotalVariation
 from nullsplat.pipeline.presets import PRESETS, Preset
 from nullsplat.prior.sampling import SamplingConfig
+from nullsplat.prior.slab.sampling import SlabSampling
 from nullsplat.splat.fit_config import FitConfig
 
-ALGORITHM = 1
+ALGORITHM = 2
 """Raised whenever the same configuration would give another result."""
 
 MAX_SCALE = 16.0
@@ -29,10 +30,12 @@ class PipelineConfig:
         preset: name that the other settings came from.
         seed: of everything random.
         slice_thickness_ratio: slice thickness divided by the distance of slices, for thick-slice input.
+        prior: of stage 1; a packaged name or a folder, see `prior.weights.locate`.
         views: projections over [0, pi).
         base: how the base volume is made; zero iterations mean plain cubic upsampling.
         consistent_base: whether the base is held to the measurement, or is cubic upsampling and nothing else.
-        sampling: stage 1.
+        sampling: stage 1 with a prior of X-rays; `samples` counts for every kind of prior.
+        slabs: stage 1 with a prior of slabs.
         fit: stage 2.
         finish: the reality check after stage 2; zero iterations mean one step of consistency alone.
     """
@@ -41,10 +44,12 @@ class PipelineConfig:
     preset: str
     seed: int
     slice_thickness_ratio: float
+    prior: str
     views: int
     consistent_base: bool
     base: TotalVariation
     sampling: SamplingConfig
+    slabs: SlabSampling
     fit: FitConfig
     finish: TotalVariation
 
@@ -67,6 +72,7 @@ def configure(
     seed: int = 0,
     samples: int = 1,
     slice_thickness_ratio: float = 1.0,
+    prior: str | None = None,
 ) -> PipelineConfig:
     """The settings of a preset for one request.
 
@@ -77,6 +83,7 @@ def configure(
         seed: of everything random.
         samples: diffusion samples K that are averaged and whose spread is the uncertainty.
         slice_thickness_ratio: slice thickness divided by the distance of slices.
+        prior: other than the preset's; a packaged name or a folder.
 
     Raises:
         ConfigurationError: an unknown preset, or a factor that cannot be used.
@@ -102,10 +109,12 @@ def configure(
         preset=preset,
         seed=seed,
         slice_thickness_ratio=slice_thickness_ratio,
+        prior=prior or chosen.prior,
         views=chosen.views,
         consistent_base=chosen.consistent_base,
         base=suited_to(scale, chosen.base),
         sampling=sampling,
+        slabs=chosen.slabs,
         fit=chosen.fit,
         finish=chosen.finish,
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from nullsplat.physics.base import BASE, OPEN
 from nullsplat.physics.total_variation import TotalVariation
 from nullsplat.prior.sampling import SamplingConfig
+from nullsplat.prior.slab.sampling import SlabSampling
+from nullsplat.prior.weights import SLAB, XRAY
 from nullsplat.splat.fit_config import PAPER, PREVIEW, STANDARD, FitConfig
 
 
@@ -12,36 +14,44 @@ from nullsplat.splat.fit_config import PAPER, PREVIEW, STANDARD, FitConfig
 class Preset:
     """The settings that a preset stands for; see `PipelineConfig`."""
 
+    prior: str
     views: int
     consistent_base: bool
     base: TotalVariation
     sampling: SamplingConfig
+    slabs: SlabSampling
     fit: FitConfig
     finish: TotalVariation
 
 
 PRESETS: dict[str, Preset] = {
     "preview": Preset(
+        prior=SLAB,
         views=40,
         consistent_base=True,
         base=BASE,
         sampling=SamplingConfig(steps=6, start_sigma=0.1, relaxation=0.4, batch=2, shared_views=4),
+        slabs=SlabSampling(),
         fit=PREVIEW,
         finish=TotalVariation(iterations=6, step=5e-4, bounds=OPEN),
     ),
     "standard": Preset(
+        prior=SLAB,
         views=100,
         consistent_base=True,
         base=BASE,
         sampling=SamplingConfig(steps=12, start_sigma=0.1, relaxation=0.3, batch=16, shared_views=4),
+        slabs=SlabSampling(),
         fit=STANDARD,
         finish=TotalVariation(iterations=10, step=5e-4, bounds=OPEN),
     ),
     "paper": Preset(
+        prior=XRAY,
         views=100,
         consistent_base=False,
         base=TotalVariation(iterations=0, bounds=OPEN),
         sampling=SamplingConfig(steps=50, eta=0.99, start_sigma=None, batch=4),
+        slabs=SlabSampling(),
         fit=PAPER,
         finish=TotalVariation(iterations=0, bounds=OPEN),
     ),

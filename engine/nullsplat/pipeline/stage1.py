@@ -10,9 +10,8 @@ from nullsplat.core.progress import Progress
 from nullsplat.core.units import MU_WATER, hu_difference_to_mu, hu_to_mu
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel
-from nullsplat.prior import weights
 from nullsplat.prior.ddnm import Measurement, ProjectionDDNMPipeline
-from nullsplat.prior.normalisation import normalisation_for
+from nullsplat.prior.normalisation import Normalisation, normalisation_for
 
 _BODY = 0.05
 
@@ -32,42 +31,68 @@ class Projections:
     deviation: Float[Tensor, "v z u"]
 
 
-def sample_projections(
-    lr_hu: Float[Tensor, "m n o"],
-    base_hu: Float[Tensor, "z y x"],
-    model: ForwardModel,
-    config: PipelineConfig,
-    noise_hu: float,
-    progress: Progress,
-) -> Projections:
-    """Upsample the projections of the measured volume.
+@dataclass(frozen=True)
+class MeasuredProjections:
+    """Projections of the measured volume in the range of a prior.
+
+    Attributes:
+        model: the forward model with a detector that ends where nothing is seen any more.
+        normalisation: from line integrals to network range and back.
+        measurement: in network range, with its noise.
+    """
+
+    model: ForwardModel
+    normalisation: Normalisation
+    measurement: Measurement
+
+    def encoded(self, hu: Float[Tensor, "z y x"]) -> Float[Tensor, "v z u"]:
+        """Projections of a volume on the wanted grid (HU), in network range."""
+        return self.normalisation.encode(self.model.project_hr(hu_to_mu(hu)))
+
+    def decoded(self, mean: Float[Tensor, "v z u"], deviation: Float[Tensor, "v z u"]) -> Projections:
+        """What a prior made of them, as line integrals."""
+        scale = self.normalisation.scale / 2
+        return Projections(self.model, self.normalisation.decode(mean), deviation * scale)
+
+
+def measured_projections(
+    lr_hu: Float[Tensor, "m n o"], model: ForwardModel, noise_hu: float
+) -> MeasuredProjections:
+    """Project the measured volume.
 
     Args:
-        lr_hu: measured volume in HU, on the device that does the work.
-        base_hu: base volume in HU; its projections are the first guess where the preset wants one.
+        lr_hu: measured volume in HU.
         model: the operators, with the full detector.
-        config: `sampling` and `seed` are used.
         noise_hu: standard deviation of the noise in `lr_hu`.
-        progress: told after every batch of views.
-
-    Raises:
-        WeightsError: the prior is missing or damaged.
     """
-    measured = model.project_lr(hu_to_mu(lr_hu))
-    narrow = model.narrowed(measured)
-    measured = model.centre_columns(measured, narrow)
-    normalisation = normalisation_for(measured)
-    sigma_y = normalisation.encode_sigma(projection_noise(measured, noise_hu, narrow.lr_beam.column_spacing))
-    start = None
-    if config.sampling.start_sigma is not None:
-        start = normalisation.encode(narrow.project_hr(hu_to_mu(base_hu)))
-    unet, scheduler = weights.load()
-    sampler = ProjectionDDNMPipeline(unet, scheduler).to(lr_hu.device)
-    measurement = Measurement(normalisation.encode(measured), narrow.projection_op, sigma_y)
-    sampled = sampler(measurement, config.sampling, start, config.seed, progress)
-    return Projections(
-        narrow, normalisation.decode(sampled.mean), sampled.deviation * (normalisation.scale / 2)
-    )
+    seen = model.project_lr(hu_to_mu(lr_hu))
+    narrow = model.narrowed(seen)
+    seen = model.centre_columns(seen, narrow)
+    normalisation = normalisation_for(seen)
+    sigma_y = normalisation.encode_sigma(projection_noise(seen, noise_hu, narrow.lr_beam.column_spacing))
+    measurement = Measurement(normalisation.encode(seen), narrow.projection_op, sigma_y)
+    return MeasuredProjections(narrow, normalisation, measurement)
+
+
+def sample_projections(
+    measured: MeasuredProjections,
+    base_hu: Float[Tensor, "z y x"],
+    prior: ProjectionDDNMPipeline,
+    config: PipelineConfig,
+    progress: Progress,
+) -> Projections:
+    """Upsample the projections of the measured volume with an unconditional prior of X-rays.
+
+    Args:
+        measured: projections of the measured volume.
+        base_hu: base volume in HU; its projections are the first guess where the preset wants one.
+        prior: on the device that does the work.
+        config: `sampling` and `seed` are used.
+        progress: told after every batch of views.
+    """
+    start = None if config.sampling.start_sigma is None else measured.encoded(base_hu)
+    sampled = prior(measured.measurement, config.sampling, start, config.seed, progress)
+    return measured.decoded(sampled.mean, sampled.deviation)
 
 
 def projection_noise(projections: Float[Tensor, "v m n"], noise_hu: float, step: float) -> float:

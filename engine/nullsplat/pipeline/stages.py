@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.measure import Stopwatch
-from nullsplat.core.progress import Progress
+from nullsplat.core.progress import Progress, part
 from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Volume
 from nullsplat.physics.consistency import residual
@@ -19,14 +19,18 @@ from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.base_volume import base_volume, refine
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel, forward_model
-from nullsplat.pipeline.stage1 import sample_projections
+from nullsplat.pipeline.slab_stage import SlabStage
+from nullsplat.pipeline.stage1 import measured_projections, sample_projections
 from nullsplat.pipeline.stage2 import splat_residual
 from nullsplat.pipeline.workspace import Workspace
-from nullsplat.prior.weights import model_hash
+from nullsplat.prior import weights
+from nullsplat.prior.pipelines import load_prior
+from nullsplat.prior.slab.pipeline import SlabPipeline
 
 Stage = Callable[[Workspace, PipelineConfig, torch.device, Progress], None]
 
 _BASE_SHARE = 0.25
+_VOLUME_SHARE = 0.8
 
 
 def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
@@ -42,17 +46,18 @@ def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, prog
     with Stopwatch() as cost:
         lr_hu, model = _measured(ws, config, device)
         noise_hu = estimate_noise(lr_hu.cpu().numpy())
-        base_hu = base_volume(
-            lr_hu, model, config, noise_hu, lambda f, note="": progress(f * _BASE_SHARE, "base volume")
-        )
-        found = sample_projections(
-            lr_hu,
-            base_hu,
-            model,
-            config,
-            noise_hu,
-            lambda f, note="": progress(_BASE_SHARE + f * (1 - _BASE_SHARE), note),
-        )
+        told = part(progress, 0, _BASE_SHARE)
+        base_hu = base_volume(lr_hu, model, config, noise_hu, lambda f, note="": told(f, "base volume"))
+        measured = measured_projections(lr_hu, model, noise_hu)
+        prior, rest = load_prior(config.prior, device), part(progress, _BASE_SHARE, 1)
+        if isinstance(prior, SlabPipeline):
+            stage = SlabStage(lr_hu, base_hu, model, config, noise_hu)
+            refined = stage.volume(prior, part(rest, 0, _VOLUME_SHARE))
+            base_hu = refined.mean
+            found = stage.projections(base_hu, measured, prior, part(rest, _VOLUME_SHARE, 1))
+            ws.save_arrays("deviation", hu=refined.deviation)
+        else:
+            found = sample_projections(measured, base_hu, prior, config, rest)
         ws.save_arrays("base", hu=base_hu)
         ws.save_arrays("projections", mean=found.mean, deviation=found.deviation)
         ws.save_json("stage1", {"noise_hu": noise_hu, "columns": found.model.lr_beam.columns})
@@ -140,6 +145,6 @@ def _provenance(config: PipelineConfig, device: torch.device) -> dict[str, Any]:
         "seed": config.seed,
         "samples": config.sampling.samples,
         "config_hash": config.hash,
-        "model_hash": model_hash(),
+        "model_hash": weights.model_hash(weights.locate(config.prior)),
         "device": device.type,
     }

@@ -145,7 +145,7 @@ class PriorTraining:
 
     def _batch_seed(self, step: int) -> int:
         """Every process has a batch of its own at every step."""
-        batch = step * self.accelerator.num_processes + self.accelerator.process_index
+        batch: int = step * self.accelerator.num_processes + self.accelerator.process_index
         return self.config.seed * 2**32 + batch
 
     def _update(self, examples: Any) -> float:

@@ -1,4 +1,4 @@
-"""The prior that comes with the package: where it lies, whether it is intact, how it is loaded."""
+"""Priors on disk: those that come with the package, whether they are intact, how they are loaded."""
 
 import hashlib
 import json
@@ -11,7 +11,15 @@ from safetensors import SafetensorError
 
 from nullsplat.core.errors import WeightsError
 
-PACKAGED = Path(__file__).parent / "weights" / "xray-small"
+FOLDER = Path(__file__).parent / "weights"
+
+XRAY = "xray-small"
+"""The unconditional prior of X-ray projections that comes with the package."""
+
+SLAB = "slab-small"
+"""The prior across slab thicknesses that comes with the package, conditioned on what physics alone can give."""
+
+PACKAGED = (SLAB, XRAY)
 MANIFEST = "nullsplat.json"
 UNET_FILE = "unet/diffusion_pytorch_model.safetensors"
 
@@ -19,7 +27,25 @@ _NOT_A_MODEL = (OSError, ValueError, RuntimeError, KeyError, TypeError, Safetens
 """What diffusers raises for files that are missing, no JSON, no safetensors, or of another architecture."""
 
 
-def manifest(folder: Path = PACKAGED) -> dict[str, Any]:
+def locate(prior: str) -> Path:
+    """The folder of a prior.
+
+    Args:
+        prior: the name of a packaged one, or a folder that `train-prior` or `convert-prior` wrote.
+
+    Raises:
+        WeightsError: neither.
+    """
+    if prior in PACKAGED:
+        return FOLDER / prior
+    if (Path(prior) / MANIFEST).is_file():
+        return Path(prior)
+    raise WeightsError(
+        f"a prior must be one of {', '.join(PACKAGED)} or a folder with a {MANIFEST}, {prior!r} is neither"
+    )
+
+
+def manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a prior: its name, the checksum of its weights, what it was trained on.
 
     Raises:
@@ -36,7 +62,7 @@ def manifest(folder: Path = PACKAGED) -> dict[str, Any]:
     return content
 
 
-def model_hash(folder: Path = PACKAGED) -> str:
+def model_hash(folder: Path) -> str:
     """SHA-256 of the weights as the manifest states it, 64 hexadecimal digits.
 
     Raises:
@@ -45,7 +71,7 @@ def model_hash(folder: Path = PACKAGED) -> str:
     return str(manifest(folder)["sha256"])
 
 
-def verify(folder: Path = PACKAGED) -> None:
+def verify(folder: Path) -> None:
     """Compare the weights with the manifest's checksum.
 
     Raises:
@@ -68,7 +94,7 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load(folder: Path = PACKAGED) -> tuple[UNet2DModel, DDIMScheduler]:
+def load(folder: Path) -> tuple[UNet2DModel, DDIMScheduler]:
     """Network and schedule of a prior, on the CPU, in evaluation mode.
 
     Every call reads and verifies the files anew: the caller owns what it gets and may move or cast it.

@@ -31,12 +31,14 @@ class SuperResolution:
         self._cpu_threads = cpu_threads
 
     def model(self) -> tuple[str, str]:
-        """Name and SHA-256 of the packaged prior; raises WeightsError."""
-        return str(weights.manifest()["name"]), weights.model_hash()
+        """Name and SHA-256 of the packaged prior that the presets for a node use; raises WeightsError."""
+        folder = weights.locate(weights.SLAB)
+        return str(weights.manifest(folder)["name"]), weights.model_hash(folder)
 
     def verify(self) -> None:
-        """Compare the packaged weights with their checksum; raises WeightsError."""
-        weights.verify()
+        """Compare the packaged weights with their checksums; raises WeightsError."""
+        for name in weights.PACKAGED:
+            weights.verify(weights.locate(name))
 
     def presets(self) -> tuple[str, ...]:
         """Names of the presets."""

@@ -55,6 +55,11 @@ def build_slab_unet(size: str) -> UNet2DModel:
     return unet
 
 
+def is_slab_unet(unet: UNet2DModel) -> bool:
+    """Whether a network is one of `build_slab_unet`, by its channels."""
+    return (unet.config.in_channels, unet.config.out_channels) == ((1 + KNOWN) * FOLD**2, FOLD**2)
+
+
 def build_slab_scheduler() -> DDIMScheduler:
     """The paper's noise levels, for a network that predicts the clean residual."""
     return DDIMScheduler(

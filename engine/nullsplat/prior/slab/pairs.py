@@ -76,8 +76,8 @@ def make_pair(volume: Volume, generator: np.random.Generator) -> SlabPair:
     thick = bool(generator.random() < 0.45)
     factor = int(generator.choice(FACTORS))
     scale: Axes3 = (float(factor), 1.0, 1.0) if thick else (float(factor),) * 3
-    truth, spacing = _varied(volume, generator)
-    truth = torch.from_numpy(_cropped(truth, scale, generator)).clamp(min=LOWEST_HU)
+    varied, spacing = _varied(volume, generator)
+    truth = torch.from_numpy(_cropped(varied, scale, generator)).clamp(min=LOWEST_HU)
     if generator.random() < 0.5:
         truth = truth.clamp(*CLIP_HU)
     noise_hu = 0.0 if generator.random() < 0.4 else float(generator.uniform(*_NOISE_HU))

@@ -1,6 +1,6 @@
 """The slab prior as a diffusers pipeline: what a volume or its projections lack, by posterior mean or by samples."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DModel
@@ -40,15 +40,17 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         base_hu: Float[Tensor, "z y x"],
         cubic_hu: Float[Tensor, "z y x"],
         config: SlabSampling,
+        axes: Sequence[int] = (0, 1, 2),
         seed: int | None = None,
         progress: Progress = silent,
     ) -> Float[Tensor, "z y x"]:
-        """The base plus what its slabs lack, averaged over the axes.
+        """The base plus what its slabs lack, averaged over the axes along which it is cut into slabs.
 
         Args:
             base_hu: base volume in HU.
             cubic_hu: cubic interpolation of the measured volume, HU.
-            config: axes and steps.
+            config: how slabs are refined.
+            axes: of (z, y, x).
             seed: of a sample; None gives the posterior mean, without random numbers.
             progress: told after every batch of slabs.
 
@@ -57,16 +59,16 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         """
         total = torch.zeros_like(base_hu)
         unit = residual_unit(base_hu, cubic_hu) / HU_UNIT
-        for i, axis in enumerate(config.axes):
+        for i, axis in enumerate(axes):
             base, cubic = base_hu.movedim(axis, 0), cubic_hu.movedim(axis, 0)
             out = total.movedim(axis, 0)
             for chosen in _batches(base, config.batch):
                 known = known_of(_neighbours(base, chosen) / HU_UNIT, cubic[chosen] / HU_UNIT, unit)
                 noise = None if seed is None else (seed, axis, chosen.start)
                 out[chosen] += self._refined(known, 1.0, config, noise) * (unit * HU_UNIT)
-                fraction = (i + chosen.stop / len(base)) / len(config.axes)
-                progress(fraction, f"axis {i + 1} of {len(config.axes)}")
-        return base_hu + total / len(config.axes)
+                fraction = (i + chosen.stop / len(base)) / len(axes)
+                progress(fraction, f"axis {i + 1} of {len(axes)}")
+        return base_hu + total / len(axes)
 
     @torch.no_grad()
     def refine_projections(
@@ -82,7 +84,7 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         Args:
             base: projections of the base in network range.
             cubic: projections of the cubic interpolation in network range.
-            config: steps.
+            config: how projections are refined.
             seed: as for `refine_volume`.
             progress: told after every batch of views.
         """

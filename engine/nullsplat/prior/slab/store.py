@@ -60,8 +60,8 @@ def load_pairs(folder: Path) -> Iterator[StoredPair]:
     """The pairs in a folder, in the order of their names."""
     for path in sorted(folder.glob("*[0-9]")):
         about = json.loads((path / "pair.json").read_text())
-        volumes = np.load(path / "volumes.npy", mmap_mode="r")
-        yield StoredPair(about["thick"], volumes, np.load(path / "views.npy", mmap_mode="r"), about["spread"])
+        volumes, views = (np.load(path / f"{name}.npy", mmap_mode="r") for name in ("volumes", "views"))
+        yield StoredPair(about["thick"], volumes, views, about["spread"], about["unit"])
 
 
 def _units(pair: SlabPair) -> dict[str, float]:

@@ -1,0 +1,183 @@
+"""How close stage 1's projections are to the true ones: each prior, each way to use it, against what needs no learning."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nullsplat.core.progress import silent
+from nullsplat.core.volume import Geometry, Volume
+from nullsplat.evaluation.baselines import reconstruct
+from nullsplat.evaluation.degrade import Protocol, crop_to_blocks, degrade
+from nullsplat.evaluation.metrics import HIGHEST_HU, LOWEST_HU, psnr, to_unit
+from nullsplat.physics.noise import estimate_noise
+from nullsplat.physics.null_space import project_to_measurement
+from nullsplat.physics.upsampling import upsample_cubic
+from nullsplat.pipeline.base_volume import base_volume
+from nullsplat.pipeline.config import PipelineConfig, configure
+from nullsplat.pipeline.forward_model import ForwardModel, forward_model
+from nullsplat.pipeline.slab_stage import SlabStage
+from nullsplat.pipeline.stage1 import MeasuredProjections, measured_projections, sample_projections
+from nullsplat.prior import weights
+from nullsplat.prior.ddnm import ProjectionDDNMPipeline
+from nullsplat.prior.pipelines import load_prior
+from nullsplat.prior.sampling import SamplingConfig
+from nullsplat.prior.slab.pipeline import SlabPipeline
+
+Views = Float[Tensor, "v z u"]
+VolumeHu = Float[Tensor, "z y x"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        method: what made the projections.
+        steps: network evaluations per view or slab; 0 where there is no network.
+        samples: samples that were averaged; 0 where there is no network.
+        psnr: dB of the projections for data range 1, which is the range from air to the prior's white.
+        volume_psnr: dB of the volume that they are projections of, by the evaluation's protocol; None for projections
+            that are no volume's.
+        consistency: root mean square of A p - y for the same data range.
+        seconds: wall time, without that of the base.
+    """
+
+    method: str
+    steps: int
+    samples: int
+    psnr: float
+    volume_psnr: float | None
+    consistency: float
+    seconds: float
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class XrayVariant:
+    """One way to use the unconditional prior."""
+
+    method: str
+    sampling: SamplingConfig
+
+
+def xray_variants(samples: tuple[int, ...]) -> Iterator[XrayVariant]:
+    """The paper's sampler, the same with fewer steps, from a first guess, and the climb, per number of samples."""
+    paper = configure((4.0, 4.0, 4.0), "paper").sampling
+    for k in samples:
+        for steps in (10, 50):
+            yield XrayVariant("X-ray prior, paper", replace(paper, steps=steps, samples=k))
+        for steps in (4, 8):
+            guess = replace(paper, steps=steps, samples=k, start_sigma=0.04, sigma_y=None)
+            yield XrayVariant("X-ray prior, from the base", guess)
+    for steps in (6, 12):
+        climb = SamplingConfig(steps=steps, start_sigma=0.1, relaxation=0.4, shared_views=4)
+        yield XrayVariant("X-ray prior, climb", climb)
+
+
+class Stage1Study:
+    """One truth, degraded once; everything that is compared starts from the same measured volume."""
+
+    def __init__(self, truth: Volume, how: Protocol, views: int, device: torch.device, seed: int = 0) -> None:
+        """Degrade and project.
+
+        Args:
+            truth: in HU; clipped to the evaluation's range and cropped to whole blocks.
+            how: the protocol.
+            views: over [0, pi).
+            device: where to compute.
+            seed: of the measurement's noise and of all samples.
+        """
+        hu = np.clip(crop_to_blocks(truth.hu, how), LOWEST_HU, HIGHEST_HU).astype(np.float32)
+        low = degrade(hu, how, seed)
+        self._truth, self._low, self._how, self._device = hu, low, how, device
+        spacing = tuple(d * s for d, s in zip(truth.geometry.spacing, how.scale, strict=True))
+        grid = Geometry((low.shape[0], low.shape[1], low.shape[2]), (spacing[0], spacing[1], spacing[2]))
+        self.config: PipelineConfig = replace(configure(how.scale, "standard", seed=seed), views=views)
+        self.model: ForwardModel = forward_model(grid, self.config)
+        self.noise_hu = estimate_noise(low)
+        self.lr_hu = torch.from_numpy(low).to(device)
+        self.measured: MeasuredProjections = measured_projections(self.lr_hu, self.model, self.noise_hu)
+        self.true = self.measured.encoded(torch.from_numpy(hu).to(device))
+
+    @cached_property
+    def base_hu(self) -> VolumeHu:
+        """The base that both priors start from."""
+        return base_volume(self.lr_hu, self.model, self.config, self.noise_hu, silent)
+
+    def without_learning(self) -> Iterator[Row]:
+        """Cubic interpolation, the exact pseudo-inverse step on its projections, `tv`, and the pipeline's base."""
+        cubic = upsample_cubic(self.lr_hu, self.model.hr.shape)
+        yield self._timed("cubic", lambda: (self.measured.encoded(cubic), cubic))
+        measurement = self.measured.measurement
+        yield self._timed(
+            "cubic, pseudo-inverse step",
+            lambda: (
+                project_to_measurement(self.measured.encoded(cubic), measurement.y, measurement.op),
+                None,
+            ),
+        )
+        tv = torch.from_numpy(reconstruct("tv", self._low, self._how)).to(self._device)
+        yield self._timed("projected tv", lambda: (self.measured.encoded(tv), tv))
+        yield self._timed("projected base", lambda: (self.measured.encoded(self.base_hu), self.base_hu))
+
+    def with_xray_prior(self, samples: tuple[int, ...]) -> Iterator[Row]:
+        """The unconditional prior in every way of `xray_variants`."""
+        prior = load_prior(weights.XRAY, self._device)
+        assert isinstance(prior, ProjectionDDNMPipeline)  # noqa: S101 - the packaged one is
+        for variant in xray_variants(samples):
+            config = replace(self.config, sampling=variant.sampling)
+
+            def sample(config: PipelineConfig = config) -> tuple[Views, None]:
+                found = sample_projections(self.measured, self.base_hu, prior, config, silent)
+                return self.measured.normalisation.encode(found.mean), None
+
+            yield self._timed(variant.method, sample, variant.sampling.steps, variant.sampling.samples)
+
+    def with_slab_prior(self, samples: tuple[int, ...], mixes: tuple[float, ...]) -> Iterator[Row]:
+        """The slab prior: its posterior mean, the mean of its samples, and shares of its answer on projections."""
+        prior = load_prior(weights.SLAB, self._device)
+        assert isinstance(prior, SlabPipeline)  # noqa: S101 - the packaged one is
+        for k in (1, *(k for k in samples if k > 1)):
+            for mix in mixes:
+                config = replace(
+                    self.config,
+                    sampling=replace(self.config.sampling, samples=k),
+                    slabs=replace(self.config.slabs, mix=mix),
+                )
+
+                def refine(config: PipelineConfig = config) -> tuple[Views, VolumeHu]:
+                    stage = SlabStage(self.lr_hu, self.base_hu, self.model, config, self.noise_hu)
+                    volume = stage.volume(prior, silent).mean
+                    found = stage.projections(volume, self.measured, prior, silent)
+                    return self.measured.normalisation.encode(found.mean), volume
+
+                steps = 1 if k == 1 else 1 + config.slabs.steps
+                yield self._timed(f"slab prior, mix {mix:g}", refine, steps, k)
+
+    def _timed(
+        self,
+        method: str,
+        make: Callable[[], tuple[Views, VolumeHu | None]],
+        steps: int = 0,
+        samples: int = 0,
+    ) -> Row:
+        _ = self.base_hu  # its time is nobody's
+        started = time.perf_counter()
+        views, volume = make()
+        seconds = time.perf_counter() - started
+        unit = (views.cpu() + 1) / 2, (self.true.cpu() + 1) / 2
+        measurement = self.measured.measurement
+        off = (measurement.op.forward(views) - measurement.y).square().mean().sqrt()
+        quality = None if volume is None else psnr(to_unit(volume.cpu().numpy()), to_unit(self._truth))
+        return Row(
+            method, steps, samples, psnr(unit[0].numpy(), unit[1].numpy()), quality, float(off) / 2, seconds
+        )

@@ -1,0 +1,114 @@
+"""Stage 1 with the slab prior: the base refined in thin slabs, then its projections, which are slabs of full depth."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nullsplat.core.progress import Progress, part
+from nullsplat.core.seeds import derive_seed
+from nullsplat.physics.consistency import consistent
+from nullsplat.physics.saturation import saturation_floor
+from nullsplat.physics.upsampling import upsample_cubic
+from nullsplat.pipeline.config import PipelineConfig
+from nullsplat.pipeline.forward_model import ForwardModel
+from nullsplat.pipeline.stage1 import MeasuredProjections, Projections
+from nullsplat.prior.ddnm import settle
+from nullsplat.prior.slab.pipeline import SlabPipeline
+
+_PROJECTION_ERROR = 0.01
+"""About how far the network's projections are from the truth, in network range: what their noise is weighed against."""
+
+
+@dataclass(frozen=True)
+class RefinedVolume:
+    """What the slab prior makes of a base, in HU.
+
+    Attributes:
+        mean: mean of the samples, in agreement with the measurement.
+        deviation: their standard deviation; zero for a single one.
+    """
+
+    mean: Float[Tensor, "z y x"]
+    deviation: Float[Tensor, "z y x"]
+
+
+class SlabStage:
+    """The slab prior at work on one measured volume."""
+
+    def __init__(
+        self,
+        lr_hu: Float[Tensor, "m n o"],
+        base_hu: Float[Tensor, "z y x"],
+        model: ForwardModel,
+        config: PipelineConfig,
+        noise_hu: float,
+    ) -> None:
+        """Take what is known.
+
+        Args:
+            lr_hu: measured volume in HU, on the device that does the work.
+            base_hu: base volume in HU.
+            model: the operators, with the full detector.
+            config: `slabs`, `base.noise_share`, `sampling.samples` and `seed` are used.
+            noise_hu: standard deviation of the noise in `lr_hu`.
+        """
+        self._lr_hu, self._base_hu, self._model, self._config = lr_hu, base_hu, model, config
+        self._noise_hu = noise_hu
+        self._cubic_hu = upsample_cubic(lr_hu, model.hr.shape)
+
+    def volume(self, prior: SlabPipeline, progress: Progress) -> RefinedVolume:
+        """The base refined in slabs one voxel thick, along every axis from which missing detail is seen."""
+        axes = (1, 2) if self._config.thick_slices else (0, 1, 2)
+
+        def sample(seed: int | None, told: Progress) -> Tensor:
+            found = prior.refine_volume(self._base_hu, self._cubic_hu, self._config.slabs, axes, seed, told)
+            return self._held(found)
+
+        return RefinedVolume(*self._averaged(sample, progress))
+
+    def projections(
+        self,
+        refined_hu: Float[Tensor, "z y x"],
+        measured: MeasuredProjections,
+        prior: SlabPipeline,
+        progress: Progress,
+    ) -> Projections:
+        """Projections of the refined volume, averaged with what the prior makes of the base's own projections.
+
+        Both are held to the measured projections as far as these are the more certain.
+        """
+        seen = measured.encoded(refined_hu)
+        mix = self._config.slabs.mix
+        if mix == 0:
+            return measured.decoded(seen, torch.zeros_like(seen))
+        base, cubic = measured.encoded(self._base_hu), measured.encoded(self._cubic_hu)
+
+        def sample(seed: int | None, told: Progress) -> Tensor:
+            found = prior.refine_projections(base, cubic, self._config.slabs, seed, told)
+            return settle(mix * found + (1 - mix) * seen, measured.measurement, _PROJECTION_ERROR)
+
+        return measured.decoded(*self._averaged(sample, progress))
+
+    def _averaged(
+        self, sample: Callable[[int | None, Progress], Tensor], progress: Progress
+    ) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the samples; a single one is the posterior mean itself, without noise."""
+        count = self._config.sampling.samples
+        mean, scatter = torch.zeros(()), torch.zeros(())
+        for k in range(count):
+            seed = None if count == 1 else derive_seed(self._config.seed, "slab sample", k)
+            found = sample(seed, part(progress, k / count, (k + 1) / count))
+            error = found - mean
+            mean = mean + error / (k + 1)
+            scatter = scatter + error * (found - mean)
+        return mean, (scatter / max(count - 1, 1)).sqrt()
+
+    def _held(self, hu: Float[Tensor, "z y x"]) -> Float[Tensor, "z y x"]:
+        """Brought into agreement with the measured volume within its noise, and not below where it saturates."""
+        noise_hu = self._noise_hu * self._config.base.noise_share
+        held = consistent(hu, self._lr_hu, self._model.volume_op, noise_hu)
+        floor = saturation_floor(self._lr_hu, self._noise_hu)
+        return held if floor is None else held.clamp_(min=floor)

@@ -1,0 +1,26 @@
+"""From a prior on disk to the pipeline that fits its kind."""
+
+import torch
+
+from nullsplat.prior import weights
+from nullsplat.prior.ddnm import ProjectionDDNMPipeline
+from nullsplat.prior.slab.network import is_slab_unet
+from nullsplat.prior.slab.pipeline import SlabPipeline
+
+
+def load_prior(prior: str, device: torch.device) -> SlabPipeline | ProjectionDDNMPipeline:
+    """The verified prior, ready on a device.
+
+    Args:
+        prior: a packaged name or a folder, see `weights.locate`.
+        device: where it is to work.
+
+    Raises:
+        WeightsError: there is no such prior, or it is damaged.
+    """
+    unet, scheduler = weights.load(weights.locate(prior))
+    pipeline: SlabPipeline | ProjectionDDNMPipeline = (
+        SlabPipeline(unet, scheduler) if is_slab_unet(unet) else ProjectionDDNMPipeline(unet, scheduler)
+    )
+    pipeline.to(device)
+    return pipeline
