@@ -42,6 +42,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[PipelineConfig]:
             "lr_consistency_rmse_hu": 3.25,
             "config_hash": config.hash,
             "model_hash": "0" * 64,
+            "steps": 1,
             "stages": {"stage1": {"seconds": 2.0}},
         }
         return Outcome(Volume(hu, volume.geometry.resampled(hu.shape)), report)

@@ -91,7 +91,7 @@ def test_the_result_becomes_a_series_of_the_same_patient_and_study(
     low = workspace.source()
     high = np.repeat(low.hu, 2, axis=0)
     workspace.save_result(Volume(high, low.geometry.resampled(high.shape)))
-    hashes = {"model_hash": "a" * 64, "config_hash": "b" * 64}
+    hashes = {"model_hash": "a" * 64, "config_hash": "b" * 64, "steps": 1}
     workspace.save_json("report", {**hashes, "lr_consistency_rmse_hu": 3.5})
     target.mkdir()
     derived = processing.derive(source, work, PARAMETERS, found, target)
@@ -111,7 +111,7 @@ def test_the_same_run_has_the_same_uids_and_the_next_attempt_has_others(
     workspace = Workspace(work)
     workspace.save_result(workspace.source())
     workspace.save_json(
-        "report", {"model_hash": "a" * 64, "config_hash": "b" * 64, "lr_consistency_rmse_hu": 0.0}
+        "report", {"model_hash": "a" * 64, "config_hash": "b" * 64, "steps": 1, "lr_consistency_rmse_hu": 0.0}
     )
 
     def uids(folder: str, attempt: int) -> set[str]:

@@ -73,6 +73,12 @@ def sr(
     device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0,
     samples: Annotated[int, typer.Option(min=1, max=64, help="How many draws are averaged.")] = 1,
+    prior: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|DIR", help="Another prior than the preset's: packaged, or your own folder."
+        ),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write the run's figures to this file.")
     ] = None,
@@ -88,7 +94,7 @@ def sr(
     with readable_failures(debug=debug):
         from nullsplat.cli.super_resolution import Request, run
 
-        run(Request(source, target, scale, preset, device.value, seed, samples, report))
+        run(Request(source, target, scale, preset, device.value, seed, samples, prior, report))
 
 
 @app.command(short_help="Run the engine's HTTP API.")

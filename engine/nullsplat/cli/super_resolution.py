@@ -30,6 +30,7 @@ class Request:
     device: str
     seed: int
     samples: int
+    prior: str | None
     report: Path | None
 
 
@@ -96,9 +97,7 @@ def check_paths(request: Request) -> None:
 def _process_series(source: SourceSeries, request: Request) -> Outcome:
     config = _configure(request, source.slice_thickness / source.volume.geometry.spacing[0])
     outcome = _process(source.volume, request, config)
-    write_derived(
-        source, outcome.volume, _provenance(source, request, config, outcome.report), request.target
-    )
+    write_derived(source, outcome.volume, _provenance(source, request, outcome.report), request.target)
     return outcome
 
 
@@ -109,6 +108,7 @@ def _configure(request: Request, slice_thickness_ratio: float = 1.0) -> Pipeline
         seed=request.seed,
         samples=request.samples,
         slice_thickness_ratio=slice_thickness_ratio,
+        prior=request.prior,
     )
 
 
@@ -117,9 +117,7 @@ def _process(volume: Volume, request: Request, config: PipelineConfig) -> Outcom
         return super_resolve(volume, config, resolve_device(request.device), display)
 
 
-def _provenance(
-    source: SourceSeries, request: Request, config: PipelineConfig, report: dict[str, Any]
-) -> Provenance:
+def _provenance(source: SourceSeries, request: Request, report: dict[str, Any]) -> Provenance:
     return Provenance(
         fingerprint=source.fingerprint,
         model_hash=report["model_hash"],
@@ -129,7 +127,7 @@ def _provenance(
         preset=request.preset,
         seed=request.seed,
         samples=request.samples,
-        steps=config.sampling.steps,
+        steps=report["steps"],
         lr_consistency_rmse_hu=report["lr_consistency_rmse_hu"],
         created=datetime.now().astimezone(),
         software_version=__version__,

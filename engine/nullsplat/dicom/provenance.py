@@ -19,7 +19,7 @@ class Provenance:
         preset: name of the preset.
         seed: seed of the run.
         samples: how many samples were averaged.
-        steps: diffusion steps per projection.
+        steps: evaluations of the network per sample.
         lr_consistency_rmse_hu: difference of the degraded result and the source, in HU.
         created: when the result was made, in the node's local time; the only clock that the writer knows.
         software_version: of NullSplat.

@@ -160,7 +160,7 @@ class Stage1Study:
                     found = stage.projections(volume, self.measured, prior, silent)
                     return self.measured.normalisation.encode(found.mean), volume
 
-                steps = 1 if k == 1 else 1 + config.slabs.steps
+                steps = SlabStage(self.lr_hu, self.base_hu, self.model, config, self.noise_hu).steps
                 yield self._timed(f"slab prior, mix {mix:g}", refine, steps, k)
 
     def _timed(

@@ -59,6 +59,11 @@ class SlabStage:
         self._noise_hu = noise_hu
         self._cubic_hu = upsample_cubic(lr_hu, model.hr.shape)
 
+    @property
+    def steps(self) -> int:
+        """Network evaluations per slab and sample."""
+        return 1 if self._config.sampling.samples == 1 else 1 + self._config.slabs.steps
+
     def volume(self, prior: SlabPipeline, progress: Progress) -> RefinedVolume:
         """The base refined in slabs one voxel thick, along every axis from which missing detail is seen."""
         axes = (1, 2) if self._config.thick_slices else (0, 1, 2)

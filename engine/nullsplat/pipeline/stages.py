@@ -56,11 +56,13 @@ def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, prog
             base_hu = refined.mean
             found = stage.projections(base_hu, measured, prior, part(rest, _VOLUME_SHARE, 1))
             ws.save_arrays("deviation", hu=refined.deviation)
+            steps = stage.steps
         else:
             found = sample_projections(measured, base_hu, prior, config, rest)
+            steps = config.sampling.steps
         ws.save_arrays("base", hu=base_hu)
         ws.save_arrays("projections", mean=found.mean, deviation=found.deviation)
-        ws.save_json("stage1", {"noise_hu": noise_hu, "columns": found.model.lr_beam.columns})
+        ws.save_json("stage1", {"noise_hu": noise_hu, "columns": found.model.lr_beam.columns, "steps": steps})
     ws.mark_done("stage1", cost)
 
 
@@ -99,7 +101,8 @@ def run_consistency(ws: Workspace, config: PipelineConfig, device: torch.device,
         return
     with Stopwatch() as cost:
         lr_hu, model = _measured(ws, config, device)
-        noise_hu = ws.load_json("stage1")["noise_hu"]
+        found = ws.load_json("stage1")
+        noise_hu = found["noise_hu"]
         hu = ws.load_tensor("base", "hu", device) + ws.load_tensor("residual", "hu", device)
         hu = refine(hu.clamp_(min=LOWEST_HU), lr_hu, model, config, noise_hu, progress)
         figures = _figures(hu, lr_hu, model)
@@ -109,7 +112,16 @@ def run_consistency(ws: Workspace, config: PipelineConfig, device: torch.device,
         "stage2": ws.cost("stage2"),
         "consistency": dataclasses.asdict(cost),
     }
-    ws.save_json("report", {**figures, "noise_hu": noise_hu, **_provenance(config, device), "stages": costs})
+    ws.save_json(
+        "report",
+        {
+            **figures,
+            "noise_hu": noise_hu,
+            "steps": found["steps"],
+            **_provenance(config, device),
+            "stages": costs,
+        },
+    )
     ws.mark_done("consistency", cost)
 
 

@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     device: str = "auto"
     cpu_threads: Annotated[int, Field(ge=0)] = 0
     """Threads that the processing may use; 0 leaves it to the libraries."""
+    prior: str | None = None
+    """Folder of a prior of one's own, as `nullsplat train-prior` makes it; by default the presets' packaged ones."""
     executor_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,100}$")] | None = None
     """Name of this worker among several; made from host and process when not set."""
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"

@@ -25,19 +25,26 @@ from nullsplat.service.processing import Derived, Parameters, Source
 class SuperResolution:
     """Fulfils `processing.Processing`."""
 
-    def __init__(self, device: str = "auto", cpu_threads: int = 0) -> None:
-        """Compute on `device` (auto, cpu or cuda) with so many threads; 0 leaves that to the libraries."""
+    def __init__(self, device: str = "auto", cpu_threads: int = 0, prior: str | None = None) -> None:
+        """Decide how to compute.
+
+        Args:
+            device: auto, cpu or cuda.
+            cpu_threads: 0 leaves that to the libraries.
+            prior: name or folder of the prior, see `weights.locate`; None leaves it to the preset.
+        """
+        self._prior = prior
         self._device = device
         self._cpu_threads = cpu_threads
 
     def model(self) -> tuple[str, str]:
-        """Name and SHA-256 of the packaged prior that the presets for a node use; raises WeightsError."""
-        folder = weights.locate(weights.SLAB)
+        """Name and SHA-256 of the prior in use, or of the one that presets for a node use; raises WeightsError."""
+        folder = weights.locate(self._prior or weights.SLAB)
         return str(weights.manifest(folder)["name"]), weights.model_hash(folder)
 
     def verify(self) -> None:
-        """Compare the packaged weights with their checksums; raises WeightsError."""
-        for name in weights.PACKAGED:
+        """Compare the weights of the packaged priors, or of the one in use, with their checksums; raises WeightsError."""
+        for name in [self._prior] if self._prior else weights.PACKAGED:
             weights.verify(weights.locate(name))
 
     def presets(self) -> tuple[str, ...]:
@@ -46,7 +53,7 @@ class SuperResolution:
 
     def check(self, parameters: Parameters) -> None:
         """Refuse parameters that cannot be met; raises ConfigurationError."""
-        _configure(parameters, 1.0)
+        self._configure(parameters, 1.0)
         resolve_device(self._device)
 
     def prepare(self, dicom: Path, work: Path) -> Source:
@@ -62,7 +69,7 @@ class SuperResolution:
     def run(self, stage: str, work: Path, parameters: Parameters, source: Source, progress: Progress) -> None:
         """Do one of the stages stage1, stage2, consistency; returns at once if it is done already."""
         self._limit_threads()
-        config = _configure(parameters, source.slice_thickness_ratio)
+        config = self._configure(parameters, source.slice_thickness_ratio)
         RUNNERS[stage](Workspace(work), config, resolve_device(self._device), progress)
 
     def report(self, work: Path) -> dict[str, Any]:
@@ -82,6 +89,16 @@ class SuperResolution:
         pairs = zip(series.sop_instance_uids, series.paths, strict=True)
         return Derived(str(series.series_instance_uid), {str(uid): path.name for uid, path in pairs})
 
+    def _configure(self, parameters: Parameters, slice_thickness_ratio: float) -> PipelineConfig:
+        return configure(
+            parameters.scale,
+            parameters.preset,
+            seed=parameters.seed,
+            samples=parameters.samples,
+            slice_thickness_ratio=slice_thickness_ratio,
+            prior=self._prior,
+        )
+
     def _limit_threads(self) -> None:
         if self._cpu_threads:
             torch.set_num_threads(self._cpu_threads)
@@ -90,24 +107,13 @@ class SuperResolution:
 
 
 def _provenance(parameters: Parameters, source: Source, report: dict[str, Any]) -> Provenance:
-    config = _configure(parameters, source.slice_thickness_ratio)
     return Provenance(
         fingerprint=source.fingerprint,
         model_hash=report["model_hash"],
         config_hash=report["config_hash"],
-        steps=config.sampling.steps,
+        steps=report["steps"],
         lr_consistency_rmse_hu=report["lr_consistency_rmse_hu"],
         created=datetime.now().astimezone(),
         software_version=__version__,
         **asdict(parameters),
-    )
-
-
-def _configure(parameters: Parameters, slice_thickness_ratio: float) -> PipelineConfig:
-    return configure(
-        parameters.scale,
-        parameters.preset,
-        seed=parameters.seed,
-        samples=parameters.samples,
-        slice_thickness_ratio=slice_thickness_ratio,
     )
