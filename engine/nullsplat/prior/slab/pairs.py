@@ -1,6 +1,5 @@
 """What the slab prior learns from: a CT, the base that physics makes of its degraded copy, and both projected."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,6 @@ from numpy import ndarray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from nullsplat.core.seeds import numpy_generator
 from nullsplat.core.units import LOWEST_HU, hu_to_mu
 from nullsplat.core.volume import Axes3, Volume
 from nullsplat.physics.axis import BOX, GAUSSIAN
@@ -50,20 +48,6 @@ class SlabPair:
     thick: bool
     volumes: Int16[ndarray, "3 z y x"]
     views: Float[ndarray, "3 v z u"]
-
-
-def make_pairs(volumes: list[Volume], count: int, seed: int, name: str) -> Iterator[SlabPair]:
-    """`count` pairs of randomly degraded volumes; the same seed gives the same pairs.
-
-    Args:
-        volumes: truths in HU.
-        count: how many; volumes take turns.
-        seed: of the run.
-        name: of the pool, part of every seed.
-    """
-    for i in range(count):
-        generator = numpy_generator(seed, name, "pair", i)
-        yield make_pair(volumes[i % len(volumes)], generator)
 
 
 def make_pair(volume: Volume, generator: np.random.Generator) -> SlabPair:
