@@ -28,7 +28,7 @@ def slab_pools(
     train: Sequence[Volume],
     validation: Sequence[Volume],
     folder: Path,
-    counts: Counts = Counts(),  # noqa: B008 - frozen
+    counts: Counts = Counts(),
     seed: int = 0,
     progress: Progress = silent,
 ) -> tuple[SlabPool, SlabPool]:
