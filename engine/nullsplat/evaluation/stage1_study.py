@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.progress import silent
-from nullsplat.core.volume import Geometry, Volume
+from nullsplat.core.volume import Axes3, Geometry, Volume
 from nullsplat.evaluation.baselines import reconstruct
 from nullsplat.evaluation.degrade import Protocol, crop_to_blocks, degrade
 from nullsplat.evaluation.metrics import HIGHEST_HU, LOWEST_HU, psnr, to_unit
@@ -69,9 +69,9 @@ class XrayVariant:
     sampling: SamplingConfig
 
 
-def xray_variants(samples: tuple[int, ...]) -> Iterator[XrayVariant]:
+def xray_variants(scale: Axes3, samples: tuple[int, ...]) -> Iterator[XrayVariant]:
     """The paper's sampler, the same with fewer steps, from a first guess, and the climb, per number of samples."""
-    paper = configure((4.0, 4.0, 4.0), "paper").sampling
+    paper = configure(scale, "paper").sampling
     for k in samples:
         for steps in (10, 50):
             yield XrayVariant("X-ray prior, paper", replace(paper, steps=steps, samples=k))
@@ -133,8 +133,9 @@ class Stage1Study:
         """The unconditional prior in every way of `xray_variants`."""
         prior = load_prior(weights.XRAY, self._device)
         assert isinstance(prior, ProjectionDDNMPipeline)  # noqa: S101 - the packaged one is
-        for variant in xray_variants(samples):
-            config = replace(self.config, sampling=variant.sampling)
+        for variant in xray_variants(self._how.scale, samples):
+            anchored = variant.sampling.start_sigma is not None  # the paper's way projects what was measured
+            config = replace(self.config, sampling=variant.sampling, consistent_base=anchored)
 
             def sample(config: PipelineConfig = config) -> tuple[Views, None]:
                 found = sample_projections(self.measured, self.base_hu, prior, config, silent)

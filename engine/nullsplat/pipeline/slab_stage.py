@@ -10,16 +10,13 @@ from torch import Tensor
 from nullsplat.core.progress import Progress, part
 from nullsplat.core.seeds import derive_seed
 from nullsplat.physics.consistency import consistent
+from nullsplat.physics.null_space import null_space_part
 from nullsplat.physics.saturation import saturation_floor
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel
 from nullsplat.pipeline.stage1 import MeasuredProjections, Projections
-from nullsplat.prior.ddnm import settle
 from nullsplat.prior.slab.pipeline import SlabPipeline
-
-_PROJECTION_ERROR = 0.01
-"""About how far the network's projections are from the truth, in network range: what their noise is weighed against."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +78,9 @@ class SlabStage:
         prior: SlabPipeline,
         progress: Progress,
     ) -> Projections:
-        """Projections of the refined volume, averaged with what the prior makes of the base's own projections.
+        """Projections of the refined volume, and a share of what the prior sees beyond in the base's own projections.
 
-        Both are held to the measured projections as far as these are the more certain.
+        That share lies in the null space: what was measured stays as the refined volume has it, which is held to it.
         """
         seen = measured.encoded(refined_hu)
         mix = self._config.slabs.mix
@@ -93,7 +90,7 @@ class SlabStage:
 
         def sample(seed: int | None, told: Progress) -> Tensor:
             found = prior.refine_projections(base, cubic, self._config.slabs, seed, told)
-            return settle(mix * found + (1 - mix) * seen, measured.measurement, _PROJECTION_ERROR)
+            return seen + mix * null_space_part(found - seen, measured.measurement.op)
 
         return measured.decoded(*self._averaged(sample, progress))
 

@@ -1,7 +1,7 @@
 """Stage 1: the prior's idea of the projections at the wanted resolution, held to the measured ones."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Float
 from torch import Tensor
@@ -49,6 +49,15 @@ class MeasuredProjections:
         """Projections of a volume on the wanted grid (HU), in network range."""
         return self.normalisation.encode(self.model.project_hr(hu_to_mu(hu)))
 
+    def anchored(self, base_hu: Float[Tensor, "z y x"]) -> "MeasuredProjections":
+        """The same measurement as a volume shows it that agrees with it in three dimensions: y = A P b.
+
+        Where axial planes were degraded, projecting the measured volume itself interpolates between its samples,
+        which is a blur that A does not know of, and sees what sampling has aliased (docs/adr/0010).
+        """
+        y = self.measurement.op.forward(self.encoded(base_hu))
+        return replace(self, measurement=replace(self.measurement, y=y))
+
     def decoded(self, mean: Float[Tensor, "v z u"], deviation: Float[Tensor, "v z u"]) -> Projections:
         """What a prior made of them, as line integrals."""
         scale = self.normalisation.scale / 2
@@ -85,11 +94,14 @@ def sample_projections(
 
     Args:
         measured: projections of the measured volume.
-        base_hu: base volume in HU; its projections are the first guess where the preset wants one.
+        base_hu: base volume in HU; its projections are the first guess where the preset wants one, and where it
+            agrees with the measurement, they are also what is taken as measured.
         prior: on the device that does the work.
         config: `sampling` and `seed` are used.
         progress: told after every batch of views.
     """
+    if config.consistent_base:
+        measured = measured.anchored(base_hu)
     start = None if config.sampling.start_sigma is None else measured.encoded(base_hu)
     sampled = prior(measured.measurement, config.sampling, start, config.seed, progress)
     return measured.decoded(sampled.mean, sampled.deviation)
