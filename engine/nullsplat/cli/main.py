@@ -13,6 +13,7 @@ import typer
 import nullsplat
 from nullsplat.cli.bench import bench
 from nullsplat.cli.failures import readable_failures
+from nullsplat.cli.reader_study import reader_score, reader_study
 from nullsplat.cli.train_prior import train_prior
 
 app = typer.Typer(
@@ -178,3 +179,5 @@ def doctor(debug: Debug = False) -> None:
 
 app.command("train-prior", short_help="Train the X-ray prior on your own radiographs and CTs.")(train_prior)
 app.command("bench", short_help="Time kernels and stages on this machine.")(bench)
+app.command("reader-study", short_help="Prepare a blinded reading of several methods.")(reader_study)
+app.command("reader-score", short_help="Unblind the sheets of a reader study.")(reader_score)
