@@ -11,8 +11,8 @@ import torch
 from typer.testing import CliRunner
 
 from nullsplat.cli.main import app
-from nullsplat.core.errors import ConfigurationError
-from nullsplat.evaluation.bench import workloads
+from nullsplat.core.errors import ConfigurationError, NullSplatError
+from nullsplat.evaluation.bench import plain_loops, workloads
 from nullsplat.evaluation.bench.bandwidth import LABEL
 from nullsplat.evaluation.bench.packages import Missing, optional_package
 from nullsplat.evaluation.bench.projection import ASTRA
@@ -70,6 +70,16 @@ def test_astra_gives_the_same_answer_where_it_is_installed(smaller: None) -> Non
     pytest.importorskip("astra", exc_type=ImportError)
     rows = run_suites(workloads.conditions("tiny", 1), ["projector"]).rows  # checks agreement before timing
     assert all(row.ratio is not None for row in rows)
+
+
+@pytest.mark.parametrize("broken", ["forward", "backward"])
+def test_loops_with_another_answer_are_not_timed(
+    smaller: None, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    right = getattr(plain_loops, broken)
+    monkeypatch.setattr(plain_loops, broken, lambda *given: 1.01 * right(*given))
+    with pytest.raises(NullSplatError, match=f"integrate {broken}: both ways must agree"):
+        run_suites(workloads.conditions("tiny", 1), ["integrate"])
 
 
 @pytest.mark.slow

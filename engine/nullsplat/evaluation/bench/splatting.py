@@ -34,14 +34,11 @@ def project_rows(how: Conditions, bandwidth: Bandwidth) -> list[Row]:
         times = how.time(_both_ways("ours", lambda: project(*given, beam), given))
         note = "on a GPU the projection is gsplat's own CUDA kernel"
         return [Row("project", f"project {way}", shapes, times[f"ours {way}"], note=note) for way in _WAYS]
-    for ours, theirs in zip(project(*given, beam), ref.project(*given, beam), strict=True):
-        check_agreement("project", ours.detach().numpy(), theirs.detach().numpy(), _TOLERANCE)
-    times = how.time(
-        {
-            **_both_ways("ours", lambda: project(*given, beam), given),
-            **_both_ways("gsplat", lambda: ref.project(*given, beam), given),
-        }
-    )
+    runs = _both_ways("ours", lambda: project(*given, beam), given)
+    runs |= _both_ways("gsplat", lambda: ref.project(*given, beam), given)
+    for way in _WAYS:
+        _check_same(f"project {way}", runs[f"ours {way}"](), runs[f"gsplat {way}"]())
+    times = how.time(runs)
     found = []
     for way, moved in _moved(given, project(*given, beam)).items():
         theirs_ms = times[f"gsplat {way}"].median_ms
@@ -57,7 +54,8 @@ def integrate_rows(how: Conditions, bandwidth: Bandwidth) -> list[Row]:
     image = integrate(*given, size)
     runs = _both_ways("ours", lambda: (integrate(*given, size),), given)
     if how.device.type == "cpu":
-        runs |= _plain_runs(given, image)
+        runs |= _plain_runs(given, size)
+        _check_plain(runs)
     times = how.time(runs)
     shapes: Shapes = {"gaussians": n, "views": 1, "detector": size}
     found = []
@@ -106,16 +104,25 @@ def _without_graph(forward: Callable[[], Sequence[Tensor]]) -> Callable[[], Sequ
     return run
 
 
-def _plain_runs(given: Sequence[Tensor], image: Tensor) -> dict[str, Callable[[], Any]]:
+def _plain_runs(given: Sequence[Tensor], size: tuple[int, int]) -> dict[str, Callable[[], Any]]:
     arrays = [tensor.detach()[0].numpy() for tensor in given]
-    size, threads = (int(image.shape[1]), int(image.shape[2])), numba.get_num_threads()
-    gradient = torch.randn(size, generator=torch.Generator().manual_seed(0)).numpy()
-    drawn = plain_loops.forward(*arrays, size, threads)
-    check_agreement("integrate", image.detach()[0].numpy(), drawn, _TOLERANCE)
+    gradient = torch.randn(size, generator=torch.Generator().manual_seed(0)).numpy()  # as in `_both_ways`
     return {
-        "plain forward": lambda: plain_loops.forward(*arrays, size, threads),
+        "plain forward": lambda: plain_loops.forward(*arrays, size, numba.get_num_threads()),
         "plain backward": lambda: plain_loops.backward(*arrays, gradient),
     }
+
+
+def _check_plain(runs: dict[str, Callable[[], Any]]) -> None:
+    image, gradients = (torch.from_numpy(runs[f"plain {way}"]()) for way in _WAYS)
+    _check_same("integrate forward", runs["ours forward"](), [image[None]])
+    weights, means, conics = gradients[None, :, 0], gradients[None, :, 1:3], gradients[None, :, 3:]
+    _check_same("integrate backward", runs["ours backward"](), [means, conics, weights])
+
+
+def _check_same(what: str, ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> None:
+    for a, b in zip(ours, theirs, strict=True):
+        check_agreement(what, a.detach().numpy(), b.detach().numpy(), _TOLERANCE)
 
 
 def _moved(given: Sequence[Tensor], found: Sequence[Tensor]) -> dict[str, int]:
