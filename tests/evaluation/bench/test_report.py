@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 from datetime import UTC, datetime
@@ -86,6 +87,12 @@ def test_the_page_says_what_the_figures_hold_for() -> None:
     page = markdown(RESULT)
     for needed in ("2030-02-03", "Xeon(R) 7, 2 cores", "load average 1.5", "abc1234", "2 of numba"):
         assert needed in page
+
+
+@pytest.mark.parametrize(("load", "busy"), [(0.4, False), (1.5, True), (None, False)])
+def test_the_heading_warns_of_a_busy_machine(load: float | None, busy: bool) -> None:
+    machine = dataclasses.replace(MACHINE, load_average=load)
+    assert ("the machine was busy" in heading(dataclasses.replace(RESULT, machine=machine))) == busy
 
 
 def test_the_json_follows_its_schema() -> None:

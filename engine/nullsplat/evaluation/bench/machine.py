@@ -56,6 +56,11 @@ class Machine:
         """Machine and commit (or version) in letters, digits and hyphens."""
         return re.sub(r"[^a-z0-9]+", "-", f"{self.name} {self.commit or self.nullsplat}".lower()).strip("-")
 
+    @property
+    def was_busy(self) -> bool:
+        """Whether others wanted more than a quarter of the cores before the run, so that times are not to be trusted."""
+        return self.load_average is not None and self.load_average > self.cores / 4
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)

@@ -29,6 +29,7 @@ def heading(result: Result) -> str:
     commit = f" at {machine.commit}" if machine.commit else ""
     threads = " and ".join(f"{count} of {name}" for name, count in machine.threads.items())
     load = "" if machine.load_average is None else f", load average {machine.load_average:g} before the run"
+    load += " (the machine was busy: trust no time, and ratios little)" if machine.was_busy else ""
     versions = ", ".join(f"{name} {version or _MISSING}" for name, version in machine.packages.items())
     return (
         f"{machine.name}; threads: {threads}{load}. Size {result.size}, NullSplat {machine.nullsplat}{commit}.\n"
