@@ -7,7 +7,18 @@ from typer.testing import CliRunner
 from nullsplat.cli.main import app
 from nullsplat.pipeline.presets import PRESETS
 
-COMMANDS = ["sr", "serve", "worker", "demo", "doctor", "train-prior", "convert-prior"]
+COMMANDS = [
+    "sr",
+    "serve",
+    "worker",
+    "demo",
+    "doctor",
+    "train-prior",
+    "convert-prior",
+    "bench",
+    "reader-study",
+    "reader-score",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 
 import nullsplat
+from nullsplat.cli.bench import bench
 from nullsplat.cli.convert_prior import convert_prior
 from nullsplat.cli.failures import readable_failures
+from nullsplat.cli.reader_study import reader_score, reader_study
 from nullsplat.cli.train_prior import train_prior
 
 app = typer.Typer(
@@ -186,3 +188,6 @@ app.command("train-prior", short_help="Train the X-ray prior on your own radiogr
 app.command("convert-prior", short_help="Convert a checkpoint of the method's authors to a prior.")(
     convert_prior
 )
+app.command("bench", short_help="Time kernels and stages on this machine.")(bench)
+app.command("reader-study", short_help="Prepare a blinded reading of several methods.")(reader_study)
+app.command("reader-score", short_help="Unblind the sheets of a reader study.")(reader_score)

@@ -1,0 +1,74 @@
+"""`nullsplat reader-study` and `reader-score`: options and help; `cli.reader_work` does the work."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nullsplat.cli.failures import readable_failures
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the full traceback when something fails.")]
+
+
+def reader_study(  # noqa: PLR0913, PLR0917 - options are parameters
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.")],
+    truth: Annotated[
+        list[Path],
+        typer.Option(
+            "--truth",
+            metavar="VOLUME",
+            help="A thin-slice CT: .nii/.nii.gz, or a folder with one DICOM series. Repeat.",
+        ),
+    ],
+    scale: Annotated[int, typer.Option(min=2, max=16, help="How many slices become one.")] = 4,
+    noise: Annotated[
+        float, typer.Option(metavar="HU", min=0, help="Noise that is added to the thick slices.")
+    ] = 15.0,
+    methods: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,...",
+            help="Two to five of truth, trilinear, cubic, tv, preview, standard, paper.",
+        ),
+    ] = "cubic,standard,truth",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Of orders, noise and engine. Drawn at random if not given, since a short one can be guessed.",
+        ),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Prepare a blinded reading: the same anatomy by several methods, as DICOM series that do not say which is which.
+
+    OUT/reading is for the readers; OUT/key.json unblinds their sheets with `nullsplat reader-score`.
+
+    Example: `nullsplat reader-study study --truth ct1.nii.gz --truth ct2.nii.gz --methods cubic,standard`
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.cli.reader_work import StudyRequest, prepare  # noqa: PLC0415 - --help must not import torch
+
+        prepare(StudyRequest(out, tuple(truth), scale, noise, methods, device, seed))
+
+
+def reader_score(
+    key: Annotated[Path, typer.Argument(metavar="KEY", help="The study's key.json.")],
+    sheets: Annotated[
+        list[Path], typer.Argument(metavar="SHEET...", help="Filled scores.csv, named after each reader.")
+    ],
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Write the figures to this file.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resampling.")] = 0,
+    debug: Debug = False,
+) -> None:
+    """Unblind the sheets of a reader study: mean scores and preference rates with 95 % intervals.
+
+    Intervals come from resampling cases; they hold for other cases, not for other readers.
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.cli.reader_work import score  # noqa: PLC0415 - --help must not import torch
+
+        score(key, sheets, report, seed)

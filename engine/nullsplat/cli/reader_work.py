@@ -1,0 +1,89 @@
+"""The work of `nullsplat reader-study` and `reader-score`."""
+
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from nullsplat.core.console import StageDisplay
+from nullsplat.core.device import resolve_device
+from nullsplat.core.errors import ConfigurationError, UnreadableFile
+from nullsplat.core.nifti import is_nifti, read_nifti
+from nullsplat.core.volume import Volume
+from nullsplat.dicom.reading import read_folder
+from nullsplat.evaluation.degrade import protocol
+from nullsplat.evaluation.reader_cases import Making, make_cases
+from nullsplat.evaluation.reader_key import read_key
+from nullsplat.evaluation.reader_sheet import read_filled_sheet
+from nullsplat.evaluation.reader_statistics import table, unblind
+from nullsplat.evaluation.reader_study import write_study
+
+_RANDOM_BITS = 62
+
+
+@dataclass(frozen=True)
+class StudyRequest:
+    """What was asked for on the command line; see `nullsplat reader-study --help`."""
+
+    out: Path
+    truths: tuple[Path, ...]
+    scale: int
+    noise_hu: float
+    methods: str
+    device: str
+    seed: int | None
+
+
+def prepare(request: StudyRequest) -> None:
+    """Make the volumes, write the study, and say what to do with it.
+
+    Raises:
+        InputError: a volume, the folder or an option cannot be used.
+        NullSplatError: the work failed.
+    """
+    # Nobody can guess a seed of this length, so nobody can find the orders by trying seeds against the UIDs.
+    seed = secrets.randbits(_RANDOM_BITS) if request.seed is None else request.seed
+    methods = tuple(name.strip() for name in request.methods.split(",") if name.strip())
+    with StageDisplay() as display:
+        making = Making(
+            how=protocol(f"thick{request.scale}", request.noise_hu),
+            methods=methods,
+            device=resolve_device(request.device),
+            seed=seed,
+            progress=display,
+        )
+        cases = make_cases([_reader(path) for path in request.truths], making)
+        study = write_study(cases, [path.name for path in request.truths], methods, request.out, seed)
+    print(f"wrote {len(study.key.cases)} case(s) for the readers to {study.reading}")
+    print(f"keep from them: {study.key_files[0]} and {study.key_files[1].name}, which unblind the study")
+
+
+def score(key_path: Path, sheets: Sequence[Path], report: Path | None, seed: int) -> None:
+    """Print what the readers said, by method.
+
+    Raises:
+        InputError: the key or a sheet cannot be used.
+    """
+    key = read_key(key_path)
+    if len({path.stem for path in sheets}) != len(sheets):
+        raise ConfigurationError("every sheet must be named after its reader, two have the same name")
+    verdict = unblind([row for path in sheets for row in read_filled_sheet(path, key)], key, seed)
+    if report is not None:
+        report.write_text(json.dumps(verdict.as_dict(), indent=2) + "\n")
+    readers = f"{len(verdict.readers)} reader(s), {verdict.cases} of {len(key.cases)} case(s)"
+    print(f"{readers}; scores from 1 (bad) to 5 (good), 95 % intervals over cases\n\n{table(verdict)}")
+
+
+def _reader(path: Path) -> Callable[[], Volume]:
+    """Reads a truth when its turn comes, but finds out now whether it is there."""
+    if not path.exists():
+        raise UnreadableFile(f"--truth must be a DICOM folder or a .nii/.nii.gz, {path} does not exist")
+    if path.is_dir():
+        return lambda: read_folder(path).volume
+    if not is_nifti(path):
+        raise UnreadableFile(
+            f"--truth must be a DICOM folder or a .nii/.nii.gz, {path} is another kind of file"
+        )
+    return partial(read_nifti, path)
