@@ -16,6 +16,7 @@ from nullsplat.cli.convert_prior import convert_prior
 from nullsplat.cli.failures import readable_failures
 from nullsplat.cli.reader_study import reader_score, reader_study
 from nullsplat.cli.train_prior import train_prior
+from nullsplat.cli.train_slab_prior import train_slab_prior
 
 app = typer.Typer(
     name="nullsplat",
@@ -185,6 +186,7 @@ def doctor(debug: Debug = False) -> None:
 
 
 app.command("train-prior", short_help="Train the X-ray prior on your own radiographs and CTs.")(train_prior)
+app.command("train-slab-prior", short_help="Train the prior of slabs on your own CTs.")(train_slab_prior)
 app.command("convert-prior", short_help="Convert a checkpoint of the method's authors to a prior.")(
     convert_prior
 )

@@ -67,17 +67,17 @@ def split(
     if not radiographs and not volumes:
         raise InputError("training needs radiographs (--data) or CT volumes (--ct), neither was given")
     patients = {r.patient for r in radiographs} | {v.patient for v in volumes}
-    held_out = _held_out(patients, validation_share)
+    aside = held_out(patients, validation_share)
 
     def pool(name: str, *, validation: bool) -> ImagePool:
-        images = tuple(r for r in radiographs if (r.patient in held_out) == validation)
-        projected = tuple(v for v in volumes if (v.patient in held_out) == validation)
+        images = tuple(r for r in radiographs if (r.patient in aside) == validation)
+        projected = tuple(v for v in volumes if (v.patient in aside) == validation)
         return ImagePool(images, projected, augmentation, name)
 
     return pool("train", validation=False), pool("validation", validation=True)
 
 
-def _held_out(patients: set[str], share: float) -> set[str]:
+def held_out(patients: set[str], share: float) -> set[str]:
     """The patients to validate on: who they are depends on their names alone, so that it survives new data.
 
     Where chance would leave one side empty, the patient closest to the border changes sides.

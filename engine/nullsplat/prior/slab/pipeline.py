@@ -65,7 +65,7 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
             for chosen in _batches(base, config.batch):
                 known = known_of(_neighbours(base, chosen) / HU_UNIT, cubic[chosen] / HU_UNIT, unit)
                 noise = None if seed is None else (seed, axis, chosen.start)
-                out[chosen] += self._refined(known, 1.0, config, noise) * (unit * HU_UNIT)
+                out[chosen] += self.refine(known, 1.0, config, noise) * (unit * HU_UNIT)
                 fraction = (i + chosen.stop / len(base)) / len(axes)
                 progress(fraction, f"axis {i + 1} of {len(axes)}")
         return base_hu + total / len(axes)
@@ -93,18 +93,26 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         for chosen in _batches(base, config.batch):
             known = known_of(torch.stack([base[chosen]] * 3, 1), cubic[chosen], unit)
             noise = None if seed is None else (seed, "view", chosen.start)
-            out[chosen] = base[chosen] + self._refined(known, PROJECTION, config, noise) * unit
+            out[chosen] = base[chosen] + self.refine(known, PROJECTION, config, noise) * unit
             progress(chosen.stop / len(base), f"view {chosen.stop} of {len(base)}")
         return out
 
-    def _refined(
+    @torch.no_grad()
+    def refine(
         self,
         known: Float[Tensor, "b 4 h w"],
         thickness: float,
         config: SlabSampling,
-        noise: tuple[int | str, ...] | None,
+        noise: tuple[int | str, ...] | None = None,
     ) -> Float[Tensor, "b h w"]:
-        """What a batch of images lacks, in units of `residual_unit`: the posterior mean, or a sample around it."""
+        """What a batch of images lacks, in units of `residual_unit`: the posterior mean, or a sample around it.
+
+        Args:
+            known: what the network is conditioned on, see `known_of`.
+            thickness: of the slabs in voxels; `PROJECTION` for full projections.
+            config: steps of a sample, and tiles.
+            noise: seed and purpose of a sample's noise; None gives the posterior mean.
+        """
         last = int(self.scheduler.config.num_train_timesteps) - 1
         found = self._estimate(torch.zeros_like(known[:, 0]), known, thickness, last, config)
         if noise is not None:

@@ -23,12 +23,14 @@ class SlabBatch:
         residual: truth minus base in units of `residual_unit`.
         known: what the network is conditioned on, see `known_of`.
         thickness: voxels; `PROJECTION` for projections.
+        unit: `residual_unit` of the pair, in network range.
         weight: of their errors; below 1 where more is missing than the unit says, so that no pair drowns the others.
     """
 
     residual: Float[Tensor, "b h w"]
     known: Float[Tensor, "b 4 h w"]
     thickness: Float[Tensor, " b"]
+    unit: Float[Tensor, " b"]
     weight: Float[Tensor, " b"]
 
 
@@ -56,7 +58,7 @@ class SlabPool:
         unit, spread = torch.tensor(units), torch.tensor(spreads)
         known = known_of(torch.stack([before, here, after], 1), cubic, unit)
         weight = (unit / torch.maximum(unit, spread)) ** 2
-        return SlabBatch((truth - here) / unit[:, None, None], known, torch.tensor(thicknesses), weight)
+        return SlabBatch((truth - here) / unit[:, None, None], known, torch.tensor(thicknesses), unit, weight)
 
     def _crop(self, generator: np.random.Generator) -> tuple[Float[ndarray, "5 h w"], float, float, float]:
         """Truth, base before, here, after, and cubic; thickness, residual unit, and spread of what is missing."""
