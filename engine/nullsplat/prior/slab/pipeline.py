@@ -18,7 +18,7 @@ from nullsplat.prior.slab.network import (
     predict_residual,
     residual_unit,
 )
-from nullsplat.prior.slab.sampling import SlabSampling
+from nullsplat.prior.slab.sampling import MIRRORS, SlabSampling
 from nullsplat.prior.tiles import Tiling, in_tiles
 
 
@@ -114,10 +114,15 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
             noise: seed and purpose of a sample's noise; None gives the posterior mean.
         """
         last = int(self.scheduler.config.num_train_timesteps) - 1
-        found = self._estimate(torch.zeros_like(known[:, 0]), known, thickness, last, config)
+        nothing = torch.zeros_like(known[:, 0])
         if noise is not None:
-            found = self._sampled(found, known, thickness, config, noise)
-        return found
+            mean = self._estimate(nothing, known, thickness, last, config)
+            return self._sampled(mean, known, thickness, config, noise)
+        found = [
+            self._estimate(nothing, known.flip(axes), thickness, last, config).flip(axes)
+            for axes in MIRRORS[config.mirrors]
+        ]
+        return torch.stack(found).mean(0)
 
     def _sampled(
         self,

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from nullsplat.core.errors import ConfigurationError
 
+MIRRORS = {1: ((),), 2: ((), (-2, -1)), 4: ((), (-2,), (-1,), (-2, -1))}
+"""Axes that are mirrored in each of so many images of a slab."""
+
 
 @dataclass(frozen=True)
 class SlabSampling:
@@ -14,6 +17,7 @@ class SlabSampling:
         batch: pixels per network evaluation, in units of 256 x 256.
         tile: largest side that goes through the network at once.
         overlap: pixels that tiles share.
+        mirrors: mirror images of each slab whose answers are averaged for the posterior mean: 1, 2 or 4.
         mix: weight of the network's own answer on projections; the rest is the refined volume's projections.
     """
 
@@ -21,15 +25,20 @@ class SlabSampling:
     batch: int = 8
     tile: int = 512
     overlap: int = 32
+    mirrors: int = 1
     mix: float = 0.3
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing.
 
         Raises:
-            ConfigurationError: a count below 1, or a weight outside [0, 1].
+            ConfigurationError: a count below 1, other mirrors, or a weight outside [0, 1].
         """
         if min(self.steps, self.batch) < 1:
             raise ConfigurationError(f"steps and batch must be at least 1, got {self}")
+        if self.mirrors not in MIRRORS:
+            raise ConfigurationError(
+                f"mirrors must be one of {', '.join(map(str, MIRRORS))}, got {self.mirrors}"
+            )
         if not 0 <= self.mix <= 1:
             raise ConfigurationError(f"mix must lie in [0, 1], got {self.mix}")
