@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import torch
 from PIL import Image
@@ -15,6 +16,7 @@ from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.nifti import write_nifti
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.prior.data import patient_of, project, project_volume, read_radiographs
+from nullsplat.prior.radiograph_files import read_dataset, reduced
 
 RAMP = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
 
@@ -197,3 +199,34 @@ def test_a_file_that_is_no_volume_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ct.nii.gz").write_bytes(b"not compressed")
     with pytest.raises(UnreadableFile, match=r"ct\.nii\.gz"):
         project_volume(tmp_path / "ct.nii.gz", views=2)
+
+
+def test_large_radiographs_are_reduced_by_area_averaging(tmp_path: Path) -> None:
+    # each 3 x 3 block holds 0..8 around its own mean, 4 more than its corner
+    corner = np.arange(1024 * 2, dtype=np.uint32).reshape(1024, 2) % 200
+    fine = np.kron(corner, np.ones((3, 3), np.uint8)) + np.tile(np.arange(9).reshape(3, 3), (1024, 2))
+    make_folder(tmp_path, {"x.png": png(fine.astype(np.uint8))})
+    (found,) = read_radiographs(tmp_path)
+    np.testing.assert_array_equal(found.image, corner + 4)
+
+
+def test_the_mean_survives_a_reduction_by_a_broken_factor() -> None:
+    image = np.random.default_rng(0).uniform(0, 4095, (1500, 1400))
+    small = reduced(image)
+    assert small.shape == (1024, 956)  # 1400 * 1024 / 1500 = 955.7
+    assert float(small.mean()) == pytest.approx(image.mean(), rel=1e-5)  # float32 sums of a million values
+
+
+def test_images_that_are_small_enough_are_left_alone() -> None:
+    image = np.random.default_rng(0).integers(0, 4096, (1024, 3)).astype(np.uint16)
+    np.testing.assert_array_equal(reduced(image), image)
+
+
+def test_large_dicom_keeps_its_polarity_when_it_is_reduced() -> None:
+    dataset = pydicom.dcmread(io.BytesIO(radiograph("MONOCHROME1")))
+    tall = np.repeat(np.arange(2048, dtype=np.uint16)[:, None], 4, axis=1)
+    dataset.Rows, dataset.Columns = tall.shape
+    dataset.PixelData = tall.tobytes()
+    image = read_dataset(dataset)
+    assert image.shape == (1024, 2)
+    assert (int(image[0, 0]), int(image[-1, 0])) == (255, 0)

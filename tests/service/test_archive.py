@@ -10,7 +10,8 @@ from archive_double import ArchiveDouble
 from dicom_samples import SERIES, STUDY, ct_series
 
 from nullsplat.core.errors import ArchiveError, Cancelled
-from nullsplat.service.archive import Archive, ArchiveAway
+from nullsplat.service.archive import Archive
+from nullsplat.service.connection import ArchiveAway
 from nullsplat.service.patience import patiently
 from nullsplat.service.settings import Settings
 

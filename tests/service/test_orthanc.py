@@ -7,13 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from archive_double import ArchiveDouble
 from bench import Engine, wait_for
 from dicom_samples import SERIES, STUDY, ct_series
+from tests.service.radiograph_double import Image, ramp
 
+from nullsplat.core.progress import silent
 from nullsplat.demo.processes import free_port
+from nullsplat.prior.radiograph_cache import RadiographCache
+from nullsplat.service import radiograph_archive
+from nullsplat.service.access import Access
 from nullsplat.service.archive import Archive
+from nullsplat.service.radiograph_fetching import Wanted, gather
 from nullsplat.service.settings import Settings
 
 pytestmark = pytest.mark.orthanc
@@ -104,3 +111,24 @@ def test_the_client_sees_of_orthanc_what_it_sees_of_the_double(
     assert set(orthanc.retrieve(STUDY, SERIES, target)) == set(ct_series())
     orthanc.close()
     double.close()
+
+
+def test_radiographs_come_from_orthanc_and_nothing_else_does(
+    orthanc: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(radiograph_archive, "PAGE", 2)  # so that there are several
+    dx = {"Modality": "DX", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1"}
+    images = [Image("A", number) for number in range(5)]
+    images += [Image("B", attributes=dx), Image("C", attributes={**dx, "BurnedInAnnotation": "YES"})]
+    images.append(Image("D", attributes={"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}))
+    for image in images:
+        orthanc.post("/instances", content=image.file()).raise_for_status()
+    access = Access(str(orthanc.base_url.join("/dicom-web")), ("engine", "engine-password"))
+    cache = RadiographCache(tmp_path / "cache")
+    gathered = gather(access, Wanted(("CR", "DX"), studies=100, per_patient=4), cache, silent)
+    assert gathered.left_out == {"burned-in-annotation": 1, "secondary-capture": 1}
+    radiographs = list(cache.read(gathered.images))
+    patients = [one.patient for one in radiographs]
+    assert sorted(patients.count(patient) for patient in set(patients)) == [1, 4]
+    for one in radiographs:
+        np.testing.assert_allclose(one.image, ramp() * (255 / 479), atol=0.51)

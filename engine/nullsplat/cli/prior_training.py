@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from nullsplat.cli.archive_options import ArchiveRequest
+from nullsplat.cli.archived_radiographs import fetch
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.nifti import is_nifti, read_nifti
@@ -35,6 +37,7 @@ class Request:
     size: str
     mixed_precision: str
     seed: int
+    archive: ArchiveRequest | None = None
 
     @property
     def command(self) -> str:
@@ -42,6 +45,7 @@ class Request:
         words = ["nullsplat", "train-prior"]
         words += [word for path in self.data for word in ("--data", path.name)]
         words += [word for path in self.ct for word in ("--ct", path.name)]
+        words += self.archive.words if self.archive is not None else []
         words += ["--out", "DIR", "--steps", str(self.steps), "--batch", str(self.batch), "--size", self.size]
         words += ["--mixed-precision", self.mixed_precision, "--seed", str(self.seed)]
         return shlex.join(words)
@@ -58,6 +62,11 @@ def run(request: Request) -> None:
     with StageDisplay(console) as display:
         radiographs = list(_radiographs(request.data, display))
         volumes = list(_volumes(request.ct, display))
+        sources = request.licences
+        if request.archive is not None:
+            archived = fetch(request.archive, request.out, console, display)
+            radiographs, volumes = archived.with_radiographs(radiographs), archived.same_patients(volumes)
+            sources = (*sources, archived.source)
         train, validation = split(radiographs, volumes, Augmentation())
         objective = NoiseObjective(train, validation, request.size)
         training = PriorTraining(_config(request), objective, request.out)
@@ -71,7 +80,7 @@ def run(request: Request) -> None:
             display("training", fraction, note)
 
         training.run(report, progress)
-    card = write_model_card(request.out / "prior", Origin(request.command, request.licences))
+    card = write_model_card(request.out / "prior", Origin(request.command, sources))
     print(f"wrote {card.parent}: the prior, its manifest and its model card")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from nullsplat.cli import archive_options as archive
 from nullsplat.cli.failures import readable_failures
 
 
@@ -43,6 +44,13 @@ def train_prior(  # noqa: PLR0913, PLR0917 - options are parameters
             "--ct", metavar="FILE|DIR", help="A CT: .nii/.nii.gz, or a folder with one DICOM series. Repeat."
         ),
     ] = None,
+    from_archive: archive.FromArchive = None,
+    archive_user: archive.User = None,
+    archive_password_file: archive.PasswordFile = None,
+    archive_limit: archive.Limit = 500,
+    per_patient: archive.PerPatient = 10,
+    modality: archive.Modality = "CR,DX",
+    ca_file: archive.CaFile = None,
     licence: Annotated[
         list[str] | None,
         typer.Option(
@@ -71,9 +79,14 @@ def train_prior(  # noqa: PLR0913, PLR0917 - options are parameters
 
     Example: `nullsplat train-prior --data xrays.zip --ct ct1.nii.gz --ct ct2.nii.gz --out prior-run
     --licence "xrays.zip: NIH ChestX-ray14, no restriction on use"`
+
+    Radiographs of your own archive are fetched by DICOMweb and kept below DIR/archive as pixels without names; what is
+    there is not fetched again. `nullsplat train-prior --from-archive https://pacs/dicom-web --archive-user me --out DIR`
     """
     with readable_failures(debug=debug):
+        credentials = (archive_user, archive_password_file, ca_file)
+        archived = archive.archive_request(from_archive, credentials, modality, (archive_limit, per_patient))
         from nullsplat.cli.prior_training import Request, run  # noqa: PLC0415 - --help must not import torch
 
         settings = (steps, batch, size.value, mixed_precision.value, seed)
-        run(Request(tuple(data or ()), tuple(ct or ()), tuple(licence or ()), out, *settings))
+        run(Request(tuple(data or ()), tuple(ct or ()), tuple(licence or ()), out, *settings, archived))

@@ -6,7 +6,8 @@ from typing import Any
 from nullsplat.core.errors import SourceChanged
 from nullsplat.core.progress import Progress
 from nullsplat.dicom.reading import fingerprint
-from nullsplat.service.archive import Archive, ArchiveAway
+from nullsplat.service.archive import Archive
+from nullsplat.service.connection import ArchiveAway
 from nullsplat.service.folders import JobFolder, bytes_needed, require_space
 from nullsplat.service.patience import patiently
 from nullsplat.service.processing import Parameters, Processing, Source

@@ -1,11 +1,11 @@
 """Trying again while the archive is away, without hiding it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from nullsplat.core.errors import ArchiveError
-from nullsplat.service.archive import ArchiveAway
+from nullsplat.service.connection import ArchiveAway
 
 T = TypeVar("T")
 
@@ -38,6 +38,25 @@ def patiently(action: Callable[[], T], patience: float, tell: Callable[[str], No
                 raise ArchiveError(f"{error}; given up after {patience:.0f} s, run the job again") from error
             _wait(pause, tell, f"{error}; trying again")
         pause = min(LONGEST_PAUSE, max(1.0, 2 * pause))
+
+
+def repeatedly(action: Callable[[], T], pauses: Sequence[float], tell: Callable[[str], None]) -> T:
+    """Do what needs the archive; while it is away try again after each of the pauses, then let the error through.
+
+    Args:
+        action: may be called once more than there are pauses.
+        pauses: seconds.
+        tell: hears twice a second why it takes so long.
+    Raises:
+        ArchiveAway: the last attempt failed as well.
+        ArchiveError: the archive refused.
+    """
+    for pause in pauses:
+        try:
+            return action()
+        except ArchiveAway as error:
+            _wait(pause, tell, f"{error}; trying again")
+    return action()
 
 
 def _wait(seconds: float, tell: Callable[[str], None], why: str) -> None:

@@ -102,16 +102,7 @@ class Settings(BaseSettings):
     @field_validator("archive_url")
     @classmethod
     def _check_archive_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(
-                "must be an http or https URL with a host, such as http://127.0.0.1:8042/dicom-web"
-            )
-        if parts.username or parts.password:
-            raise ValueError(
-                f"must not carry credentials; use {PREFIX}ARCHIVE_USERNAME and {PREFIX}ARCHIVE_PASSWORD"
-            )
-        return value.rstrip("/")
+        return archive_root(value, f"{PREFIX}ARCHIVE_USERNAME and {PREFIX}ARCHIVE_PASSWORD")
 
     @model_validator(mode="after")
     def _check_credentials(self) -> "Settings":
@@ -143,6 +134,23 @@ class Settings(BaseSettings):
             raise ConfigurationError(
                 f"{PREFIX}SPOOL must be a folder that this user may write, {self.spool} is not: {error.strerror}"
             ) from error
+
+
+def archive_root(url: str, credentials: str) -> str:
+    """The root of a DICOMweb archive without its last slash.
+
+    Args:
+        url: as it was set.
+        credentials: what the settings for user and password are called.
+    Raises:
+        ValueError: it is no http or https URL, or it carries credentials; the text does not repeat the URL.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an http or https URL with a host, such as http://127.0.0.1:8042/dicom-web")
+    if parts.username or parts.password:
+        raise ValueError(f"must not carry credentials; use {credentials}")
+    return url.rstrip("/")
 
 
 def host_name() -> str:

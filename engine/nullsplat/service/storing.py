@@ -5,7 +5,8 @@ from typing import Any
 
 from nullsplat.core.errors import Cancelled, InputError
 from nullsplat.core.progress import Progress
-from nullsplat.service.archive import Archive, ArchiveAway
+from nullsplat.service.archive import Archive
+from nullsplat.service.connection import ArchiveAway
 from nullsplat.service.folders import JobFolder
 from nullsplat.service.jobs import JobStore
 from nullsplat.service.patience import patiently
