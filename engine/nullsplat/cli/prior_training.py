@@ -9,10 +9,8 @@ from rich.console import Console
 
 from nullsplat.cli.archive_options import ArchiveRequest
 from nullsplat.cli.archived_radiographs import fetch
+from nullsplat.cli.ct_volumes import read_ct
 from nullsplat.core.console import StageDisplay
-from nullsplat.core.errors import UnreadableFile
-from nullsplat.core.nifti import is_nifti, read_nifti
-from nullsplat.dicom.reading import read_folder
 from nullsplat.prior.augmentation import Augmentation
 from nullsplat.prior.data import ProjectedVolume, Radiograph, project, read_radiographs
 from nullsplat.prior.image_pool import split
@@ -104,20 +102,6 @@ def _radiographs(sources: tuple[Path, ...], display: StageDisplay) -> Iterator[R
 
 def _volumes(sources: tuple[Path, ...], display: StageDisplay) -> Iterator[ProjectedVolume]:
     for done, source in enumerate(sources, start=1):
-        yield _projected(source)
+        found = read_ct(source)
+        yield project(found.volume, found.name, VIEWS, found.patient)
         display("CT views", done / len(sources), f"{done} of {len(sources)} volumes")
-
-
-def _projected(source: Path) -> ProjectedVolume:
-    """The views of one CT.
-
-    Raises:
-        UnreadableFile: neither a NIfTI file nor a folder.
-        IneligibleSeries: the DICOM series in the folder cannot be used.
-    """
-    if source.is_dir():
-        series = read_folder(source)
-        return project(series.volume, source.name, VIEWS, str(series.headers[0].get("PatientID", "")))
-    if not is_nifti(source):
-        raise UnreadableFile(f"--ct must be a .nii/.nii.gz or a DICOM folder, {source} is neither")
-    return project(read_nifti(source), source.name, VIEWS)

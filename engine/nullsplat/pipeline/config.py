@@ -37,6 +37,7 @@ class PipelineConfig:
         sampling: stage 1 with a prior of X-rays; `samples` counts for every kind of prior.
         slabs: stage 1 with a prior of slabs.
         fit: stage 2.
+        detail: share of stage 1's voxel detail that is kept where the Gaussians of stage 2 cannot explain it.
         finish: the reality check after stage 2; zero iterations mean one step of consistency alone.
     """
 
@@ -51,6 +52,7 @@ class PipelineConfig:
     sampling: SamplingConfig
     slabs: SlabSampling
     fit: FitConfig
+    detail: float
     finish: TotalVariation
 
     @cached_property
@@ -116,6 +118,7 @@ def configure(
         sampling=sampling,
         slabs=chosen.slabs,
         fit=chosen.fit,
+        detail=chosen.detail,
         finish=chosen.finish,
     )
 

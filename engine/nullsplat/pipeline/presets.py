@@ -21,6 +21,7 @@ class Preset:
     sampling: SamplingConfig
     slabs: SlabSampling
     fit: FitConfig
+    detail: float
     finish: TotalVariation
 
 
@@ -33,6 +34,7 @@ PRESETS: dict[str, Preset] = {
         sampling=SamplingConfig(steps=6, start_sigma=0.1, relaxation=0.4, batch=2, shared_views=4),
         slabs=SlabSampling(),
         fit=PREVIEW,
+        detail=0.7,
         finish=TotalVariation(iterations=6, step=5e-4, bounds=OPEN),
     ),
     "standard": Preset(
@@ -43,6 +45,7 @@ PRESETS: dict[str, Preset] = {
         sampling=SamplingConfig(steps=12, start_sigma=0.1, relaxation=0.3, batch=16, shared_views=4),
         slabs=SlabSampling(mirrors=4),
         fit=STANDARD,
+        detail=0.7,
         finish=TotalVariation(iterations=10, step=5e-4, bounds=OPEN),
     ),
     "paper": Preset(
@@ -53,6 +56,7 @@ PRESETS: dict[str, Preset] = {
         sampling=SamplingConfig(steps=50, eta=0.99, start_sigma=None, batch=4),
         slabs=SlabSampling(),
         fit=PAPER,
+        detail=0.0,
         finish=TotalVariation(iterations=0, bounds=OPEN),
     ),
 }

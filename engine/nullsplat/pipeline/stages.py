@@ -53,9 +53,8 @@ def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, prog
         if isinstance(prior, SlabPipeline):
             stage = SlabStage(lr_hu, base_hu, model, config, noise_hu)
             refined = stage.volume(prior, part(rest, 0, _VOLUME_SHARE))
-            base_hu = refined.mean
-            found = stage.projections(base_hu, measured, prior, part(rest, _VOLUME_SHARE, 1))
-            ws.save_arrays("deviation", hu=refined.deviation)
+            found = stage.projections(refined.mean, measured, prior, part(rest, _VOLUME_SHARE, 1))
+            ws.save_arrays("refined", hu=refined.mean, deviation=refined.deviation)
             steps = stage.steps
         else:
             found = sample_projections(measured, base_hu, prior, config, rest)
@@ -104,6 +103,8 @@ def run_consistency(ws: Workspace, config: PipelineConfig, device: torch.device,
         found = ws.load_json("stage1")
         noise_hu = found["noise_hu"]
         hu = ws.load_tensor("base", "hu", device) + ws.load_tensor("residual", "hu", device)
+        if config.detail > 0 and ws.holds("refined"):
+            hu += config.detail * (ws.load_tensor("refined", "hu", device) - hu)
         hu = refine(hu.clamp_(min=LOWEST_HU), lr_hu, model, config, noise_hu, progress)
         figures = _figures(hu, lr_hu, model)
         ws.save_result(Volume(hu.cpu().numpy(), model.hr))

@@ -127,6 +127,10 @@ class Workspace:
                 f"{path.name} of this run is missing or damaged: {error}; start it again"
             ) from error
 
+    def holds(self, name: str) -> bool:
+        """Whether arrays were saved under a name."""
+        return self._file(name, "npz").exists()
+
     def load_tensor(self, name: str, key: str, device: torch.device) -> Float[Tensor, "..."]:
         """One array as a tensor on a device.
 

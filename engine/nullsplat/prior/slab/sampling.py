@@ -26,7 +26,7 @@ class SlabSampling:
     tile: int = 512
     overlap: int = 32
     mirrors: int = 1
-    mix: float = 0.3
+    mix: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing.
