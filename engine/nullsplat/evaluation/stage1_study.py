@@ -157,9 +157,8 @@ class Stage1Study:
 
                 def refine(config: PipelineConfig = config) -> tuple[Views, VolumeHu]:
                     stage = SlabStage(self.lr_hu, self.base_hu, self.model, config, self.noise_hu)
-                    volume = stage.volume(prior, silent).mean
-                    found = stage.projections(volume, self.measured, prior, silent)
-                    return self.measured.normalisation.encode(found.mean), volume
+                    found = stage.run(prior, self.measured, silent)
+                    return self.measured.normalisation.encode(found.projections.mean), found.hu
 
                 steps = SlabStage(self.lr_hu, self.base_hu, self.model, config, self.noise_hu).steps
                 yield self._timed(f"slab prior, mix {mix:g}", refine, steps, k)

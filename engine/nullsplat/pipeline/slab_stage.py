@@ -1,12 +1,11 @@
 """Stage 1 with the slab prior: the base refined in thin slabs, then its projections, which are slabs of full depth."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nullsplat.core.moments import Moments
 from nullsplat.core.progress import Progress, part
 from nullsplat.core.seeds import derive_seed
 from nullsplat.physics.consistency import consistent
@@ -18,18 +17,22 @@ from nullsplat.pipeline.forward_model import ForwardModel
 from nullsplat.pipeline.stage1 import MeasuredProjections, Projections
 from nullsplat.prior.slab.pipeline import SlabPipeline
 
+_VOLUME_SHARE = 0.9
+
 
 @dataclass(frozen=True)
-class RefinedVolume:
-    """What the slab prior makes of a base, in HU.
+class Refined:
+    """What the slab prior makes of a base.
 
     Attributes:
-        mean: mean of the samples, in agreement with the measurement.
-        deviation: their standard deviation; zero for a single one.
+        hu: mean of the samples in HU, in agreement with the measurement.
+        deviation_hu: their standard deviation; zero for a single one.
+        projections: what stage 2 is to explain.
     """
 
-    mean: Float[Tensor, "z y x"]
-    deviation: Float[Tensor, "z y x"]
+    hu: Float[Tensor, "z y x"]
+    deviation_hu: Float[Tensor, "z y x"]
+    projections: Projections
 
 
 class SlabStage:
@@ -61,52 +64,49 @@ class SlabStage:
         """Network evaluations per slab and sample."""
         return 1 if self._config.sampling.samples == 1 else 1 + self._config.slabs.steps
 
-    def volume(self, prior: SlabPipeline, progress: Progress) -> RefinedVolume:
+    def run(self, prior: SlabPipeline, measured: MeasuredProjections, progress: Progress) -> Refined:
+        """Mean and standard deviation of the samples; a single one is the posterior mean itself, without noise.
+
+        Args:
+            prior: on the device of the measured volume.
+            measured: projections of the measured volume.
+            progress: told after every batch of slabs or views.
+        """
+        count = self._config.sampling.samples
+        volumes, views = Moments(), Moments()
+        for k in range(count):
+            seed = None if count == 1 else derive_seed(self._config.seed, "slab sample", k)
+            told = part(progress, k / count, (k + 1) / count)
+            volume = self._volume(prior, seed, part(told, 0, _VOLUME_SHARE))
+            volumes.add(volume)
+            views.add(self._projections(volume, measured, prior, seed, part(told, _VOLUME_SHARE, 1)))
+        projections = measured.decoded(views.mean, views.deviation)
+        return Refined(volumes.mean, volumes.deviation, projections)
+
+    def _volume(self, prior: SlabPipeline, seed: int | None, progress: Progress) -> Float[Tensor, "z y x"]:
         """The base refined in slabs one voxel thick, along every axis from which missing detail is seen."""
         axes = (1, 2) if self._config.thick_slices else (0, 1, 2)
+        found = prior.refine_volume(self._base_hu, self._cubic_hu, self._config.slabs, axes, seed, progress)
+        return self._held(found)
 
-        def sample(seed: int | None, told: Progress) -> Tensor:
-            found = prior.refine_volume(self._base_hu, self._cubic_hu, self._config.slabs, axes, seed, told)
-            return self._held(found)
-
-        return RefinedVolume(*self._averaged(sample, progress))
-
-    def projections(
+    def _projections(
         self,
         refined_hu: Float[Tensor, "z y x"],
         measured: MeasuredProjections,
         prior: SlabPipeline,
+        seed: int | None,
         progress: Progress,
-    ) -> Projections:
+    ) -> Float[Tensor, "v z u"]:
         """Projections of the refined volume, and a share of what the prior sees beyond in the base's own projections.
 
         That share lies in the null space: what was measured stays as the refined volume has it, which is held to it.
         """
-        seen = measured.encoded(refined_hu)
-        mix = self._config.slabs.mix
+        seen, mix = measured.encoded(refined_hu), self._config.slabs.mix
         if mix == 0:
-            return measured.decoded(seen, torch.zeros_like(seen))
+            return seen
         base, cubic = measured.encoded(self._base_hu), measured.encoded(self._cubic_hu)
-
-        def sample(seed: int | None, told: Progress) -> Tensor:
-            found = prior.refine_projections(base, cubic, self._config.slabs, seed, told)
-            return seen + mix * null_space_part(found - seen, measured.measurement.op)
-
-        return measured.decoded(*self._averaged(sample, progress))
-
-    def _averaged(
-        self, sample: Callable[[int | None, Progress], Tensor], progress: Progress
-    ) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the samples; a single one is the posterior mean itself, without noise."""
-        count = self._config.sampling.samples
-        mean, scatter = torch.zeros(()), torch.zeros(())
-        for k in range(count):
-            seed = None if count == 1 else derive_seed(self._config.seed, "slab sample", k)
-            found = sample(seed, part(progress, k / count, (k + 1) / count))
-            error = found - mean
-            mean = mean + error / (k + 1)
-            scatter = scatter + error * (found - mean)
-        return mean, (scatter / max(count - 1, 1)).sqrt()
+        found = prior.refine_projections(base, cubic, self._config.slabs, seed, progress)
+        return seen + mix * null_space_part(found - seen, measured.measurement.op)
 
     def _held(self, hu: Float[Tensor, "z y x"]) -> Float[Tensor, "z y x"]:
         """Brought into agreement with the measured volume within its noise, and not below where it saturates."""

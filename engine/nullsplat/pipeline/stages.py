@@ -30,7 +30,6 @@ from nullsplat.prior.slab.pipeline import SlabPipeline
 Stage = Callable[[Workspace, PipelineConfig, torch.device, Progress], None]
 
 _BASE_SHARE = 0.25
-_VOLUME_SHARE = 0.8
 
 
 def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
@@ -52,10 +51,10 @@ def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, prog
         prior, rest = load_prior(config.prior, device), part(progress, _BASE_SHARE, 1)
         if isinstance(prior, SlabPipeline):
             stage = SlabStage(lr_hu, base_hu, model, config, noise_hu)
-            refined = stage.volume(prior, part(rest, 0, _VOLUME_SHARE))
-            found = stage.projections(refined.mean, measured, prior, part(rest, _VOLUME_SHARE, 1))
-            ws.save_arrays("refined", hu=refined.mean, deviation=refined.deviation)
-            steps = stage.steps
+            refined = stage.run(prior, measured, rest)
+            ws.save_arrays("refined", hu=refined.hu)
+            ws.save_arrays("deviation", hu=refined.deviation_hu)
+            found, steps = refined.projections, stage.steps
         else:
             found = sample_projections(measured, base_hu, prior, config, rest)
             steps = config.sampling.steps

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from nullsplat.core.errors import GeometryError
+from nullsplat.core.moments import Moments
 from nullsplat.core.progress import Progress, silent
 from nullsplat.physics.degradation import Separable
 from nullsplat.physics.null_space import ddnm_plus, ddnm_plus_noise, null_space_part
@@ -113,19 +114,14 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
         if config.sigma_y is not None:
             measurement = replace(measurement, sigma_y=config.sigma_y)
         self._check(measurement, config, start)
-        mean = torch.zeros(len(measurement.y), *measurement.op.hr_shape)
-        scatter = torch.zeros_like(mean)
+        moments = Moments()
         for k in range(config.samples):
 
             def report(fraction: float, note: str = "", k: int = k) -> None:
                 progress((k + fraction) / config.samples, f"sample {k + 1} of {config.samples}, {note}")
 
-            sample = self._sample(measurement, config, start, (seed, k), report)
-            # Welford's update: a difference of two large sums would drown small deviations in rounding.
-            error = sample - mean
-            mean += error / (k + 1)
-            scatter += error * (sample - mean)
-        return SampledProjections(mean, (scatter / max(config.samples - 1, 1)).sqrt())
+            moments.add(self._sample(measurement, config, start, (seed, k), report))
+        return SampledProjections(moments.mean, moments.deviation)
 
     def _sample(
         self,
