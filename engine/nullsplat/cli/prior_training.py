@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from accelerate import PartialState
 from rich.console import Console
 
 from nullsplat.cli.archive_options import ArchiveRequest
@@ -62,7 +63,8 @@ def run(request: Request) -> None:
         volumes = list(_volumes(request.ct, display))
         sources = request.licences
         if request.archive is not None:
-            archived = fetch(request.archive, request.out, console, display)
+            with PartialState().main_process_first():  # the others find the images fetched
+                archived = fetch(request.archive, request.out, console, display)
             radiographs, volumes = archived.with_radiographs(radiographs), archived.same_patients(volumes)
             sources = (*sources, archived.source)
         train, validation = split(radiographs, volumes, Augmentation())
@@ -78,6 +80,8 @@ def run(request: Request) -> None:
             display("training", fraction, note)
 
         training.run(report, progress)
+    if not training.accelerator.is_main_process:
+        return
     card = write_model_card(request.out / "prior", Origin(request.command, sources))
     print(f"wrote {card.parent}: the prior, its manifest and its model card")
 

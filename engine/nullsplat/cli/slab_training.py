@@ -5,6 +5,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from accelerate import PartialState
 from rich.console import Console
 
 from nullsplat.cli.ct_volumes import LabelledVolume, read_ct
@@ -58,14 +59,15 @@ def run(request: Request) -> None:
     console = Console(highlight=False)
     with StageDisplay(console) as display:
         learned, validated = _sides(request, _named(display, "CT volumes"))
-        train, validation = slab_pools(
-            [item.volume for item in learned],
-            [item.volume for item in validated],
-            request.out / "pairs",
-            Counts(*request.counts),
-            request.seed,
-            _named(display, "training pairs"),
-        )
+        with PartialState().main_process_first():  # the others find the pairs made
+            train, validation = slab_pools(
+                [item.volume for item in learned],
+                [item.volume for item in validated],
+                request.out / "pairs",
+                Counts(*request.counts),
+                request.seed,
+                _named(display, "training pairs"),
+            )
         objective = SlabObjective(train, validation, request.size)
         training = PriorTraining(_config(request), objective, request.out)
         if training.step:
@@ -78,6 +80,8 @@ def run(request: Request) -> None:
             )
 
         training.run(report, _named(display, "training"))
+    if not training.accelerator.is_main_process:
+        return
     card = write_slab_card(request.out / "prior", Origin(request.command, request.licences), validation)
     print(f"wrote {card.parent}: the prior, its manifest and its model card")
 
