@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from nullsplat.cli.main import app
 from nullsplat.pipeline.presets import PRESETS
 
-COMMANDS = ["sr", "serve", "worker", "demo", "doctor"]
+COMMANDS = ["sr", "eval", "serve", "worker", "demo", "doctor"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -18,7 +18,7 @@ def test_every_command_explains_itself(command: str) -> None:
     assert command in CliRunner().invoke(app, ["--help"]).output
 
 
-@pytest.mark.parametrize("command", ["sr", "demo"])
+@pytest.mark.parametrize("command", ["sr", "eval", "demo"])
 def test_the_help_names_every_preset(command: str) -> None:
     output = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
     assert all(preset in output for preset in PRESETS)

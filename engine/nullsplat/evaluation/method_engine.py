@@ -2,15 +2,19 @@
 
 import tempfile
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.measure import Stopwatch
-from nullsplat.core.progress import Progress
+from nullsplat.core.progress import Progress, silent
+from nullsplat.core.seeds import numpy_generator
 from nullsplat.core.units import LOWEST_HU, hu_to_mu
-from nullsplat.core.volume import Volume
+from nullsplat.core.volume import Geometry, Volume
+from nullsplat.evaluation.degrade import Protocol
 from nullsplat.evaluation.method import Asked, Method, Reconstruction, Task
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.forward_model import forward_model
@@ -73,6 +77,13 @@ def config_for(preset: str, asked: Asked) -> PipelineConfig:
 
 
 def _run(task: Task, config: PipelineConfig, runners: dict[str, Stage], progress: Progress) -> Reconstruction:
+    _warm_up(task.device)
+    return _run_stages(task, config, runners, progress)
+
+
+def _run_stages(
+    task: Task, config: PipelineConfig, runners: dict[str, Stage], progress: Progress
+) -> Reconstruction:
     with tempfile.TemporaryDirectory(prefix="nullsplat-eval-") as folder:
         ws = Workspace(Path(folder))
         ws.claim(task.measured, config.hash)
@@ -81,6 +92,17 @@ def _run(task: Task, config: PipelineConfig, runners: dict[str, Stage], progress
             run(ws, config, task.device, _part(progress, stage, index, len(runners)))
         stages = {stage: ws.cost(stage) for stage in runners}
         return Reconstruction(ws.result().hu, stages, ws.report())
+
+
+@lru_cache(maxsize=2)
+def _warm_up(device: torch.device) -> None:
+    """Have the kernels compiled once in this process, so that the first method does not pay for it."""
+    hu = np.full((4, 12, 12), -1000, np.float32)
+    hu[:, 3:9, 3:9] = numpy_generator(0, "evaluation", "warm-up").normal(50, 100, (4, 6, 6))
+    asked = Asked(Protocol("iso", 2), blind=True, seed=0)
+    task = Task(Volume(hu, Geometry(hu.shape, (1.0, 1.0, 1.0))), asked.degradation, True, 0, device)
+    config = _cheapest(config_for("preview", asked))
+    _run_stages(task, replace(config, views=4, fit=replace(config.fit, steps=2)), RUNNERS, silent)
 
 
 def _part(progress: Progress, stage: str, index: int, stages: int) -> Progress:
