@@ -7,7 +7,7 @@ PYTEST_OPTIONS ?=
 DEMO ?=
 DEMO_OPTIONS ?=
 EVAL_FOLDER ?= eval
-EVAL_OPTIONS ?= --scale 4,z4 --noise 0,15 --methods trilinear,cubic,lanczos,tv,preview
+EVAL_OPTIONS ?= --scale 4,8,z4 --noise 0,15 --methods trilinear,cubic,lanczos,tv,preview
 export PYTHON VENV
 
 BIN := $(VENV)/bin

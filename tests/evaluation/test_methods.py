@@ -10,6 +10,7 @@ import torch
 
 from nullsplat.core.errors import ConfigurationError, GeometryError
 from nullsplat.core.progress import silent
+from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation import method_external
 from nullsplat.evaluation.case import scene_for
 from nullsplat.evaluation.degrade import protocol
@@ -26,7 +27,7 @@ ISO2 = protocol("iso2")
 def small_preview(monkeypatch: pytest.MonkeyPatch) -> None:
     """The preview preset with few views and steps; its mathematics is the same."""
     preview = PRESETS["preview"]
-    fit = dataclasses.replace(preview.fit, steps=20)
+    fit = dataclasses.replace(preview.fit, steps=60)
     sampling = dataclasses.replace(preview.sampling, steps=2)
     small = dataclasses.replace(preview, views=6, fit=fit, sampling=sampling)
     monkeypatch.setitem(PRESETS, "preview", small)
@@ -67,8 +68,8 @@ class TestAblations:
         neither = find_method("preview-no-stage2").reconstruct(task_of(subject), silent)
         without = find_method("preview-no-stage1").reconstruct(task_of(subject), silent)
         whole = find_method("preview").reconstruct(task_of(subject), silent)
-        assert np.abs(without.hu - neither.hu).max() < 5
-        assert np.abs(whole.hu - neither.hu).max() > 20
+        changes = [np.sqrt(np.square(one.hu - neither.hu).mean()) for one in (without, whole)]
+        assert changes[0] < 0.1 * changes[1]  # not nothing: the fit starts near zero, not at it
 
     def test_without_the_last_stage_less_of_the_measurement_is_kept(self, subject: Subject) -> None:
         task = task_of(subject)
@@ -154,13 +155,11 @@ def leave_as_it_is(measured: np.ndarray, scale: tuple[float, ...], seed: int) ->
     return measured
 
 
-def test_bm4d_takes_noise_away(subject: Subject) -> None:
+def test_bm4d_takes_noise_away() -> None:
     pytest.importorskip("bm4d", reason="optional: pip install nullsplat[eval-extra]")
-    noisy = dataclasses.replace(ISO2, noise_hu=30.0)
-    scene = scene_for(subject, noisy, seed=0)
-    task = Task(scene.measured, ISO2, blind=False, seed=0, device=torch.device("cpu"))
-    truth = scene.truth.volume.hu
-    errors = [
-        np.square(find_method(name).reconstruct(task, silent).hu - truth).mean() for name in ("bm4d", "cubic")
-    ]
-    assert errors[0] < errors[1]
+    noise = np.random.default_rng(0).normal(40, 30, (16, 24, 24)).astype(np.float32)
+    measured = Volume(noise, Geometry(noise.shape, (1.0, 1.0, 1.0)))
+    task = Task(measured, ISO2, blind=False, seed=0, device=torch.device("cpu"))
+    cubic, denoised = (find_method(name).reconstruct(task, silent).hu for name in ("cubic", "bm4d"))
+    assert denoised.mean() == pytest.approx(40, abs=1)
+    assert denoised.std() < cubic.std() / 3
