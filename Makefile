@@ -6,6 +6,8 @@ TESTS ?= tests
 PYTEST_OPTIONS ?=
 DEMO ?=
 DEMO_OPTIONS ?=
+EVAL_FOLDER ?= eval
+EVAL_OPTIONS ?= --scale 4,8,z4 --noise 0,15 --methods trilinear,cubic,lanczos,tv,preview
 export PYTHON VENV
 
 BIN := $(VENV)/bin
@@ -15,18 +17,22 @@ $(error DEMO must be 'once' or empty, got '$(DEMO)')
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format check setup setup-python setup-system doctor clean
+.PHONY: help demo eval test lint format check setup setup-python setup-system doctor clean
 
 help:  ## list what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  DEMO=once make demo              stop everything when the demo is through, exit 0"
 	@echo "  make demo DEMO_OPTIONS='...'     options of 'nullsplat demo' (see 'nullsplat demo --help')"
+	@echo "  make eval EVAL_OPTIONS='...'     scales, noise and methods (see 'nullsplat eval --help')"
 	@echo "  make test TESTS=tests/physics    some tests only; PYTEST_OPTIONS='-x -k name' goes to pytest"
 	@echo "  PYTHON=/path/to/python3 make ... build the environment from another interpreter"
 
 demo: setup  ## set up, send a real chest CT through the node, leave it running
 	@$(BIN)/nullsplat demo $(if $(filter once,$(DEMO)),--once) $(DEMO_OPTIONS)
+
+eval: setup-python  ## measure the presets on public chest CTs and write docs/results.md (at most half an hour)
+	@$(BIN)/nullsplat eval --public --out $(EVAL_FOLDER) --page docs/results.md $(EVAL_OPTIONS)
 
 test: setup  ## set up and run all tests, also those against a real Orthanc
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) $(TESTS)
@@ -54,6 +60,6 @@ setup-python:
 doctor: setup-python  ## say in plain words what is missing on this machine
 	@$(BIN)/nullsplat doctor
 
-clean:  ## remove the environment, caches and the demo's output (not the downloaded CT)
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean:  ## remove the environment, caches and what demo and eval made (not the downloaded CT)
+	rm -rf $(VENV) demo eval build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find engine plugin tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,7 +14,9 @@ COMMANDS = [
     "demo",
     "doctor",
     "train-prior",
+    "train-slab-prior",
     "convert-prior",
+    "eval",
     "bench",
     "reader-study",
     "reader-score",
@@ -29,7 +31,7 @@ def test_every_command_explains_itself(command: str) -> None:
     assert command in CliRunner().invoke(app, ["--help"]).output
 
 
-@pytest.mark.parametrize("command", ["sr", "demo"])
+@pytest.mark.parametrize("command", ["sr", "eval", "demo"])
 def test_the_help_names_every_preset(command: str) -> None:
     output = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
     assert all(preset in output for preset in PRESETS)

@@ -48,5 +48,5 @@ def test_tv_agrees_with_the_measurement_within_what_clipping_takes() -> None:
 
 
 def test_unknown_methods_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="trilinear, cubic, tv"):
+    with pytest.raises(ConfigurationError, match="trilinear, cubic, lanczos, tv"):
         reconstruct("magic", np.zeros((4, 4, 4), np.float32), protocol("iso4"))

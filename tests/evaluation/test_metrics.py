@@ -131,3 +131,14 @@ def test_a_perfect_result_is_scored_so() -> None:
     assert set(perfect.rmse_hu.values()) == {0.0}
     assert perfect.lr_consistency_rmse_hu == pytest.approx(0, abs=1e-3)
     assert perfect.as_dict()["rmse_hu"] == perfect.rmse_hu
+
+
+def test_regions_can_come_from_the_truth_before_it_was_clipped() -> None:
+    unclipped = patient()
+    unclipped[
+        :, 15:18, 12:14
+    ] = -1000  # the air of a bronchus: no lung, but once clipped not to be told from it
+    truth = np.clip(unclipped, -512, 3071)
+    result = truth + np.where(unclipped == -1000, np.float32(5), np.float32(0))
+    assert rmse_by_region(result, truth, regions_of=unclipped)["lung"] == 0
+    assert rmse_by_region(result, truth)["lung"] > 0

@@ -13,6 +13,7 @@ import typer
 import nullsplat
 from nullsplat.cli.bench import bench
 from nullsplat.cli.convert_prior import convert_prior
+from nullsplat.cli.evaluate import evaluate
 from nullsplat.cli.failures import readable_failures
 from nullsplat.cli.reader_study import reader_score, reader_study
 from nullsplat.cli.train_prior import train_prior
@@ -193,3 +194,4 @@ app.command("convert-prior", short_help="Convert a checkpoint of the method's au
 app.command("bench", short_help="Time kernels and stages on this machine.")(bench)
 app.command("reader-study", short_help="Prepare a blinded reading of several methods.")(reader_study)
 app.command("reader-score", short_help="Unblind the sheets of a reader study.")(reader_score)
+app.command("eval", short_help="Measure how good methods are on your own volumes.")(evaluate)

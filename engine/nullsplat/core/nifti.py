@@ -47,7 +47,7 @@ def read_nifti(path: Path) -> Volume:
     """
     try:
         image = _load(path)
-        return _volume(image, path.name)
+        return volume_of(image, path.name)
     except FileNotFoundError as error:
         raise UnreadableFile(f"{path.name} does not exist") from error
     except (OSError, EOFError, zlib.error, ValueError, ImageFileError, HeaderDataError) as error:
@@ -117,7 +117,15 @@ def _load(path: Path) -> SpatialImage:
     return image
 
 
-def _volume(image: SpatialImage, name: str) -> Volume:
+def volume_of(image: SpatialImage, name: str) -> Volume:
+    """The CT volume that an image in RAS coordinates holds, in axial orientation and not below -1024 HU.
+
+    Args:
+        image: HU as [x, y, z] in any order and direction, with its affine.
+        name: for messages.
+    Raises:
+        GeometryError: as `read_nifti`.
+    """
     image = _three_dimensional(image, name)
     if image.get_data_dtype().kind not in "iuf":
         raise GeometryError(f"{name} must hold real numbers in HU, got {image.get_data_dtype()}")

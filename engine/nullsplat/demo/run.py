@@ -14,7 +14,6 @@ from pydicom import dcmread
 from nullsplat.core.errors import ArchiveError, UnreadableFile
 from nullsplat.core.nifti import read_nifti
 from nullsplat.core.volume import Volume
-from nullsplat.demo import public_ct
 from nullsplat.demo.assessment import RESULT, Assessment, assess
 from nullsplat.demo.fetching import Viewer, differing
 from nullsplat.demo.following import Json, Observer, follow, wait_for_decision
@@ -26,6 +25,7 @@ from nullsplat.demo.sending import send
 from nullsplat.demo.simulation import Simulation, simulate
 from nullsplat.demo.steps import Steps
 from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
+from nullsplat.evaluation.public_data import CHEST, obtain
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def run(options: Options, *, once: bool) -> bool:
 
 def _obtain(options: Options, steps: Steps) -> Volume:
     steps.begin("obtain the chest CT")
-    path = options.volume or public_ct.obtain(options.cache)
+    path = options.volume or obtain(CHEST, options.cache)
     volume = read_nifti(path)
     slices, rows, columns = volume.geometry.shape
     z, y, x = volume.geometry.spacing

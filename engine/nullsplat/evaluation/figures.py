@@ -34,9 +34,10 @@ class Comparison:
     Attributes:
         source: what was measured.
         cubic: its cubic interpolation.
-        result: what NullSplat made of it.
+        result: what a method made of it.
         truth: what it was made from.
-        scores: figures for the titles of "cubic" and "NullSplat".
+        scores: figures for the titles of "cubic" and of the result.
+        name: what made the result.
     """
 
     source: Volume
@@ -44,6 +45,7 @@ class Comparison:
     result: Volume
     truth: Volume
     scores: Mapping[str, Scores] = field(default_factory=dict)
+    name: str = "NullSplat"
 
     def __post_init__(self) -> None:
         """Refuse volumes that cannot be laid side by side.
@@ -148,11 +150,11 @@ def _show(
 def _titles(comparison: Comparison) -> list[str]:
     spacing = " × ".join(f"{mm:.3g}" for mm in comparison.source.geometry.spacing)
     titles = [f"source\n{spacing} mm"]
-    for name in ("cubic", "NullSplat"):
+    for name in ("cubic", comparison.name):
         scores = comparison.scores.get(name)
         titles.append(f"{name}\n{scores.psnr:.2f} dB / {scores.ssim:.4f}" if scores else f"{name}\n")
     spacing = " × ".join(f"{mm:.3g}" for mm in comparison.truth.geometry.spacing)
-    return [*titles, f"truth\n{spacing} mm", "error of cubic\n", "error of NullSplat\n"]
+    return [*titles, f"truth\n{spacing} mm", "error of cubic\n", f"error of {comparison.name}\n"]
 
 
 def _sections(truth: Volume) -> list[_Section]:

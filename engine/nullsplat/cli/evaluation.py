@@ -1,0 +1,122 @@
+"""The work of `nullsplat eval`: read the options and the volumes, run all cases, write the report."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from nullsplat.core.console import StageDisplay
+from nullsplat.core.device import resolve_device
+from nullsplat.core.errors import ConfigurationError
+from nullsplat.evaluation.campaign import Campaign, run_campaign
+from nullsplat.evaluation.case import FAILED, NOT_INSTALLED
+from nullsplat.evaluation.degrade import Protocol, protocol
+from nullsplat.evaluation.public_data import cache_folder
+from nullsplat.evaluation.registry import find_methods
+from nullsplat.evaluation.report import RESULTS, write_page, write_report
+from nullsplat.evaluation.subject import Size3, Subject, check_names, cropped, public_subjects, read_subject
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line; see `nullsplat eval --help`."""
+
+    volumes: tuple[Path, ...]
+    public: bool
+    scale: str
+    noise: str
+    methods: str
+    crop: str | None
+    blind: bool
+    seed: int
+    device: str
+    out: Path
+    page: Path | None
+
+
+def run(request: Request) -> bool:
+    """Evaluate, and say where the tables are; whether no method failed.
+
+    Raises:
+        InputError: a volume or an option cannot be used.
+        StorageError: the folder cannot be written.
+    """
+    methods = find_methods(_parts(request.methods))
+    protocols = parse_protocols(request.scale, request.noise)
+    device = resolve_device(request.device)
+    campaign = Campaign(
+        _subjects(request), protocols, methods, request.blind, request.seed, device, request.out
+    )
+    console = Console()
+    with StageDisplay(console) as display:
+        records = run_campaign(
+            campaign,
+            lambda fraction, note: display(f"{campaign.size} cases", fraction, note),
+            lambda line: console.print(f"    {line}", highlight=False, markup=False, soft_wrap=True),
+        )
+    write_report(campaign, records)
+    if request.page is not None:
+        write_page(request.out / RESULTS, request.page)
+    count = {state: sum(r["status"] == state for r in records) for state in (FAILED, NOT_INSTALLED)}
+    print(
+        f"wrote {request.out / 'table.md'}: {len(records)} cases, {count[FAILED]} failed, "
+        f"{count[NOT_INSTALLED]} not installed"
+    )
+    failed: int = count[FAILED]
+    return failed == 0
+
+
+def parse_protocols(scale: str, noise: str) -> list[Protocol]:
+    """Every degradation: `4` is isotropic, `z4` thick slices, each with each strength of noise.
+
+    Raises:
+        ConfigurationError: something else.
+    """
+    names = [_protocol_name(part) for part in _parts(scale)]
+    return [protocol(name, hu) for name in names for hu in _noise(noise)]
+
+
+def parse_crop(text: str) -> Size3:
+    """`Z,Y,X` as voxels.
+
+    Raises:
+        ConfigurationError: not three whole numbers above 0.
+    """
+    match = re.fullmatch(r"([1-9]\d*),([1-9]\d*),([1-9]\d*)", text.replace(" ", ""))
+    if match is None:
+        raise ConfigurationError(f"--crop must be three numbers of voxels, such as 64,128,128, got {text!r}")
+    return int(match[1]), int(match[2]), int(match[3])
+
+
+def _subjects(request: Request) -> list[Subject]:
+    size = None if request.crop is None else parse_crop(request.crop)
+    if not request.volumes and not request.public:
+        raise ConfigurationError("nothing to evaluate on; name volumes, or take the public ones by --public")
+    subjects = [read_subject(path) for path in request.volumes]
+    if request.public:
+        subjects += public_subjects(cache_folder())
+    check_names(subjects)
+    return subjects if size is None else [cropped(subject, size) for subject in subjects]
+
+
+def _protocol_name(part: str) -> str:
+    match = re.fullmatch(r"(z?)([2-9]|[1-9]\d)", part)
+    if match is None:
+        raise ConfigurationError(f"--scale must be numbers such as 4 or z4, by comma, got {part!r}")
+    return f"{'thick' if match[1] else 'iso'}{match[2]}"
+
+
+def _noise(text: str) -> list[float]:
+    try:
+        levels = [float(part) for part in _parts(text)]
+    except ValueError:
+        levels = []
+    if not levels or not all(0 <= hu <= 1000 for hu in levels):
+        raise ConfigurationError(f"--noise must be numbers from 0 to 1000 HU, by comma, got {text!r}")
+    return levels
+
+
+def _parts(text: str) -> list[str]:
+    """The parts between commas, each once."""
+    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))

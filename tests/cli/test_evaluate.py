@@ -1,0 +1,98 @@
+"""`nullsplat eval` from the command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from nullsplat.cli.evaluation import parse_crop, parse_protocols
+from nullsplat.cli.main import app
+from nullsplat.core.errors import ConfigurationError
+from nullsplat.core.nifti import write_nifti
+from nullsplat.core.volume import Geometry, Volume
+from nullsplat.evaluation import method_baselines
+
+
+@pytest.fixture
+def ct(tmp_path: Path) -> Path:
+    z, y, x = np.mgrid[:16, :20, :20].astype(np.float32)
+    hu = np.where((y - 10) ** 2 + (x - 10) ** 2 < 70, 40 + 4 * z, -1000.0).astype(np.float32)
+    write_nifti(Volume(hu, Geometry((16, 20, 20), (2.0, 1.0, 1.0))), tmp_path / "ct.nii.gz")
+    return tmp_path / "ct.nii.gz"
+
+
+def invoke(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["eval", *map(str, arguments), "--device", "cpu"])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_tables_and_page_are_written(ct: Path, tmp_path: Path) -> None:
+    options = ("--scale", "2,z2", "--noise", "0,15", "--methods", "cubic,tv", "--crop", "16,16,16")
+    code, out, _ = invoke(ct, *options, "--out", tmp_path / "eval", "--page", tmp_path / "page.md")
+    assert code == 0
+    assert "8 cases, 0 failed, 0 not installed" in out
+    assert {"results.json", "table.md", "table.csv", "cases", "figures"} <= {
+        path.name for path in (tmp_path / "eval").iterdir()
+    }
+    page = (tmp_path / "page.md").read_text()
+    assert all(f"### {name}\n" in page for name in ("iso2", "iso2+15HU", "thick2", "thick2+15HU"))
+
+
+def test_a_failure_shows_in_the_exit_code(ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("broken on purpose")
+
+    monkeypatch.setattr(method_baselines, "reconstruct", fail)
+    code, out, _ = invoke(ct, "--scale", "2", "--methods", "cubic", "--out", tmp_path / "eval")
+    assert code == 1
+    assert "failed: RuntimeError: broken on purpose" in out
+    assert "broken on purpose" in (tmp_path / "eval" / "table.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--methods", "magic"], "methods are trilinear"),
+        (["--methods", "preview-softplus"], "the engine cannot"),
+        (["--scale", "x4"], "--scale must be"),
+        (["--noise", "-1"], "--noise must be"),
+        (["--crop", "4,4"], "--crop must be"),
+        (["--crop", "400,4,4"], "must fit into ct"),
+    ],
+)
+def test_bad_options_are_refused_before_any_work(
+    ct: Path, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    code, _, err = invoke(ct, *arguments, "--out", tmp_path / "eval")
+    assert code == 2
+    assert said in err
+    assert not (tmp_path / "eval").exists()
+
+
+def test_nothing_to_evaluate_on_is_refused(tmp_path: Path) -> None:
+    code, _, err = invoke("--out", tmp_path / "eval")
+    assert code == 2
+    assert "--public" in err
+
+
+def test_every_scale_comes_with_every_noise() -> None:
+    names = [how.name for how in parse_protocols("4, z2", "0,15")]
+    assert names == ["iso4", "iso4+15HU", "thick2", "thick2+15HU"]
+
+
+@pytest.mark.parametrize("text", ["1,2", "0,4,4", "a,b,c", "4,4,4,4", ""])
+def test_crops_are_three_numbers(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="64,128,128"):
+        parse_crop(text)
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from nullsplat.cli.main import app; "
+        "CliRunner().invoke(app, ['eval', '--help']); print(sorted({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,165 @@
+"""The methods of the table: what they are told, what their parts do, and what is refused."""
+
+import dataclasses
+import sys
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+import torch
+
+from nullsplat.core.errors import ConfigurationError, GeometryError
+from nullsplat.core.progress import silent
+from nullsplat.core.volume import Geometry, Volume
+from nullsplat.evaluation import method_external
+from nullsplat.evaluation.case import scene_for
+from nullsplat.evaluation.degrade import protocol
+from nullsplat.evaluation.method import Asked, NotInstalled, Task, without_noise
+from nullsplat.evaluation.metrics import lr_consistency_rmse
+from nullsplat.evaluation.registry import find_method, find_methods, method_names
+from nullsplat.evaluation.subject import Subject
+from nullsplat.pipeline.presets import PRESETS
+
+ISO2 = protocol("iso2")
+
+
+@pytest.fixture
+def small_preview(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preview preset with few views and steps; its mathematics is the same."""
+    preview = PRESETS["preview"]
+    fit = dataclasses.replace(preview.fit, steps=60)
+    sampling = dataclasses.replace(preview.sampling, steps=2)
+    small = dataclasses.replace(preview, views=6, fit=fit, sampling=sampling)
+    monkeypatch.setitem(PRESETS, "preview", small)
+
+
+def task_of(subject: Subject) -> Task:
+    measured = scene_for(subject, ISO2, seed=0).measured
+    return Task(measured, ISO2, blind=False, seed=0, device=torch.device("cpu"))
+
+
+def test_nothing_that_a_method_is_told_holds_the_noise() -> None:
+    assert without_noise(protocol("iso4", 15)).noise_hu == 0
+    assert {field.name for field in dataclasses.fields(Task)} == {
+        "measured",
+        "degradation",
+        "blind",
+        "seed",
+        "device",
+    }
+
+
+@pytest.mark.parametrize("name", ["trilinear", "cubic", "lanczos", "tv"])
+def test_baselines_give_the_grid_that_is_asked_for(subject: Subject, name: str) -> None:
+    task = task_of(subject)
+    result = find_method(name).reconstruct(task, silent)
+    assert result.hu.shape == task.hr_shape == subject.volume.hu.shape
+    assert result.stages[name]["seconds"] > 0
+
+
+@pytest.mark.usefixtures("small_preview")
+class TestAblations:
+    def test_a_preset_reports_all_of_its_stages(self, subject: Subject) -> None:
+        result = find_method("preview").reconstruct(task_of(subject), silent)
+        assert list(result.stages) == ["stage1", "stage2", "consistency"]
+        assert result.hu.shape == subject.volume.hu.shape
+
+    def test_without_news_from_stage_1_stage_2_has_nothing_to_add(self, subject: Subject) -> None:
+        neither = find_method("preview-no-stage2").reconstruct(task_of(subject), silent)
+        without = find_method("preview-no-stage1").reconstruct(task_of(subject), silent)
+        whole = find_method("preview").reconstruct(task_of(subject), silent)
+        changes = [np.sqrt(np.square(one.hu - neither.hu).mean()) for one in (without, whole)]
+        assert changes[0] < 0.1 * changes[1]  # not nothing: the fit starts near zero, not at it
+
+    def test_without_the_last_stage_less_of_the_measurement_is_kept(self, subject: Subject) -> None:
+        task = task_of(subject)
+        whole = find_method("preview").reconstruct(task, silent)
+        loose = find_method("preview-no-consistency").reconstruct(task, silent)
+        errors = [lr_consistency_rmse(one.hu, task.measured.hu, ISO2) for one in (whole, loose)]
+        assert errors[0] < errors[1]
+
+    def test_a_seed_gives_the_same_again(self, subject: Subject) -> None:
+        again = [find_method("preview").reconstruct(task_of(subject), silent).hu for _ in range(2)]
+        np.testing.assert_array_equal(*again)
+
+
+def test_what_decides_a_preset_identifies_it() -> None:
+    asked = Asked(ISO2, blind=False, seed=0)
+    identity = find_method("preview").identity
+    assert identity(asked) == identity(asked)
+    assert identity(asked) != identity(dataclasses.replace(asked, seed=1))
+    assert identity(asked) != find_method("standard").identity(asked)
+
+
+def test_softplus_is_refused_with_the_reason() -> None:
+    with pytest.raises(ConfigurationError, match="engine cannot fit with softplus"):
+        find_method("standard-softplus")
+
+
+@pytest.mark.parametrize("name", ["magic", "preview-no-stage3", "cubic-no-stage1", ""])
+def test_unknown_methods_are_refused_with_all_names(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"trilinear, cubic, lanczos, tv.*paper-no-stage2.*bm4d"):
+        find_method(name)
+
+
+def test_a_method_cannot_come_twice_and_none_is_too_few() -> None:
+    for names in (["tv", "tv"], []):
+        with pytest.raises(ConfigurationError, match="each once"):
+            find_methods(names)
+
+
+def test_every_listed_method_is_found() -> None:
+    assert [method.name for method in find_methods(method_names())] == method_names()
+
+
+class TestOtherPackages:
+    """Methods that packages add by entry points."""
+
+    @staticmethod
+    def add(monkeypatch: pytest.MonkeyPatch, function: str) -> None:
+        entry = EntryPoint("theirs", f"{__name__}:{function}", method_external.GROUP)
+        monkeypatch.setattr(method_external, "OWN", (entry,))
+        monkeypatch.setitem(method_external._NEEDS, "theirs", "numpy")
+        monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
+
+    def test_they_are_called_with_volume_scale_and_seed(
+        self, subject: Subject, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.add(monkeypatch, "repeat_voxels")
+        task = task_of(subject)
+        result = find_method("theirs").reconstruct(task, silent)
+        np.testing.assert_array_equal(result.hu[::2, ::2, ::2], task.measured.hu)
+        assert find_method("theirs").identity(Asked(ISO2, False, 0)) == {"package": f"numpy {np.__version__}"}
+
+    def test_another_shape_than_asked_for_is_refused(
+        self, subject: Subject, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.add(monkeypatch, "leave_as_it_is")
+        with pytest.raises(GeometryError, match="theirs must give"):
+            find_method("theirs").reconstruct(task_of(subject), silent)
+
+    def test_a_missing_package_is_named(self, subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+        entry = EntryPoint("bm4d", "no_such_package:denoise", method_external.GROUP)
+        monkeypatch.setattr(method_external, "OWN", (entry,))
+        with pytest.raises(NotInstalled, match="no_such_package"):
+            find_method("bm4d").reconstruct(task_of(subject), silent)
+
+
+def repeat_voxels(measured: np.ndarray, scale: tuple[float, ...], seed: int) -> np.ndarray:
+    for axis, factor in enumerate(scale):
+        measured = measured.repeat(int(factor), axis)
+    return measured
+
+
+def leave_as_it_is(measured: np.ndarray, scale: tuple[float, ...], seed: int) -> np.ndarray:
+    return measured
+
+
+def test_bm4d_takes_noise_away() -> None:
+    pytest.importorskip("bm4d", reason="optional: pip install nullsplat[eval-extra]")
+    noise = np.random.default_rng(0).normal(40, 30, (16, 24, 24)).astype(np.float32)
+    measured = Volume(noise, Geometry(noise.shape, (1.0, 1.0, 1.0)))
+    task = Task(measured, ISO2, blind=False, seed=0, device=torch.device("cpu"))
+    cubic, denoised = (find_method(name).reconstruct(task, silent).hu for name in ("cubic", "bm4d"))
+    assert denoised.mean() == pytest.approx(40, abs=1)
+    assert denoised.std() < cubic.std() / 3
