@@ -80,7 +80,7 @@ def sr(
     prior: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|DIR", help="Another prior than the preset's: packaged, or your own folder."
+            metavar="NAME|DIR", help="Another prior than the preset's: packaged, your own folder, or none."
         ),
     ] = None,
     report: Annotated[

@@ -10,7 +10,7 @@ import torch
 
 import nullsplat
 from nullsplat.core.errors import WeightsError
-from nullsplat.prior.weights import model_hash
+from nullsplat.prior.weights import SLAB, locate, model_hash
 
 _ROOT = Path(nullsplat.__file__).parent
 _DECIDING = ("core", "physics", "prior", "splat", "pipeline")
@@ -33,9 +33,9 @@ def describe_machine() -> dict[str, str | int]:
 
 
 def describe_software() -> dict[str, str]:
-    """NullSplat's version, and hashes of the code and of the weights; no version control is asked."""
+    """NullSplat's version, and hashes of the code and of the prior that most presets use; no version control is asked."""
     try:
-        weights = model_hash()
+        weights = model_hash(locate(SLAB))
     except WeightsError:
         weights = "none"
     return {"version": nullsplat.__version__, "code_sha256": code_hash(), "model_sha256": weights}

@@ -1,7 +1,8 @@
 """The engine's presets as methods of the table, whole or with one stage left out."""
 
 import tempfile
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,16 +13,15 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.measure import Stopwatch
 from nullsplat.core.progress import Progress, silent
 from nullsplat.core.seeds import numpy_generator
-from nullsplat.core.units import LOWEST_HU, hu_to_mu
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation.degrade import Protocol
 from nullsplat.evaluation.method import Asked, Method, Reconstruction, Task
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.forward_model import forward_model
 from nullsplat.pipeline.presets import PRESETS
-from nullsplat.pipeline.stages import RUNNERS, Stage
+from nullsplat.pipeline.stages import RUNNERS, Stage, combined
 from nullsplat.pipeline.workspace import Workspace
-from nullsplat.prior.weights import model_hash
+from nullsplat.prior.weights import NONE, prior_hash
 
 TOLD_SLICE_THICKNESS = 1.0
 """Slice thickness over the distance of slices that `thick` protocols have."""
@@ -49,16 +49,16 @@ def find(name: str) -> Method | None:
         raise ConfigurationError(f"method {name} is not possible: {IMPOSSIBLE[left_out]}")
     if left_out and left_out not in ABLATIONS:
         return None
-    runners = RUNNERS | ABLATIONS[left_out] if left_out else RUNNERS
-    settings = _cheapest if left_out == "no-stage1" else _unchanged
+    ablation = ABLATIONS[left_out] if left_out else Ablation()
+    runners = RUNNERS | ablation.runners
 
     def run(task: Task, progress: Progress) -> Reconstruction:
         asked = Asked(task.degradation, task.blind, task.seed)
-        return _run(task, settings(config_for(preset, asked)), runners, progress)
+        return _run(task, ablation.settings(config_for(preset, asked)), runners, progress)
 
     def identity(asked: Asked) -> dict[str, str]:
-        config = settings(config_for(preset, asked))
-        return {"config_sha256": config.hash, "model_sha256": model_hash()}
+        config = ablation.settings(config_for(preset, asked))
+        return {"config_sha256": config.hash, "model_sha256": prior_hash(config.prior)}
 
     return Method(name, run, identity)
 
@@ -101,7 +101,7 @@ def _warm_up(device: torch.device) -> None:
     hu[:, 3:9, 3:9] = numpy_generator(0, "evaluation", "warm-up").normal(50, 100, (4, 6, 6))
     asked = Asked(Protocol("iso", 2), blind=True, seed=0)
     task = Task(Volume(hu, Geometry(hu.shape, (1.0, 1.0, 1.0))), asked.degradation, True, 0, device)
-    config = _cheapest(config_for("preview", asked))
+    config = _physics_alone(config_for("preview", asked))
     _run_stages(task, replace(config, views=4, fit=replace(config.fit, steps=2)), RUNNERS, silent)
 
 
@@ -118,19 +118,16 @@ def _unchanged(config: PipelineConfig) -> PipelineConfig:
     return config
 
 
-def _cheapest(config: PipelineConfig) -> PipelineConfig:
-    """One step of the prior, because its projections are thrown away."""
-    return replace(config, sampling=replace(config.sampling, steps=1, samples=1))
+def _physics_alone(config: PipelineConfig) -> PipelineConfig:
+    return replace(config, prior=NONE)
 
 
-def _projections_of_the_base(
-    ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress
-) -> None:
-    """Stage 1 with the base's own projections in place of the prior's, all equally trusted."""
-    RUNNERS["stage1"](ws, config, device, progress)
-    model = forward_model(ws.source().geometry, config).with_columns(ws.load_json("stage1")["columns"])
-    projections = model.project_hr(hu_to_mu(ws.load_tensor("base", "hu", device)))
-    ws.save_arrays("projections", mean=projections, deviation=torch.zeros_like(projections))
+def _all_detail(config: PipelineConfig) -> PipelineConfig:
+    return replace(config, detail=1.0)
+
+
+def _no_detail(config: PipelineConfig) -> PipelineConfig:
+    return replace(config, detail=0.0)
 
 
 def _no_residual(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
@@ -142,19 +139,33 @@ def _no_residual(ws: Workspace, config: PipelineConfig, device: torch.device, pr
 
 
 def _plain_sum(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
-    """Base plus residual, not brought back to the measurement."""
+    """The combined volume, not brought back to the measurement."""
     with Stopwatch() as cost:
-        hu = ws.load_tensor("base", "hu", device) + ws.load_tensor("residual", "hu", device)
+        hu = combined(ws, config, device)
         grid = forward_model(ws.source().geometry, config).hr
-        ws.save_result(Volume(hu.clamp_(min=LOWEST_HU).cpu().numpy(), grid))
+        ws.save_result(Volume(hu.cpu().numpy(), grid))
         ws.save_json("report", {"noise_hu": ws.load_json("stage1")["noise_hu"], "config_hash": config.hash})
     ws.mark_done("consistency", cost)
     progress(1.0)
 
 
-ABLATIONS: dict[str, dict[str, Stage]] = {
-    "no-stage1": {"stage1": _projections_of_the_base},
-    "no-stage2": {"stage2": _no_residual},
-    "no-consistency": {"consistency": _plain_sum},
+@dataclass(frozen=True)
+class Ablation:
+    """What stands in for the part of a preset that is left out.
+
+    Attributes:
+        settings: from the preset's configuration to the ablation's.
+        runners: stages that replace the pipeline's own.
+    """
+
+    settings: Callable[[PipelineConfig], PipelineConfig] = _unchanged
+    runners: dict[str, Stage] = field(default_factory=dict)
+
+
+ABLATIONS: dict[str, Ablation] = {
+    "no-stage1": Ablation(_physics_alone),
+    "no-stage2": Ablation(_all_detail, {"stage2": _no_residual}),
+    "no-detail": Ablation(_no_detail),
+    "no-consistency": Ablation(runners={"consistency": _plain_sum}),
 }
-"""What is left out, and the stages that stand in for it."""
+"""Without a prior; stage 1's volume without Gaussians; Gaussians without stage 1's voxel detail; no reality check."""

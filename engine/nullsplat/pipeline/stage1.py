@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -105,6 +106,12 @@ def sample_projections(
     start = None if config.sampling.start_sigma is None else measured.encoded(base_hu)
     sampled = prior(measured.measurement, config.sampling, start, config.seed, progress)
     return measured.decoded(sampled.mean, sampled.deviation)
+
+
+def projections_of(measured: MeasuredProjections, base_hu: Float[Tensor, "z y x"]) -> Projections:
+    """The base's own projections (base in HU), without a prior."""
+    seen = measured.encoded(base_hu)
+    return measured.decoded(seen, torch.zeros_like(seen))
 
 
 def projection_noise(projections: Float[Tensor, "v m n"], noise_hu: float, step: float) -> float:

@@ -20,7 +20,7 @@ from nullsplat.pipeline.base_volume import base_volume, refine
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel, forward_model
 from nullsplat.pipeline.slab_stage import SlabStage
-from nullsplat.pipeline.stage1 import measured_projections, sample_projections
+from nullsplat.pipeline.stage1 import measured_projections, projections_of, sample_projections
 from nullsplat.pipeline.stage2 import splat_residual
 from nullsplat.pipeline.workspace import Workspace
 from nullsplat.prior import weights
@@ -45,20 +45,22 @@ def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, prog
     with Stopwatch() as cost:
         lr_hu, model = _measured(ws, config, device)
         noise_hu = estimate_noise(lr_hu.cpu().numpy())
-        told = part(progress, 0, _BASE_SHARE)
+        told, rest = part(progress, 0, _BASE_SHARE), part(progress, _BASE_SHARE, 1)
         base_hu = base_volume(lr_hu, model, config, noise_hu, lambda f, note="": told(f, "base volume"))
+        ws.save_arrays("base", hu=base_hu)
         measured = measured_projections(lr_hu, model, noise_hu)
-        prior, rest = load_prior(config.prior, device), part(progress, _BASE_SHARE, 1)
+        prior, steps = load_prior(config.prior, device), 0
         if isinstance(prior, SlabPipeline):
             stage = SlabStage(lr_hu, base_hu, model, config, noise_hu)
             refined = stage.run(prior, measured, rest)
             ws.save_arrays("refined", hu=refined.hu)
             ws.save_arrays("deviation", hu=refined.deviation_hu)
             found, steps = refined.projections, stage.steps
-        else:
+        elif prior is not None:
             found = sample_projections(measured, base_hu, prior, config, rest)
             steps = config.sampling.steps
-        ws.save_arrays("base", hu=base_hu)
+        else:
+            found = projections_of(measured, base_hu)
         ws.save_arrays("projections", mean=found.mean, deviation=found.deviation)
         ws.save_json("stage1", {"noise_hu": noise_hu, "columns": found.model.lr_beam.columns, "steps": steps})
     ws.mark_done("stage1", cost)
@@ -101,10 +103,8 @@ def run_consistency(ws: Workspace, config: PipelineConfig, device: torch.device,
         lr_hu, model = _measured(ws, config, device)
         found = ws.load_json("stage1")
         noise_hu = found["noise_hu"]
-        hu = ws.load_tensor("base", "hu", device) + ws.load_tensor("residual", "hu", device)
-        if config.detail > 0 and ws.holds("refined"):
-            hu += config.detail * (ws.load_tensor("refined", "hu", device) - hu)
-        hu = refine(hu.clamp_(min=LOWEST_HU), lr_hu, model, config, noise_hu, progress)
+        hu = combined(ws, config, device)
+        hu = refine(hu, lr_hu, model, config, noise_hu, progress)
         figures = _figures(hu, lr_hu, model)
         ws.save_result(Volume(hu.cpu().numpy(), model.hr))
     costs = {
@@ -123,6 +123,18 @@ def run_consistency(ws: Workspace, config: PipelineConfig, device: torch.device,
         },
     )
     ws.mark_done("consistency", cost)
+
+
+def combined(ws: Workspace, config: PipelineConfig, device: torch.device) -> Float[Tensor, "z y x"]:
+    """Base plus Gaussians, in HU, and the share of stage 1's voxel detail that they leave unexplained.
+
+    Raises:
+        UnreadableFile: stages 1 and 2 have not been run.
+    """
+    hu = ws.load_tensor("base", "hu", device) + ws.load_tensor("residual", "hu", device)
+    if config.detail > 0 and ws.holds("refined"):
+        hu += config.detail * (ws.load_tensor("refined", "hu", device) - hu)
+    return hu.clamp_(min=LOWEST_HU)
 
 
 RUNNERS: dict[str, Stage] = {"stage1": run_stage1, "stage2": run_stage2, "consistency": run_consistency}
@@ -157,6 +169,6 @@ def _provenance(config: PipelineConfig, device: torch.device) -> dict[str, Any]:
         "seed": config.seed,
         "samples": config.sampling.samples,
         "config_hash": config.hash,
-        "model_hash": weights.model_hash(weights.locate(config.prior)),
+        "model_hash": weights.prior_hash(config.prior),
         "device": device.type,
     }

@@ -8,8 +8,8 @@ from nullsplat.prior.slab.network import is_slab_unet
 from nullsplat.prior.slab.pipeline import SlabPipeline
 
 
-def load_prior(prior: str, device: torch.device) -> SlabPipeline | ProjectionDDNMPipeline:
-    """The verified prior, ready on a device.
+def load_prior(prior: str, device: torch.device) -> SlabPipeline | ProjectionDDNMPipeline | None:
+    """The verified prior, ready on a device; None for `weights.NONE`.
 
     Args:
         prior: a packaged name or a folder, see `weights.locate`.
@@ -18,6 +18,8 @@ def load_prior(prior: str, device: torch.device) -> SlabPipeline | ProjectionDDN
     Raises:
         WeightsError: there is no such prior, or it is damaged.
     """
+    if prior == weights.NONE:
+        return None
     unet, scheduler = weights.load(weights.locate(prior))
     pipeline: SlabPipeline | ProjectionDDNMPipeline = (
         SlabPipeline(unet, scheduler) if is_slab_unet(unet) else ProjectionDDNMPipeline(unet, scheduler)

@@ -20,6 +20,9 @@ SLAB = "slab-small"
 """The prior across slab thicknesses that comes with the package, conditioned on what physics alone can give."""
 
 PACKAGED = (SLAB, XRAY)
+
+NONE = "none"
+"""Instead of a prior's name: physics alone."""
 MANIFEST = "nullsplat.json"
 UNET_FILE = "unet/diffusion_pytorch_model.safetensors"
 
@@ -41,8 +44,17 @@ def locate(prior: str) -> Path:
     if (Path(prior) / MANIFEST).is_file():
         return Path(prior)
     raise WeightsError(
-        f"a prior must be one of {', '.join(PACKAGED)} or a folder with a {MANIFEST}, {prior!r} is neither"
+        f"a prior must be {NONE}, {', '.join(PACKAGED)} or a folder with a {MANIFEST}, got {prior!r}"
     )
+
+
+def prior_hash(prior: str) -> str:
+    """What a result says of its prior: `model_hash` of a name or folder; zeros for `NONE`.
+
+    Raises:
+        WeightsError: there is no such prior.
+    """
+    return "0" * 64 if prior == NONE else model_hash(locate(prior))
 
 
 def manifest(folder: Path) -> dict[str, Any]:
