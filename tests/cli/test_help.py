@@ -17,6 +17,7 @@ COMMANDS = [
     "train-slab-prior",
     "convert-prior",
     "eval",
+    "eval-stage1",
     "bench",
     "reader-study",
     "reader-score",

@@ -15,10 +15,10 @@ from nullsplat.evaluation import method_external
 from nullsplat.evaluation.case import scene_for
 from nullsplat.evaluation.degrade import protocol
 from nullsplat.evaluation.method import Asked, NotInstalled, Task, without_noise
-from nullsplat.evaluation.metrics import lr_consistency_rmse
 from nullsplat.evaluation.registry import find_method, find_methods, method_names
 from nullsplat.evaluation.subject import Subject
 from nullsplat.pipeline.presets import PRESETS
+from nullsplat.prior import weights
 
 ISO2 = protocol("iso2")
 
@@ -64,19 +64,28 @@ class TestAblations:
         assert list(result.stages) == ["stage1", "stage2", "consistency"]
         assert result.hu.shape == subject.volume.hu.shape
 
-    def test_without_news_from_stage_1_stage_2_has_nothing_to_add(self, subject: Subject) -> None:
-        neither = find_method("preview-no-stage2").reconstruct(task_of(subject), silent)
-        without = find_method("preview-no-stage1").reconstruct(task_of(subject), silent)
-        whole = find_method("preview").reconstruct(task_of(subject), silent)
-        changes = [np.sqrt(np.square(one.hu - neither.hu).mean()) for one in (without, whole)]
-        assert changes[0] < 0.1 * changes[1]  # not nothing: the fit starts near zero, not at it
+    def test_what_stage_2_keeps_lies_between_stage_1_and_the_gaussians(self, subject: Subject) -> None:
+        names = ("preview-no-stage2", "preview-no-detail", "preview")
+        voxels, gaussians, whole = (find_method(n).reconstruct(task_of(subject), silent).hu for n in names)
+        share = float(
+            ((whole - gaussians) * (voxels - gaussians)).sum() / np.square(voxels - gaussians).sum()
+        )
+        assert share == pytest.approx(PRESETS["preview"].detail, abs=0.1)
 
-    def test_without_the_last_stage_less_of_the_measurement_is_kept(self, subject: Subject) -> None:
-        task = task_of(subject)
-        whole = find_method("preview").reconstruct(task, silent)
-        loose = find_method("preview-no-consistency").reconstruct(task, silent)
-        errors = [lr_consistency_rmse(one.hu, task.measured.hu, ISO2) for one in (whole, loose)]
-        assert errors[0] < errors[1]
+    def test_without_stage_1_no_prior_has_a_part_in_it(
+        self, subject: Subject, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(weights, "load", lambda folder: pytest.fail("no prior was wanted"))
+        method = find_method("preview-no-stage1")
+        assert method.reconstruct(task_of(subject), silent).hu.shape == subject.volume.hu.shape
+        assert method.identity(Asked(ISO2, blind=False, seed=0))["model_sha256"] == "0" * 64
+
+    def test_without_the_last_stage_nobody_compares_with_the_measurement(self, subject: Subject) -> None:
+        whole = find_method("preview").reconstruct(task_of(subject), silent)
+        loose = find_method("preview-no-consistency").reconstruct(task_of(subject), silent)
+        assert not np.array_equal(whole.hu, loose.hu)
+        assert "lr_consistency_rmse_hu" in whole.report
+        assert "lr_consistency_rmse_hu" not in loose.report
 
     def test_a_seed_gives_the_same_again(self, subject: Subject) -> None:
         again = [find_method("preview").reconstruct(task_of(subject), silent).hu for _ in range(2)]

@@ -42,7 +42,7 @@ def run(request: Request) -> bool:
         InputError: a volume or an option cannot be used.
         StorageError: the folder cannot be written.
     """
-    methods = find_methods(_parts(request.methods))
+    methods = find_methods(parts_of(request.methods))
     protocols = parse_protocols(request.scale, request.noise)
     device = resolve_device(request.device)
     campaign = Campaign(
@@ -73,7 +73,7 @@ def parse_protocols(scale: str, noise: str) -> list[Protocol]:
     Raises:
         ConfigurationError: something else.
     """
-    names = [_protocol_name(part) for part in _parts(scale)]
+    names = [_protocol_name(part) for part in parts_of(scale)]
     return [protocol(name, hu) for name in names for hu in _noise(noise)]
 
 
@@ -109,7 +109,7 @@ def _protocol_name(part: str) -> str:
 
 def _noise(text: str) -> list[float]:
     try:
-        levels = [float(part) for part in _parts(text)]
+        levels = [float(part) for part in parts_of(text)]
     except ValueError:
         levels = []
     if not levels or not all(0 <= hu <= 1000 for hu in levels):
@@ -117,6 +117,6 @@ def _noise(text: str) -> list[float]:
     return levels
 
 
-def _parts(text: str) -> list[str]:
+def parts_of(text: str) -> list[str]:
     """The parts between commas, each once."""
     return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))

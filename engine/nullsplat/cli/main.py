@@ -14,6 +14,7 @@ import nullsplat
 from nullsplat.cli.bench import bench
 from nullsplat.cli.convert_prior import convert_prior
 from nullsplat.cli.evaluate import evaluate
+from nullsplat.cli.evaluate_stage1 import evaluate_stage1
 from nullsplat.cli.failures import readable_failures
 from nullsplat.cli.reader_study import reader_score, reader_study
 from nullsplat.cli.train_prior import train_prior
@@ -195,3 +196,4 @@ app.command("bench", short_help="Time kernels and stages on this machine.")(benc
 app.command("reader-study", short_help="Prepare a blinded reading of several methods.")(reader_study)
 app.command("reader-score", short_help="Unblind the sheets of a reader study.")(reader_score)
 app.command("eval", short_help="Measure how good methods are on your own volumes.")(evaluate)
+app.command("eval-stage1", short_help="Measure stage 1 alone, on projections.")(evaluate_stage1)
