@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.prior.tiles import Tiling
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class SlabSampling:
         """Refuse settings that mean nothing.
 
         Raises:
-            ConfigurationError: a count below 1, or a weight outside [0, 1].
+            ConfigurationError: a count below 1, tiles that cannot cover an image, or a weight outside [0, 1].
         """
+        Tiling(self.tile, self.overlap)
         if min(self.steps, self.batch) < 1:
             raise ConfigurationError(f"steps and batch must be at least 1, got {self}")
         if not 0 <= self.mix <= 1:
