@@ -1,5 +1,7 @@
 """Cutting an image into tiles must not show: not in values, not at seams, whatever the sizes."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
@@ -17,9 +19,7 @@ def pointwise(images: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("tiling", TILINGS, ids=str)
 @pytest.mark.parametrize("size", SIZES)
-def test_what_acts_on_each_pixel_alone_gives_the_same_in_tiles(
-    size: tuple[int, int], tiling: Tiling
-) -> None:
+def test_what_acts_on_each_pixel_alone_gives_the_same_in_tiles(size: tuple[int, int], tiling: Tiling) -> None:
     images = torch.randn(2, 2, *size)
     whole = pointwise(images)
     torch.testing.assert_close(in_tiles(pointwise, images, tiling), whole, atol=1e-5, rtol=1e-5)
@@ -42,7 +42,7 @@ def test_weights_cover_every_pixel_and_sum_to_one(length: int, tiling: Tiling) -
 @pytest.mark.parametrize("length", [17, 33, 100, 257])
 def test_neighbours_share_at_least_the_overlap(length: int, tiling: Tiling) -> None:
     spans = [span for span, _ in _spans(length, tiling)]
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in pairwise(spans):
         assert before.stop - after.start >= tiling.overlap
 
 
