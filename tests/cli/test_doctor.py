@@ -72,7 +72,7 @@ def test_nothing_else_is_looked_at_while_packages_are_missing(monkeypatch: pytes
 
 
 def test_damaged_weights_are_missing_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
+    def fail(_: Path) -> None:
         raise WeightsError("not the ones")
 
     monkeypatch.setattr(checks.weights, "verify", fail)

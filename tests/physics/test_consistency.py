@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from nullsplat.physics.axis import BOX
-from nullsplat.physics.consistency import consistent, remove_noise, residual
+from nullsplat.physics.consistency import consistent, exclude, remove_noise, residual
 from nullsplat.physics.cosine import cosine_transform, inverse_cosine_transform
 from nullsplat.physics.degradation import degradation_for
 
@@ -53,3 +53,37 @@ def test_a_noisy_step_takes_over_less_noise_than_an_exact_one(generator: torch.G
     start = torch.zeros_like(truth)
     exact, gated = consistent(start, y, OP), consistent(start, y, OP, sigma=15.0)
     assert (OP.forward(gated - truth)).std() < 0.5 * (OP.forward(exact - truth)).std()
+
+
+@pytest.mark.parametrize(("radius", "painted_hu"), [(1.5, 100.0), (2.5, 100.0), (2.5, 500.0), (4.0, 500.0)])
+def test_a_small_structure_that_was_not_measured_does_not_hide_in_the_noise_of_the_volume(
+    radius: float, painted_hu: float
+) -> None:
+    shape, noise_hu = (24, 64, 64), 10.0
+    op = degradation_for(shape, (2, 2, 2))
+    truth = torch.zeros(op.hr_shape)
+    y = op.forward(truth) + noise_hu * torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    z, h, w = torch.meshgrid(*(torch.arange(n) - (n - 1) / 2 for n in op.hr_shape), indexing="ij")
+    ball = painted_hu * (z**2 + h**2 + w**2 < (2 * radius) ** 2).float()
+    seen = op.forward(ball)
+    inside = seen > 0.5 * seen.max()
+    on_the_whole = consistent(truth + ball, y, op, 0.8 * noise_hu)
+    locally = exclude(on_the_whole, y, op, noise_hu)
+    left = float(op.forward(locally)[inside].mean())
+    assert left < 0.5 * float(op.forward(on_the_whole)[inside].mean())
+    assert left < 3 * noise_hu
+
+
+def test_nothing_is_excluded_where_there_is_only_noise() -> None:
+    shape, noise_hu = (24, 48, 48), 10.0
+    op = degradation_for(shape, (2, 2, 2))
+    y = noise_hu * torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    changed = exclude(torch.zeros(op.hr_shape), y, op, noise_hu)
+    assert float(op.forward(changed).square().mean().sqrt()) < 0.1 * noise_hu
+
+
+def test_without_noise_excluding_is_exact() -> None:
+    op = degradation_for((6, 8, 10), (2, 2, 2))
+    y = torch.randn(op.lr_shape)
+    x = exclude(torch.randn(op.hr_shape), y, op, 0.0)
+    torch.testing.assert_close(op.forward(x), y, atol=1e-4, rtol=1e-4)

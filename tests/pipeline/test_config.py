@@ -5,6 +5,7 @@ import pytest
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.pipeline.config import configure
 from nullsplat.pipeline.presets import PRESETS
+from nullsplat.prior import weights
 
 
 def test_equal_requests_hash_equally() -> None:
@@ -19,6 +20,7 @@ def test_equal_requests_hash_equally() -> None:
         configure((4, 1, 1), samples=2),
         configure((4, 1, 1), slice_thickness_ratio=1.5),
         configure((4, 1, 1), "standard"),
+        configure((4, 1, 1), prior=weights.XRAY),
     ],
 )
 def test_whatever_changes_the_result_changes_the_hash(other: object) -> None:
@@ -28,6 +30,12 @@ def test_whatever_changes_the_result_changes_the_hash(other: object) -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_can_be_configured(preset: str) -> None:
     assert configure((4, 4, 4), preset, samples=3).sampling.samples == 3
+
+
+def test_a_request_may_name_another_prior_than_its_preset() -> None:
+    assert configure((4, 1, 1)).prior == weights.SLAB
+    assert configure((4, 1, 1), prior=weights.XRAY).prior == weights.XRAY
+    assert configure((4, 4, 4), "paper").prior == weights.XRAY
 
 
 def test_the_paper_preset_uses_the_released_noise_levels() -> None:

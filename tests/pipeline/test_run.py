@@ -15,6 +15,7 @@ from nullsplat.pipeline import stages
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.run import Outcome, super_resolve
 from nullsplat.pipeline.workspace import Workspace
+from nullsplat.prior import weights
 
 CPU = torch.device("cpu")
 FACTOR, SHAPE = 4, (24, 40, 40)
@@ -115,3 +116,19 @@ def test_several_samples_give_an_uncertainty(tmp_path: Path) -> None:
     deviation = ws.load_arrays("projections")["deviation"]
     assert deviation.min() >= 0
     assert deviation.mean() > 0
+    of_voxels = ws.load_arrays("deviation")["hu"]
+    assert of_voxels.shape == SHAPE
+    assert of_voxels.mean() > 0
+
+
+def test_a_run_may_name_the_prior_of_xrays_which_leaves_the_base_alone(tmp_path: Path) -> None:
+    ws = Workspace(tmp_path)
+    ws.save_source(measured(15))
+    told: list[float] = []
+    stages.run_stage1(ws, small(prior=weights.XRAY), CPU, lambda fraction, note="": told.append(fraction))
+    found = ws.load_arrays("projections")
+    assert np.isfinite(found["mean"]).all()
+    assert not found["deviation"].any()
+    assert not (tmp_path / "deviation.npz").exists()
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(1)

@@ -22,12 +22,13 @@ from nullsplat.prior.sampling import SamplingConfig
 
 FROM_NOISE = SamplingConfig(steps=6, batch=3)
 FROM_GUESS = SamplingConfig(steps=4, eta=0.5, start_sigma=0.1, batch=2, shared_views=4)
+CLIMBING = replace(FROM_GUESS, relaxation=0.4)
 
 
 @pytest.fixture(autouse=True)
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave bfloat16 aside, so that tolerances can be those of float32 on every CPU."""
-    monkeypatch.setattr(ddnm, "_fast_bfloat16", lambda device: False)
+    monkeypatch.setattr(ddnm, "fast_bfloat16", lambda device: False)
 
 
 def measure(
@@ -77,12 +78,16 @@ def scene_and_object() -> tuple[Tensor, Tensor]:
     return background, (z**2 + u**2 < 0.2).float()
 
 
-@pytest.mark.parametrize("config", [FROM_NOISE, FROM_GUESS], ids=["from-noise", "from-guess"])
+WAYS = [FROM_NOISE, FROM_GUESS, CLIMBING]
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["adds", "removes"])
+@pytest.mark.parametrize("config", WAYS, ids=["from-noise", "from-guess", "climbing"])
 def test_a_prior_cannot_paint_an_object_where_the_measurement_excludes_it(
-    knows_one_image: torch.nn.Module, config: SamplingConfig
+    knows_one_image: torch.nn.Module, config: SamplingConfig, sign: int
 ) -> None:
     background, disk = scene_and_object()
-    knows_one_image.image = background + disk
+    knows_one_image.image = background + sign * disk
     op = degradation_for((8, 8), (4, 4))
     y = op.forward(background)[None].repeat(2, 1, 1)
     sampler = ProjectionDDNMPipeline(knows_one_image, build_scheduler())
@@ -90,18 +95,48 @@ def test_a_prior_cannot_paint_an_object_where_the_measurement_excludes_it(
     seen, excluded = op.pinv(op.forward(sampled)), op.pinv(op.forward(background))
     assert float(op.forward(disk).max()) > 0.9  # the object would be seen
     torch.testing.assert_close(seen, excluded.expand_as(seen), atol=1e-5, rtol=0)
+    if config is CLIMBING:
+        return  # it goes only part of the way to the prior
     # and what the measurement cannot see is the prior's, down to the object's edge
     imagined = null_space_part(knows_one_image.image, op)
     torch.testing.assert_close(null_space_part(sampled, op), imagined.expand_as(sampled), atol=1e-5, rtol=0)
 
 
-def test_little_noise_lets_the_prior_paint_little(knows_one_image: torch.nn.Module) -> None:
+@pytest.mark.parametrize("config", WAYS, ids=["from-noise", "from-guess", "climbing"])
+@pytest.mark.parametrize("sigma_y", [0.0003, 0.001])
+def test_little_noise_lets_the_prior_paint_little(
+    knows_one_image: torch.nn.Module, config: SamplingConfig, sigma_y: float
+) -> None:
+    """However sure the prior is of an object, little of it is left where the measurement excludes it.
+
+    At the last step the prior is trusted like noise of the level that was removed: of a component with singular
+    value s, s t / (s^2 + t) is left with t = (sigma_y / level)^2, which is sqrt(t) / 2 at most.
+    """
     background, disk = scene_and_object()
     knows_one_image.image = background + disk
     op = degradation_for((8, 8), (4, 4))
+    measurement = Measurement(op.forward(background).repeat(3, 1, 1), op, sigma_y)
     sampler = ProjectionDDNMPipeline(knows_one_image, build_scheduler())
-    sampled = sampler(Measurement(op.forward(background)[None], op, 0.001), FROM_NOISE).mean
-    assert float(op.forward(sampled[0] - background).abs().max()) < 0.05  # of a contrast of 1
+    sampled = sampler(measurement, config, background.repeat(3, 1, 1)).mean
+    alpha = float(build_scheduler().alphas_cumprod[0])
+    bound = sigma_y / ((1 - alpha) / alpha) ** 0.5 / 2 * float(disk.norm())
+    assert float(misfit(measurement, sampled).norm(dim=(1, 2)).max()) < bound
+    assert bound < 0.25 * float(op.forward(disk).norm())
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_climbing_leaves_of_a_guess_that_contradicts_the_measurement_what_relaxation_says(
+    knows_one_image: torch.nn.Module, steps: int
+) -> None:
+    """Each step goes 40 % of the way: a contradicting guess must therefore be made consistent beforehand."""
+    background, disk = scene_and_object()
+    knows_one_image.image = background
+    op = degradation_for((8, 8), (4, 4))
+    measurement = Measurement(op.forward(background)[None], op, 0.0)
+    sampler = ProjectionDDNMPipeline(knows_one_image, build_scheduler())
+    sampled = sampler(measurement, replace(CLIMBING, steps=steps), (background + disk)[None]).mean
+    expected = 0.6**steps * op.forward(disk)
+    torch.testing.assert_close(misfit(measurement, sampled)[0], expected, atol=1e-5, rtol=0)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_another_sample(

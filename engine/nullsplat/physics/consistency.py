@@ -1,5 +1,6 @@
 """The reality check in three dimensions: downsampling the result must give the input back, within its noise."""
 
+import math
 from functools import lru_cache
 
 import torch
@@ -10,6 +11,9 @@ from nullsplat.physics.cosine import cosine_transform, inverse_cosine_transform
 from nullsplat.physics.degradation import Separable
 
 SHELLS = 32
+
+_NEIGHBOURHOODS = (3, 5)  # samples along each axis
+_ONCE_IN_A_THOUSAND = 3.1  # standard deviations of the mean of squares
 
 
 def residual(x: Float[Tensor, "*hr"], y: Float[Tensor, "*lr"], op: Separable) -> Float[Tensor, "*lr"]:
@@ -31,6 +35,51 @@ def consistent(
         GeometryError: `x` or `y` does not fit `op`.
     """
     return x + correction(x, y, op, sigma)
+
+
+def exclude(
+    x: Float[Tensor, "z y x"], y: Float[Tensor, "m n o"], op: Separable, sigma: float
+) -> Float[Tensor, "z y x"]:
+    """Take out of `x` what the measurement excludes in some place, though not on the whole: x + D^+ G (y - D x).
+
+    `consistent` compares powers over the whole volume, in which a small structure that is not there, or one that is
+    missing, drowns. G compares them in the neighbourhood of every sample and lets through what is beyond chance.
+
+    Args:
+        x: estimate that agrees with the measurement on the whole.
+        y: measurement, same unit.
+        op: the degradation D.
+        sigma: standard deviation of the white noise in `y`; 0 makes the step exact.
+    Raises:
+        GeometryError: `x` or `y` does not fit `op`.
+    """
+    difference = residual(x, y, op)
+    return x + op.pinv(difference * _significance(difference, sigma) if sigma > 0 else difference)
+
+
+def _significance(difference: Float[Tensor, "m n o"], sigma: float) -> Float[Tensor, "m n o"]:
+    """Wiener gain max(0, 1 - c sigma^2 / P), P the mean power of a neighbourhood; the largest over their widths.
+
+    c is the power that a neighbourhood of pure noise stays below but once in a thousand.
+    """
+    squared = difference.square()
+    gains = []
+    for width in _NEIGHBOURHOODS:
+        sizes = [min(width, (n - 1) // 2 * 2 + 1) for n in squared.shape]
+        chance = 1 + _ONCE_IN_A_THOUSAND * (2 / math.prod(sizes)) ** 0.5
+        power = _neighbourhood_mean(squared, sizes).clamp_min(sigma**2)
+        gains.append((1 - chance * sigma**2 / power).clamp_min(0))
+    return torch.stack(gains).amax(0)
+
+
+def _neighbourhood_mean(x: Float[Tensor, "m n o"], sizes: list[int]) -> Float[Tensor, "m n o"]:
+    """Mean over a box of odd `sizes` about each sample; at the border, over what there is of it."""
+    mean = x[None, None]
+    for axis, size in enumerate(sizes):
+        kernel = [size if i == axis else 1 for i in range(3)]
+        padding = [k // 2 for k in kernel]
+        mean = torch.nn.functional.avg_pool3d(mean, kernel, 1, padding, count_include_pad=False)
+    return mean[0, 0]
 
 
 def correction(

@@ -10,6 +10,7 @@ PLATEAU = 0.01
 _RESOLUTION = 1e-4  # of the range of values: what counts as the same value without noise
 _REACH = 16  # widths above the lowest sample that are searched for the floor
 _SAMPLES = 1 << 20
+_FEWEST = 64  # so few samples within a width are no plateau, however small the volume
 
 
 def saturation_floor(y: Float[Tensor, "*shape"], sigma: float = 0.0) -> float | None:
@@ -31,7 +32,7 @@ def saturation_floor(y: Float[Tensor, "*shape"], sigma: float = 0.0) -> float | 
     # mass within one width of each candidate, in steps of a quarter of a width
     counts = torch.histc(near, 4 * _REACH, lowest, lowest + _REACH * width)
     mass = torch.nn.functional.avg_pool1d(counts[None], 9, 1, 4, count_include_pad=False)[0] * 9
-    enough = mass >= PLATEAU * len(values)
+    enough = mass >= max(PLATEAU * len(values), _FEWEST)
     peaks = (enough & (mass >= mass.roll(1)) & (mass >= mass.roll(-1))).nonzero()
     if len(peaks) == 0:
         return None

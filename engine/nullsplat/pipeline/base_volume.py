@@ -6,6 +6,7 @@ from torch import Tensor
 from nullsplat.core.progress import Progress
 from nullsplat.physics import intensity
 from nullsplat.physics.base import bounded, regularised_base
+from nullsplat.physics.consistency import exclude
 from nullsplat.physics.total_variation import tv_reconstruct
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.config import PipelineConfig
@@ -61,4 +62,4 @@ def refine(
     y = intensity.encode(lr_hu)
     settings = bounded(config.finish, y, sigma)
     checked = tv_reconstruct(y, model.volume_op, intensity.encode(hu), settings, sigma, progress)
-    return intensity.decode(checked.clamp_min(0))
+    return intensity.decode(exclude(checked, y, model.volume_op, sigma).clamp_min(0))

@@ -8,7 +8,7 @@ from torch import Tensor
 from nullsplat.core.moments import Moments
 from nullsplat.core.progress import Progress, part
 from nullsplat.core.seeds import derive_seed
-from nullsplat.physics.consistency import consistent
+from nullsplat.physics.consistency import consistent, exclude
 from nullsplat.physics.null_space import null_space_part
 from nullsplat.physics.saturation import saturation_floor
 from nullsplat.physics.upsampling import upsample_cubic
@@ -112,5 +112,6 @@ class SlabStage:
         """Brought into agreement with the measured volume within its noise, and not below where it saturates."""
         noise_hu = self._noise_hu * self._config.base.noise_share
         held = consistent(hu, self._lr_hu, self._model.volume_op, noise_hu)
+        held = exclude(held, self._lr_hu, self._model.volume_op, self._noise_hu)
         floor = saturation_floor(self._lr_hu, self._noise_hu)
         return held if floor is None else held.clamp_(min=floor)

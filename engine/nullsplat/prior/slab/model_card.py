@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
+from nullsplat.core.seeds import torch_generator
 from nullsplat.prior import weights
 from nullsplat.prior.model_card import SAMPLES_FIGURE, Origin, Wording, write_card
 from nullsplat.prior.slab.network import PROJECTION
@@ -74,5 +75,5 @@ def _example(prior: SlabPipeline, drawn: SlabBatch, i: int) -> list[torch.Tensor
     base = known[0, 1]
     config = SlabSampling()
     mean = prior.refine(known, thickness, config)[0] * unit
-    sample = prior.refine(known, thickness, config, (0, "card", i))[0] * unit
+    sample = prior.refine(known, thickness, config, [torch_generator(0, "card", i)])[0] * unit
     return [base - known[0, 3] * unit, base, base + mean, base + sample, base + drawn.residual[i] * unit]

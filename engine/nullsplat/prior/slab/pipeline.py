@@ -21,6 +21,9 @@ from nullsplat.prior.slab.network import (
 from nullsplat.prior.slab.sampling import MIRRORS, SlabSampling
 from nullsplat.prior.tiles import Tiling, in_tiles
 
+_TINY = torch.finfo(torch.float32).tiny
+"""Smallest unit in network range: below it, dividing by it is not safe where denormal numbers count as zero."""
+
 
 class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
     """Predicts truth minus base from the base, in slabs along several axes or on projections.
@@ -58,13 +61,13 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
             HU, on the device of `base_hu`.
         """
         total = torch.zeros_like(base_hu)
-        unit = residual_unit(base_hu, cubic_hu) / HU_UNIT
+        unit = max(residual_unit(base_hu, cubic_hu) / HU_UNIT, _TINY)
         for i, axis in enumerate(axes):
             base, cubic = base_hu.movedim(axis, 0), cubic_hu.movedim(axis, 0)
             out = total.movedim(axis, 0)
             for chosen in _batches(base, config.batch):
                 known = known_of(_neighbours(base, chosen) / HU_UNIT, cubic[chosen] / HU_UNIT, unit)
-                noise = None if seed is None else (seed, axis, chosen.start)
+                noise = _generators(seed, axis, chosen)
                 out[chosen] += self.refine(known, 1.0, config, noise) * (unit * HU_UNIT)
                 fraction = (i + chosen.stop / len(base)) / len(axes)
                 progress(fraction, f"axis {i + 1} of {len(axes)}")
@@ -92,7 +95,7 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         unit = residual_unit(base, cubic)
         for chosen in _batches(base, config.batch):
             known = known_of(torch.stack([base[chosen]] * 3, 1), cubic[chosen], unit)
-            noise = None if seed is None else (seed, "view", chosen.start)
+            noise = _generators(seed, "view", chosen)
             out[chosen] = base[chosen] + self.refine(known, PROJECTION, config, noise) * unit
             progress(chosen.stop / len(base), f"view {chosen.stop} of {len(base)}")
         return out
@@ -103,7 +106,7 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         known: Float[Tensor, "b 4 h w"],
         thickness: float,
         config: SlabSampling,
-        noise: tuple[int | str, ...] | None = None,
+        noise: list[torch.Generator] | None = None,
     ) -> Float[Tensor, "b h w"]:
         """What a batch of images lacks, in units of `residual_unit`: the posterior mean, or a sample around it.
 
@@ -111,7 +114,7 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
             known: what the network is conditioned on, see `known_of`.
             thickness: of the slabs in voxels; `PROJECTION` for full projections.
             config: steps of a sample, and tiles.
-            noise: seed and purpose of a sample's noise; None gives the posterior mean.
+            noise: a generator for each image's sample; None gives the posterior mean.
         """
         last = int(self.scheduler.config.num_train_timesteps) - 1
         nothing = torch.zeros_like(known[:, 0])
@@ -130,13 +133,12 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         known: Float[Tensor, "b 4 h w"],
         thickness: float,
         config: SlabSampling,
-        noise: tuple[int | str, ...],
+        noise: list[torch.Generator],
     ) -> Float[Tensor, "b h w"]:
-        """DDIM with fresh noise at every level, from the noise level at which a residual is half drowned."""
-        generator = torch_generator(int(noise[0]), "slab", *noise[1:])
+        """Estimates of ever less noisy copies: each estimate is drowned in fresh noise for the next level."""
         for t in self._levels(config.steps):
             alpha = float(self.scheduler.alphas_cumprod[t])
-            fresh = torch.randn(x0.shape, generator=generator).to(x0.device)
+            fresh = torch.stack([torch.randn(x0.shape[1:], generator=one) for one in noise]).to(x0.device)
             noisy = alpha**0.5 * x0 + (1 - alpha) ** 0.5 * fresh
             x0 = self._estimate(noisy, known, thickness, t, config)
         return x0
@@ -165,6 +167,13 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
 
         tiling = Tiling(config.tile, config.overlap, multiple)
         return in_tiles(predict, torch.cat([noisy[:, None], known], 1), tiling)
+
+
+def _generators(seed: int | None, purpose: str | int, chosen: slice) -> list[torch.Generator] | None:
+    """One for each image, so that its noise does not depend on which others go through at once; none without a seed."""
+    if seed is None:
+        return None
+    return [torch_generator(seed, "slab", purpose, i) for i in range(chosen.start, chosen.stop)]
 
 
 def _batches(images: Float[Tensor, "n h w"], batch: int) -> Iterator[slice]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.prior.network import TRAIN_STEPS
+from nullsplat.prior.tiles import Tiling
 
 MIRRORS = {1: ((),), 2: ((), (-2, -1)), 4: ((), (-2,), (-1,), (-2, -1))}
 """Axes that are mirrored in each of so many images of a slab."""
@@ -32,10 +34,14 @@ class SlabSampling:
         """Refuse settings that mean nothing.
 
         Raises:
-            ConfigurationError: a count below 1, other mirrors, or a weight outside [0, 1].
+            ConfigurationError: a count that is out of range, tiles that cannot cover an image, other mirrors, or a
+                weight outside [0, 1].
         """
-        if min(self.steps, self.batch) < 1:
-            raise ConfigurationError(f"steps and batch must be at least 1, got {self}")
+        Tiling(self.tile, self.overlap)
+        if not (1 <= self.steps < TRAIN_STEPS and self.batch >= 1):
+            raise ConfigurationError(
+                f"steps must lie in [1, {TRAIN_STEPS - 1}] and batch be at least 1, got {self}"
+            )
         if self.mirrors not in MIRRORS:
             raise ConfigurationError(
                 f"mirrors must be one of {', '.join(map(str, MIRRORS))}, got {self.mirrors}"

@@ -1,0 +1,260 @@
+"""Stage 1 with the slab prior: it may paint what it likes, and keeps only what the measurement allows."""
+
+import dataclasses
+
+import pytest
+import torch
+from diffusers import UNet2DModel
+from torch import Tensor
+
+from nullsplat.core.progress import Progress, silent
+from nullsplat.core.volume import Geometry
+from nullsplat.pipeline.config import PipelineConfig, configure
+from nullsplat.pipeline.forward_model import ForwardModel, forward_model
+from nullsplat.pipeline.slab_stage import Refined, SlabStage
+from nullsplat.pipeline.stage1 import MeasuredProjections, measured_projections
+from nullsplat.prior.slab.network import build_slab_scheduler
+from nullsplat.prior.slab.pipeline import SlabPipeline
+from nullsplat.prior.slab.sampling import SlabSampling
+
+THICK, ALL = (4.0, 1.0, 1.0), (2.0, 2.0, 2.0)
+LR = {THICK: Geometry((4, 20, 20), (8.0, 2.0, 2.0)), ALL: Geometry((8, 10, 10), (4.0, 4.0, 4.0))}
+SCALES = pytest.mark.parametrize("scale", [THICK, ALL], ids=["thick slices", "all axes"])
+
+
+class Painter(SlabPipeline):
+    """A prior that is sure of structures that are not there, and blind to one that is."""
+
+    def __init__(self, painted_hu: Tensor, scatter_hu: float = 0.0) -> None:
+        unet = UNet2DModel(
+            in_channels=20,
+            out_channels=4,
+            block_out_channels=(4,),
+            layers_per_block=1,
+            down_block_types=("DownBlock2D",),
+            up_block_types=("UpBlock2D",),
+            add_attention=False,
+            norm_num_groups=4,
+        )
+        super().__init__(unet, build_slab_scheduler())
+        self._painted_hu, self._scatter_hu = painted_hu, scatter_hu
+        self._asked_axes: list[tuple[int, ...]] = []
+        self._seeds: list[int | None] = []
+
+    def refine_volume(
+        self,
+        base_hu: Tensor,
+        cubic_hu: Tensor,
+        config: SlabSampling,
+        axes: tuple[int, ...] = (0, 1, 2),
+        seed: int | None = None,
+        progress: Progress = silent,
+    ) -> Tensor:
+        self._asked_axes.append(tuple(axes))
+        self._seeds.append(seed)
+        progress(1.0)
+        return base_hu + self._painted_hu + self._drawn(base_hu, seed)
+
+    def refine_projections(
+        self,
+        base: Tensor,
+        cubic: Tensor,
+        config: SlabSampling,
+        seed: int | None = None,
+        progress: Progress = silent,
+    ) -> Tensor:
+        self._seeds.append(seed)
+        progress(1.0)
+        blot = torch.zeros_like(base)
+        blot[:, 3:6, base.shape[2] // 2 :] = 0.5
+        return base + blot + 0.01 * self._drawn(base, seed)
+
+    def _drawn(self, like: Tensor, seed: int | None) -> Tensor:
+        if seed is None:
+            return torch.zeros_like(like)
+        return self._scatter_hu * torch.randn(like.shape, generator=torch.Generator().manual_seed(seed))
+
+
+@dataclasses.dataclass
+class Scene:
+    """A body with a vessel, and a prior that adds a ball of 500 HU and takes the vessel away."""
+
+    scale: tuple[float, float, float]
+    noise_hu: float = 0.0
+    samples: int = 1
+    mix: float = 0.3
+
+    def __post_init__(self) -> None:
+        config = configure(self.scale, samples=self.samples)
+        slabs = dataclasses.replace(config.slabs, mix=self.mix)
+        self.config: PipelineConfig = dataclasses.replace(config, views=6, slabs=slabs)
+        self.model: ForwardModel = forward_model(LR[self.scale], self.config)
+        z, y, x = torch.meshgrid(*(torch.linspace(-1, 1, n) for n in self.model.hr.shape), indexing="ij")
+        body = 60 * torch.cos(z) * torch.cos(y) + 20 * x  # nowhere saturated
+        vessel = 300 * (((y - 0.3 * z) ** 2 + (x - 0.3) ** 2) < 0.03)
+        self.ball = 500 * ((z**2 + (y + 0.4) ** 2 + (x + 0.4) ** 2) < 0.12).float()
+        self.painted = self.ball - vessel
+        clean = self.model.volume_op.forward(body + vessel)
+        self.lr_hu = clean + self.noise_hu * torch.randn(
+            clean.shape, generator=torch.Generator().manual_seed(0)
+        )
+        self.base_hu = self.model.volume_op.pinv(self.lr_hu)
+        self.stage = SlabStage(self.lr_hu, self.base_hu, self.model, self.config, self.noise_hu)
+
+    def misfit(self, hu: Tensor) -> Tensor:
+        return self.model.volume_op.forward(hu) - self.lr_hu
+
+    def refine(self, painter: Painter, progress: Progress = silent) -> Refined:
+        return self.stage.run(painter, self.measured(), progress)
+
+    def measured(self) -> MeasuredProjections:
+        return measured_projections(self.lr_hu, self.model, self.noise_hu)
+
+
+@SCALES
+@pytest.mark.parametrize("samples", [1, 3])
+def test_without_noise_the_measurement_excludes_whatever_the_prior_paints(
+    scale: tuple[float, float, float], samples: int
+) -> None:
+    scene = Scene(scale, samples=samples)
+    refined = scene.refine(Painter(scene.painted, scatter_hu=50))
+    assert float(scene.model.volume_op.forward(scene.painted).abs().max()) > 250  # it would be seen
+    assert float(scene.misfit(refined.hu).abs().max()) < 1e-3
+    assert float((refined.hu - scene.base_hu).abs().max()) > 10  # what cannot be seen is the prior's
+
+
+@SCALES
+def test_what_is_painted_onto_a_noisy_measurement_stays_within_its_noise(
+    scale: tuple[float, float, float],
+) -> None:
+    noise_hu = 10.0
+    scene = Scene(scale, noise_hu=noise_hu)
+    refined = scene.refine(Painter(scene.painted))
+    misfit, painted = scene.misfit(refined.hu), scene.model.volume_op.forward(scene.painted)
+    assert float(misfit.square().mean().sqrt()) < noise_hu
+    where = scene.model.volume_op.forward(scene.ball) > 100
+    assert float(painted[where].mean()) > 15 * noise_hu
+    assert abs(float(misfit[where].mean())) < noise_hu
+
+
+@SCALES
+def test_what_the_measurement_cannot_see_is_the_priors(scale: tuple[float, float, float]) -> None:
+    scene = Scene(scale)
+    op = scene.model.volume_op
+    hidden = torch.randn(op.hr_shape)
+    hidden = 30 * (hidden - op.pinv(op.forward(hidden)))
+    refined = scene.refine(Painter(hidden))
+    torch.testing.assert_close(refined.hu, scene.base_hu + hidden, atol=1e-2, rtol=1e-5)
+
+
+def test_nothing_lies_below_the_level_where_the_measurement_saturates() -> None:
+    scene = Scene(THICK)
+    lr_hu = scene.lr_hu.clone()
+    lr_hu[:, :6] = -512
+    stage = SlabStage(lr_hu, scene.base_hu, scene.model, scene.config, 0.0)
+    refined = stage.run(Painter(-scene.ball), scene.measured(), silent)
+    assert float(refined.hu.min()) == pytest.approx(-512, abs=0.1)
+
+
+def test_several_samples_have_a_deviation_and_a_single_one_has_none_and_no_seed() -> None:
+    one, several = Scene(ALL), Scene(ALL, samples=4)
+    hidden = Painter(torch.zeros(one.model.hr.shape), scatter_hu=50)
+    found = one.refine(hidden)
+    assert float(found.deviation_hu.abs().max()) == float(found.projections.deviation.abs().max()) == 0
+    assert set(hidden._seeds) == {None}
+    hidden._seeds.clear()
+    found = several.refine(hidden)
+    # of 50 HU, what an operator that sees one voxel in eight leaves
+    assert 0.7 * 50 < float(found.deviation_hu.square().mean().sqrt()) < 50
+    assert float(found.projections.deviation.mean()) > 0
+    assert len(set(hidden._seeds)) == 4
+    assert None not in hidden._seeds
+
+
+def test_mean_and_deviation_are_those_of_the_single_samples() -> None:
+    scene = Scene(ALL, samples=3, mix=0.0)
+    painter = Painter(scene.painted, scatter_hu=50)
+    refined = scene.refine(painter)
+    drawn = [scene.base_hu + scene.painted + painter._drawn(scene.base_hu, seed) for seed in painter._seeds]
+    samples = torch.stack([hu - scene.model.volume_op.pinv(scene.misfit(hu)) for hu in drawn])
+    torch.testing.assert_close(refined.hu, samples.mean(0), atol=1e-2, rtol=1e-4)
+    torch.testing.assert_close(refined.deviation_hu, samples.std(0), atol=1e-2, rtol=1e-4)
+
+
+def test_thick_slices_are_cut_into_slabs_along_rows_and_columns_only() -> None:
+    for scale, axes in ((THICK, (1, 2)), (ALL, (0, 1, 2))):
+        scene = Scene(scale)
+        painter = Painter(torch.zeros(scene.model.hr.shape))
+        scene.refine(painter)
+        assert painter._asked_axes == [axes]
+
+
+@SCALES
+def test_without_mix_the_refined_volumes_projections_are_handed_on(
+    scale: tuple[float, float, float],
+) -> None:
+    scene = Scene(scale, mix=0.0)
+    found = scene.refine(Painter(scene.painted))
+    expected = scene.measured().model.project_hr((found.hu + 1000) * 0.0192 / 1000)
+    torch.testing.assert_close(found.projections.mean, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_spread_of_samples_is_projected_too() -> None:
+    scene = Scene(ALL, samples=3, mix=0.0)
+    found = scene.refine(Painter(scene.painted, scatter_hu=50))
+    # a ray through independent errors of 50 HU, each counted with the length of a voxel
+    model, voxels = scene.measured().model, scene.model.hr.shape[1]
+    expected = 50 * 0.0192 / 1000 * model.hr.spacing[1] * voxels**0.5
+    centre = found.projections.deviation[:, :, found.projections.deviation.shape[2] // 2]
+    assert float(centre.square().mean().sqrt()) == pytest.approx(expected, rel=0.4)
+
+
+@SCALES
+@pytest.mark.parametrize("mix", [0.3, 1.0])
+def test_what_the_prior_sees_in_projections_cannot_change_what_was_measured(
+    scale: tuple[float, float, float], mix: float
+) -> None:
+    scene = Scene(scale, mix=mix)
+    measured = scene.measured()
+    found = scene.refine(Painter(scene.painted))
+    op = measured.measurement.op
+    seen = op.forward(measured.encoded(found.hu))
+    misfit = op.forward(measured.normalisation.encode(found.projections.mean)) - seen
+    assert float(misfit.abs().max()) < 1e-4  # of a blot of half the range
+
+
+@SCALES
+def test_measured_projections_are_those_of_the_measured_volume(scale: tuple[float, float, float]) -> None:
+    scene = Scene(scale)
+    measured = scene.measured()
+    seen = measured.model.project_lr((scene.lr_hu + 1000) * 0.0192 / 1000)
+    torch.testing.assert_close(
+        measured.normalisation.decode(measured.measurement.y), seen, atol=1e-4, rtol=1e-4
+    )
+    lines = measured.model.project_hr((scene.base_hu + 1000) * 0.0192 / 1000)
+    decoded = measured.decoded(measured.encoded(scene.base_hu), torch.ones_like(lines))
+    torch.testing.assert_close(decoded.mean, lines, atol=1e-4, rtol=1e-4)
+    one = measured.normalisation.decode(torch.ones(1)) - measured.normalisation.decode(torch.zeros(1))
+    torch.testing.assert_close(decoded.deviation, one.expand_as(lines))
+
+
+@SCALES
+def test_degrading_undegrading_and_degrading_projections_is_degrading(
+    scale: tuple[float, float, float],
+) -> None:
+    """A A^+ A = A and (A^+ A)^2 = A^+ A, also for a detector that was narrowed."""
+    model = Scene(scale).measured().model.with_columns(15)
+    op = model.projection_op
+    p = torch.randn(2, *op.hr_shape, dtype=torch.float64)
+    seen = op.pinv(op.forward(p))
+    torch.testing.assert_close(op.forward(seen), op.forward(p), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(op.pinv(op.forward(seen)), seen, rtol=1e-9, atol=1e-9)
+
+
+def test_progress_rises_to_one_over_all_samples() -> None:
+    scene, told = Scene(ALL, samples=4), []
+    painter = Painter(scene.painted)
+    scene.refine(painter, lambda fraction, note="": told.append(fraction))
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(1)
+    assert {0.25, 0.5, 0.75} <= {round(fraction, 6) for fraction in told}
