@@ -83,6 +83,10 @@ def xray_variants(scale: Axes3, samples: tuple[int, ...]) -> Iterator[XrayVarian
         yield XrayVariant("X-ray prior, climb", climb)
 
 
+def _said(mix: float, mirrors: int) -> str:
+    return (f", {mix:g} of its own projections" if mix else "") + (", mirrored" if mirrors > 1 else "")
+
+
 class Stage1Study:
     """One truth, degraded once; everything that is compared starts from the same measured volume."""
 
@@ -144,24 +148,26 @@ class Stage1Study:
             yield self._timed(variant.method, sample, variant.sampling.steps, variant.sampling.samples)
 
     def with_slab_prior(self, samples: tuple[int, ...], mixes: tuple[float, ...]) -> Iterator[Row]:
-        """The slab prior: its posterior mean, the mean of its samples, and shares of its answer on projections."""
+        """The slab prior: its posterior mean with shares of its answer on projections, mirrored, and means of samples."""
         prior = load_prior(weights.SLAB, self._device)
         assert isinstance(prior, SlabPipeline)  # noqa: S101 - the packaged one is
-        for k in (1, *(k for k in samples if k > 1)):
-            for mix in mixes:
-                config = replace(
-                    self.config,
-                    sampling=replace(self.config.sampling, samples=k),
-                    slabs=replace(self.config.slabs, mix=mix),
-                )
+        wanted = [(1, mix, 1) for mix in mixes] + [(1, 0.0, 4)] + [(k, 0.0, 1) for k in samples if k > 1]
+        for k, mix, mirrors in wanted:
+            slabs = replace(self.config.slabs, mix=mix, mirrors=mirrors)
+            sampling = replace(self.config.sampling, samples=k)
+            stage = SlabStage(
+                self.lr_hu,
+                self.base_hu,
+                self.model,
+                replace(self.config, sampling=sampling, slabs=slabs),
+                self.noise_hu,
+            )
 
-                def refine(config: PipelineConfig = config) -> tuple[Views, VolumeHu]:
-                    stage = SlabStage(self.lr_hu, self.base_hu, self.model, config, self.noise_hu)
-                    found = stage.run(prior, self.measured, silent)
-                    return self.measured.normalisation.encode(found.projections.mean), found.hu
+            def refine(stage: SlabStage = stage) -> tuple[Views, VolumeHu]:
+                found = stage.run(prior, self.measured, silent)
+                return self.measured.normalisation.encode(found.projections.mean), found.hu
 
-                steps = SlabStage(self.lr_hu, self.base_hu, self.model, config, self.noise_hu).steps
-                yield self._timed(f"slab prior, mix {mix:g}", refine, steps, k)
+            yield self._timed(f"slab prior{_said(mix, mirrors)}", refine, stage.steps * mirrors, k)
 
     def _timed(
         self,

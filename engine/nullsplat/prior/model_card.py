@@ -24,10 +24,12 @@ class Origin:
     Attributes:
         command: the command line that trained it.
         sources: one line for each source of data, with its licence.
+        remark: what the command does not say of how the weights were made.
     """
 
     command: str
     sources: tuple[str, ...]
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def card_text(manifest: dict[str, Any], origin: Origin, wording: Wording, parame
     sections = [
         _purpose(manifest, wording, parameters),
         _data(manifest["data"], wording, origin.sources),
-        _training(manifest, origin.command),
+        _training(manifest, origin),
         _losses(manifest["history"], wording),
         f"## Samples\n\n{wording.pictures}\n\n![Samples]({SAMPLES_FIGURE})",
     ]
@@ -148,18 +150,19 @@ def _data(counts: dict[str, dict[str, int]], wording: Wording, sources: Sequence
 No patient is on both sides. {wording.data}"""
 
 
-def _training(manifest: dict[str, Any], command: str) -> str:
+def _training(manifest: dict[str, Any], origin: Origin) -> str:
     settings = {key: value for key, value in manifest["config"].items() if key != "augmentation"}
     augmentation = manifest["config"].get("augmentation", {})
     settings |= {f"augmentation: {key}": value for key, value in augmentation.items()}
     rows = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in settings.items())
+    remark = f"\n{origin.remark}" if origin.remark else ""
     return f"""## Training
 
 ```
-{command}
+{origin.command}
 ```
 
-{manifest["steps"]} optimiser steps were done. The weights are the exponential moving average.
+{manifest["steps"]} optimiser steps were done. The weights are the exponential moving average.{remark}
 
 | setting | value |
 |---|---|

@@ -23,7 +23,7 @@ class SlabSampling:
         mix: weight of the network's own answer on projections; the rest is the refined volume's projections.
     """
 
-    steps: int = 4
+    steps: int = 2
     batch: int = 8
     tile: int = 512
     overlap: int = 32
