@@ -104,7 +104,9 @@ def descend_total_variation(
     if x.device.type == "cpu":
         if not x.is_contiguous():
             raise GeometryError("smoothing in place needs a contiguous volume; call .contiguous() first")
-        tv_kernel.descend(x.detach().numpy(), step, epsilon, weights, torch.get_num_threads())
+        threads = torch.get_num_threads()
+        tv_kernel.descend(x.detach().numpy(), step, epsilon, weights, threads)
+        torch.set_num_threads(threads)  # numba's OpenMP layer and torch share one count, and numba has set it
     else:
         _descend_by_slabs(x, step, epsilon, weights)
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DModel
+from tests.prior.slab.several_pairs import make_pairs
 from torch import Tensor
 
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.prior.slab import pipeline as slab_pipeline
 from nullsplat.prior.slab.network import FOLD, KNOWN, build_slab_scheduler
-from nullsplat.prior.slab.pairs import SlabPair, make_pairs
+from nullsplat.prior.slab.pairs import SlabPair
 from nullsplat.prior.slab.pipeline import SlabPipeline
 from nullsplat.prior.slab.store import StoredPair, load_pairs, save_pair
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 from tests.prior.slab.conftest import whole_numbers
+from tests.prior.slab.several_pairs import make_pairs
 from torch import Tensor
 
 from nullsplat.core.errors import StorageError
@@ -20,7 +21,7 @@ from nullsplat.physics.projector import Projector
 from nullsplat.prior.slab import pairs as pairs_module
 from nullsplat.prior.slab import store
 from nullsplat.prior.slab.network import residual_unit
-from nullsplat.prior.slab.pairs import VIEWS, SlabPair, make_pairs
+from nullsplat.prior.slab.pairs import VIEWS, SlabPair
 from nullsplat.prior.slab.store import THICKNESSES, StoredPair, load_pairs, save_pair
 
 NOISE_HU = (4.0, 40.0)

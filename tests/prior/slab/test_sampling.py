@@ -68,7 +68,7 @@ def test_without_a_seed_nothing_is_random(refine: Refine, monkeypatch: pytest.Mo
 def test_a_sample_goes_through_as_many_levels_as_asked_each_less_noisy_than_the_one_before() -> None:
     prior = answering(Answers.NOISY)
     prior.refine_projections(torch.zeros(1, 4, 4), torch.ones(1, 4, 4), SlabSampling(steps=4), seed=0)
-    assert [int(t) for t in torch.cat(prior.unet.timesteps)] == [999, 800, 600, 400, 200]
+    assert [int(t) for t in torch.cat(prior.unet.timesteps)] == [999, 715, 464, 253, 89]
 
 
 def test_large_images_are_cut_into_tiles_with_the_same_noise(random_pipeline: SlabPipeline) -> None:

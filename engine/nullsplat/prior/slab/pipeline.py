@@ -24,6 +24,8 @@ from nullsplat.prior.tiles import Tiling, in_tiles
 _TINY = torch.finfo(torch.float32).tiny
 """Smallest unit in network range: below it, dividing by it is not safe where denormal numbers count as zero."""
 
+_TOWARDS_THE_END = 1.5
+
 
 class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
     """Predicts truth minus base from the base, in slabs along several axes or on projections.
@@ -144,9 +146,10 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         return x0
 
     def _levels(self, steps: int) -> list[int]:
-        """`steps` timesteps, evenly spaced, below the last one."""
-        count = int(self.scheduler.config.num_train_timesteps)
-        return [round(count * (1 - (i + 1) / (steps + 1))) for i in range(steps)]
+        """`steps` timesteps below the last one, denser towards the end, where the sample's detail is decided."""
+        count = int(self.scheduler.config.num_train_timesteps) - 1
+        left = [1 - (i + 1) / (steps + 1) for i in range(steps)]
+        return [round(count * fraction**_TOWARDS_THE_END) for fraction in left]
 
     def _estimate(
         self,
