@@ -20,7 +20,7 @@ def read(**settings: Any) -> Settings:
 
 def test_nothing_but_the_secret_needs_to_be_set() -> None:
     settings = read()
-    assert settings.criteria.scale is None
+    assert settings.rules.defaults.scale is None
     assert settings.criteria.low_dose.max_ctdivol == 3.0
     assert settings.stable_age == 60
 
