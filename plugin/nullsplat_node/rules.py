@@ -53,7 +53,7 @@ class Orders:
             f"sent to {' and '.join(self.destinations)}" if self.destinations else "sent nowhere",
         ]
         if self.hours:
-            words.append(f"handed over from {' and '.join(map(str, self.hours))}")
+            words.append(f"handed over only in {' and '.join(map(str, self.hours))}")
         if self.daily is not None:
             words.append(f"at most {self.daily} series a day")
         return words

@@ -86,7 +86,7 @@ def hold(spans: Sequence[Span], most: Optional[int], handed: Optional[int], now:
     until = opens_at(spans, now)
     if until == now:
         return None
-    return Hold(until, f"series are handed over from {' and '.join(map(str, spans))} only")
+    return Hold(until, f"series are handed over only in {' and '.join(map(str, spans))}")
 
 
 def _next(here: datetime, start: int) -> float:
