@@ -36,7 +36,7 @@ def check(
 
 
 @app.command("test", short_help="Say which rule takes a scan, and why the others do not.")
-def try_on(  # noqa: PLR0913, PLR0917 - options are parameters
+def try_on(
     scan: Annotated[
         Path, typer.Argument(metavar="FILE.dcm|DIR", help="One image, or a folder with one or more series.")
     ],
