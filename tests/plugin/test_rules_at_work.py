@@ -194,8 +194,10 @@ def test_what_is_too_much_for_a_day_waits_and_says_so_also_after_a_restart_or_a_
         wait_until(lambda: "2 of at most 2 series a day" in service.series(waiting)["message"])
         assert all(state_of(service, series) == "done" for series in free)
         orthanc.delete(next(series for series in capped if series != waiting))
-        wait_for_rounds(orthanc, 3)
-        assert state_of(service, waiting) == "pending"
+        wait_until(lambda: service.status()["counts"]["done"] == 4)
+        another = orthanc.add(ct_series(4, change=at_station("CT1")), age=OLD)
+        wait_until(lambda: "2 of at most 2 series a day" in service.series(another)["message"])
+        assert state_of(service, waiting) == state_of(service, another) == "pending"
     assert len(engine.requests) == 5
 
 
