@@ -2,8 +2,11 @@
 """The NullSplat plugin for Orthanc: takes low-dose chest CT, has it super-resolved, routes the result.
 
 Layers, each importing only those before it:
-    refusal, tags, geometry, dose, eligibility    is this series ours to do, and why
-    settings, contract, routing, state            what is configured, said to the engine, remembered
+    refusal, tags, geometry, dose                 what a series is
+    checks, schedule, conditions, rules           which rule takes it, and what the rule orders
+    eligibility                                   is this series ours to do, and why
+    rules_file, settings                          what is configured
+    contract, routing, state                      what is said to the engine, remembered
     transitions, reconciler, requests, view       what follows from what; all pure
     engine_client, archive, store                 the engine, Orthanc, and the series metadata
     engine_link, parts, intake, steps, worker     what happens when

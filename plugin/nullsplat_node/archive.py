@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
+from .conditions import Origin
 from .settings import METADATA
 from .tags import Tags
 
@@ -113,9 +114,10 @@ class Archive:
         """
         return [self._get(f"/instances/{instance}/simplified-tags") for instance in here.instances]
 
-    def called_aet(self, here: SeriesHere) -> str:
-        """Return the AE title that the sender of the series called, empty when it did not come by DICOM."""
-        return str(self._get(f"/instances/{here.instances[0]}/metadata?expand").get("CalledAET", ""))
+    def origin(self, here: SeriesHere) -> Origin:
+        """Return the AE titles by which the series came, empty when it did not come by DICOM."""
+        metadata = self._get(f"/instances/{here.instances[0]}/metadata?expand")
+        return Origin(str(metadata.get("CalledAET", "")), str(metadata.get("RemoteAET", "")))
 
     def sop_uids(self, series: str) -> List[str]:
         """Return the SOP Instance UIDs of the series.

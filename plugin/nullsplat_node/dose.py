@@ -61,6 +61,16 @@ def judge(instances: Sequence[Tags], called_aet: str, rules: LowDoseRules) -> Fi
     return measured or _by_words(instances[0], rules) or _nothing(rules)
 
 
+def mean_of(instances: Sequence[Tags], keyword: str) -> Optional[float]:
+    """Return the mean of a positive number over the slices that have a usable one, None when none has."""
+    return _mean(instances, lambda tags: _usable(tags, keyword))
+
+
+def mean_exposure(instances: Sequence[Tags]) -> Optional[float]:
+    """Return the mean exposure in mAs over the slices that give one, None when none does."""
+    return _mean(instances, _mas)
+
+
 def _overruling(rule: str, measured: Optional[Finding]) -> Finding:
     against = f", although {measured.why}" if measured and not measured.low else ""
     return Finding(True, f"{rule} is low dose by rule{against}")
@@ -79,13 +89,11 @@ def _by_rule(tags: Tags, called_aet: str, rules: LowDoseRules) -> str:
 
 
 def _by_ctdivol(instances: Sequence[Tags], rules: LowDoseRules) -> Optional[Finding]:
-    return _against_limit(
-        "CTDIvol", "mGy", _mean(instances, lambda tags: _usable(tags, "CTDIvol")), rules.max_ctdivol
-    )
+    return _against_limit("CTDIvol", "mGy", mean_of(instances, "CTDIvol"), rules.max_ctdivol)
 
 
 def _by_exposure(instances: Sequence[Tags], rules: LowDoseRules) -> Optional[Finding]:
-    return _against_limit("exposure", "mAs", _mean(instances, _mas), rules.max_mas)
+    return _against_limit("exposure", "mAs", mean_exposure(instances), rules.max_mas)
 
 
 def _against_limit(name: str, unit: str, value: Optional[float], limit: float) -> Optional[Finding]:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional, Sequence, Tuple
+from typing import Sequence, Tuple
 
-from .dose import LowDoseRules, judge
+from .conditions import Origin, facts_of
+from .dose import LowDoseRules
 from .geometry import Stack, stack_of
 from .refusal import Refused
+from .rules import Choice, Orders, RuleSet, choose, default_rules, in_words
 from .tags import Tags, items, text, values
 
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -44,16 +46,15 @@ class Criteria:
         max_age_days: leave series alone whose last image came longer ago; so that a plugin which is new on an
             old archive does not begin with its past.
         min_slices: fewest slices of a stack.
-        scale: factors along z, y, x; None chooses z for `target_spacing`.
-        target_spacing: slice spacing to reach when the scale is chosen, mm.
+        low_dose: what counts as low dose, for rules that ask for it.
+        rules: which series are taken, and how they are to be done.
     """
 
     automatic: bool = True
     max_age_days: float = 30.0
     min_slices: int = 10
-    scale: Optional[Tuple[float, float, float]] = None
-    target_spacing: float = 1.25
     low_dose: LowDoseRules = field(default_factory=LowDoseRules)
+    rules: RuleSet = field(default_factory=default_rules)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Candidate:
     """A series as it lies in the archive."""
 
     instances: Sequence[Tags]
-    called_aet: str = ""
+    origin: Origin = field(default_factory=Origin)
     known_derived: bool = False
 
 
@@ -72,10 +73,14 @@ class Taken:
     Attributes:
         scale: factors along z, y, x.
         decision: the reason, in a sentence.
+        rule: the rule that takes it; empty when only a person did.
+        orders: how it is to be done; the scale may be chosen by them, `scale` is what was chosen.
     """
 
     scale: Tuple[float, float, float]
     decision: str
+    rule: str
+    orders: Orders
 
 
 def glance(modality: str, age_days: float, criteria: Criteria, forced: bool = False) -> None:
@@ -105,7 +110,8 @@ def examine(candidate: Candidate, criteria: Criteria, forced: bool = False) -> T
     """Return how the series is to be done.
 
     Args:
-        forced: a person asked for it; overrules policy (dose, age, automatic), never what makes it unusable.
+        forced: a person asked for it; overrules policy (rules, age, automatic), never what makes it unusable.
+            A rule that would take it still says how it is done, else the defaults do.
     Raises:
         Refused: it is not taken; says why.
     """
@@ -116,8 +122,12 @@ def examine(candidate: Candidate, criteria: Criteria, forced: bool = False) -> T
     _enough_slices(candidate, criteria.min_slices)
     _one_frame_of_reference(candidate.instances)
     stack = stack_of(candidate.instances)
-    scale = _scale(stack, criteria)
-    return Taken(scale, f"{_permission(candidate, criteria, forced)}; {_described(stack, scale)}")
+    choice = choose(criteria.rules, facts_of(candidate.instances, candidate.origin, criteria.low_dose))
+    taking = choice.rule if choice.rule and choice.rule.process else None
+    orders = taking.orders if taking else criteria.rules.defaults
+    scale = _scale(stack, orders)
+    decision = f"{_permission(choice, criteria.rules, forced)}; {_described(stack, scale)}"
+    return Taken(scale, decision, taking.name if taking else "", orders)
 
 
 def _not_ours(candidate: Candidate) -> None:
@@ -203,32 +213,40 @@ def _enough_slices(candidate: Candidate, least: int) -> None:
         )
 
 
-def _scale(stack: Stack, criteria: Criteria) -> Tuple[float, float, float]:
-    if criteria.scale is not None:
-        return criteria.scale
-    factor = min(MAX_AUTO_SCALE, max(1, round(stack.spacing / criteria.target_spacing)))
+def _scale(stack: Stack, orders: Orders) -> Tuple[float, float, float]:
+    if orders.scale is not None:
+        return orders.scale
+    factor = min(MAX_AUTO_SCALE, max(1, round(stack.spacing / orders.target_spacing)))
     if factor == 1:
         raise Refused(
             "already-fine",
-            f"slices are {stack.spacing:.4g} mm apart and the target is {criteria.target_spacing:g} mm; "
+            f"slices are {stack.spacing:.4g} mm apart and the target is {orders.target_spacing:g} mm; "
             "set Scale to have it refined further",
         )
     return (factor, 1, 1)
 
 
-def _permission(candidate: Candidate, criteria: Criteria, forced: bool) -> str:
-    finding = judge(candidate.instances, candidate.called_aet, criteria.low_dose)
+def _permission(choice: Choice, rules: RuleSet, forced: bool) -> str:
+    """Return why the series may be done; `Refused` when it may not."""
+    words = _in_words(choice, rules)
     if forced:
-        return (
-            f"a person asked for it ({'low dose' if finding.low else 'not low dose'} because {finding.why})"
-        )
-    if not finding.low:
-        raise Refused(
-            "not-low-dose", f"not low dose because {finding.why}; press Run to have it done all the same"
-        )
-    return f"low dose because {finding.why}"
+        return f"a person asked for it ({words})"
+    if choice.rule is None:
+        code = "no-rule" if rules.source else "not-low-dose"
+        raise Refused(code, f"{words}; press Run to have it done all the same")
+    if not choice.rule.process:
+        raise Refused("left-alone", f"{words}; press Run to have it done all the same")
+    return words
+
+
+def _in_words(choice: Choice, rules: RuleSet) -> str:
+    if not rules.source:  # the one rule is about dose alone, and so is its reason
+        return choice.why if choice.rule else choice.passed[0].why
+    if choice.rule is None:
+        return f"no rule takes it ({choice.why})"
+    leaves = "" if choice.rule.process else " leaves it alone"
+    return f"rule {choice.rule.name!r}{leaves}: {choice.why}"
 
 
 def _described(stack: Stack, scale: Tuple[float, float, float]) -> str:
-    factors = " x ".join(f"{factor:g}" for factor in scale)
-    return f"{stack.slices} slices {stack.spacing:.4g} mm apart, scale {factors} (z, y, x)"
+    return f"{stack.slices} slices {stack.spacing:.4g} mm apart, scale {in_words(scale)}"

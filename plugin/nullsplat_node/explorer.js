@@ -85,6 +85,7 @@
     var progress = progressText(shown);
     if (progress) { row.append(line(progress)); }
     if (shown.message) { row.append(line(shown.message)); }
+    if (shown.rule) { row.append(line('Rule: ' + shown.rule)); }
     drawResult(row, shown.derived);
     drawRoutes(row, shown);
     if (shown.source) { row.append(link(shown.source, 'Series that it was made from')); }

@@ -11,7 +11,7 @@ from .contract import fingerprint, job_key, parameters
 from .eligibility import Candidate, Taken, examine, glance
 from .parts import Parts
 from .refusal import Refused
-from .state import SeriesState
+from .state import DONE, ROUTING, SeriesState
 from .tags import Tags, text
 from .transitions import Job
 
@@ -38,6 +38,8 @@ class Intake:
             job = self._job(here, state, forced)
         except Refused as refusal:
             return transitions.refused(state, here.digest, refusal, self._clock())
+        if state is not None and not retry and _is_done(state, job):
+            return transitions.same_again(state, here.digest, self._clock())
         retries = state.retries + 1 if state and retry else 0
         return transitions.taken(state, job, self._clock(), retries)
 
@@ -54,13 +56,21 @@ class Intake:
         glance(here.modality, (self._clock() - here.changed_at) / DAY, criteria, forced)
         tags = self._archive.tags(here)
         series_uid = text(tags[0], "SeriesInstanceUID")
-        candidate = Candidate(tags, self._archive.called_aet(here), series_uid in self._store.derived_uids())
+        candidate = Candidate(tags, self._archive.origin(here), series_uid in self._store.derived_uids())
         taken = examine(candidate, criteria, forced)
         request = self._request(tags, taken, state)
-        return Job(request, job_key(request), here.digest, taken.decision, forced)
+        return Job(
+            request,
+            job_key(request),
+            here.digest,
+            taken.decision,
+            forced,
+            rule=taken.rule,
+            destinations=taken.orders.destinations,
+        )
 
     def _request(self, tags: List[Tags], taken: Taken, state: Optional[SeriesState]) -> Dict[str, object]:
-        engine = self._settings.engine
+        orders, seed = taken.orders, self._settings.engine.seed
         series_uid = text(tags[0], "SeriesInstanceUID")
         mark = fingerprint(series_uid, [text(one, "SOPInstanceUID") for one in tags])
         return {
@@ -69,6 +79,12 @@ class Intake:
             "fingerprint": mark,
             # Counted over all sets of instances, so that no key comes twice: one may have been cancelled.
             "attempt": state.attempt + 1 if state else 1,
-            "parameters": parameters(engine.preset, taken.scale, engine.seed, engine.samples),
-            "priority": engine.priority,
+            "parameters": parameters(orders.preset, taken.scale, seed, orders.samples),
+            "priority": orders.priority,
         }
+
+
+def _is_done(state: SeriesState, job: Job) -> bool:
+    """Return whether the state's result was made from just these instances."""
+    done = state.phase in (DONE, ROUTING) and state.request is not None
+    return done and (state.request or {}).get("fingerprint") == job.request["fingerprint"]

@@ -25,12 +25,14 @@ TITLES = {
     "irregular-spacing": "slices are not evenly spaced",
     "already-fine": "already as fine as the target",
     "not-low-dose": "not a low-dose series",
+    "no-rule": "no rule takes it",
+    "left-alone": "left alone by a rule",
     "not-automatic": "automatic processing is switched off",
     "too-old": "arrived long ago",
 }
 """Every code that a refusal can carry."""
 
-FORCIBLE = frozenset({"not-low-dose", "not-automatic", "too-old"})
+FORCIBLE = frozenset({"not-low-dose", "no-rule", "left-alone", "not-automatic", "too-old"})
 """Refusals of policy, which a person may overrule; the others say that the images cannot be used."""
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import __version__, transitions
 from .archive import Archive, SeriesHere
@@ -42,10 +42,12 @@ class Service:
         archive: Orthanc.
         settings: checked settings.
         log: where to write what happens.
+        clock: seconds since the epoch.
     """
 
-    def __init__(self, archive: Archive, settings: Settings, log: Log) -> None:
-        clock = time.time
+    def __init__(
+        self, archive: Archive, settings: Settings, log: Log, clock: Callable[[], float] = time.time
+    ) -> None:
         client = EngineClient(settings.engine.url, settings.secret, settings.engine.timeout)
         self._settings = settings
         self._archive = archive

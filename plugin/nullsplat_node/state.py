@@ -61,6 +61,9 @@ class SeriesState:
         decision: why the series was taken.
         code, message: why it was refused or failed.
         forced: a person asked for it against the policy.
+        rule: the rule that took it, empty when only a person did.
+        destinations: where its result goes; None in states of versions that asked the settings then.
+        handed_at: when a job for it was last handed over under this rule.
         request, key: the job as it is handed to the engine.
         retries: attempts that were begun without a person's asking, since a person last did.
         retry_at: when the next attempt begins by itself.
@@ -77,6 +80,9 @@ class SeriesState:
     code: str = ""
     message: str = ""
     forced: bool = False
+    rule: str = ""
+    destinations: Optional[Tuple[str, ...]] = None
+    handed_at: Optional[float] = None
     request: Optional[Mapping[str, Any]] = None
     key: str = ""
     retries: int = 0
@@ -126,13 +132,16 @@ def _build(raw: Dict[str, Any]) -> SeriesState:
     raw["routes"] = tuple(Route(**route) for route in raw["routes"])
     raw["history"] = tuple((float(time), str(words)) for time, words in raw["history"])
     raw["obsolete"], raw["earlier"] = tuple(raw["obsolete"]), tuple(raw["earlier"])
+    if raw.get("destinations") is not None:
+        raw["destinations"] = tuple(raw["destinations"])
     state = SeriesState(**raw)
     _check(state)
     return state
 
 
-_TEXTS = ("phase", "digest", "decision", "code", "message", "key", "source")
+_TEXTS = ("phase", "digest", "decision", "rule", "code", "message", "key", "source")
 _NUMBERS = (int, float)
+_TIMES = ("retry_at", "handed_at")
 
 
 def _check(state: SeriesState) -> None:
@@ -144,8 +153,13 @@ def _check(state: SeriesState) -> None:
         raise StateUnreadable(f"{', '.join(_TEXTS)} must be text")
     if state.phase not in PHASES:
         raise StateUnreadable(f"phase must be one of {', '.join(PHASES)}, got {state.phase!r}")
-    if not isinstance(state.since, _NUMBERS) or not isinstance(state.retry_at, (*_NUMBERS, type(None))):
+    times = [getattr(state, name) for name in _TIMES]
+    if not isinstance(state.since, _NUMBERS) or not all(
+        isinstance(one, (*_NUMBERS, type(None))) for one in times
+    ):
         raise StateUnreadable("times must be numbers")
+    if not all(isinstance(name, str) for name in state.destinations or ()):
+        raise StateUnreadable("destinations must be text")
     if state.phase in IN_WORK and not (state.key and state.request and isinstance(state.attempt, int)):
         raise StateUnreadable(f"a series that is {state.phase} must have a job")
     if state.phase == ROUTING and not (state.result and state.routes):

@@ -12,13 +12,14 @@ from typing import Callable, Dict, Mapping, Optional, Tuple
 
 from . import routing, transitions
 from .archive import NotInArchive, SeriesHere, StoreRefused
-from .contract import Failure, JobResult, JobStatus
+from .contract import Failure, JobResult, JobStatus, job_key
 from .engine_client import EngineAway, EngineRefused
 from .engine_link import EngineLink
 from .intake import Intake
 from .parts import Parts
 from .reconciler import Contact, Step
 from .routing import Route
+from .schedule import Hold, day_of, hold
 from .state import Result, SeriesState
 
 AT_ONCE = 0.0
@@ -87,13 +88,39 @@ class Steps:
         before = self.contact(series)
         tries = before.tries + 1
         next_try = self._clock() + self._settings.retry.backoff.delay(tries)
-        self.contacts[series] = replace(before, tries=tries, next_try=next_try, trouble=trouble)
+        self.contacts[series] = replace(before, tries=tries, next_try=next_try, trouble=trouble, held="")
         return AT_ONCE
 
     def _submit(self, series: str, state: SeriesState) -> float:
+        held = self._held(series, state)
+        if held is not None:
+            self.contacts[series] = Contact(next_try=held.until, held=held.words)
+            return held.until
         status = self._engine.ask(lambda client: client.submit(state.key, state.request or {}))
+        if status.state == "cancelled":
+            return self._renumber(series, state)
         if self._store.replace(series, state, after := transitions.accepted(state, self._clock())):
             return self._follow(series, after, status)
+        return AT_ONCE
+
+    def _held(self, series: str, state: SeriesState) -> Optional[Hold]:
+        """Return why the rule of the series lets it wait; what a person asked for does not wait.
+
+        The rule is the present one of that name, so that other hours hold for what waits already.
+        """
+        rule = self._settings.rules.named(state.rule)
+        if rule is None or state.forced:
+            return None
+        now = self._clock()
+        handed = self._store.handed_over(rule.name, day_of(now)[0])
+        if handed is not None and series in handed:  # it has its place in this day
+            return hold(rule.orders.hours, None, None, now)
+        return hold(rule.orders.hours, rule.orders.daily, None if handed is None else len(handed), now)
+
+    def _renumber(self, series: str, state: SeriesState) -> float:
+        request = {**(state.request or {}), "attempt": state.attempt + 1}
+        after = transitions.renumbered(state, request, job_key(request), self._clock())
+        self._store.replace(series, state, after)
         return AT_ONCE
 
     def _poll(self, series: str, state: SeriesState) -> float:
@@ -140,7 +167,9 @@ class Steps:
             self._fail(series, state, _incomplete(status.result, missing))
             return AT_ONCE
         self._mark(found.series, series)
-        after = transitions.verified(state, found, self._settings.destinations, self._clock())
+        asked = state.destinations
+        destinations = self._settings.rules.defaults.destinations if asked is None else asked
+        after = transitions.verified(state, found, destinations, self._clock())
         self._store.replace(series, state, after)
         return AT_ONCE
 

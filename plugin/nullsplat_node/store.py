@@ -8,7 +8,7 @@ longer the current one the change is dropped and decided anew, so no lock is hel
 from __future__ import annotations
 
 import threading
-from typing import Callable, Dict, FrozenSet, Optional, Set
+from typing import Callable, Dict, FrozenSet, Optional, Set, Tuple
 
 from .archive import Archive, SeriesHere
 from .state import SeriesState, StateUnreadable, decode, encode
@@ -28,6 +28,8 @@ class StateStore:
         self._lock = threading.Lock()
         self._states: Dict[str, SeriesState] = {}
         self._derived: Set[str] = set()
+        self._handed: Dict[str, Tuple[str, float]] = {}
+        self._complete = False
 
     def load(self, here: SeriesHere) -> Optional[SeriesState]:
         """Return the state of a series that was just looked at, None when it has none."""
@@ -70,8 +72,23 @@ class StateStore:
         with self._lock:
             return frozenset(self._derived)
 
+    def completed(self) -> None:
+        """Take note that every series of the archive was loaded since the start."""
+        self._complete = True
+
+    def handed_over(self, rule: str, since: float) -> Optional[FrozenSet[str]]:
+        """Return the series handed over under this rule since then, None while not all series were loaded.
+
+        Also those that were deleted meanwhile, as long as the plugin runs.
+        """
+        with self._lock:
+            found = [series for series, (name, at) in self._handed.items() if name == rule and at >= since]
+        return frozenset(found) if self._complete else None
+
     def _keep(self, series: str, state: SeriesState) -> None:
         self._states[series] = state
+        if state.handed_at is not None:
+            self._handed[series] = (state.rule, state.handed_at)
         self._derived.update(state.derived_uids)
 
     def _decode(self, here: SeriesHere) -> SeriesState:

@@ -34,6 +34,9 @@ class Job:
     Attributes:
         digest: stands for the set of instances.
         decision: why the series is taken.
+        forced: a person asked for it against the policy.
+        rule: the rule that takes it, empty when only a person does.
+        destinations: where the result is to go.
     """
 
     request: Mapping[str, Any]
@@ -41,6 +44,8 @@ class Job:
     digest: str
     decision: str
     forced: bool = False
+    rule: str = ""
+    destinations: Optional[Tuple[str, ...]] = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,9 @@ def taken(state: Optional[SeriesState], job: Job, now: float, retries: int = 0) 
         digest=job.digest,
         decision=job.decision,
         forced=job.forced,
+        rule=job.rule,
+        destinations=job.destinations,
+        handed_at=before.handed_at if before.rule == job.rule else None,
         request=job.request,
         key=job.key,
         code="",
@@ -106,7 +114,22 @@ def taken(state: Optional[SeriesState], job: Job, now: float, retries: int = 0) 
 
 def accepted(state: SeriesState, now: float) -> SeriesState:
     """Return the state after the engine confirmed the job."""
-    return _enter(state, RUNNING, now, "handed over to the engine")
+    return _enter(replace(state, handed_at=now), RUNNING, now, "handed over to the engine")
+
+
+def same_again(state: SeriesState, digest: str, now: float) -> SeriesState:
+    """Return the state of a series whose instances are again those that its result was made from."""
+    return _note(replace(state, digest=digest), now, "the instances are again those that were processed")
+
+
+def renumbered(state: SeriesState, request: Mapping[str, Any], key: str, now: float) -> SeriesState:
+    """Return the state whose job the engine had cancelled before this series was handed over, as another attempt.
+
+    So it is when a series was deleted while it was processed, and then sent once more.
+    """
+    renewed = replace(state, request=request, key=key)
+    words = f"the engine had cancelled this very job before; taken as attempt {renewed.attempt}"
+    return _enter(renewed, PENDING, now, words)
 
 
 def finished(state: SeriesState, result: JobResult, now: float) -> SeriesState:

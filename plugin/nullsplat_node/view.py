@@ -10,7 +10,7 @@ from .reconciler import Contact
 from .refusal import TITLES
 from .routing import Route
 from .settings import Settings
-from .state import FAILED, IN_WORK, INELIGIBLE, RESULT, ROUTING, SeriesState
+from .state import FAILED, IN_WORK, INELIGIBLE, PENDING, RESULT, ROUTING, SeriesState
 from .wishes import possible
 
 _TITLES = {
@@ -34,10 +34,12 @@ def brief(state: SeriesState, contact: Contact) -> Dict[str, Any]:
     """Return the lines of a series in a list."""
     shown: Dict[str, Any] = {
         "state": state.phase,
-        "title": _title(state),
+        "title": _title(state, contact),
         "message": _message(state, contact),
         "since": iso(state.since),
     }
+    if state.rule:
+        shown["rule"] = state.rule
     if state.code:
         shown["code"] = state.code
     if state.phase in IN_WORK and contact.progress is not None:
@@ -57,7 +59,7 @@ def full(series: str, state: Optional[SeriesState], contact: Contact) -> Dict[st
         }
         return {"series": series, **shown, "actions": list(possible(None)), "history": []}
     shown = {"series": series, **brief(state, contact), "actions": list(possible(state))}
-    shown["decision"] = state.decision
+    shown["decision"], shown["rule"] = state.decision, state.rule
     if state.request:
         shown["job"] = {"key": state.key, "attempt": state.attempt, "parameters": state.request["parameters"]}
     if state.result:
@@ -76,26 +78,28 @@ def full(series: str, state: Optional[SeriesState], contact: Contact) -> Dict[st
 
 def settings_shown(settings: Settings) -> Dict[str, Any]:
     """Return the settings in effect, without the secret."""
-    criteria, rules = settings.criteria, settings.criteria.low_dose
+    criteria, low_dose, orders = settings.criteria, settings.criteria.low_dose, settings.rules.defaults
     return {
         "engine_url": settings.engine.url,
-        "preset": settings.engine.preset,
-        "scale": list(criteria.scale) if criteria.scale else "auto",
-        "target_slice_spacing_mm": criteria.target_spacing,
+        "rules_file": settings.rules.source,
+        "rules": [{"name": rule.name, "text": str(rule)} for rule in settings.rules.rules],
+        "preset": orders.preset,
+        "scale": list(orders.scale) if orders.scale else "auto",
+        "target_slice_spacing_mm": orders.target_spacing,
         "seed": settings.engine.seed,
-        "samples": settings.engine.samples,
+        "samples": orders.samples,
         "automatic": criteria.automatic,
         "max_age_days": criteria.max_age_days,
         "min_slices": criteria.min_slices,
         "low_dose": {
-            "max_ctdivol_mgy": rules.max_ctdivol,
-            "max_mas": rules.max_mas,
-            "words": rules.words,
-            "called_aets": list(rules.called_aets),
-            "stations": list(rules.stations),
-            "body_parts": list(rules.body_parts),
+            "max_ctdivol_mgy": low_dose.max_ctdivol,
+            "max_mas": low_dose.max_mas,
+            "words": low_dose.words,
+            "called_aets": list(low_dose.called_aets),
+            "stations": list(low_dose.stations),
+            "body_parts": list(low_dose.body_parts),
         },
-        "destinations": list(settings.destinations),
+        "destinations": list(orders.destinations),
         "max_attempts": settings.retry.max_attempts,
         "stable_age_seconds": settings.stable_age,
         "reconcile_interval_seconds": settings.reconcile_interval,
@@ -103,15 +107,19 @@ def settings_shown(settings: Settings) -> Dict[str, Any]:
     }
 
 
-def _title(state: SeriesState) -> str:
+def _title(state: SeriesState, contact: Contact) -> str:
     if state.phase == INELIGIBLE:
         return f"not taken: {TITLES.get(state.code, state.code)}"
+    if state.phase == PENDING and contact.held and not contact.trouble:
+        return "waiting, as its rule says"
     return _TITLES[state.phase]
 
 
 def _message(state: SeriesState, contact: Contact) -> str:
     if state.phase in IN_WORK and contact.trouble:
         return f"{contact.trouble}; next try at {iso(contact.next_try)}"
+    if state.phase == PENDING and contact.held:
+        return f"rule {state.rule!r}: {contact.held}; next look at {iso(contact.next_try)}"
     if state.phase == ROUTING:
         return "; ".join(_route_words(route) for route in state.routes)
     if state.phase == FAILED and state.retry_at is not None:

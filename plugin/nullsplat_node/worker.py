@@ -7,7 +7,7 @@ import math
 import queue
 import threading
 import traceback
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Set
 
 from .agenda import Agenda
 from .archive import ArchiveTrouble, NotInArchive
@@ -44,6 +44,7 @@ class Worker:
         self._agenda = Agenda()
         self._hints: "queue.Queue[Optional[str]]" = queue.Queue()
         self._orphans: List[str] = []
+        self._unread: Set[str] = set()
         self._turn = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nullsplat", daemon=True)
@@ -122,6 +123,7 @@ class Worker:
             self._gone(series)
             return NEVER
         state = self._store.load(here)
+        self._was_read(series)
         seen = Seen(here.digest, here.changed_at)
         contact = self._steps.contact(series)
         following = decide(state, seen, contact, self._clock(), self._settings.stable_age)
@@ -150,11 +152,20 @@ class Worker:
         now = self._clock()
         states = self._store.all()
         present = self._archive.series()
+        if self.last_round is None:
+            self._unread = set(present).difference(states)
         for series in set(states).difference(present):
             self._gone(series)
         for series in self._worth_a_look(present, states):
             self._agenda.add(series, now)
         self.last_round = now
+        self._was_read()
+
+    def _was_read(self, *series: str) -> None:
+        """Take note that these series were looked at since the start, or are gone."""
+        self._unread.difference_update(series)
+        if self.last_round is not None and not self._unread:
+            self._store.completed()
 
     def _worth_a_look(self, present: List[str], states: "dict[str, SeriesState]") -> List[str]:
         settled = [series for series in present if series in states and _is_settled(states[series])]
@@ -182,6 +193,7 @@ class Worker:
         """Forget a deleted series; the engine need not finish its job."""
         self._agenda.drop(series)
         self._steps.forget(series)
+        self._was_read(series)
         state = self._store.forget(series)
         if state is not None:
             self._orphans.extend(state.obsolete)
@@ -191,6 +203,9 @@ class Worker:
         self._cancel_orphans()
 
     def _cancel_orphans(self) -> None:
+        # A series that was deleted and sent once more wants the very job of before again.
+        wanted = {state.key for state in self._store.all().values() if state.phase in IN_WORK}
+        self._orphans = [key for key in self._orphans if key not in wanted]
         while self._orphans:
             try:
                 cancel_at_engine(self._engine, self._orphans[-1])

@@ -21,6 +21,7 @@ COMMANDS = [
     "bench",
     "reader-study",
     "reader-score",
+    "rules",
 ]
 
 

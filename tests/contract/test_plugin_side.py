@@ -15,7 +15,7 @@ from nullsplat.service.contract.messages import schema
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "plugin"))
 
-from nullsplat_node import contract, settings  # noqa: E402
+from nullsplat_node import checks, contract  # noqa: E402
 
 EXAMPLES = {
     path.stem: json.loads(path.read_text()) for path in (ROOT / "tests/contract/examples").glob("*.json")
@@ -49,11 +49,11 @@ def test_the_key_is_the_agreed_one_and_priority_does_not_change_it() -> None:
 
 @given(
     scale=st.tuples(*[st.floats(1, 16) | st.integers(1, 16)] * 3),
-    preset=st.sampled_from(settings.PRESETS),
+    preset=st.sampled_from(checks.PRESETS),
     seed=st.integers(0, 2**31 - 1),
     samples=st.integers(1, 64),
     uids=st.lists(st.from_regex(r"[0-9.]{1,64}", fullmatch=True), min_size=1),
-    priority=st.sampled_from(settings.PRIORITIES),
+    priority=st.sampled_from(checks.PRIORITIES),
 )
 def test_whatever_is_set_makes_a_valid_request(
     scale: tuple[float, float, float], preset: str, seed: int, samples: int, uids: list[str], priority: str
@@ -74,8 +74,8 @@ def test_whatever_is_set_makes_a_valid_request(
 
 
 def test_the_settings_allow_what_the_contract_allows() -> None:
-    assert set(settings.PRESETS) == set(definition("parameters")["properties"]["preset"]["enum"])
-    assert set(settings.PRIORITIES) == set(definition("job_request")["properties"]["priority"]["enum"])
+    assert set(checks.PRESETS) == set(definition("parameters")["properties"]["preset"]["enum"])
+    assert set(checks.PRIORITIES) == set(definition("job_request")["properties"]["priority"]["enum"])
     assert set(definition("job_status")["properties"]["state"]["enum"]) == contract.JOB_STATES
 
 

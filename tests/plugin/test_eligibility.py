@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from nullsplat_node.eligibility import Candidate, Criteria, examine, glance
 from nullsplat_node.refusal import FORCIBLE, TITLES, Refused
+from nullsplat_node.rules import Orders, default_rules
 
 CRITERIA = Criteria(min_slices=3)
 
@@ -121,7 +122,9 @@ def test_a_series_that_is_fine_already_is_left_alone_unless_a_scale_is_set() -> 
     with pytest.raises(Refused) as refusal:
         examine(candidate(spacing=1.25), CRITERIA)
     assert refusal.value.code == "already-fine"
-    assert examine(candidate(spacing=1.25), Criteria(min_slices=3, scale=(2, 2, 2))).scale == (2, 2, 2)
+    assert examine(
+        candidate(spacing=1.25), Criteria(min_slices=3, rules=default_rules(Orders(scale=(2, 2, 2))))
+    ).scale == (2, 2, 2)
 
 
 def test_normal_dose_is_refused_but_a_person_may_overrule_that() -> None:

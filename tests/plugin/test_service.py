@@ -1,43 +1,18 @@
 """The service over a make-believe Orthanc, where its order of doing things can be watched."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 
 import pytest
+from plugin_support.beside import SECRET, running, wait_until
 from plugin_support.fake_engine import FakeEngine
 from plugin_support.fake_orthanc import FakeOrthanc
 from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
 
-from nullsplat_node.archive import Archive, NotInArchive
-from nullsplat_node.parts import Log
-from nullsplat_node.service import NotPossible, Service
-from nullsplat_node.settings import read_settings
+from nullsplat_node.archive import NotInArchive
+from nullsplat_node.service import NotPossible
 
-SECRET = "a-secret-of-the-tests"
 WRITE = "PUT"
-
-
-@contextmanager
-def running(orthanc: FakeOrthanc, engine: FakeEngine, **settings: object) -> Iterator[Service]:
-    configuration = {
-        "UserMetadata": {"NullSplat": 4701},
-        "StableAge": 1,
-        "NullSplat": {"EngineUrl": engine.url, "MinSlices": 3, "ReconcileInterval": 0.2, "PollInterval": 0.2,
-                      "RetryFirst": 0.1, "RetryLongest": 0.2, **settings},
-    }  # fmt: skip
-    log: list[str] = []
-    service = Service(
-        Archive(orthanc),
-        read_settings(configuration, {"NULLSPLAT_SECRET": SECRET}),
-        Log(log.append, log.append),
-    )
-    service.start()
-    yield service
-    service.stop()
-    assert not [line for line in log if "unexpected" in line]
-    assert not [line for line in log if "Test^Case" in line]
 
 
 @pytest.fixture
@@ -51,13 +26,6 @@ def engine(orthanc: FakeOrthanc) -> Iterator[FakeEngine]:
     with FakeEngine(SECRET, hold=True, calls=orthanc.calls) as watched:
         yield watched
     assert watched.problems == []
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_the_state_is_written_before_the_engine_hears_of_the_series(

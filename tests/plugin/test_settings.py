@@ -20,7 +20,7 @@ def read(**settings: Any) -> Settings:
 
 def test_nothing_but_the_secret_needs_to_be_set() -> None:
     settings = read()
-    assert settings.criteria.scale is None
+    assert settings.rules.defaults.scale is None
     assert settings.criteria.low_dose.max_ctdivol == 3.0
     assert settings.stable_age == 60
 
@@ -93,7 +93,9 @@ def test_an_empty_password_is_refused() -> None:
 
 def test_the_shipped_configuration_is_valid_and_says_the_defaults() -> None:
     shipped = read_configuration(configuration_folder())
-    shipped = overlay(shipped, {"NullSplat": {"EngineUrl": "http://127.0.0.1:8043", "SecretFile": ""}})
+    shipped = overlay(
+        shipped, {"NullSplat": {"EngineUrl": "http://127.0.0.1:8043", "SecretFile": "", "RulesFile": ""}}
+    )
     assert shipped["AuthenticationEnabled"] is True
     assert shipped["RemoteAccessAllowed"] is False
     assert shipped["DicomAlwaysAllowStore"] is False

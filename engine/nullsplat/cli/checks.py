@@ -8,14 +8,17 @@ from pathlib import Path
 import httpx
 import torch
 
+from nullsplat.cli import rule_work
 from nullsplat.cli.findings import Finding, Level
-from nullsplat.core.errors import ConfigurationError, WeightsError
+from nullsplat.core.errors import ConfigurationError, NullSplatError, WeightsError
 from nullsplat.demo.orthanc import installed_orthanc, orthanc_version
 from nullsplat.prior import weights
 from nullsplat.service.settings import Settings
 
 GIB = 2**30
 NEEDED_DISK_GIB = 5
+RULES_VARIABLE = "NULLSPLAT_RULES_FILE"
+"""Names the rules file in the shipped Orthanc configuration."""
 
 
 def prior_weights() -> Finding:
@@ -61,6 +64,18 @@ def orthanc(*, needed: bool) -> Finding:
         )
     except ConfigurationError as error:
         return Finding("Orthanc", Level.MISSING if needed else Level.NOTE, str(error))
+
+
+def rules() -> Finding:
+    """The rules file of the Orthanc plugin."""
+    file = os.environ.get(RULES_VARIABLE, "")
+    if not file:
+        text = f"{RULES_VARIABLE} names no file, so low-dose CT is done as nullsplat.json says"
+        return Finding("Rules", Level.OK, text)
+    try:
+        return Finding("Rules", Level.OK, rule_work.check_file(Path(file)).splitlines()[0])
+    except NullSplatError as error:
+        return Finding("Rules", Level.MISSING, str(error))
 
 
 def archive(settings: Settings) -> Finding:

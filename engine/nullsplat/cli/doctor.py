@@ -44,6 +44,7 @@ def _engine_findings() -> Iterator[Finding]:
     settings, finding = checks.settings_findings()
     yield checks.disk(settings.spool if settings else Path.cwd())
     yield checks.orthanc(needed=settings is None)
+    yield checks.rules()
     yield finding
     if settings is not None:
         yield checks.archive(settings)

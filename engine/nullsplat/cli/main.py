@@ -17,6 +17,7 @@ from nullsplat.cli.evaluate import evaluate
 from nullsplat.cli.evaluate_stage1 import evaluate_stage1
 from nullsplat.cli.failures import readable_failures
 from nullsplat.cli.reader_study import reader_score, reader_study
+from nullsplat.cli.rules import app as rules_app
 from nullsplat.cli.train_prior import train_prior
 from nullsplat.cli.train_slab_prior import train_slab_prior
 
@@ -192,6 +193,7 @@ app.command("train-slab-prior", short_help="Train the prior of slabs on your own
 app.command("convert-prior", short_help="Convert a checkpoint of the method's authors to a prior.")(
     convert_prior
 )
+app.add_typer(rules_app, name="rules", short_help="Check the node's rules file, and try it on scans.")
 app.command("bench", short_help="Time kernels and stages on this machine.")(bench)
 app.command("reader-study", short_help="Prepare a blinded reading of several methods.")(reader_study)
 app.command("reader-score", short_help="Unblind the sheets of a reader study.")(reader_score)

@@ -167,6 +167,7 @@ class OrthancNode:
             "NULLSPLAT_ENGINE_URL": self.settings.engine_url,
             "NULLSPLAT_SECRET": self.settings.secret,
             "NULLSPLAT_SECRET_FILE": "",
+            "NULLSPLAT_RULES_FILE": "",
             "NULLSPLAT_PLUGIN": str(plugin_folder()),
             "PYTHONDONTWRITEBYTECODE": "1",
         }

@@ -21,6 +21,7 @@ class FakeOrthanc:
 
     Attributes:
         calls: every call in order: method and path.
+        sent: series and destination of every store job; each succeeds at once.
         full: nothing can be written while it is set.
     """
 
@@ -28,27 +29,47 @@ class FakeOrthanc:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
+        self.sent: list[tuple[str, str]] = []
         self.full = False
         self._series: dict[str, dict[str, Any]] = {}
         self._instances: dict[str, Any] = {}
+        self._datasets: dict[str, list[Dataset]] = {}
 
     def add(self, datasets: list[Dataset], age: float = 3600.0) -> str:
-        """Store the data sets, the last of which came `age` seconds ago, and return the series' identifier."""
+        """Store the data sets, the last of which came `age` seconds ago, and return the series' identifier.
+
+        A series that is there already becomes these data sets, and keeps what is remembered about it.
+        """
         series = _identifier(str(datasets[0].SeriesInstanceUID))
+        self._datasets[str(datasets[0].SeriesInstanceUID)] = datasets
         instances = []
         for dataset in datasets:
             instances.append(_identifier(str(dataset.SOPInstanceUID)))
             self._instances[instances[-1]] = simplified_tags(dataset)
         arrived = time.strftime("%Y%m%dT%H%M%S", time.gmtime(time.time() - age))
+        remembered = self._series.get(series, {}).get("metadata", {})
         self._series[series] = {
             "Instances": instances,
             "MainDicomTags": {
                 "Modality": datasets[0].Modality,
                 "SeriesInstanceUID": datasets[0].SeriesInstanceUID,
             },
-            "metadata": {"LastUpdate": arrived},
+            "metadata": {**remembered, "LastUpdate": arrived},
         }
         return series
+
+    def datasets(self, series_uid: str) -> list[Dataset]:
+        """The data sets of a series."""
+        return self._datasets[series_uid]
+
+    def delete(self, series: str) -> None:
+        """Delete a series with everything that is remembered about it."""
+        del self._series[series]
+
+    def remembered(self, series: str) -> dict[str, Any]:
+        """What the plugin wrote about the series."""
+        state: dict[str, Any] = json.loads(self._series[series]["metadata"]["NullSplat"])
+        return state
 
     def RestApiGet(self, path: str) -> bytes:  # noqa: N802
         self.calls.append(("GET", path))
@@ -64,6 +85,9 @@ class FakeOrthanc:
 
     def RestApiPost(self, path: str, body: bytes) -> bytes:  # noqa: N802
         self.calls.append(("POST", path))
+        if path.startswith("/modalities/"):
+            self.sent.append((json.loads(body)["Resources"][0], path.split("/")[2]))
+            return b'{"ID": "store-job"}'
         if path != "/tools/lookup":
             raise OrthancException(UNKNOWN_RESOURCE, "Unknown resource")
         wanted = [
@@ -76,14 +100,24 @@ class FakeOrthanc:
     def _get(self, parts: list[str]) -> Any:
         if parts == ["series"]:
             return list(self._series)
-        if parts[0] == "series" and parts[2:] == ["metadata"]:
-            return self._known(parts[1])["metadata"]
-        if parts[0] == "series" and len(parts) == 2:
-            return self._known(parts[1])
+        if parts[0] == "series":
+            return self._of_series(self._known(parts[1]), parts[2:])
+        if parts[0] == "jobs":
+            return {"State": "Success"}
         if parts[0] == "instances" and parts[2:] == ["simplified-tags"]:
             return self._instances[parts[1]]
         if parts[0] == "instances" and parts[2:] == ["metadata"]:
-            return {"CalledAET": "NULLSPLAT"}
+            return {"CalledAET": "NULLSPLAT", "RemoteAET": "SCANNER"}
+        raise OrthancException(UNKNOWN_RESOURCE, "Unknown resource")
+
+    def _of_series(self, series: dict[str, Any], parts: list[str]) -> Any:
+        if not parts:
+            return series
+        if parts == ["metadata"]:
+            return series["metadata"]
+        if parts == ["instances"]:
+            uids = [self._instances[one]["SOPInstanceUID"] for one in series["Instances"]]
+            return [{"MainDicomTags": {"SOPInstanceUID": uid}} for uid in uids]
         raise OrthancException(UNKNOWN_RESOURCE, "Unknown resource")
 
     def _known(self, series: str) -> dict[str, Any]:

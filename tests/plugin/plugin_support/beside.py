@@ -1,0 +1,74 @@
+"""The service over a make-believe Orthanc, with an engine that stores its results there."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+from nullsplat_node.archive import Archive
+from nullsplat_node.parts import Log
+from nullsplat_node.service import Service
+from nullsplat_node.settings import read_settings
+from plugin_support.fake_engine import FakeEngine
+from plugin_support.fake_orthanc import FakeOrthanc
+
+SECRET = "a-secret-of-the-tests"
+
+
+@dataclass
+class EngineBeside(FakeEngine):
+    """An engine that fetches from, and stores into, the make-believe Orthanc."""
+
+    orthanc: FakeOrthanc = field(default_factory=FakeOrthanc)
+
+    def _fetch(self, request: dict[str, Any]) -> list[Dataset]:
+        return self.orthanc.datasets(request["series_instance_uid"])
+
+    def _store(self, study: str, derived: list[Dataset]) -> None:
+        self.orthanc.add(derived)
+
+
+@contextmanager
+def running(
+    orthanc: FakeOrthanc, engine: FakeEngine, clock: Callable[[], float] = time.time, **settings: object
+) -> Iterator[Service]:
+    """The service at work, with quick settings unless `settings` say otherwise."""
+    configuration = {
+        "UserMetadata": {"NullSplat": 4701},
+        "StableAge": 1,
+        "NullSplat": {"EngineUrl": engine.url, "MinSlices": 3, "ReconcileInterval": 0.2, "PollInterval": 0.2,
+                      "RetryFirst": 0.1, "RetryLongest": 0.2, **settings},
+    }  # fmt: skip
+    log: list[str] = []
+    service = Service(
+        Archive(orthanc),
+        read_settings(configuration, {"NULLSPLAT_SECRET": SECRET}),
+        Log(log.append, log.append),
+        clock,
+    )
+    service.start()
+    yield service
+    service.stop()
+    assert not [line for line in log if "unexpected" in line]
+    assert not [line for line in log if "Test^Case" in line]
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def rounds(orthanc: FakeOrthanc) -> int:
+    """How often the plugin looked over the whole archive."""
+    return [path for _, path in orthanc.calls].count("/series")
+
+
+def wait_for_rounds(orthanc: FakeOrthanc, count: int) -> None:
+    """Wait until the plugin has looked over the whole archive so many times more."""
+    before = rounds(orthanc)
+    wait_until(lambda: rounds(orthanc) >= before + count)

@@ -1,0 +1,32 @@
+"""Rules out of a few lines of TOML, and the facts of a small series."""
+
+from typing import Any
+
+from nullsplat_node.conditions import Facts, Origin, facts_of
+from nullsplat_node.dose import LowDoseRules
+from nullsplat_node.rules import Choice, Orders, RuleSet, choose
+from nullsplat_node.rules_file import rules_from
+
+CHEST = {
+    "StationName": "CT01",
+    "Manufacturer": "Scanner Works",
+    "StudyDescription": "Chest screening",
+    "BodyPartExamined": "CHEST",
+    "SliceThickness": "5",
+    "CTDIvol": "1.4",
+    "KVP": "120",
+    "ImageType": "ORIGINAL\\PRIMARY\\AXIAL",
+}
+
+
+def rules_of(text: str, base: Orders | None = None, modalities: tuple[str, ...] | None = None) -> RuleSet:
+    return rules_from(text, "rules.toml", base or Orders(), modalities)
+
+
+def chosen(text: str, called: str = "", calling: str = "", **tags: Any) -> Choice:
+    """What the rules make of a chest CT with some attributes changed."""
+    return choose(rules_of(text), facts(called, calling, **tags))
+
+
+def facts(called: str = "", calling: str = "", **tags: Any) -> Facts:
+    return facts_of([{**CHEST, **tags}] * 3, Origin(called, calling), LowDoseRules())
