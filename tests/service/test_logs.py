@@ -172,7 +172,7 @@ def test_nothing_that_leads_to_a_patient_and_no_secret_is_logged_whatever_happen
 ) -> None:
     api_log = own_log("DEBUG", form)
     archive.add(SERIES, patient_series(SERIES))
-    archive.add(BROKEN, patient_series(BROKEN, **{"LUNG SCREEN ": "ROSALINDE^^^", r"1.0\1.0 ": r"ROSA\LIND"}))
+    archive.add(BROKEN, patient_series(BROKEN, **{"LUNG SCREEN ": "ROSALINDE^^^", r"1.0\1.0 ": r"ROSA\LIN"}))
     engine.start_worker(NULLSPLAT_LOG_LEVEL="DEBUG", NULLSPLAT_LOG_FORMAT=form)
 
     good = put(engine, archive, SERIES, 1)

@@ -89,31 +89,23 @@ class AuditLog:
         fingerprint = str(job.request["fingerprint"])
         self.write(Entry(what, who or self.who, job.key, input=fingerprint, code=code))
 
-    def stored(self, job: Job, folder: JobFolder, derived: Derived) -> None:
+    def stored(self, job: Job, folder: JobFolder, derived: Derived, report: Mapping[str, Any]) -> None:
         """Append that the result is in the archive, and remember its hash for the job's last line."""
         output = output_hash({uid: folder.derived / name for uid, name in derived.files.items()})
         folder.write(OUTPUT, output)
-        self.write(
-            Entry(What.STORED, self.who, job.key, input=str(job.request["fingerprint"]), output=output)
-        )
+        self._made(What.STORED, job, output, report)
 
     def over(self, job: Job, folder: JobFolder, failure: Failure | None) -> None:
         """Append how a job ended; that it was cancelled was written when somebody asked for it."""
         if job.state == "failed":
             self.note(What.FAILED, job, code=str((failure or {}).get("code", "internal")))
         elif job.state == "succeeded":
-            report: dict[str, Any] = (job.result or {}).get("report", {})
-            self.write(
-                Entry(
-                    What.FINISHED,
-                    self.who,
-                    job.key,
-                    input=str(job.request["fingerprint"]),
-                    output=folder.read(OUTPUT) or "",
-                    config=str(report.get("config_hash", "")),
-                    model=str(report.get("model_hash", "")),
-                )
-            )
+            self._made(What.FINISHED, job, folder.read(OUTPUT) or "", (job.result or {}).get("report", {}))
+
+    def _made(self, what: What, job: Job, output: str, report: Mapping[str, Any]) -> None:
+        hashes = {"config": str(report.get("config_hash", "")), "model": str(report.get("model_hash", ""))}
+        fingerprint = str(job.request["fingerprint"])
+        self.write(Entry(what, self.who, job.key, input=fingerprint, output=output, **hashes))
 
 
 def output_hash(files: Mapping[str, Path]) -> str:

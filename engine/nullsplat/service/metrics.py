@@ -16,6 +16,7 @@ from prometheus_client.core import (
     InfoMetricFamily,
     Metric,
 )
+from prometheus_client.registry import Collector
 
 from nullsplat import __version__
 from nullsplat.service.liveness import Registry
@@ -27,7 +28,7 @@ FRESH = 1.0
 """Seconds for which an answer is good; who asks more often gets the same again."""
 
 
-class Metrics:
+class Metrics(Collector):
     """What /metrics answers. All of it comes from the database, so it holds for any number of workers and APIs."""
 
     def __init__(self, engine: sa.Engine, spool: Path) -> None:
@@ -35,7 +36,7 @@ class Metrics:
         self._spool = spool
         self._finished = FinishedJobs()
         self._registry = CollectorRegistry()
-        self._registry.register(self)  # type: ignore[arg-type] - has `collect`, which is all that is called
+        self._registry.register(self)
         self._lock = threading.Lock()
         self._text = b""
         self._asked = -FRESH

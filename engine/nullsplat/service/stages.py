@@ -169,7 +169,7 @@ class StageRunner:
             self._derive(job.request, folder)
         elif stage == "store":
             self._save(job.key, job.request, folder, progress)
-            self._audit.stored(job, folder, remembered_derived(folder))
+            self._audit.stored(job, folder, remembered_derived(folder), folder.read(REPORT))
         else:
             parameters = Parameters.of(job.request)
             self._processing.run(stage, folder.work, parameters, fetched_source(folder), progress)

@@ -11,7 +11,7 @@ from nullsplat.service.contract.messages import STAGES, STATES
 from nullsplat.service.database import jobs, transaction
 from nullsplat.service.jobs import OPEN, utc
 from nullsplat.service.queueing import PRIORITIES
-from nullsplat.service.reasons import known_reasons, reason_of
+from nullsplat.service.reasons import OTHER, known_reasons, reason_of
 
 BOUNDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0)
 """Upper bounds of the histograms, seconds: from a small series' fetching to the longest stage that is allowed."""
@@ -72,10 +72,11 @@ class FinishedJobs:
     def __init__(self) -> None:
         self.stages = {stage: Histogram() for stage in STAGES}
         self.whole = Histogram()
-        self.failures: Counter[str] = Counter()
         self._known = known_reasons()
+        # All from the start: Prometheus takes no notice of a counter's first value.
+        self.failures: Counter[str] = Counter(dict.fromkeys((*self._known, OTHER), 0))
         self._counted: dict[str, datetime] = {}
-        self._since = datetime.min
+        self._since = datetime.fromtimestamp(0, UTC)
 
     def read(self, connection: sa.Connection) -> None:
         """Add what ended since the last time."""
