@@ -15,14 +15,15 @@ import orthanc
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from nullsplat_node import access, pages, rest
+from nullsplat_node import access, audit, pages, rest
 from nullsplat_node.archive import Archive
 from nullsplat_node.parts import Log
 from nullsplat_node.service import Service
 from nullsplat_node.settings import read_settings
 
 SETTINGS = read_settings(json.loads(orthanc.GetConfiguration()), os.environ)
-SERVICE = Service(Archive(orthanc), SETTINGS, Log(orthanc.LogWarning, orthanc.LogError))
+LOG = Log(orthanc.LogWarning, orthanc.LogError)
+SERVICE = Service(Archive(orthanc), SETTINGS, LOG, audit.writer(LOG, os.environ))
 
 _SERIES_EVENTS = (orthanc.ChangeType.STABLE_SERIES, orthanc.ChangeType.DELETED)
 _JOB_EVENTS = (orthanc.ChangeType.JOB_SUCCESS, orthanc.ChangeType.JOB_FAILURE)
@@ -50,6 +51,11 @@ def on_status(output: Any, uri: str, **request: Any) -> None:
     rest.send(output, rest.status_answer(SERVICE, request))
 
 
+def on_metrics(output: Any, uri: str, **request: Any) -> None:
+    """Answer the route of the metrics."""
+    rest.send_metrics(output, SERVICE, request)
+
+
 def on_series(output: Any, uri: str, **request: Any) -> None:
     """Answer the route of one series."""
     rest.send(output, rest.series_answer(SERVICE, request))
@@ -63,6 +69,7 @@ def on_page(output: Any, uri: str, **request: Any) -> None:
 orthanc.RegisterOnChangeCallback(on_change)
 orthanc.RegisterIncomingHttpRequestFilter(on_http_request)
 orthanc.RegisterRestCallback(rest.STATUS_ROUTE, on_status)
+orthanc.RegisterRestCallback(rest.METRICS_ROUTE, on_metrics)
 orthanc.RegisterRestCallback(rest.SERIES_ROUTE, on_series)
 orthanc.RegisterRestCallback(pages.PAGE_ROUTE, on_page)
 orthanc.ExtendOrthancExplorer(pages.explorer_extension())

@@ -8,8 +8,10 @@ Layers, each importing only those before it:
     rules_file, settings                          what is configured
     contract, routing, state                      what is said to the engine, remembered
     transitions, reconciler, requests, view       what follows from what; all pure
+    reasons, metrics                              what is counted, and by which words
     engine_client, archive, store                 the engine, Orthanc, and the series metadata
-    engine_link, parts, intake, steps, worker     what happens when
+    engine_link, parts, audit                     what everything that acts is made of; who did what when
+    intake, steps, worker                         what happens when
     service, rest, pages, access                  what people and programs ask
 Nothing here but `archive` knows the `orthanc` module, and that is handed to it.
 """

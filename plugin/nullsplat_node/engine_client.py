@@ -166,7 +166,7 @@ def _refusal(status: int, raw: bytes) -> Exception:
             f"the engine answered HTTP {status} without a reason; check that EngineUrl names a NullSplat engine"
         )
     if (
-        status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN)
+        status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN, http.client.TOO_MANY_REQUESTS)
         or status >= http.client.INTERNAL_SERVER_ERROR
     ):
         return EngineAway(f"the engine answered HTTP {status}: {failure.message}")

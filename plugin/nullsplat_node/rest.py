@@ -2,6 +2,7 @@
 """The plugin's REST routes.
 
 GET  /nullsplat/status
+GET  /nullsplat/metrics
 GET  /nullsplat/series/{id}
 POST /nullsplat/series/{id}   {"action": "run" | "again" | "cancel"}
 """
@@ -12,11 +13,15 @@ import json
 from typing import Any, Dict, Mapping, Tuple
 from urllib.parse import urlsplit
 
+from . import metrics
+from .access import user_of
 from .archive import ArchiveTrouble, NotInArchive
+from .audit import acting
 from .service import NotPossible, Service
 from .wishes import ACTIONS
 
 STATUS_ROUTE = "/nullsplat/status"
+METRICS_ROUTE = "/nullsplat/metrics"
 SERIES_ROUTE = "/nullsplat/series/([0-9a-f-]{44})"
 
 Answer = Tuple[int, Dict[str, Any]]
@@ -59,7 +64,8 @@ def _wish(service: Service, series: str, request: Mapping[str, Any]) -> Answer:
             400, "bad-request", f"action must be one of {', '.join(ACTIONS)}, got {str(action)[:40]!r}"
         )
     try:
-        return 200, service.wish(series, str(action))
+        with acting(user_of(request.get("headers", {}))):
+            return 200, service.wish(series, str(action))
     except NotPossible as refusal:
         return _error(409, refusal.code, str(refusal))
 
@@ -76,6 +82,14 @@ def _from_elsewhere(headers: Mapping[str, str]) -> bool:
 
 def _error(status: int, code: str, message: str) -> Answer:
     return status, {"error": {"code": code, "message": message}}
+
+
+def send_metrics(output: Any, service: Service, request: Mapping[str, Any]) -> None:
+    """Write the metrics to Orthanc's REST output."""
+    if request["method"] != "GET":
+        output.SendMethodNotAllowed("GET")
+        return
+    output.AnswerBuffer(service.metrics(), metrics.CONTENT_TYPE)
 
 
 def send(output: Any, answer: Answer) -> None:

@@ -8,15 +8,16 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import __version__, transitions
 from .archive import Archive, SeriesHere
+from .audit import AuditedStore, Write, writer
 from .engine_client import EngineClient
 from .engine_link import EngineLink
 from .intake import Intake
+from .metrics import Figures, exposition
 from .parts import Log, Parts
 from .refusal import Refused
 from .settings import Settings
 from .state import INELIGIBLE, PHASES, RESULT, SeriesState
 from .steps import Steps
-from .store import StateStore
 from .view import brief, full, iso, settings_shown
 from .wishes import CANCEL, why_not
 from .worker import Worker
@@ -42,18 +43,24 @@ class Service:
         archive: Orthanc.
         settings: checked settings.
         log: where to write what happens.
+        record: takes the lines of the audit log; by default they go into `log`.
         clock: seconds since the epoch.
     """
 
     def __init__(
-        self, archive: Archive, settings: Settings, log: Log, clock: Callable[[], float] = time.time
+        self,
+        archive: Archive,
+        settings: Settings,
+        log: Log,
+        record: Optional[Write] = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         client = EngineClient(settings.engine.url, settings.secret, settings.engine.timeout)
         self._settings = settings
         self._archive = archive
         self._clock = clock
         self._link = EngineLink(client, settings.retry.backoff.first, clock)
-        self._store = StateStore(archive, clock)
+        self._store = AuditedStore(archive, clock, record or writer(log, {}))
         parts = Parts(archive, self._link, self._store, settings, clock, log)
         self._intake = Intake(parts)
         self._steps = Steps(parts, self._intake)
@@ -99,6 +106,13 @@ class Service:
             ],
             "settings": settings_shown(self._settings),
         }
+
+    def metrics(self) -> str:
+        """Return the node's figures in Prometheus' text format."""
+        last_round, destinations = self._worker.last_round, self._settings.destinations
+        return exposition(
+            Figures(self._store.all(), destinations, self._reachable, last_round, self._clock())
+        )
 
     @property
     def _reachable(self) -> bool:

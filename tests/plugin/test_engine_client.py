@@ -98,6 +98,10 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
         http(
             "503 Service Unavailable", b'{"error": {"code": "storage", "message": "disk", "retryable": true}}'
         ),
+        http(
+            "429 Too Many Requests",
+            b'{"error": {"code": "too-many-requests", "message": "wait 3 s", "retryable": true}}',
+        ),
         b"SSH-2.0-OpenSSH_9.2\r\n",
     ],
 )

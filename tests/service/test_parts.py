@@ -18,13 +18,14 @@ from nullsplat.core.measure import Cost
 from nullsplat.service.contract.messages import STAGES
 from nullsplat.service.database import open_database, transaction
 from nullsplat.service.eta import FIRST_GUESS, learn_weights, overall, remaining
-from nullsplat.service.failures import as_failure, traceback_text
+from nullsplat.service.failures import as_failure
 from nullsplat.service.folders import MIB, JobFolder, bytes_needed, require_space
 from nullsplat.service.jobs import JobStore, insert_job, waiting_stages
 from nullsplat.service.liveness import Identity, Registry, this_process
 from nullsplat.service.logs import JsonFormatter
 from nullsplat.service.progress import StageReporter, StopSignal
 from nullsplat.service.server import listening_socket
+from nullsplat.service.tracebacks import traceback_text
 
 
 @pytest.fixture
@@ -283,19 +284,19 @@ def test_log_lines_are_json_with_the_jobs_key() -> None:
     record = logging.LogRecord("nullsplat", logging.INFO, __file__, 1, "stage is %s", ("done",), None)
     record.job = "abc"
     entry = json.loads(JsonFormatter().format(record))
-    assert (entry["message"], entry["job"], entry["level"]) == ("stage is done", "abc", "INFO")
+    assert (entry["event"], entry["job"], entry["level"]) == ("stage is done", "abc", "INFO")
 
 
 def test_warnings_are_logged_without_what_they_quote() -> None:
     script = (
         "import sys, warnings; from nullsplat.service.logs import configure_logging;"
-        "configure_logging('INFO'); warnings.warn('invalid value DOE^JANE')"
+        "configure_logging('INFO', 'json'); warnings.warn('invalid value DOE^JANE')"
     )
     done = subprocess.run(
         [sys.executable, "-W", "default", "-c", script], capture_output=True, text=True, check=True
     )
     assert "DOE" not in done.stderr
-    assert json.loads(done.stderr)["message"].startswith("UserWarning at ")
+    assert json.loads(done.stderr)["event"].startswith("UserWarning at ")
 
 
 # Address

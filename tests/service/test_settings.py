@@ -73,6 +73,11 @@ def test_a_missing_secret_file_is_named(surroundings: pytest.MonkeyPatch, tmp_pa
         ("STAGE1_LIMIT_SECONDS", "0", "NULLSPLAT_STAGE1_LIMIT_SECONDS: .*greater than 0"),
         ("EXECUTOR_ID", "tooshort; drop", "NULLSPLAT_EXECUTOR_ID: .*pattern"),
         ("LOG_LEVEL", "tooshort", "NULLSPLAT_LOG_LEVEL: .*pattern"),
+        ("LOG_FORMAT", "tooshort", "NULLSPLAT_LOG_FORMAT: .*pattern"),
+        ("METRICS_PUBLIC", "tooshort", "NULLSPLAT_METRICS_PUBLIC: .*boolean"),
+        ("REQUEST_BYTES", "10", "NULLSPLAT_REQUEST_BYTES: .*greater than or equal to 1024"),
+        ("REQUESTS_PER_SECOND", "-1", "NULLSPLAT_REQUESTS_PER_SECOND: .*greater than or equal to 0"),
+        ("REQUEST_BURST", "0", "NULLSPLAT_REQUEST_BURST: .*greater than or equal to 1"),
     ],
 )
 def test_a_wrong_value_is_named_and_not_repeated(

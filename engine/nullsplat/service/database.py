@@ -40,6 +40,15 @@ workers = sa.Table(
     sa.Column("seen", sa.Float, nullable=False),
 )
 
+# Beside the workers, not among their columns: a table can be added to a database that is there already.
+worker_facts = sa.Table(
+    "nullsplat_worker_facts",
+    metadata,
+    sa.Column("executor_id", sa.String(100), primary_key=True),
+    sa.Column("facts", sa.JSON, nullable=False),
+    sa.Column("noted", sa.Float, nullable=False),
+)
+
 
 def open_database(url: str) -> sa.Engine:
     """Connect to the database, creating what is missing in it. Safe when several processes do so at once.

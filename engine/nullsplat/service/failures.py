@@ -2,7 +2,6 @@
 
 import errno
 import shutil
-import traceback
 from pathlib import Path
 
 from nullsplat.core.errors import NullSplatError, StorageError
@@ -39,12 +38,3 @@ def _known(error: Exception, spool: Path, needed: int | None) -> NullSplatError 
             "free some space or let NULLSPLAT_SPOOL name a folder on a larger disk"
         )
     return None
-
-
-def traceback_text(error: Exception) -> str:
-    """The traceback for the log; without the error's text where a DICOM library may have quoted an attribute."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = traceback.format_list(frames)
-    quoting = any("/pydicom/" in frame.filename or "/highdicom/" in frame.filename for frame in frames)
-    lines.append(type(error).__name__ if quoting else f"{type(error).__name__}: {error}")
-    return "".join(lines)

@@ -160,10 +160,11 @@ def _shown(stage: Stage, state: str) -> Stage:
     return {**stage, "state": "failed" if state == "failed" else "waiting"}
 
 
-def _utc(moment: datetime) -> datetime:
+def utc(moment: datetime) -> datetime:
+    """A moment out of the database, with its time zone."""
     # SQLite forgets the time zone; what was stored is UTC.
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _text(moment: datetime) -> str:
-    return _utc(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")

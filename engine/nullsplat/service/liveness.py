@@ -1,8 +1,10 @@
 """Which workers are alive: each keeps a row that says which process it is and when it was last seen."""
 
+import contextlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,9 +90,11 @@ class Registry:
 class Heartbeat:
     """Keeps the row fresh from a thread of its own, whatever the job's thread is doing."""
 
-    def __init__(self, registry: Registry, me: Identity) -> None:
+    def __init__(self, registry: Registry, me: Identity, tell: Callable[[], None]) -> None:
+        """Beat for `me`; `tell`, called at each beat, leaves in the database what else there is to say."""
         self._registry = registry
         self._me = me
+        self._tell = tell
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="nullsplat-heartbeat")
 
@@ -104,11 +108,13 @@ class Heartbeat:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stop.wait(BEAT):
-            try:
+        while True:
+            # The database may be away; the next beat may find it again.
+            with contextlib.suppress(StorageError, OSError):
                 self._registry.beat(self._me)
-            except StorageError:
-                continue  # the database is away; the next beat may find it again
+                self._tell()
+            if self._stop.wait(BEAT):
+                return
 
 
 def _alive(worker: Identity, seen: float) -> bool:

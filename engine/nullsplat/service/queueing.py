@@ -50,8 +50,8 @@ class JobQueue:
             raise LookupError(f"job {key} was neither there nor created")
         return job, created
 
-    def cancel(self, key: str) -> Job | None:
-        """Cancel the job if it is not too late, and say how it stands now; None if there is none.
+    def cancel(self, key: str) -> tuple[Job | None, bool]:
+        """Cancel the job if it is not too late: how it stands now (None if there is none), and whether this did it.
 
         A running job is not interrupted here: its worker notices at its next report of progress.
 
@@ -59,9 +59,10 @@ class JobQueue:
             StorageError: the database does not answer.
         """
         before = self.store.get(key)
-        if before is not None and self.store.cancel(key) and before.state == "queued":
+        done = before is not None and self.store.cancel(key)
+        if done and before is not None and before.state == "queued":
             self._client.cancel_workflow(key)
-        return self.store.get(key)
+        return self.store.get(key), done
 
     def close(self) -> None:
         """Let go of the queue; the database connection stays the caller's."""

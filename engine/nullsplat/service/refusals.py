@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from nullsplat.core.errors import InputError, NullSplatError
-from nullsplat.service.failures import traceback_text
+from nullsplat.service.tracebacks import traceback_text
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.service.api import create_api
+from nullsplat.service.api import Access, Parts, create_api
+from nullsplat.service.audit import AuditLog
 from nullsplat.service.database import open_database
 from nullsplat.service.health import Readiness
+from nullsplat.service.limits import Limits
 from nullsplat.service.logs import configure_logging
+from nullsplat.service.metrics import Metrics
 from nullsplat.service.processing import Processing
 from nullsplat.service.queueing import JobQueue
 from nullsplat.service.settings import Settings
@@ -28,7 +31,7 @@ def run_server(settings: Settings) -> None:
         ConfigurationError: a setting is wrong, or the address is taken.
         StorageError: the database cannot be used.
     """
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     with application(settings, _super_resolution(settings)) as app:
         config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none")
         with listening_socket(settings.host, settings.port) as listener:
@@ -64,12 +67,19 @@ def application(settings: Settings, processing: Processing) -> Iterator[FastAPI]
     engine = open_database(settings.database)
     queue = JobQueue(engine)
     readiness = Readiness(settings, engine, processing)
+    audit = AuditLog(settings.spool, "api")
+    parts = Parts(queue, readiness, processing, Metrics(engine, settings.spool), audit)
     try:
-        yield create_api(settings.secret.get_secret_value(), queue, readiness, processing)
+        yield create_api(_access(settings), parts)
     finally:
         readiness.close()
         queue.close()
         engine.dispose()
+
+
+def _access(settings: Settings) -> Access:
+    limits = Limits(settings.request_bytes, settings.requests_per_second, settings.request_burst)
+    return Access(settings.secret.get_secret_value(), settings.metrics_public, limits)
 
 
 def _super_resolution(settings: Settings) -> Processing:

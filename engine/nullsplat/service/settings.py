@@ -61,6 +61,17 @@ class Settings(BaseSettings):
     executor_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,100}$")] | None = None
     """Name of this worker among several; made from host and process when not set."""
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    log_format: Annotated[str, Field(pattern="^(text|json)$")] = "text"
+    """text for people; json for programs, one object a line."""
+
+    metrics_public: bool = False
+    """Answer /metrics without the shared secret."""
+    request_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
+    """Size of a request's body; a job_request has less than one thousand bytes."""
+    requests_per_second: Annotated[float, Field(ge=0)] = 200.0
+    """How often one address may ask the API for long; 0 for as often as it likes."""
+    request_burst: Annotated[int, Field(ge=1)] = 1000
+    """How often one address may ask the API at once."""
 
     fetch_limit_seconds: Seconds = 3600.0
     stage1_limit_seconds: Seconds = 4 * 3600.0

@@ -11,12 +11,14 @@ from nullsplat.core.errors import Cancelled, StorageError
 from nullsplat.core.measure import Stopwatch
 from nullsplat.core.progress import Progress
 from nullsplat.service.archive import Archive
+from nullsplat.service.audit import AuditLog, What
 from nullsplat.service.contract.messages import STAGES
 from nullsplat.service.eta import learn_weights
-from nullsplat.service.failures import as_failure, traceback_text
+from nullsplat.service.failures import as_failure
 from nullsplat.service.fetching import Fetch, expected_bytes, fetched_source, has_fetched
 from nullsplat.service.folders import JobFolder
 from nullsplat.service.jobs import Failure, Job, JobStore
+from nullsplat.service.logs import working_on
 from nullsplat.service.processing import Parameters, Processing
 from nullsplat.service.progress import SHORT_STAGES, StageReporter, StopSignal
 from nullsplat.service.settings import Settings
@@ -27,6 +29,7 @@ from nullsplat.service.storing import (
     remember_derived,
     remembered_derived,
 )
+from nullsplat.service.tracebacks import traceback_text
 
 CANCELLED = "cancelled"
 REPORT = "report.json"
@@ -42,8 +45,16 @@ logger = logging.getLogger(__name__)
 class StageRunner:
     """The steps of the workflow. Each may be called again after a kill and then goes on or finds itself done."""
 
-    def __init__(self, settings: Settings, store: JobStore, processing: Processing, stop: StopSignal) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: JobStore,
+        processing: Processing,
+        stop: StopSignal,
+        audit: AuditLog,
+    ) -> None:
         self._settings = settings
+        self._audit = audit
         self._store = store
         self._processing = processing
         self._stop = stop
@@ -53,13 +64,17 @@ class StageRunner:
 
     def run(self, key: str, stage: str) -> Failure | None:
         """Do a stage; None when it is done, else why the job cannot go on."""
-        with self._stop.busy(key):
+        with self._stop.busy(key), working_on(key, stage):
             self._stop.park_if_requested(key)
             job = _persistently(lambda: self._store.get(key) if self._store.begin(key) else None)
             return _cancellation() if job is None else self._attempt(job, stage)
 
     def finish(self, key: str, failure: Failure | None) -> str:
         """Close the job: set its last state, delete its images, keep its figures. Returns that state."""
+        with working_on(key):
+            return self._finish(key, failure)
+
+    def _finish(self, key: str, failure: Failure | None) -> str:
         folder = self.folder(key)
         if failure is None:
             result = self._result(key, folder)
@@ -69,8 +84,9 @@ class StageRunner:
         folder.discard_images()
         job = _persistently(lambda: self._store.get(key))
         state = CANCELLED if job is None else job.state
-        logger.info("job is over", extra={"job": key, "state": state, "code": (failure or {}).get("code")})
+        logger.info("job is over", extra={"state": state, "code": (failure or {}).get("code")})
         if job is not None:
+            self._audit.over(job, folder, failure)
             with contextlib.suppress(OSError):  # the same is in the job's row; the file is for people
                 folder.write(FIGURES, job.status())
         return state
@@ -90,9 +106,7 @@ class StageRunner:
             return _cancellation()
         except Exception as error:  # noqa: BLE001 - the job's boundary: whatever happens must reach its row
             return self._failed(job, stage, reporter, error)
-        logger.info(
-            "stage is done", extra={"job": job.key, "stage": stage, "seconds": round(cost.seconds, 2)}
-        )
+        logger.info("stage is done", extra={"seconds": round(cost.seconds, 2)})
         return None
 
     def _reporter(self, job: Job, stage: str) -> StageReporter:
@@ -114,11 +128,13 @@ class StageRunner:
 
     def _failed(self, job: Job, stage: str, reporter: StageReporter, error: Exception) -> Failure:
         failure = as_failure(error, self._settings.spool, expected_bytes(self.folder(job.key)))
-        where = {"job": job.key, "stage": stage, "code": failure["code"]}
-        if failure["code"] == "internal":
-            logger.error("stage failed unexpectedly", extra={**where, "traceback": traceback_text(error)})
+        code = failure["code"]
+        if code == "internal":
+            logger.error(
+                "stage failed unexpectedly", extra={"code": code, "traceback": traceback_text(error)}
+            )
         else:
-            logger.warning("stage failed: %s", failure["message"], extra=where)
+            logger.warning("stage failed: %s", failure["message"], extra={"code": code})
         if failure["code"] == StorageError.code:
             self.folder(
                 job.key
@@ -133,9 +149,7 @@ class StageRunner:
         """
         for earlier in STAGES[: STAGES.index(stage)]:
             if not self._is_there(earlier, self.folder(job.key)):
-                logger.warning(
-                    "files of %s are gone, doing it again", earlier, extra={"job": job.key, "stage": stage}
-                )
+                logger.warning("files of %s are gone, doing it again", earlier)
                 self._do(job, earlier, lambda _fraction, note="": progress(0.0, note))
         self._do(job, stage, progress)
 
@@ -149,11 +163,13 @@ class StageRunner:
     def _do(self, job: Job, stage: str, progress: Progress) -> None:
         folder = self.folder(job.key)
         if stage == "fetch":
+            self._audit.note(What.STARTED, job)
             self._fetch(job.request, folder, progress)
         elif stage == "derive":
             self._derive(job.request, folder)
         elif stage == "store":
             self._save(job.key, job.request, folder, progress)
+            self._audit.stored(job, folder, remembered_derived(folder), folder.read(REPORT))
         else:
             parameters = Parameters.of(job.request)
             self._processing.run(stage, folder.work, parameters, fetched_source(folder), progress)

@@ -5,10 +5,12 @@ import logging
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
 
+from nullsplat.service.audit import AuditLog, What
 from nullsplat.service.database import transaction
 from nullsplat.service.jobs import JobStore
 from nullsplat.service.liveness import Registry
 from nullsplat.service.queueing import APPLICATION, WORKFLOW, WORKFLOW_VERSION, enqueue_options
+from nullsplat.service.reasons import WORKER_LOST
 from nullsplat.service.workflows import LIVES
 
 LOST = (
@@ -16,7 +18,7 @@ LOST = (
     "and the system's, then run the job again"
 )
 UNEXPECTED = "the job ended unexpectedly, for example because the database was away for long; the worker's log has the details"
-LAST_WORDS = {"MAX_RECOVERY_ATTEMPTS_EXCEEDED": ("worker-lost", LOST), "ERROR": ("internal", UNEXPECTED)}
+LAST_WORDS = {"MAX_RECOVERY_ATTEMPTS_EXCEEDED": (WORKER_LOST, LOST), "ERROR": ("internal", UNEXPECTED)}
 """What to say about a workflow that ended in this state of DBOS."""
 
 logger = logging.getLogger(__name__)
@@ -25,8 +27,9 @@ logger = logging.getLogger(__name__)
 class Sweeper:
     """Runs inside a worker, at its start and every few seconds."""
 
-    def __init__(self, engine: sa.Engine, registry: Registry) -> None:
+    def __init__(self, engine: sa.Engine, registry: Registry, audit: AuditLog) -> None:
         self._engine = engine
+        self._audit = audit
         self._registry = registry
         self._store = JobStore(engine)
         self._client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
@@ -81,3 +84,5 @@ class Sweeper:
             failure = {"code": code, "message": message, "retryable": False}
             if self._store.fail(status.workflow_id, failure):
                 logger.error(message, extra={"job": status.workflow_id, "code": code})
+                if (job := self._store.get(status.workflow_id)) is not None:
+                    self._audit.note(What.FAILED, job, code=code)

@@ -11,6 +11,7 @@ from dbos import DBOS, DBOSClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from nullsplat.core.errors import StorageError
+from nullsplat.service.audit import AuditLog
 from nullsplat.service.database import open_database
 from nullsplat.service.janitor import Janitor
 from nullsplat.service.jobs import JobStore
@@ -22,6 +23,7 @@ from nullsplat.service.queueing import APPLICATION, QUEUE, WORKFLOW_VERSION
 from nullsplat.service.settings import Settings
 from nullsplat.service.stages import StageRunner
 from nullsplat.service.sweeper import Sweeper
+from nullsplat.service.worker_facts import FactBook, gather
 from nullsplat.service.workflows import register
 
 POLL = 0.5
@@ -42,21 +44,24 @@ def run_worker(settings: Settings, processing: Processing | None = None) -> None
         WeightsError: the prior's weights are missing or damaged.
         StorageError: the database cannot be used.
     """
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     settings.prepare_spool()
     processing = processing or _super_resolution(settings)
     processing.verify()
     engine = open_database(settings.database)
     registry, me = Registry(engine), this_process(settings.executor_id)
     registry.enter(me)
-    stop = StopSignal()
-    register(StageRunner(settings, JobStore(engine), processing, stop))
+    stop, audit = StopSignal(), AuditLog(settings.spool, f"worker {me.executor_id}")
+    register(StageRunner(settings, JobStore(engine), processing, stop, audit))
     _launch(engine, me)
-    heartbeat = Heartbeat(registry, me)
+    facts = FactBook(engine)
+    heartbeat = Heartbeat(
+        registry, me, lambda: facts.note(me.executor_id, gather(settings.spool, settings.device))
+    )
     heartbeat.start()
     logger.info("worker %s is ready", me.executor_id)
     janitor = Janitor(JobStore(engine), settings.spool, settings.retention_days)
-    _tidy_until_told_to_stop(Sweeper(engine, registry), janitor)
+    _tidy_until_told_to_stop(Sweeper(engine, registry, audit), janitor)
     logger.info("worker %s stops", me.executor_id)
     stop.request()
     parked = stop.parked_jobs(GRACE)

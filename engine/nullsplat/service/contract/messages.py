@@ -3,12 +3,14 @@
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
 
 STAGES = ("fetch", "stage1", "stage2", "consistency", "derive", "store")
 STATES = ("queued", "running", "succeeded", "failed", "cancelled")
@@ -38,9 +40,18 @@ def fault(kind: str, message: object) -> str | None:
     return f"{where} must satisfy {error.validator} {json.dumps(error.validator_value)}"
 
 
+def _pattern(_validator: Any, pattern: str, instance: object, _schema: object) -> Iterator[ValidationError]:
+    # In JSON Schema `$` is the end; in Python it lets a line break follow.
+    if isinstance(instance, str) and not re.search(pattern.replace("$", r"\Z"), instance):
+        yield ValidationError("the value does not match the pattern")
+
+
+_Validator = extend(Draft202012Validator, {"pattern": _pattern})
+
+
 @functools.cache
-def _validator(kind: str) -> Draft202012Validator:
-    return Draft202012Validator({**schema(), "$ref": f"#/$defs/{kind}"})
+def _validator(kind: str) -> Any:
+    return _Validator({**schema(), "$ref": f"#/$defs/{kind}"})
 
 
 def job_key(request: Mapping[str, Any]) -> str:

@@ -1,0 +1,210 @@
+"""/metrics tells what is in the database, in words of our own only."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from fast_processing import FastProcessing
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+import nullsplat
+from nullsplat.service.contract.messages import STAGES
+from nullsplat.service.database import jobs, open_database, transaction
+from nullsplat.service.liveness import Registry, this_process
+from nullsplat.service.metrics import Metrics
+from nullsplat.service.reasons import known_reasons
+from nullsplat.service.server import application
+from nullsplat.service.settings import Settings
+from nullsplat.service.tallies import BOUNDS, FinishedJobs
+from nullsplat.service.worker_facts import FactBook, WorkerFacts, gather
+
+NOW = datetime.now(UTC)
+SECRET = "a-secret-for-tests-only"
+
+
+@pytest.fixture
+def database(empty_database: Path, tmp_path: Path) -> Iterator[sa.Engine]:
+    path = tmp_path / "nullsplat.sqlite"
+    path.write_bytes(empty_database.read_bytes())
+    engine = open_database(f"sqlite:///{path}")
+    yield engine
+    engine.dispose()
+
+
+def add(
+    database: sa.Engine,
+    key: str,
+    state: str,
+    *,
+    seconds: dict[str, float] | None = None,
+    code: str | None = None,
+    priority: str | None = "normal",
+    age: float = 0.0,
+    ended: float = 0.0,
+) -> None:
+    stages = [
+        {"name": name, "progress": 1.0, "state": "done", "seconds": seconds[name]}
+        if seconds and name in seconds
+        else {"name": name, "progress": 0.0, "state": "waiting"}
+        for name in STAGES
+    ]
+    request = {"series_instance_uid": "2.25.4711", "parameters": {"preset": "preview"}}
+    with transaction(database) as connection:
+        connection.execute(
+            sa.insert(jobs).values(
+                key=key,
+                state=state,
+                request=request | ({"priority": priority} if priority else {}),
+                stages=stages,
+                failure={"code": code, "message": "DOE^JANE", "retryable": False} if code else None,
+                created_at=NOW - timedelta(seconds=age),
+                updated_at=NOW - timedelta(seconds=ended),
+            )
+        )
+
+
+def samples(text: bytes) -> dict[tuple[str, ...], float]:
+    """Name and label values (in the order of the labels' names) to value."""
+    return {
+        (sample.name, *(sample.labels[label] for label in sorted(sample.labels))): sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+
+
+def told(database: sa.Engine, spool: Path) -> dict[tuple[str, ...], float]:
+    return samples(Metrics(database, spool).text())
+
+
+def test_jobs_are_counted_by_state_and_queued_ones_by_priority(database: sa.Engine, tmp_path: Path) -> None:
+    add(database, "a", "queued", priority="stat", age=30)
+    add(database, "b", "queued", priority=None, age=90)
+    add(database, "c", "running", priority="night", age=500)
+    figures = told(database, tmp_path)
+    assert figures["nullsplat_jobs", "queued"] == 2
+    assert figures["nullsplat_jobs", "running"] == 1
+    assert figures["nullsplat_jobs", "failed"] == 0
+    assert [figures["nullsplat_queue_length", name] for name in ("stat", "normal", "night")] == [1, 1, 0]
+    assert 90 <= figures["nullsplat_oldest_queued_seconds",] < 90 + 60
+
+
+def test_an_empty_queue_has_no_age(database: sa.Engine, tmp_path: Path) -> None:
+    assert told(database, tmp_path)["nullsplat_oldest_queued_seconds",] == 0
+
+
+def test_stage_seconds_are_those_of_all_jobs_that_are_over(database: sa.Engine, tmp_path: Path) -> None:
+    add(database, "a", "succeeded", seconds=dict.fromkeys(STAGES, 4.0), age=100, ended=40)
+    add(database, "b", "failed", seconds={"fetch": 0.5}, code="storage")
+    add(database, "c", "running", seconds={"fetch": 7.0})
+    figures = told(database, tmp_path)
+    assert figures["nullsplat_stage_seconds_sum", "fetch"] == 4.5
+    assert figures["nullsplat_stage_seconds_count", "fetch"] == 2
+    assert figures["nullsplat_stage_seconds_bucket", "1.0", "fetch"] == 1
+    assert figures["nullsplat_stage_seconds_bucket", "5.0", "fetch"] == 2
+    assert figures["nullsplat_stage_seconds_bucket", "+Inf", "fetch"] == 2
+    assert figures["nullsplat_stage_seconds_count", "store"] == 1
+    assert figures["nullsplat_job_seconds_sum",] == pytest.approx(60)
+    assert figures["nullsplat_job_seconds_count",] == 1
+
+
+def test_a_value_on_a_bound_counts_below_it(database: sa.Engine, tmp_path: Path) -> None:
+    add(database, "a", "succeeded", seconds={"fetch": BOUNDS[0], "store": BOUNDS[-1] + 1})
+    figures = told(database, tmp_path)
+    assert figures["nullsplat_stage_seconds_bucket", str(BOUNDS[0]), "fetch"] == 1
+    assert figures["nullsplat_stage_seconds_bucket", str(BOUNDS[-1]), "store"] == 0
+    assert figures["nullsplat_stage_seconds_bucket", "+Inf", "store"] == 1
+
+
+def test_a_job_is_counted_once_however_often_and_late_it_is_seen(database: sa.Engine) -> None:
+    finished = FinishedJobs()
+
+    def count() -> float:
+        with transaction(database) as connection:
+            finished.read(connection)
+        return finished.stages["fetch"].buckets()[-1][1]
+
+    add(database, "a", "succeeded", seconds={"fetch": 1.0})
+    assert [count(), count()] == [1, 1]
+    add(
+        database, "late", "succeeded", seconds={"fetch": 1.0}, ended=300
+    )  # its worker's clock is five minutes slow
+    assert [count(), count()] == [2, 2]
+
+
+def test_failures_are_counted_by_codes_of_our_own(database: sa.Engine, tmp_path: Path) -> None:
+    for key, code in (("a", "gantry-tilt"), ("b", "storage"), ("c", "storage"), ("d", "doe-jane")):
+        add(database, key, "failed", code=code)
+    text = Metrics(database, tmp_path).text()
+    figures = samples(text)
+    assert figures["nullsplat_job_failures_total", "gantry-tilt"] == 1
+    assert figures["nullsplat_job_failures_total", "storage"] == 2
+    assert figures["nullsplat_job_failures_total", "other"] == 1
+    assert figures["nullsplat_job_failures_total", "timeout"] == 0  # there before the first one fails
+    for private in (b"doe", b"DOE", b"4711"):
+        assert private not in text
+
+
+def test_every_code_of_the_engine_is_a_known_reason() -> None:
+    engine = Path(nullsplat.__file__).parent
+    layers = [
+        path for path in engine.rglob("*.py") if path.relative_to(engine).parts[0] not in ("demo", "cli")
+    ]
+    codes = {
+        code
+        for path in layers
+        for code in re.findall(r'^    code(?:: str)? = "(.+)"$', path.read_text(), re.M)
+    }
+    assert {"storage", "mixed-runs", "no-worker", "internal"} <= codes
+    assert codes <= known_reasons()
+    assert {"gantry-tilt", "worker-lost"} <= known_reasons()
+
+
+def test_living_workers_tell_of_their_gpu_and_dead_ones_nothing(database: sa.Engine, tmp_path: Path) -> None:
+    registry, book, me = Registry(database), FactBook(database), this_process("gpu0")
+    registry.enter(me)
+    book.note("gpu0", WorkerFacts(10, 100, 'NVIDIA "H100"', 3, 80))
+    book.note("gone", WorkerFacts(1, 2, "NVIDIA H100", 3, 4))
+    figures = told(database, tmp_path)
+    assert figures["nullsplat_workers_alive",] == 1
+    assert figures["nullsplat_worker_gpu_memory_used_bytes", 'NVIDIA "H100"', "gpu0"] == 3
+    assert figures["nullsplat_worker_gpu_memory_size_bytes", 'NVIDIA "H100"', "gpu0"] == 80
+    assert figures["nullsplat_worker_spool_free_bytes", "gpu0"] == 10
+    assert not [labels for labels in figures if "gone" in labels]
+    assert list(book.of({"gone"})) == []  # forgotten for good
+
+
+def test_a_worker_on_the_cpu_has_a_disk_and_no_gpu(tmp_path: Path) -> None:
+    facts = gather(tmp_path, "cpu")
+    assert 0 < facts.spool_free <= facts.spool_size
+    assert (facts.gpu, facts.gpu_size) == ("", 0)
+
+
+def test_figures_are_good_for_a_second(
+    database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = Metrics(database, tmp_path)
+    before = metrics.text()
+    add(database, "a", "queued")
+    assert metrics.text() is before
+    monkeypatch.setattr("nullsplat.service.metrics.FRESH", 0.0)
+    assert samples(metrics.text())["nullsplat_jobs", "queued"] == 1
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_the_secret_guards_the_metrics_unless_they_are_public(
+    settings: Settings, tmp_path: Path, public: bool
+) -> None:
+    changed: Any = settings.model_copy(update={"metrics_public": public})
+    with application(changed, FastProcessing(tmp_path / "control")) as app, TestClient(app) as client:
+        without = client.get("/metrics")
+        shown = client.get("/metrics", headers={"Authorization": f"Bearer {SECRET}"})
+        assert client.get("/v1/engine").status_code == 401
+    assert without.status_code == (200 if public else 401)
+    assert shown.status_code == 200
+    assert shown.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert samples(shown.content)["nullsplat_workers_alive",] == 0
