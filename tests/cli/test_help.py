@@ -18,6 +18,7 @@ COMMANDS = [
     "bench",
     "reader-study",
     "reader-score",
+    "render-field",
 ]
 
 
