@@ -22,6 +22,7 @@ COMMANDS = [
     "reader-study",
     "reader-score",
     "rules",
+    "render-field",
 ]
 
 

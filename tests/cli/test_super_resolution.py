@@ -14,10 +14,15 @@ from typer.testing import CliRunner
 from nullsplat.cli import super_resolution
 from nullsplat.cli.main import app
 from nullsplat.core.nifti import read_nifti, write_nifti
+from nullsplat.core.units import hu_difference_to_mu
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.run import Outcome
+from nullsplat.pipeline.workspace import Workspace
+from nullsplat.splat.files import load_field
+from nullsplat.splat.gaussians import SignedGaussians
+from nullsplat.splat.placement import PlacedField
 
 
 def make_volume() -> Volume:
@@ -31,13 +36,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[PipelineConfig]:
     """Repeat voxels instead of computing, to test what lies around the computation; records the configuration."""
     seen: list[PipelineConfig] = []
 
-    def repeat(volume: Volume, config: PipelineConfig, device: torch.device, progress: Any) -> Outcome:
+    def repeat(
+        volume: Volume, config: PipelineConfig, device: torch.device, progress: Any, folder: Path
+    ) -> Outcome:
         seen.append(config)
         assert device.type == "cpu"
         hu = volume.hu
         for axis, factor in enumerate(config.scale):
             hu = hu.repeat(int(factor), axis)
         progress("stage1", 1.0, "repeated")
+        result = Volume(hu, volume.geometry.resampled(hu.shape))
+        fill(Workspace(folder), volume, result, config.sampling.samples)
         report = {
             "lr_consistency_rmse_hu": 3.25,
             "config_hash": config.hash,
@@ -45,10 +54,36 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[PipelineConfig]:
             "steps": 1,
             "stages": {"stage1": {"seconds": 2.0}},
         }
-        return Outcome(Volume(hu, volume.geometry.resampled(hu.shape)), report)
+        return Outcome(result, report)
 
     monkeypatch.setattr(super_resolution, "super_resolve", repeat)
     return seen
+
+
+def fill(ws: Workspace, volume: Volume, result: Volume, samples: int) -> None:
+    """Leave in a workspace what a run would leave there."""
+    ws.save_source(volume)
+    ws.save_result(result)
+    ws.save_field(PlacedField(one_gaussian(), result.geometry))
+    if samples > 1:
+        ws.save_arrays("deviation", hu=np.full(result.hu.shape, 12.5, np.float32))
+
+
+def one_gaussian() -> SignedGaussians:
+    """A ball of -100 HU and 6 mm in the middle."""
+    return SignedGaussians(
+        torch.zeros(1, 3),
+        torch.full((1, 3), 6.0).log(),
+        torch.tensor([[1.0, 0.0, 0.0, 0.0]]),
+        torch.tensor([hu_difference_to_mu(-100.0)]),
+        torch.tensor(1.0),
+    )
+
+
+def refused(*arguments: object) -> str:
+    result = CliRunner().invoke(app, ["sr", *map(str, arguments), "--device", "cpu"])
+    assert result.exit_code == 2
+    return result.stderr
 
 
 def run(*arguments: object) -> str:
@@ -106,6 +141,71 @@ def test_progress_goes_to_the_screen_and_one_line_says_where_the_result_is(
     lines = run(tmp_path / "ct.nii", tmp_path / "sr.nii").splitlines()
     assert lines[0].split() == ["stage1", "100%", "repeated"]
     assert lines[1].startswith("wrote")
+
+
+@pytest.mark.parametrize("kind", ["ply", "safetensors"])
+def test_the_field_is_written_where_it_was_asked_for(
+    tmp_path: Path, quick: list[PipelineConfig], kind: str
+) -> None:
+    write_nifti(make_volume(), tmp_path / "ct.nii")
+    run(tmp_path / "ct.nii", tmp_path / "sr.nii", "--scale", 2, "--field", tmp_path / f"field.{kind}")
+    field = load_field(tmp_path / f"field.{kind}")
+    assert field.grid == read_nifti(tmp_path / "sr.nii").geometry
+    assert torch.equal(field.gaussians.z, one_gaussian().z)
+
+
+def test_a_field_of_another_kind_is_refused_before_the_work(
+    tmp_path: Path, quick: list[PipelineConfig]
+) -> None:
+    write_nifti(make_volume(), tmp_path / "ct.nii")
+    options = (tmp_path / "ct.nii", tmp_path / "sr.nii", "--field")
+    assert ".safetensors or .ply" in refused(*options, tmp_path / "field.splat")
+    assert "create it first" in refused(*options, tmp_path / "no" / "field.ply")
+    assert quick == []
+
+
+def test_what_was_imagined_lies_beside_the_volume(tmp_path: Path, quick: list[PipelineConfig]) -> None:
+    write_nifti(make_volume(), tmp_path / "ct.nii.gz")
+    run(tmp_path / "ct.nii.gz", tmp_path / "sr.nii.gz", "--scale", 2, "--samples", 2, "--uncertainty")
+    result, deviation, change = (
+        read_nifti(tmp_path / f"sr{name}.nii.gz") for name in ("", "-deviation", "-null-space")
+    )
+    assert deviation.geometry == change.geometry == result.geometry
+    assert np.all(deviation.hu == 12.5)
+    # What the measurement sees, the mean of two slices, cannot have been imagined.
+    assert np.abs(change.hu.reshape(6, 2, 32, 32).mean(axis=1)).max() < 0.01
+    assert np.abs(change.hu).max() > 0.5
+
+
+def test_what_was_imagined_are_series_beside_the_derived_one(
+    tmp_path: Path, quick: list[PipelineConfig]
+) -> None:
+    write_ct_series(make_volume(), tmp_path / "in", SeriesDescription(slice_thickness_mm=8.0))
+    run(tmp_path / "in", tmp_path / "out", "--scale", 2, "--samples", 3, "--uncertainty")
+    datasets = {path.name: dcmread(path) for path in (tmp_path / "out").iterdir()}
+    assert len(datasets) == 12 + 2
+    assert len({ds.SeriesInstanceUID for ds in datasets.values()}) == 3
+    assert len({ds.StudyInstanceUID for ds in datasets.values()}) == 1
+    deviation = datasets["uncertainty.dcm"]
+    assert deviation.ContentDescription == "Standard deviation of 3 samples"
+    assert set(np.frombuffer(deviation.FloatPixelData, "<f4")) == {np.float32(12.5)}
+    assert datasets["null-space.dcm"].ContentLabel == "NULL_SPACE"
+
+
+def test_a_single_sample_has_no_uncertainty(tmp_path: Path, quick: list[PipelineConfig]) -> None:
+    write_nifti(make_volume(), tmp_path / "ct.nii")
+    assert "--samples 2" in refused(tmp_path / "ct.nii", tmp_path / "sr.nii", "--uncertainty")
+    assert quick == []
+
+
+def test_a_prior_of_projections_says_that_it_has_no_deviation(
+    tmp_path: Path, quick: list[PipelineConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Workspace, "deviation", lambda _: None)
+    write_nifti(make_volume(), tmp_path / "ct.nii")
+    output = run(tmp_path / "ct.nii", tmp_path / "sr.nii", "--samples", 2, "--uncertainty")
+    assert "no deviation" in output
+    assert {path.name for path in tmp_path.iterdir()} == {"ct.nii", "sr.nii", "sr-null-space.nii"}
 
 
 @pytest.mark.slow

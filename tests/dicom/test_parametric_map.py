@@ -13,22 +13,25 @@ from tests.dicom.validation import errors_of, needs_validator
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.parametric_map import write_uncertainty
+from nullsplat.dicom.parametric_map import DEVIATION, NULL_SPACE, MapKind, write_map
 from nullsplat.dicom.reading import SourceSeries, read_datasets
 from nullsplat.dicom.uids import derive_uid
 
 SMALL = Spec(shape=(4, 6, 8))
 
 
-def deviation_of(source: SourceSeries) -> Volume:
+KINDS = pytest.mark.parametrize("kind", [DEVIATION, NULL_SPACE], ids=lambda kind: kind.role)
+
+
+def values_of(source: SourceSeries, kind: MapKind = DEVIATION) -> Volume:
+    """Noise: without a sign for a deviation, with one for a change."""
     result = make_result(source)
-    return Volume(np.abs(result.hu), result.geometry)
+    return Volume(np.abs(result.hu), result.geometry) if kind is DEVIATION else result
 
 
-def write(source: SourceSeries, folder: Path, **changes: object) -> Path:
-    return write_uncertainty(
-        source, deviation_of(source), make_provenance(source, samples=4, **changes), folder
-    )
+def write(source: SourceSeries, folder: Path, kind: MapKind = DEVIATION, **changes: object) -> Path:
+    provenance = make_provenance(source, samples=4, **changes)
+    return write_map(kind, source, values_of(source, kind), provenance, folder).path
 
 
 @pytest.fixture
@@ -39,10 +42,11 @@ def source() -> SourceSeries:
 @pytest.mark.parametrize(
     "spec", [SMALL, replace(SMALL, orientation=OBLIQUE, descending=True)], ids=["axial", "oblique"]
 )
-def test_values_and_places_survive_the_round_trip(tmp_path: Path, spec: Spec) -> None:
+@KINDS
+def test_values_and_places_survive_the_round_trip(tmp_path: Path, spec: Spec, kind: MapKind) -> None:
     source = read_datasets(make_series(spec))
-    expected = deviation_of(source)
-    volume = hd.imread(write(source, tmp_path)).get_volume()
+    expected = values_of(source, kind)
+    volume = hd.imread(write(source, tmp_path, kind)).get_volume()
     indices = volume.map_reference_to_indices(
         np.array([expected.geometry.position((5, 2, 3))]), round_output=True
     )
@@ -61,6 +65,31 @@ def test_the_map_says_what_it_measures(tmp_path: Path, source: SourceSeries) -> 
     assert dataset.ContentQualification == "RESEARCH"
     assert dataset.SeriesDescription == "Lunge 2,5 mm [SR 4x STDDEV RESEARCH]"
     assert dataset.SeriesNumber == 2004
+
+
+def test_a_change_has_two_signs_and_its_own_series(tmp_path: Path, source: SourceSeries) -> None:
+    written = write_map(
+        NULL_SPACE, source, values_of(source, NULL_SPACE), make_provenance(source, samples=4), tmp_path
+    )
+    dataset, deviation = dcmread(written.path), dcmread(write(source, tmp_path))
+    assert (dataset.SeriesInstanceUID, dataset.SOPInstanceUID) == (
+        written.series_instance_uid,
+        written.sop_instance_uid,
+    )
+    assert dataset.SeriesInstanceUID != deviation.SeriesInstanceUID
+    assert dataset.SOPInstanceUID != deviation.SOPInstanceUID
+    assert dataset.SeriesNumber == 3004
+    assert dataset.SeriesDescription == "Lunge 2,5 mm [SR 4x NULLSPACE RESEARCH]"
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    (mapping,) = shared.RealWorldValueMappingSequence
+    first, last = (
+        mapping.DoubleFloatRealWorldValueFirstValueMapped,
+        mapping.DoubleFloatRealWorldValueLastValueMapped,
+    )
+    values = values_of(source, NULL_SPACE).hu
+    assert first == pytest.approx(float(values.min()))
+    assert last == pytest.approx(float(values.max()))
+    assert shared.FrameVOILUTSequence[0].WindowCenter == 0
 
 
 def test_the_map_lies_beside_source_and_result(tmp_path: Path, source: SourceSeries) -> None:
@@ -84,8 +113,9 @@ def test_the_map_lies_beside_source_and_result(tmp_path: Path, source: SourceSer
 
 
 @needs_validator
-def test_the_validator_finds_no_errors(tmp_path: Path, source: SourceSeries) -> None:
-    assert errors_of(write(source, tmp_path)) == []
+@KINDS
+def test_the_validator_finds_no_errors(tmp_path: Path, source: SourceSeries, kind: MapKind) -> None:
+    assert errors_of(write(source, tmp_path, kind)) == []
 
 
 @needs_validator
@@ -118,4 +148,4 @@ def test_another_attempt_gets_other_identifiers(tmp_path: Path, source: SourceSe
 def test_a_map_that_lies_elsewhere_is_refused(tmp_path: Path, source: SourceSeries) -> None:
     grid = replace(source.volume.geometry, origin=(0.0, 0.0, 0.0))
     with pytest.raises(GeometryError, match="centre of the source"):
-        write_uncertainty(source, Volume(source.volume.hu, grid), make_provenance(source), tmp_path)
+        write_map(DEVIATION, source, Volume(source.volume.hu, grid), make_provenance(source), tmp_path)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from nullsplat.core.errors import Cancelled, UnreadableFile
+from nullsplat.core.measure import Cost
 from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.physics.upsampling import upsample_cubic
@@ -51,8 +52,13 @@ def rmse(hu: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    return super_resolve(measured(15), small(), CPU, lambda *_: None, tmp_path_factory.mktemp("run"))
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return Workspace(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def outcome(kept: Workspace) -> Outcome:
+    return super_resolve(measured(15), small(), CPU, lambda *_: None, kept.path)
 
 
 def test_it_is_closer_to_the_truth_than_cubic_interpolation(outcome: Outcome) -> None:
@@ -73,6 +79,28 @@ def test_the_report_has_what_every_object_must_say(outcome: Outcome) -> None:
     assert outcome.report["noise_hu"] == pytest.approx(15, rel=0.3)
     assert len(outcome.report["config_hash"]) == len(outcome.report["model_hash"]) == 64
     assert all(outcome.report["stages"][s]["seconds"] > 0 for s in ("stage1", "stage2", "consistency"))
+
+
+def test_the_report_says_what_the_null_space_moved_in_each_tissue(outcome: Outcome) -> None:
+    moved = outcome.report["null_space_rms_hu_by_tissue"]
+    assert set(moved) == {"lung", "soft tissue", "bone"}
+    assert min(moved.values()) < outcome.report["null_space_rms_hu"] < max(moved.values())
+    assert moved["bone"] > moved["soft tissue"]  # the ribs are what the thick slices blur most
+    assert "deviation_rms_hu_by_tissue" not in outcome.report  # a single sample deviates from nothing
+
+
+@pytest.mark.usefixtures("outcome")
+def test_the_field_is_kept_and_gives_the_residual_again(kept: Workspace) -> None:
+    field = kept.field()
+    assert field.grid == kept.result().geometry
+    residual = kept.load_array("residual", "hu")
+    np.testing.assert_allclose(field.on(field.grid).numpy(), residual, atol=1e-3)
+    assert np.abs(residual).max() > 1
+
+
+@pytest.mark.usefixtures("outcome")
+def test_a_single_sample_has_no_deviation(kept: Workspace) -> None:
+    assert kept.deviation() is None
 
 
 def test_the_extent_and_centre_of_the_volume_stay(outcome: Outcome) -> None:
@@ -113,12 +141,22 @@ def test_several_samples_give_an_uncertainty(tmp_path: Path) -> None:
     ws = Workspace(tmp_path)
     ws.save_source(measured(15))
     stages.run_stage1(ws, several, CPU, lambda *_: None)
-    deviation = ws.load_arrays("projections")["deviation"]
+    deviation = ws.load_array("projections", "deviation")
     assert deviation.min() >= 0
     assert deviation.mean() > 0
-    of_voxels = ws.load_arrays("deviation")["hu"]
-    assert of_voxels.shape == SHAPE
-    assert of_voxels.mean() > 0
+    of_volume = ws.deviation()
+    assert of_volume is not None
+    assert of_volume.geometry == measured(15).geometry.resampled(SHAPE)
+    assert of_volume.hu.min() >= 0
+    assert of_volume.hu.mean() > 0
+    # The later stages only need something to finish with.
+    ws.save_arrays("residual", hu=np.zeros(SHAPE, np.float32))
+    ws.mark_done("stage2", Cost())
+    stages.run_consistency(ws, several, CPU, lambda *_: None)
+    by_tissue = ws.report()["deviation_rms_hu_by_tissue"]
+    shown = ws.result().hu
+    bone = of_volume.hu[(shown >= 300) & (shown <= 3071)]
+    assert by_tissue["bone"] == pytest.approx(float(np.sqrt(np.mean(bone**2))), rel=1e-5)
 
 
 def test_a_run_may_name_the_prior_of_xrays_which_leaves_the_base_alone(tmp_path: Path) -> None:
@@ -126,9 +164,8 @@ def test_a_run_may_name_the_prior_of_xrays_which_leaves_the_base_alone(tmp_path:
     ws.save_source(measured(15))
     told: list[float] = []
     stages.run_stage1(ws, small(prior=weights.XRAY), CPU, lambda fraction, note="": told.append(fraction))
-    found = ws.load_arrays("projections")
-    assert np.isfinite(found["mean"]).all()
-    assert not found["deviation"].any()
+    assert np.isfinite(ws.load_array("projections", "mean")).all()
+    assert not ws.load_array("projections", "deviation").any()
     assert not (tmp_path / "deviation.npz").exists()
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)

@@ -188,6 +188,7 @@ def test_the_log_tells_the_text_of_our_own_errors() -> None:
 
 def test_space_is_needed_for_source_and_result() -> None:
     assert bytes_needed(1000, (1, 1, 1)) < bytes_needed(1000, (4, 1, 1)) < bytes_needed(1000, (4, 2, 2))
+    assert bytes_needed(1000, (4, 1, 1), samples=2) - bytes_needed(1000, (4, 1, 1)) == 4000 * 8
 
 
 def test_too_little_space_is_told_in_figures(tmp_path: Path) -> None:

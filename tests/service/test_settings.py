@@ -103,3 +103,12 @@ def test_a_spool_that_cannot_be_made_is_named(surroundings: pytest.MonkeyPatch, 
 def test_stage_limits_are_found_by_stage(surroundings: pytest.MonkeyPatch) -> None:
     surroundings.setenv("NULLSPLAT_STAGE2_LIMIT_SECONDS", "12.5")
     assert Settings().stage_limit("stage2") == 12.5
+
+
+def test_maps_are_stored_unless_somebody_says_never(surroundings: pytest.MonkeyPatch) -> None:
+    assert Settings().parametric_maps == "auto"
+    surroundings.setenv("NULLSPLAT_PARAMETRIC_MAPS", "never")
+    assert Settings().parametric_maps == "never"
+    surroundings.setenv("NULLSPLAT_PARAMETRIC_MAPS", "sometimes")
+    with pytest.raises(ConfigurationError, match="NULLSPLAT_PARAMETRIC_MAPS"):
+        Settings()

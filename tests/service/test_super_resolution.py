@@ -1,5 +1,6 @@
 """The service hands jobs to the real pipeline and takes DICOM from it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,32 @@ def test_the_result_becomes_a_series_of_the_same_patient_and_study(
         ds = pydicom.dcmread(target / name)
         assert (ds.SOPInstanceUID, ds.SeriesInstanceUID) == (uid, derived.series_instance_uid)
         assert (ds.StudyInstanceUID, ds.PatientName) == (STUDY, PATIENT)
+
+
+@pytest.mark.parametrize(("maps", "expected"), [(True, 1), (False, 0)])
+def test_several_samples_bring_a_map_of_their_deviation(
+    source: Path, tmp_path: Path, maps: bool, expected: int
+) -> None:
+    processing = SuperResolution("cpu", cpu_threads=1, maps=maps)
+    work, target = tmp_path / "work", tmp_path / "derived"
+    found = processing.prepare(source, work)
+    workspace = Workspace(work)
+    low = workspace.source()
+    workspace.save_result(low)
+    workspace.save_arrays("deviation", hu=np.full(low.hu.shape, 7.5, np.float32))
+    hashes = {"model_hash": "a" * 64, "config_hash": "b" * 64, "steps": 1}
+    workspace.save_json("report", {**hashes, "lr_consistency_rmse_hu": 3.5})
+    target.mkdir()
+    parameters = replace(PARAMETERS, samples=4)
+    derived = processing.derive(source, work, parameters, found, target)
+    assert len(derived.files) == 6  # the result's own instances are what the job's answer names
+    assert len(derived.maps) == expected
+    for series, files in derived.maps.items():
+        ((uid, name),) = files.items()
+        ds = pydicom.dcmread(target / name)
+        assert (ds.SOPInstanceUID, ds.SeriesInstanceUID, ds.StudyInstanceUID) == (uid, series, STUDY)
+        assert ds.ContentDescription == "Standard deviation of 4 samples"
+    assert len(list(target.iterdir())) == 6 + expected
 
 
 def test_the_same_run_has_the_same_uids_and_the_next_attempt_has_others(

@@ -1,14 +1,14 @@
-"""The field keeps its promises about signs, shapes and files."""
+"""The field keeps its promises about signs and shapes."""
 
 import dataclasses
 
 import pytest
 import torch
 from jaxtyping import TypeCheckError
-from safetensors.torch import save_file
 
-from nullsplat.core.errors import GeometryError, UnreadableFile
-from nullsplat.splat.gaussians import SignedGaussians, inverse_prelu, prelu
+from nullsplat.core.errors import GeometryError
+from nullsplat.splat.activation import inverse_prelu, prelu
+from nullsplat.splat.gaussians import SignedGaussians
 
 
 @pytest.fixture
@@ -30,25 +30,6 @@ def test_prelu_has_gradients_for_both_signs_and_for_the_slope():
     prelu(z, slope).sum().backward()
     assert z.grad.tolist() == [0.25, 0.25, 1.0, 1.0]
     assert slope.grad.item() == pytest.approx(-2.0)
-
-
-def test_a_saved_field_comes_back(field, tmp_path):
-    field.save(tmp_path / "field.safetensors")
-    again = SignedGaussians.load(tmp_path / "field.safetensors")
-    for part in dataclasses.fields(field):
-        assert torch.equal(getattr(again, part.name), getattr(field, part.name))
-
-
-def test_what_is_no_field_is_not_read(field, tmp_path):
-    path = tmp_path / "field.safetensors"
-    with pytest.raises(UnreadableFile, match="field"):
-        SignedGaussians.load(path)
-    path.write_bytes(b"not safetensors at all")
-    with pytest.raises(UnreadableFile, match="safetensors"):
-        SignedGaussians.load(path)
-    save_file({"weights": torch.ones(3)}, path)
-    with pytest.raises(UnreadableFile, match="header"):
-        SignedGaussians.load(path)
 
 
 def test_tensors_that_do_not_belong_together_are_refused(field):

@@ -17,6 +17,7 @@ from nullsplat.cli.evaluate import evaluate
 from nullsplat.cli.evaluate_stage1 import evaluate_stage1
 from nullsplat.cli.failures import readable_failures
 from nullsplat.cli.reader_study import reader_score, reader_study
+from nullsplat.cli.render_field import render_field
 from nullsplat.cli.rules import app as rules_app
 from nullsplat.cli.train_prior import train_prior
 from nullsplat.cli.train_slab_prior import train_slab_prior
@@ -88,6 +89,21 @@ def sr(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write the run's figures to this file.")
     ] = None,
+    field: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.ply|FILE.safetensors",
+            help="Write the fitted Gaussians to this file; `nullsplat render-field` puts them on any grid.",
+        ),
+    ] = None,
+    uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--uncertainty",
+            help="Write two maps in HU beside OUTPUT: standard deviation of the samples, and what no measurement "
+            "supports. Needs --samples 2 or more.",
+        ),
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Super-resolve a DICOM folder or a NIfTI file, without Orthanc.
@@ -100,7 +116,21 @@ def sr(
     with readable_failures(debug=debug):
         from nullsplat.cli.super_resolution import Request, run
 
-        run(Request(source, target, scale, preset, device.value, seed, samples, prior, report))
+        run(
+            Request(
+                source=source,
+                target=target,
+                scale=scale,
+                preset=preset,
+                device=device.value,
+                seed=seed,
+                samples=samples,
+                prior=prior,
+                report=report,
+                field=field,
+                uncertainty=uncertainty,
+            )
+        )
 
 
 @app.command(short_help="Run the engine's HTTP API.")
@@ -188,6 +218,7 @@ def doctor(debug: Debug = False) -> None:
         raise typer.Exit(run())
 
 
+app.command("render-field", short_help="Put a fitted field on any grid.")(render_field)
 app.command("train-prior", short_help="Train the X-ray prior on your own radiographs and CTs.")(train_prior)
 app.command("train-slab-prior", short_help="Train the prior of slabs on your own CTs.")(train_slab_prior)
 app.command("convert-prior", short_help="Convert a checkpoint of the method's authors to a prior.")(

@@ -1,12 +1,14 @@
 """`nullsplat sr`: one series or volume in, its super-resolved counterpart out, without a node."""
 
 import json
+import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from nullsplat import __version__
+from nullsplat.cli.uncertainty import FinishedRun, write_dicom_maps, write_nifti_maps
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError, UnreadableFile
@@ -17,6 +19,8 @@ from nullsplat.dicom.provenance import Provenance
 from nullsplat.dicom.reading import SourceSeries, read_folder
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.run import Outcome, super_resolve
+from nullsplat.pipeline.workspace import Workspace
+from nullsplat.splat.files import check_suffix, save_field
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Request:
     samples: int
     prior: str | None
     report: Path | None
+    field: Path | None = None
+    uncertainty: bool = False
 
 
 def run(request: Request) -> None:
@@ -42,14 +48,25 @@ def run(request: Request) -> None:
         NullSplatError: the work failed.
     """
     check_paths(request)
-    if is_nifti(request.source):
-        outcome = _process(read_nifti(request.source), request, _configure(request))
-        write_nifti(outcome.volume, request.target)
-    else:
-        outcome = _process_series(read_folder(request.source), request)
+    if request.uncertainty and request.samples == 1:
+        raise ConfigurationError(
+            "--uncertainty needs samples that can differ: give --samples 2 or more, got 1"
+        )
+    with tempfile.TemporaryDirectory(prefix="nullsplat-") as folder:
+        outcome = _process_and_write(request, Workspace(Path(folder)))
     if request.report is not None:
         request.report.write_text(json.dumps(outcome.report, indent=2) + "\n")
     print(f"wrote {request.target}: {_summary(outcome)}")
+
+
+def _process_and_write(request: Request, ws: Workspace) -> Outcome:
+    if is_nifti(request.source):
+        outcome = _process_nifti(read_nifti(request.source), request, ws)
+    else:
+        outcome = _process_series(read_folder(request.source), request, ws)
+    if request.field is not None:
+        save_field(ws.field(), request.field)
+    return outcome
 
 
 def parse_scale(text: str) -> Axes3:
@@ -73,7 +90,7 @@ def check_paths(request: Request) -> None:
     """Find out before the long work whether the result can be put where it was asked for.
 
     Raises:
-        UnreadableFile: no input.
+        UnreadableFile: no input, or a field's file of another kind.
         ConfigurationError: an output of another kind, one that would overwrite, or a folder that is not there.
     """
     source, target = request.source, request.target
@@ -89,15 +106,30 @@ def check_paths(request: Request) -> None:
         raise ConfigurationError(
             f"OUTPUT must be a new or empty folder, {target} holds files; choose another"
         )
-    for file in (path for path in (target, request.report) if path is not None):
+    if request.field is not None:
+        check_suffix(request.field)
+    for file in (path for path in (target, request.report, request.field) if path is not None):
         if not file.parent.is_dir():
             raise ConfigurationError(f"{file} needs a folder {file.parent} that is there; create it first")
 
 
-def _process_series(source: SourceSeries, request: Request) -> Outcome:
+def _process_nifti(volume: Volume, request: Request, ws: Workspace) -> Outcome:
+    config = _configure(request)
+    outcome = _process(volume, request, config, ws)
+    write_nifti(outcome.volume, request.target)
+    if request.uncertainty:
+        write_nifti_maps(FinishedRun(ws, config, resolve_device(request.device)), request.target)
+    return outcome
+
+
+def _process_series(source: SourceSeries, request: Request, ws: Workspace) -> Outcome:
     config = _configure(request, source.slice_thickness / source.volume.geometry.spacing[0])
-    outcome = _process(source.volume, request, config)
-    write_derived(source, outcome.volume, _provenance(source, request, outcome.report), request.target)
+    outcome = _process(source.volume, request, config, ws)
+    provenance = _provenance(source, request, outcome.report)
+    write_derived(source, outcome.volume, provenance, request.target)
+    if request.uncertainty:
+        finished = FinishedRun(ws, config, resolve_device(request.device))
+        write_dicom_maps(finished, source, provenance, request.target)
     return outcome
 
 
@@ -112,9 +144,9 @@ def _configure(request: Request, slice_thickness_ratio: float = 1.0) -> Pipeline
     )
 
 
-def _process(volume: Volume, request: Request, config: PipelineConfig) -> Outcome:
+def _process(volume: Volume, request: Request, config: PipelineConfig, ws: Workspace) -> Outcome:
     with StageDisplay() as display:
-        return super_resolve(volume, config, resolve_device(request.device), display)
+        return super_resolve(volume, config, resolve_device(request.device), display, ws.path)
 
 
 def _provenance(source: SourceSeries, request: Request, report: dict[str, Any]) -> Provenance:

@@ -9,6 +9,8 @@ from numpy import ndarray
 from nullsplat.core.errors import GeometryError
 
 Axes3 = tuple[float, float, float]
+_ROUNDING = 1e-6
+"""Of a voxel: an extent that is a whole number of voxels needs no voxel more."""
 AXIAL = ((0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 
 
@@ -55,6 +57,12 @@ class Geometry:
         x, y, z, _ = self.affine @ (*index, 1.0)
         return float(x), float(y), float(z)
 
+    @property
+    def centre(self) -> Axes3:
+        """LPS position in mm of the middle of the grid."""
+        z, y, x = ((size - 1) / 2 for size in self.shape)
+        return self.position((z, y, x))
+
     def resampled(self, shape: tuple[int, int, int]) -> "Geometry":
         """The grid with another number of voxels over the same physical extent and centre."""
         ratio = np.asarray(self.shape) / np.asarray(shape)
@@ -63,6 +71,16 @@ class Geometry:
         z, y, x = (float(i) for i in first_centre)
         sz, sy, sx = (float(s) for s in spacing)
         return replace(self, shape=shape, spacing=(sz, sy, sx), origin=self.position((z, y, x)))
+
+    def with_spacing(self, spacing: Axes3) -> "Geometry":
+        """The smallest grid of this spacing about the same centre that covers the same extent; mm along (z, y, x)."""
+        if not min(spacing) > 0:
+            raise GeometryError(f"voxel spacing must be positive, got {spacing} mm")
+        extent = np.multiply(self.shape, self.spacing)
+        nz, ny, nx = (int(n) for n in np.ceil(extent / np.asarray(spacing) - _ROUNDING))
+        moved = replace(self, shape=(nz, ny, nx), spacing=spacing, origin=(0.0, 0.0, 0.0))
+        x, y, z = np.subtract(self.centre, moved.centre).tolist()
+        return replace(moved, origin=(x, y, z))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Writes how sure a result is: the standard deviation of several samples, as a Parametric Map of floats.
+"""Writes what of a result was not measured, as Parametric Maps of floats in HU, each in a series of its own.
 
 Source: PS3.3 A.75 (Parametric Map IOD), C.7.6.16.2.11 (Real World Value Mapping).
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import highdicom as hd
@@ -10,6 +11,7 @@ import numpy as np
 from highdicom.pm import ParametricMap, RealWorldValueMapping
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.carried import carry, carry_series_level, fill_required
@@ -24,8 +26,6 @@ from nullsplat.dicom.reading import SourceSeries
 from nullsplat.dicom.uids import derive_uid
 from nullsplat.dicom.writing import make_folder, write_file
 
-FILE_NAME = "uncertainty.dcm"
-
 _PLANE = (
     "Rows",
     "Columns",
@@ -36,18 +36,79 @@ _PLANE = (
 )
 
 
-def write_uncertainty(
+@dataclass(frozen=True)
+class MapKind:
+    """What a map shows, in the words of its headers.
+
+    Attributes:
+        role: goes into the UIDs, see `derive_uid`.
+        file_name: of the one object.
+        label: Content Label, 16 characters of a CS.
+        mark: stands in the Series Description.
+        short: label of the real world value mapping, 16 characters of an SH.
+        meaning: Content Description; `{samples}` is replaced.
+        quantity: what is measured.
+        number: times the offset of series numbers is added to the source's.
+    """
+
+    role: str
+    file_name: str
+    label: str
+    mark: str
+    short: str
+    meaning: str
+    quantity: Code
+    number: int
+
+
+DEVIATION = MapKind(
+    role="uncertainty",
+    file_name="uncertainty.dcm",
+    label="UNCERTAINTY",
+    mark="STDDEV ",
+    short="STDDEV",
+    meaning="Standard deviation of {samples} samples",
+    quantity=codes.SCT.StandardDeviation,
+    number=2,
+)
+"""Standard deviation of the samples of stage 1, in HU."""
+
+NULL_SPACE = MapKind(
+    role="null space",
+    file_name="null-space.dcm",
+    label="NULL_SPACE",
+    mark="NULLSPACE ",
+    short="NULLSPACE",
+    meaning="Added to interpolation and not measurable",
+    quantity=Code("NULLSPACE", "99NULLSPLAT", "Change in the null space of the measurement"),
+    number=3,
+)
+"""What was added to interpolation without support from the measurement, in HU and of either sign."""
+
+
+@dataclass(frozen=True)
+class WrittenMap:
+    """One map on disk."""
+
+    series_instance_uid: str
+    sop_instance_uid: str
+    path: Path
+
+
+def write_map(
+    kind: MapKind,
     source: SourceSeries,
-    deviation: Volume,
+    values: Volume,
     provenance: Provenance,
     folder: Path,
     options: DerivedOptions | None = None,
-) -> Path:
+) -> WrittenMap:
     """Write one multi-frame object in a series of its own; the same arguments give the same bytes.
 
     Args:
+        kind: what the values are.
         source: what was super-resolved.
-        deviation: standard deviation of the samples in HU, on the grid of the result.
+        values: HU, on the grid of the result.
         provenance: of the run; decides the UIDs and the creation time.
         folder: made if missing.
         options: a site's choices.
@@ -55,32 +116,32 @@ def write_uncertainty(
         GeometryError: the map lies elsewhere than the source.
         StorageError: the folder cannot be written.
     """
-    check_same_extent(source.volume.geometry, deviation.geometry)
+    check_same_extent(source.volume.geometry, values.geometry)
     make_folder(folder)
     with quiet_pydicom():
-        dataset = _parametric_map(source, deviation, provenance)
-        _describe_series(dataset, source, provenance, options or DerivedOptions())
-        _fix_measures(dataset, source, deviation)
-    path = folder / FILE_NAME
+        dataset = _parametric_map(kind, source, values, provenance)
+        _describe_series(dataset, kind, source, provenance, options or DerivedOptions())
+        _fix_measures(dataset, source, values)
+    path = folder / kind.file_name
     write_file(dataset, path)
-    return path
+    return WrittenMap(str(dataset.SeriesInstanceUID), str(dataset.SOPInstanceUID), path)
 
 
-def _parametric_map(source: SourceSeries, deviation: Volume, provenance: Provenance) -> ParametricMap:
-    highest = max(float(deviation.hu.max()), 1.0)
-    window = max(float(np.percentile(deviation.hu, 99)), 1.0)
+def _parametric_map(
+    kind: MapKind, source: SourceSeries, values: Volume, provenance: Provenance
+) -> ParametricMap:
     frames = hd.Volume(
-        deviation.hu,
-        deviation.geometry.affine,
+        values.hu,
+        values.geometry.affine,
         coordinate_system="PATIENT",
         frame_of_reference_uid=str(source.headers[0].FrameOfReferenceUID),
     )
     return ParametricMap(
         source_images=[_source_image(header, source.slice_thickness) for header in source.headers],
         pixel_array=frames,
-        series_instance_uid=derive_uid(provenance, "uncertainty series"),
+        series_instance_uid=derive_uid(provenance, f"{kind.role} series"),
         series_number=1,
-        sop_instance_uid=derive_uid(provenance, "uncertainty"),
+        sop_instance_uid=derive_uid(provenance, kind.role),
         instance_number=1,
         manufacturer=PRODUCT_NAME,
         manufacturer_model_name=PRODUCT_NAME,
@@ -89,21 +150,34 @@ def _parametric_map(source: SourceSeries, deviation: Volume, provenance: Provena
             :12
         ],  # the same program with other weights is another device
         contains_recognizable_visual_features=False,
-        content_label="UNCERTAINTY",
-        content_description=f"Standard deviation of {provenance.samples} samples",
+        content_label=kind.label,
+        content_description=kind.meaning.format(samples=provenance.samples),
         real_world_value_mappings=[
             RealWorldValueMapping(
-                lut_label="STDDEV",
-                lut_explanation="Standard deviation of the samples",
+                lut_label=kind.short,
+                lut_explanation=kind.meaning.format(samples=provenance.samples),
                 unit=codes.UCUM.HounsfieldUnit,
-                value_range=(0.0, highest),
+                value_range=_value_range(values),
                 slope=1.0,
                 intercept=0.0,
-                quantity_definition=codes.SCT.StandardDeviation,
+                quantity_definition=kind.quantity,
             )
         ],
-        voi_lut_transformations=[hd.VOILUTTransformation(window_center=window / 2, window_width=window)],
+        voi_lut_transformations=[_window(values)],
     )
+
+
+def _value_range(values: Volume) -> tuple[float, float]:
+    """The range that occurs, with zero in it and at least 1 HU wide."""
+    return min(float(values.hu.min()), 0.0), max(float(values.hu.max()), 1.0)
+
+
+def _window(values: Volume) -> hd.VOILUTTransformation:
+    """From zero to what nearly all voxels stay below, or as far to both sides where there are two signs."""
+    bound = max(float(np.percentile(np.abs(values.hu), 99)), 1.0)
+    if values.hu.min() < 0:
+        return hd.VOILUTTransformation(window_center=0.0, window_width=2 * bound)
+    return hd.VOILUTTransformation(window_center=bound / 2, window_width=bound)
 
 
 def _source_image(header: Dataset, slice_thickness: float) -> Dataset:
@@ -119,23 +193,27 @@ def _source_image(header: Dataset, slice_thickness: float) -> Dataset:
 
 
 def _describe_series(
-    dataset: Dataset, source: SourceSeries, provenance: Provenance, options: DerivedOptions
+    dataset: Dataset,
+    kind: MapKind,
+    source: SourceSeries,
+    provenance: Provenance,
+    options: DerivedOptions,
 ) -> None:
     header = source.headers[0]
     carry_series_level(header, dataset)
     set_general_equipment(dataset, provenance)
     set_creation(dataset, provenance)
-    dataset.SeriesNumber = series_number(header, 2 * options.series_number_offset)
-    dataset.SeriesDescription = series_description(header, provenance, "STDDEV ")
+    dataset.SeriesNumber = series_number(header, kind.number * options.series_number_offset)
+    dataset.SeriesDescription = series_description(header, provenance, kind.mark)
     dataset.ContributingEquipmentSequence = contributing_equipment(header, provenance)
     dataset.LossyImageCompression = "01" if is_lossy(source) else "00"
-    dimensions = derive_uid(provenance, "uncertainty dimensions")  # highdicom draws one at random
+    dimensions = derive_uid(provenance, f"{kind.role} dimensions")  # highdicom draws one at random
     for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
         item.DimensionOrganizationUID = dimensions
 
 
-def _fix_measures(dataset: Dataset, source: SourceSeries, deviation: Volume) -> None:
+def _fix_measures(dataset: Dataset, source: SourceSeries, values: Volume) -> None:
     """Give the slices the thickness of the result; highdicom takes the source's."""
-    ratio = deviation.geometry.spacing[0] / source.volume.geometry.spacing[0]
+    ratio = values.geometry.spacing[0] / source.volume.geometry.spacing[0]
     measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
     measures.SliceThickness = decimal(source.slice_thickness * ratio)

@@ -9,13 +9,14 @@ from scipy import ndimage
 from skimage.metrics import structural_similarity
 
 from nullsplat.core.errors import GeometryError
+from nullsplat.core.tissue import TISSUE_HU
 from nullsplat.evaluation.degrade import Protocol, degrade
 
 LOWEST_HU = -512.0
 HIGHEST_HU = 3071.0
 """The range that is compared; what lies outside is clipped, as in the paper."""
 
-REGIONS_HU = {"lung": (-950.0, -500.0), "soft tissue": (-150.0, 200.0), "bone": (300.0, HIGHEST_HU)}
+REGIONS_HU = TISSUE_HU
 """Ranges of the truth inside the body."""
 
 _CROSS_IN_PLANE = ndimage.generate_binary_structure(2, 1)[None]

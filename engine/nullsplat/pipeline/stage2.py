@@ -4,22 +4,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.progress import Progress
-from nullsplat.core.units import hu_to_mu, mu_to_hu_difference
+from nullsplat.core.units import hu_to_mu
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel
 from nullsplat.splat.fit import fit_residual
-from nullsplat.splat.render import voxelise_field
+from nullsplat.splat.placement import PlacedField
 
 
-def splat_residual(
+def fit_field(
     base_hu: Float[Tensor, "z y x"],
     mean: Float[Tensor, "v z u"],
     deviation: Float[Tensor, "v z u"],
     model: ForwardModel,
     config: PipelineConfig,
     progress: Progress,
-) -> Float[Tensor, "z y x"]:
-    """Fit the field and put it on the grid.
+) -> PlacedField:
+    """Fit the field.
 
     Args:
         base_hu: base volume in HU, on the device that does the work.
@@ -30,14 +30,14 @@ def splat_residual(
         progress: hears the loss.
 
     Returns:
-        The residual r in HU, to be added to the base.
+        The field on the wanted grid; what it shows there is to be added to the base.
 
     Raises:
         GeometryError: the projections do not fit the beam, or the fit diverged.
     """
     base = hu_to_mu(base_hu)
     base_projections = model.project_hr(base)
-    field = fit_residual(
+    gaussians = fit_residual(
         mean - base_projections,
         model.hr_beam,
         base,
@@ -48,7 +48,7 @@ def splat_residual(
         seed=config.seed,
         progress=progress,
     )
-    return mu_to_hu_difference(voxelise_field(field, model.hr.shape, model.hr.spacing))
+    return PlacedField(gaussians, model.hr)
 
 
 def trust(deviation: Float[Tensor, "v z u"]) -> Float[Tensor, "v z u"] | None:

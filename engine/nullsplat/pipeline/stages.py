@@ -14,14 +14,14 @@ from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Volume
 from nullsplat.physics.consistency import residual
 from nullsplat.physics.noise import estimate_noise
-from nullsplat.physics.null_space import null_space_part
-from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.base_volume import base_volume, refine
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel, forward_model
+from nullsplat.pipeline.imagined import null_space_change, rms_by_tissue
+from nullsplat.pipeline.measurement import measured
 from nullsplat.pipeline.slab_stage import SlabStage
 from nullsplat.pipeline.stage1 import measured_projections, projections_of, sample_projections
-from nullsplat.pipeline.stage2 import splat_residual
+from nullsplat.pipeline.stage2 import fit_field
 from nullsplat.pipeline.workspace import Workspace
 from nullsplat.prior import weights
 from nullsplat.prior.pipelines import load_prior
@@ -43,24 +43,25 @@ def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, prog
     if ws.is_done("stage1"):
         return
     with Stopwatch() as cost:
-        lr_hu, model = _measured(ws, config, device)
+        lr_hu, model = measured(ws, config, device)
         noise_hu = estimate_noise(lr_hu.cpu().numpy())
         told, rest = part(progress, 0, _BASE_SHARE), part(progress, _BASE_SHARE, 1)
         base_hu = base_volume(lr_hu, model, config, noise_hu, lambda f, note="": told(f, "base volume"))
         ws.save_arrays("base", hu=base_hu)
-        measured = measured_projections(lr_hu, model, noise_hu)
+        seen = measured_projections(lr_hu, model, noise_hu)
         prior, steps = load_prior(config.prior, device), 0
         if isinstance(prior, SlabPipeline):
             stage = SlabStage(lr_hu, base_hu, model, config, noise_hu)
-            refined = stage.run(prior, measured, rest)
+            refined = stage.run(prior, seen, rest)
             ws.save_arrays("refined", hu=refined.hu)
-            ws.save_arrays("deviation", hu=refined.deviation_hu)
+            if config.sampling.samples > 1:
+                ws.save_arrays("deviation", hu=refined.deviation_hu)
             found, steps = refined.projections, stage.steps
         elif prior is not None:
-            found = sample_projections(measured, base_hu, prior, config, rest)
+            found = sample_projections(seen, base_hu, prior, config, rest)
             steps = config.sampling.steps
         else:
-            found = projections_of(measured, base_hu)
+            found = projections_of(seen, base_hu)
         ws.save_arrays("projections", mean=found.mean, deviation=found.deviation)
         ws.save_json("stage1", {"noise_hu": noise_hu, "columns": found.model.lr_beam.columns, "steps": steps})
     ws.mark_done("stage1", cost)
@@ -76,9 +77,9 @@ def run_stage2(ws: Workspace, config: PipelineConfig, device: torch.device, prog
     if ws.is_done("stage2"):
         return
     with Stopwatch() as cost:
-        _, model = _measured(ws, config, device)
+        model = forward_model(ws.source_geometry(), config)
         found = ws.load_json("stage1")
-        residual_hu = splat_residual(
+        field = fit_field(
             ws.load_tensor("base", "hu", device),
             ws.load_tensor("projections", "mean", device),
             ws.load_tensor("projections", "deviation", device),
@@ -86,7 +87,8 @@ def run_stage2(ws: Workspace, config: PipelineConfig, device: torch.device, prog
             config,
             progress,
         )
-        ws.save_arrays("residual", hu=residual_hu)
+        ws.save_field(field)
+        ws.save_arrays("residual", hu=field.on(model.hr))
     ws.mark_done("stage2", cost)
 
 
@@ -100,12 +102,11 @@ def run_consistency(ws: Workspace, config: PipelineConfig, device: torch.device,
     if ws.is_done("consistency"):
         return
     with Stopwatch() as cost:
-        lr_hu, model = _measured(ws, config, device)
+        lr_hu, model = measured(ws, config, device)
         found = ws.load_json("stage1")
         noise_hu = found["noise_hu"]
-        hu = combined(ws, config, device)
-        hu = refine(hu, lr_hu, model, config, noise_hu, progress)
-        figures = _figures(hu, lr_hu, model)
+        hu = refine(combined(ws, config, device), lr_hu, model, config, noise_hu, progress)
+        figures = {**_figures(hu, lr_hu, model), **_spread(ws, hu)}
         ws.save_result(Volume(hu.cpu().numpy(), model.hr))
     costs = {
         "stage1": ws.cost("stage1"),
@@ -131,8 +132,8 @@ def combined(ws: Workspace, config: PipelineConfig, device: torch.device) -> Flo
     Raises:
         UnreadableFile: stages 1 and 2 have not been run.
     """
-    hu = ws.load_tensor("base", "hu", device) + ws.load_tensor("residual", "hu", device)
-    if config.detail > 0 and ws.holds("refined"):
+    hu = ws.load_tensor("base", "hu", device).add_(ws.load_tensor("residual", "hu", device))
+    if config.detail > 0 and ws.has("refined"):
         hu += config.detail * (ws.load_tensor("refined", "hu", device) - hu)
     return hu.clamp_(min=LOWEST_HU)
 
@@ -140,26 +141,26 @@ def combined(ws: Workspace, config: PipelineConfig, device: torch.device) -> Flo
 RUNNERS: dict[str, Stage] = {"stage1": run_stage1, "stage2": run_stage2, "consistency": run_consistency}
 
 
-def _measured(
-    ws: Workspace, config: PipelineConfig, device: torch.device
-) -> tuple[Float[Tensor, "m n o"], ForwardModel]:
-    """The source in HU on the device, nothing below the lowest HU, and the operators for its grid."""
-    source = ws.source()
-    hu = torch.from_numpy(source.hu).to(device).clamp(min=LOWEST_HU).contiguous()
-    return hu, forward_model(source.geometry, config)
-
-
 def _figures(
     hu: Float[Tensor, "z y x"], lr_hu: Float[Tensor, "m n o"], model: ForwardModel
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """How well the result agrees with the measurement, and how much of it the measurement cannot see."""
     difference = residual(hu, lr_hu, model.volume_op)
-    imagined = null_space_part(hu - upsample_cubic(lr_hu, model.hr.shape), model.volume_op)
+    imagined = null_space_change(hu, lr_hu, model)
     return {
         "lr_consistency_rmse_hu": float(difference.square().mean().sqrt()),
         "lr_consistency_max_hu": float(difference.abs().max()),
         "null_space_rms_hu": float(imagined.square().mean().sqrt()),
+        "null_space_rms_hu_by_tissue": rms_by_tissue(imagined, hu),
     }
+
+
+def _spread(ws: Workspace, hu: Float[Tensor, "z y x"]) -> dict[str, Any]:
+    """How far the samples of stage 1 differ, where there are several of volumes."""
+    if not ws.has("deviation"):
+        return {}
+    deviation = ws.load_tensor("deviation", "hu", hu.device)
+    return {"deviation_rms_hu_by_tissue": rms_by_tissue(deviation, hu)}
 
 
 def _provenance(config: PipelineConfig, device: torch.device) -> dict[str, Any]:

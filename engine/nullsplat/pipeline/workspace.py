@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import hashlib
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +17,8 @@ from torch import Tensor
 from nullsplat.core.errors import ConfigurationError, StorageError, UnreadableFile
 from nullsplat.core.measure import Cost
 from nullsplat.core.volume import Geometry, Volume
+from nullsplat.splat.files import encode_safetensors, load_field
+from nullsplat.splat.placement import PlacedField
 
 STAGES = ("stage1", "stage2", "consistency")
 
@@ -35,7 +38,8 @@ class Workspace:
             ConfigurationError: the folder holds another run.
             StorageError: the folder cannot be written.
         """
-        mine = {"source_sha256": hashlib.sha256(volume.hu.tobytes()).hexdigest(), "config_hash": config_hash}
+        voxels = np.ascontiguousarray(volume.hu)  # hashed where it lies: bytes would be a copy of the volume
+        mine = {"source_sha256": hashlib.sha256(voxels.data).hexdigest(), "config_hash": config_hash}
         if self._file("run", "json").exists() and self.load_json("run") != mine:
             raise ConfigurationError(
                 f"{self.path} holds a run of another source or with other settings; give an empty folder"
@@ -57,10 +61,17 @@ class Workspace:
         Raises:
             UnreadableFile: it was never saved, or is damaged.
         """
+        return Volume(self.load_array("source", "hu"), self.source_geometry())
+
+    def source_geometry(self) -> Geometry:
+        """The grid of the measured volume, without its voxels.
+
+        Raises:
+            UnreadableFile: it was never saved, or is damaged.
+        """
         stored = self.load_json("geometry")
         axes = tuple(tuple(axis) for axis in stored["axes"])
-        geometry = Geometry(tuple(stored["shape"]), tuple(stored["spacing"]), tuple(stored["origin"]), axes)  # type: ignore[arg-type]
-        return Volume(self.load_arrays("source")["hu"], geometry)
+        return Geometry(tuple(stored["shape"]), tuple(stored["spacing"]), tuple(stored["origin"]), axes)  # type: ignore[arg-type]
 
     def save_result(self, volume: Volume) -> None:
         """Keep the super-resolved volume; its geometry follows from the source's.
@@ -76,8 +87,32 @@ class Workspace:
         Raises:
             UnreadableFile: the run is not finished, or the file is damaged.
         """
-        hu = self.load_arrays("result")["hu"]
-        return Volume(hu, self.source().geometry.resampled(hu.shape))
+        return self._on_result_grid("result")
+
+    def deviation(self) -> Volume | None:
+        """Standard deviation in HU of stage 1's samples; None where there is one sample, or the prior makes no volumes.
+
+        Raises:
+            UnreadableFile: the file is damaged.
+        """
+        return self._on_result_grid("deviation") if self.has("deviation") else None
+
+    def save_field(self, field: PlacedField) -> None:
+        """Keep what stage 2 fitted.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        content = encode_safetensors(field)
+        self._write(self._file("field", "safetensors"), lambda file: file.write(content))
+
+    def field(self) -> PlacedField:
+        """What stage 2 fitted.
+
+        Raises:
+            UnreadableFile: stage 2 has not been run, or the file is damaged.
+        """
+        return load_field(self._file("field", "safetensors"))
 
     def report(self) -> dict[str, Any]:
         """Figures of the run.
@@ -112,8 +147,12 @@ class Workspace:
 
         self._write(self._file(name, "npz"), write)
 
-    def load_arrays(self, name: str) -> dict[str, Float[np.ndarray, "..."]]:
-        """Read arrays back.
+    def has(self, name: str) -> bool:
+        """Whether arrays of that name were written."""
+        return self._file(name, "npz").exists()
+
+    def load_array(self, name: str, key: str) -> Float[np.ndarray, "..."]:
+        """Read one array back, and only that one.
 
         Raises:
             UnreadableFile: missing or damaged.
@@ -121,23 +160,20 @@ class Workspace:
         path = self._file(name, "npz")
         try:
             with np.load(path, allow_pickle=False) as stored:
-                return {key: stored[key] for key in stored.files}
-        except (OSError, ValueError) as error:
+                array: np.ndarray = stored[key]
+                return array
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise UnreadableFile(
                 f"{path.name} of this run is missing or damaged: {error}; start it again"
             ) from error
 
-    def holds(self, name: str) -> bool:
-        """Whether arrays were saved under a name."""
-        return self._file(name, "npz").exists()
-
     def load_tensor(self, name: str, key: str, device: torch.device) -> Float[Tensor, "..."]:
-        """One array as a tensor on a device.
+        """One array as a tensor on a device; nobody else has it, so it may be changed in place.
 
         Raises:
             UnreadableFile: missing or damaged.
         """
-        return torch.from_numpy(self.load_arrays(name)[key]).to(device)
+        return torch.from_numpy(self.load_array(name, key)).to(device)
 
     def save_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a small JSON file.
@@ -162,6 +198,10 @@ class Workspace:
                 f"{path.name} of this run is missing or damaged: {error}; start it again"
             ) from error
         return content
+
+    def _on_result_grid(self, name: str) -> Volume:
+        hu = self.load_array(name, "hu")
+        return Volume(hu, self.source_geometry().resampled(hu.shape))
 
     def _file(self, name: str, suffix: str) -> Path:
         return self.path / f"{name}.{suffix}"

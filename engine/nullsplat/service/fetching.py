@@ -54,7 +54,8 @@ class Fetch:
         holding = self._archive.holding(study, series)
         expected = holding.sop_instance_uids
         _require_same(request["fingerprint"], fingerprint(series, expected))
-        needed = bytes_needed(holding.voxels, Parameters.of(request).scale)
+        parameters = Parameters.of(request)
+        needed = bytes_needed(holding.voxels, parameters.scale, parameters.samples)
         folder.write(NEED, needed)
         require_space(self._settings.spool, needed, self._settings.spool_reserve_mib)
         target = folder.partial(folder.source)

@@ -13,6 +13,8 @@ SOURCE_BYTES_PER_VOXEL = 2 + 4
 """The DICOM files, and the volume as float32."""
 RESULT_BYTES_PER_VOXEL = 4 + 4 + 4 + 2
 """Stage 1 or base, stage 2 and the result as float32, and the DICOM files as int16."""
+DEVIATION_BYTES_PER_VOXEL = 4 + 4
+"""The samples' deviation and its Parametric Map as float32, where there are several samples."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,11 @@ class JobFolder:
             shutil.rmtree(folder.with_name(f"{folder.name}.part"), ignore_errors=True)
 
 
-def bytes_needed(source_voxels: int, scale: tuple[float, float, float]) -> int:
+def bytes_needed(source_voxels: int, scale: tuple[float, float, float], samples: int = 1) -> int:
     """Disk space for a job on a series of so many voxels."""
     factor = scale[0] * scale[1] * scale[2]
-    return int(source_voxels * (SOURCE_BYTES_PER_VOXEL + factor * RESULT_BYTES_PER_VOXEL))
+    result = RESULT_BYTES_PER_VOXEL + (DEVIATION_BYTES_PER_VOXEL if samples > 1 else 0)
+    return int(source_voxels * (SOURCE_BYTES_PER_VOXEL + factor * result))
 
 
 def require_space(spool: Path, needed: int, reserve_mib: int) -> None:

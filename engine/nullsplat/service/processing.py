@@ -1,6 +1,6 @@
 """The image processing as the service sees it; everything below this line knows nothing of jobs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -45,10 +45,17 @@ class Derived:
     Attributes:
         series_instance_uid: of the new series.
         files: SOP Instance UID to the name of its file, in the order of the slices.
+        maps: of each further series that is stored with it, its Series Instance UID and its files like `files`.
     """
 
     series_instance_uid: str
     files: dict[str, str]
+    maps: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def all_series(self) -> dict[str, dict[str, str]]:
+        """Everything that is stored, by series; the maps first, so that the result is the last to be complete."""
+        return {**self.maps, self.series_instance_uid: self.files}
 
 
 @runtime_checkable

@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     """Threads that the processing may use; 0 leaves it to the libraries."""
     prior: str | None = None
     """Folder of a prior of one's own, as `nullsplat train-prior` makes it; by default the presets' packaged ones."""
+    parametric_maps: Annotated[str, Field(pattern="^(auto|never)$")] = "auto"
+    """auto stores a map of the samples' standard deviation beside the result of a job with several; never does not."""
     executor_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,100}$")] | None = None
     """Name of this worker among several; made from host and process when not set."""
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"

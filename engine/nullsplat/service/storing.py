@@ -25,7 +25,7 @@ class MixedRuns(InputError):
 
 
 class Store:
-    """Stores the derived series."""
+    """Stores the derived series and what goes with it: all instances, or the stage is not done."""
 
     def __init__(self, archive: Archive, store: JobStore, patience: float) -> None:
         self._archive = archive
@@ -50,7 +50,8 @@ class Store:
         patiently(attempt, self._patience, lambda why: progress(0.0, why))
 
     def _attempt(self, study: str, derived: Derived, folder: JobFolder, progress: Progress) -> None:
-        wanted = frozenset(derived.files)
+        files = {uid: name for series in derived.all_series.values() for uid, name in series.items()}
+        wanted = frozenset(files)
         present = self._present(study, derived)
         if folder.read(STARTED) is None:
             if present and present != wanted:
@@ -60,7 +61,7 @@ class Store:
                     "the run again, which makes a new one"
                 )
             folder.write(STARTED, {"present": len(present)})
-        todo = [folder.derived / name for uid, name in derived.files.items() if uid not in present]
+        todo = [folder.derived / name for uid, name in files.items() if uid not in present]
         for start in range(0, len(todo), CHUNK):
             self._archive.store(study, todo[start : start + CHUNK])
             stored = len(wanted) - len(todo) + min(start + CHUNK, len(todo))
@@ -71,7 +72,8 @@ class Store:
             )
 
     def _present(self, study: str, derived: Derived) -> frozenset[str]:
-        return self._archive.holding(study, derived.series_instance_uid).sop_instance_uids
+        held = (self._archive.holding(study, series).sop_instance_uids for series in derived.all_series)
+        return frozenset().union(*held)
 
 
 def remember_derived(folder: JobFolder, derived: Derived) -> None:

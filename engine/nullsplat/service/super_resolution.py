@@ -12,6 +12,7 @@ from nullsplat import __version__
 from nullsplat.core.device import resolve_device
 from nullsplat.core.progress import Progress
 from nullsplat.dicom.deriving import write_derived
+from nullsplat.dicom.parametric_map import DEVIATION, write_map
 from nullsplat.dicom.provenance import Provenance
 from nullsplat.dicom.reading import read_folder
 from nullsplat.pipeline.config import PipelineConfig, configure
@@ -25,14 +26,18 @@ from nullsplat.service.processing import Derived, Parameters, Source
 class SuperResolution:
     """Fulfils `processing.Processing`."""
 
-    def __init__(self, device: str = "auto", cpu_threads: int = 0, prior: str | None = None) -> None:
+    def __init__(
+        self, device: str = "auto", cpu_threads: int = 0, prior: str | None = None, *, maps: bool = True
+    ) -> None:
         """Decide how to compute.
 
         Args:
             device: auto, cpu or cuda.
             cpu_threads: 0 leaves that to the libraries.
             prior: name or folder of the prior, see `weights.locate`; None leaves it to the preset.
+            maps: whether a map of the samples' standard deviation goes with a result of several.
         """
+        self._maps = maps
         self._prior = prior
         self._device = device
         self._cpu_threads = cpu_threads
@@ -85,9 +90,15 @@ class SuperResolution:
         """
         workspace = Workspace(work)
         provenance = _provenance(parameters, source, workspace.report())
-        series = write_derived(read_folder(dicom), workspace.result(), provenance, target)
+        original = read_folder(dicom)
+        series = write_derived(original, workspace.result(), provenance, target)
         pairs = zip(series.sop_instance_uids, series.paths, strict=True)
-        return Derived(str(series.series_instance_uid), {str(uid): path.name for uid, path in pairs})
+        files = {str(uid): path.name for uid, path in pairs}
+        maps: dict[str, dict[str, str]] = {}
+        if self._maps and (deviation := workspace.deviation()) is not None:
+            written = write_map(DEVIATION, original, deviation, provenance, target)
+            maps[written.series_instance_uid] = {written.sop_instance_uid: written.path.name}
+        return Derived(series.series_instance_uid, files, maps)
 
     def _configure(self, parameters: Parameters, slice_thickness_ratio: float) -> PipelineConfig:
         return configure(

@@ -120,4 +120,5 @@ def _super_resolution(settings: Settings) -> Processing:
     # Imported here because it loads the whole pipeline, which takes seconds that a wrong setting need not cost.
     from nullsplat.service.super_resolution import SuperResolution  # noqa: PLC0415
 
-    return SuperResolution(settings.device, settings.cpu_threads, settings.prior)
+    maps = settings.parametric_maps == "auto"
+    return SuperResolution(settings.device, settings.cpu_threads, settings.prior, maps=maps)

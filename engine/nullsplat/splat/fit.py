@@ -10,6 +10,7 @@ from nullsplat.core.seeds import derive_seed, numpy_generator
 from nullsplat.core.units import hu_difference_to_mu
 from nullsplat.core.volume import Axes3
 from nullsplat.physics.beam import ParallelBeam
+from nullsplat.splat.activation import activation
 from nullsplat.splat.fit_config import FitConfig
 from nullsplat.splat.gaussians import SignedGaussians
 from nullsplat.splat.initialise import back_project, place
@@ -127,4 +128,5 @@ def _strategy(spacing: Axes3, config: FitConfig) -> SignedStrategy:
         split_above=config.split_above * float(np.prod(spacing)) ** (1 / 3),
         prune_below=hu_difference_to_mu(config.prune_below_hu),
         most=config.most,
+        activation=activation(config.activation),
     )

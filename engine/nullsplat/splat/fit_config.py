@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.splat.activation import activation
 
 Decay = tuple[float, float]
 """First and last value of a learning rate, which falls exponentially in between."""
@@ -21,6 +22,7 @@ class FitConfig:
         sigma: standard deviation at the start, in voxels along each axis.
         flatness: how much wider than thick the Gaussians start, lying in the edges of the base; 1 are balls.
         slope: PReLU's slope for negative densities at the start.
+        activation: prelu; softplus, relu and sine are for comparison only, at rates that were chosen for prelu.
         position_rate: voxels (geometric mean of the spacing) per step.
         density_rate: HU per step.
         scale_rate: of the logarithm of the standard deviations, per step.
@@ -39,7 +41,7 @@ class FitConfig:
         grow_gradient: mean gradient of the position on the detector, in gsplat's unit (half detectors), above
             which a Gaussian is duplicated or split; None never grows.
         split_above: standard deviation in voxels above which it is split rather than duplicated.
-        prune_below_hu: |z| below which it is removed.
+        prune_below_hu: |z|, or what an activation other than prelu makes of it, below which it is removed.
     """
 
     count: int
@@ -50,6 +52,7 @@ class FitConfig:
     sigma: float = 1.0
     flatness: float = 1.0
     slope: float = 1.0
+    activation: str = "prelu"
     position_rate: Decay = (0.05, 0.005)
     density_rate: Decay = (36.0, 3.6)
     scale_rate: Decay = (5e-3, 5e-4)
@@ -73,8 +76,10 @@ class FitConfig:
         """Refuse settings that cannot work.
 
         Raises:
-            ConfigurationError: a count, size or rate that is not positive, or a weight below zero.
+            ConfigurationError: a count, size or rate that is not positive, a weight below zero, or an activation
+                that there is not.
         """
+        activation(self.activation)
         positive = {
             "count": self.count,
             "steps": self.steps,

@@ -1,18 +1,17 @@
 """The residual field: Gaussians in millimetres whose density may be negative."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from nullsplat.core.errors import GeometryError, UnreadableFile
+from nullsplat.core.errors import GeometryError
+from nullsplat.splat.activation import PRELU, Activation
 
-FORMAT = "nullsplat-signed-gaussians-1"
-_WIDTHS = {"means": (3,), "log_scales": (3,), "quats": (4,), "z": ()}
+WIDTHS: dict[str, tuple[int, ...]] = {"means": (3,), "log_scales": (3,), "quats": (4,), "z": ()}
+"""Numbers that each Gaussian has in each tensor."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,7 @@ class SignedGaussians:
         quats: rotation of those axes, wxyz, not necessarily of unit length.
         z: density before activation, 1/mm, of either sign.
         slope: PReLU's slope for negative z, above 0.
+        activation: in PReLU's place where the two are compared.
     """
 
     means: Float[Tensor, "n 3"]
@@ -32,6 +32,7 @@ class SignedGaussians:
     quats: Float[Tensor, "n 4"]
     z: Float[Tensor, " n"]
     slope: Float[Tensor, ""]
+    activation: Activation = field(default=PRELU)
 
     def __post_init__(self) -> None:
         """Refuse tensors that do not belong together.
@@ -40,7 +41,7 @@ class SignedGaussians:
             GeometryError: shapes differ, a value is not finite, or the slope is not positive.
         """
         n = self.z.shape[0]
-        for name, width in _WIDTHS.items():
+        for name, width in WIDTHS.items():
             tensor = getattr(self, name)
             if tensor.shape != (n, *width):
                 raise GeometryError(
@@ -62,50 +63,24 @@ class SignedGaussians:
     @property
     def density(self) -> Float[Tensor, " n"]:
         """Value at each centre, 1/mm."""
-        return prelu(self.z, self.slope)
+        return self.activation.density(self.z, self.slope)
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All that is learnt, by name."""
+        return {name: getattr(self, name) for name in (*WIDTHS, "slope")}
 
     def select(self, chosen: Tensor) -> "SignedGaussians":
         """The Gaussians that an index or a mask names."""
-        return SignedGaussians(
-            self.means[chosen], self.log_scales[chosen], self.quats[chosen], self.z[chosen], self.slope
-        )
+        return self._with({name: getattr(self, name)[chosen] for name in WIDTHS})
 
     def to(self, device: torch.device) -> "SignedGaussians":
         """The same field on another device."""
-        return SignedGaussians(*(tensor.to(device) for tensor in self._tensors().values()))
+        return self._with({name: tensor.to(device) for name, tensor in self.tensors.items()})
 
-    def save(self, path: Path) -> None:
-        """Write the field as safetensors."""
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._tensors().items()}
-        save_file(tensors, path, metadata={"format": FORMAT})
+    def detached(self) -> "SignedGaussians":
+        """A copy without gradients."""
+        return self._with({name: tensor.detach().clone() for name, tensor in self.tensors.items()})
 
-    @staticmethod
-    def load(path: Path) -> "SignedGaussians":
-        """Read what `save` wrote.
-
-        Raises:
-            UnreadableFile: there is no such file, or it holds something else.
-        """
-        try:
-            with safe_open(path, framework="pt") as file:
-                found = (file.metadata() or {}).get("format")
-                if found != FORMAT:
-                    raise UnreadableFile(
-                        f"{path} must hold {FORMAT}, its header says {found}; fit the field again"
-                    )
-                return SignedGaussians(*(file.get_tensor(name) for name in (*_WIDTHS, "slope")))
-        except (OSError, SafetensorError) as error:
-            raise UnreadableFile(f"{path} must be a safetensors file of signed Gaussians: {error}") from error
-
-    def _tensors(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name) for name in (*_WIDTHS, "slope")}
-
-
-def prelu(z: Float[Tensor, "*shape"], slope: Float[Tensor, ""]) -> Float[Tensor, "*shape"]:
-    """Density of a pre-activation: z where positive, slope * z where negative."""
-    return torch.where(z >= 0, z, slope * z)
-
-
-def inverse_prelu(density: Float[Tensor, "*shape"], slope: Float[Tensor, ""]) -> Float[Tensor, "*shape"]:
-    """The pre-activation that gives a density, for a slope above 0."""
-    return torch.where(density >= 0, density, density / slope)
+    def _with(self, tensors: dict[str, Any]) -> "SignedGaussians":
+        return replace(self, **tensors)

@@ -12,8 +12,9 @@ from torch import Tensor
 from nullsplat.core.volume import Axes3
 from nullsplat.physics.beam import ParallelBeam
 from nullsplat.physics.projector import Projector
+from nullsplat.splat.activation import activation
 from nullsplat.splat.fit_config import FitConfig
-from nullsplat.splat.gaussians import SignedGaussians, inverse_prelu
+from nullsplat.splat.gaussians import SignedGaussians
 
 
 def back_project(
@@ -49,13 +50,14 @@ def place(
     """Gaussians at voxels of a residual volume, with the residual there as density.
 
     Voxels are drawn systematically (one random offset, equal steps of the summed strength), so that no place
-    gets more than its share and the draw depends on the seed alone.
+    gets more than its share and the draw depends on the seed alone. Where the activation cannot be negative, see
+    `activation.LEAST_START`, the places are the same.
 
     Args:
         residual: 1/mm.
         base: what the residual refines; its edges turn and flatten the Gaussians.
         spacing: mm along (z, y, x).
-        config: `count`, `voxels_each`, `sigma`, `flatness` and `slope` are used.
+        config: `count`, `voxels_each`, `sigma`, `flatness`, `slope` and `activation` are used.
         generator: source of the offset and of the position within a voxel.
     """
     count = config.count_for(residual.numel())
@@ -69,7 +71,8 @@ def place(
     deviations, quats = _shapes(_edge_normals(base, index), spacing, config.sigma, config.flatness)
     arrays = (positions[:, ::-1].copy(), np.log(deviations), quats)
     means, log_scales, quaternions = (torch.from_numpy(array).to(density) for array in arrays)
-    return SignedGaussians(means, log_scales, quaternions, inverse_prelu(density, slope), slope)
+    chosen = activation(config.activation)
+    return SignedGaussians(means, log_scales, quaternions, chosen.inverse(density, slope), slope, chosen)
 
 
 def _draw_voxels(

@@ -30,7 +30,7 @@ class FieldOptimiser:
         self.params: Parameters = {
             name: torch.nn.Parameter(tensor.clone()) for name, tensor in tensors.items()
         }
-        self._slope = torch.nn.Parameter(start.slope.clone())
+        self._slope, self._activation = torch.nn.Parameter(start.slope.clone()), start.activation
         voxel = math.prod(spacing) ** (1 / 3)
         self._rates: dict[str, Decay] = {
             "means": _scaled(config.position_rate, voxel),
@@ -48,15 +48,14 @@ class FieldOptimiser:
     @property
     def field(self) -> SignedGaussians:
         """The field as it is now, connected to the parameters."""
+        params = self.params
         return SignedGaussians(
-            self.params["means"], self.params["scales"], self.params["quats"], self.params["z"], self._slope
+            params["means"], params["scales"], params["quats"], params["z"], self._slope, self._activation
         )
 
     def detached(self) -> SignedGaussians:
         """A copy of the field without gradients."""
-        field = self.field
-        tensors = (field.means, field.log_scales, field.quats, field.z, field.slope)
-        return SignedGaussians(*(tensor.detach().clone() for tensor in tensors))
+        return self.field.detached()
 
     def zero_grad(self) -> None:
         """Forget the gradients."""

@@ -9,18 +9,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
-from nullsplat.core.units import hu_difference_to_mu
 from nullsplat.core.volume import Axes3
 from nullsplat.physics.beam import ParallelBeam
+from nullsplat.splat.activation import DENSITY_RANGE
 from nullsplat.splat.fit_config import FitConfig
 from nullsplat.splat.gaussians import SignedGaussians
 from nullsplat.splat.kernels.integrate import integrate
 from nullsplat.splat.kernels.project import Footprints, project
 from nullsplat.splat.loss import StructuralSimilarity, half_ramp, total_variation
 from nullsplat.splat.render import voxelise_crop
-
-DENSITY_RANGE = hu_difference_to_mu(3583.0)
-"""The evaluation's window [-512, 3071] HU in 1/mm; densities are 0 to 1 on it, as in the paper."""
 
 _LEAST_SQUARE = 1e-14
 """(1e-7 / mm)^2: keeps the root's gradient finite at a perfect fit."""

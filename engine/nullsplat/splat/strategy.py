@@ -9,6 +9,8 @@ from gsplat.strategy.ops import duplicate, remove, split
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from nullsplat.splat.activation import PRELU, Activation
+
 Parameters = dict[str, torch.nn.Parameter]
 Optimisers = dict[str, torch.optim.Optimizer]
 
@@ -20,8 +22,8 @@ _SHRINK = 1.6
 class SignedStrategy(Strategy):  # type: ignore[misc]
     """Duplicate or split where the positions are pulled hard, remove what has no density left.
 
-    Densities are divided among the parts so that the field's integral stays what it was; z may be scaled for
-    that, because PReLU is positively homogeneous. Nothing is reset: a signed sum hides nothing behind anything.
+    Densities are divided among the parts so that the field's integral stays what it was, and z is changed to what
+    gives them. Nothing is reset: a signed sum hides nothing behind anything.
 
     Attributes:
         refine_from: first step that changes the number of Gaussians.
@@ -29,8 +31,9 @@ class SignedStrategy(Strategy):  # type: ignore[misc]
         refine_every: steps between.
         grow_gradient: threshold on the mean norm of the gradient of means2d, in half detectors as gsplat's; None never grows.
         split_above: standard deviation in mm above which a Gaussian is split, not duplicated.
-        prune_below: |z| in 1/mm below which it is removed.
+        prune_below: strength, that is |z| for PReLU, in 1/mm below which it is removed.
         most: Gaussians never to exceed.
+        activation: from z to density.
     """
 
     refine_from: int
@@ -40,6 +43,7 @@ class SignedStrategy(Strategy):  # type: ignore[misc]
     split_above: float
     prune_below: float
     most: int
+    activation: Activation = PRELU
 
     def initialize_state(self) -> dict[str, Any]:
         """Running sums of gradients, empty."""
@@ -97,18 +101,25 @@ class SignedStrategy(Strategy):  # type: ignore[misc]
         large = params["scales"].amax(-1) > torch.tensor(self.split_above).log()
         copied, parted = growing & ~large, growing & large
         if copied.any():
-            params["z"][copied] /= 2  # before the copy, so that both halves have it
+            self._multiply(params["z"], copied, 1 / 2)  # before the copy, so that both halves have it
             duplicate(params, optimizers, state, copied)
             parted = torch.cat([parted, parted.new_zeros(int(copied.sum()))])
         if parted.any():
-            params["z"][parted] *= _SHRINK**3 / 2  # two parts of volume 1/1.6^3 keep the integral
+            self._multiply(
+                params["z"], parted, _SHRINK**3 / 2
+            )  # two parts of volume 1/1.6^3 keep the integral
             split(params, optimizers, state, parted)
+
+    def _multiply(self, z: Tensor, chosen: Bool[Tensor, " n"], factor: float) -> None:
+        """Change z of the chosen so that their density becomes `factor` times what it was."""
+        z[chosen] = self.activation.scaled(z[chosen], factor)
 
     @torch.no_grad()
     def _prune(self, params: Parameters, optimizers: Optimisers, state: dict[str, Any]) -> None:
-        dead = params["z"].abs() < self.prune_below
+        strength = self.activation.strength(params["z"])
+        dead = strength < self.prune_below
         if dead.all():
-            dead[params["z"].abs().argmax()] = False  # an empty field has no gradient left to grow from
+            dead[strength.argmax()] = False  # an empty field has no gradient left to grow from
         if dead.any():
             remove(params, optimizers, state, dead)
 

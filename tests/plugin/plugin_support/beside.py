@@ -47,7 +47,7 @@ def running(
         Archive(orthanc),
         read_settings(configuration, {"NULLSPLAT_SECRET": SECRET}),
         Log(log.append, log.append),
-        clock,
+        clock=clock,
     )
     service.start()
     yield service

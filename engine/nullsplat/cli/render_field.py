@@ -1,0 +1,45 @@
+"""`nullsplat render-field`: options and help; `cli.field_rendering` does the work."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nullsplat.cli.failures import readable_failures
+
+
+def render_field(  # noqa: PLR0913, PLR0917 - options are parameters
+    field: Annotated[
+        Path, typer.Argument(metavar="FIELD", help="A .ply or .safetensors of `nullsplat sr --field`.")
+    ],
+    target: Annotated[Path, typer.Argument(metavar="OUTPUT", help="A .nii or .nii.gz.")],
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CT",
+            help="Cover this volume instead of the field's own: .nii/.nii.gz, or a DICOM folder.",
+        ),
+    ] = None,
+    spacing: Annotated[
+        str | None, typer.Option(metavar="Z,Y,X", help="Distance of the voxels in mm; about the same centre.")
+    ] = None,
+    shape: Annotated[
+        str | None, typer.Option(metavar="Z,Y,X", help="Number of voxels over the same extent.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the full traceback when something fails.")
+    ] = False,
+) -> None:
+    """Put a fitted field on any grid: what stage 2 added to its base volume, as a difference in HU.
+
+    The field knows where it lies in the patient, so volumes of other positions and directions can be covered too.
+
+    Example: `nullsplat render-field field.ply finer.nii.gz --like ct.nii.gz --spacing 0.5,0.35,0.35`
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.cli import field_rendering  # noqa: PLC0415 - --help must not import torch
+
+        field_rendering.render_field(
+            field_rendering.RenderRequest(field, target, like, spacing, shape, device)
+        )
