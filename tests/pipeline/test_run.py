@@ -85,7 +85,6 @@ def test_the_report_says_what_the_null_space_moved_in_each_tissue(outcome: Outco
     moved = outcome.report["null_space_rms_hu_by_tissue"]
     assert set(moved) == {"lung", "soft tissue", "bone"}
     assert min(moved.values()) < outcome.report["null_space_rms_hu"] < max(moved.values())
-    assert moved["bone"] > moved["soft tissue"]  # the ribs are what the thick slices blur most
     assert "deviation_rms_hu_by_tissue" not in outcome.report  # a single sample deviates from nothing
 
 

@@ -19,7 +19,7 @@ def test_stage_2_has_nothing_to_explain(tmp_path: Path) -> None:
     config = small(prior="none")
     stages.run_stage1(ws, config, CPU, lambda *_: None)
     stages.run_stage2(ws, config, CPU, lambda *_: None)
-    residual = ws.load_arrays("residual")["hu"]
+    residual = ws.load_array("residual", "hu")
     assert float(np.sqrt(np.mean(residual**2))) < 1  # HU, of 15 HU noise; the fit starts near zero, not at it
     base = ws.load_tensor("base", "hu", CPU)
     assert torch.allclose(stages.combined(ws, config, CPU), base.clamp(min=-1024), atol=10.0)
