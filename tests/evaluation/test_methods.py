@@ -100,9 +100,13 @@ def test_what_decides_a_preset_identifies_it() -> None:
     assert identity(asked) != find_method("standard").identity(asked)
 
 
-def test_softplus_is_refused_with_the_reason() -> None:
-    with pytest.raises(ConfigurationError, match="engine cannot fit with softplus"):
-        find_method("standard-softplus")
+@pytest.mark.usefixtures("small_preview")
+@pytest.mark.parametrize("activation", ["softplus", "relu", "sine"])
+def test_another_activation_is_compared_by_its_gaussians_alone(subject: Subject, activation: str) -> None:
+    other = find_method(f"preview-{activation}").reconstruct(task_of(subject), silent).hu
+    assert not np.array_equal(
+        other, find_method("preview-no-detail").reconstruct(task_of(subject), silent).hu
+    )
 
 
 @pytest.mark.parametrize("name", ["magic", "preview-no-stage3", "cubic-no-stage1", ""])

@@ -82,7 +82,7 @@ def test_one_array_is_read_without_the_others(tmp_path: Path, monkeypatch: pytes
 
 def test_saving_and_loading_hold_one_array_and_not_two(tmp_path: Path) -> None:
     ws = Workspace(tmp_path)
-    hu = np.zeros((8, 512, 512), np.float32)  # 8 MiB; what copies in pieces needs a fraction of it
+    hu = np.zeros((40, 512, 512), np.float32)  # 40 MiB; NumPy writes pieces of 16 MiB
     volume = Volume(hu, Geometry(hu.shape, (1.0, 1.0, 1.0)))
     tracemalloc.start()
     try:
@@ -91,7 +91,7 @@ def test_saving_and_loading_hold_one_array_and_not_two(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < hu.nbytes / 2
         tracemalloc.reset_peak()
         tensor = ws.load_tensor("result", "hu", torch.device("cpu"))
-        assert tracemalloc.get_traced_memory()[1] < 1.5 * hu.nbytes
+        assert tracemalloc.get_traced_memory()[1] < 1.2 * hu.nbytes
     finally:
         tracemalloc.stop()
     assert tensor.shape == hu.shape

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.measure import Stopwatch
 from nullsplat.core.progress import Progress, silent
 from nullsplat.core.seeds import numpy_generator
@@ -26,10 +25,6 @@ from nullsplat.prior.weights import NONE, prior_hash
 TOLD_SLICE_THICKNESS = 1.0
 """Slice thickness over the distance of slices that `thick` protocols have."""
 
-IMPOSSIBLE = {
-    "softplus": "the engine cannot fit with softplus: its densities are PReLU, which no setting exchanges"
-}
-
 
 def names() -> list[str]:
     """All presets, and each of them without one stage."""
@@ -37,16 +32,10 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Method | None:
-    """The preset or ablation of a name, if there is one.
-
-    Raises:
-        ConfigurationError: the engine cannot leave this out.
-    """
+    """The preset or ablation of a name, if there is one."""
     preset, _, left_out = name.partition("-")
     if preset not in PRESETS:
         return None
-    if left_out in IMPOSSIBLE:
-        raise ConfigurationError(f"method {name} is not possible: {IMPOSSIBLE[left_out]}")
     if left_out and left_out not in ABLATIONS:
         return None
     ablation = ABLATIONS[left_out] if left_out else Ablation()
@@ -130,6 +119,10 @@ def _no_detail(config: PipelineConfig) -> PipelineConfig:
     return replace(config, detail=0.0)
 
 
+def _activated(activation: str) -> Callable[[PipelineConfig], PipelineConfig]:
+    return lambda config: replace(config, fit=replace(config.fit, activation=activation), detail=0.0)
+
+
 def _no_residual(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
     """Stage 2 that adds nothing to the base."""
     with Stopwatch() as cost:
@@ -167,5 +160,9 @@ ABLATIONS: dict[str, Ablation] = {
     "no-stage2": Ablation(_all_detail, {"stage2": _no_residual}),
     "no-detail": Ablation(_no_detail),
     "no-consistency": Ablation(runners={"consistency": _plain_sum}),
+    "softplus": Ablation(_activated("softplus")),
+    "relu": Ablation(_activated("relu")),
+    "sine": Ablation(_activated("sine")),
 }
-"""Without a prior; stage 1's volume without Gaussians; Gaussians without stage 1's voxel detail; no reality check."""
+"""Without a prior; stage 1's volume without Gaussians; Gaussians without stage 1's voxel detail; no reality check;
+Gaussians with another activation in PReLU's place, at learning rates that were chosen for PReLU."""
