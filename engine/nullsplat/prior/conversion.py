@@ -60,6 +60,7 @@ def convert_prior(conversion: Conversion, folder: Path) -> None:
 
 def _write(unet: UNet2DModel, conversion: Conversion, folder: Path) -> None:
     unet.save_pretrained(folder / "unet", max_shard_size="1TB")  # one file, which is what the checksum is of
+    (folder / UNET_FILE).chmod(0o644)  # safetensors writes files for its owner alone
     build_scheduler().save_pretrained(folder / "scheduler")
     manifest = {
         "name": f"converted-{conversion.checkpoint.stem}",

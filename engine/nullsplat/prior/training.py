@@ -232,6 +232,7 @@ class PriorTraining:
         self.ema.copy_to(averaged.parameters())
         target = self.folder / "prior"
         averaged.cpu().save_pretrained(target / "unet")
+        (target / UNET_FILE).chmod(0o644)  # safetensors writes files for its owner alone
         self.scheduler.save_pretrained(target / "scheduler")
         manifest = {
             "name": self.objective.name,
