@@ -127,7 +127,7 @@ volume 512 voxels wide, densities 1e-2 -> 1e-3 are 36 -> 3.6 HU of the range [-5
 PREVIEW = FitConfig(
     count=200_000,
     most=200_000,
-    steps=800,
+    steps=400,
     voxels_each=150.0,
     sigma=1.5,
     flatness=3.0,
