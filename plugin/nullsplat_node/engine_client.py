@@ -150,9 +150,7 @@ class EngineClient:
         except ValueError as error:
             raise EngineAway(f"the engine at {self._url} must answer with JSON, got {raw[:40]!r}") from error
 
-    def _reach(
-        self, method: str, path: str, body: Optional[Mapping[str, Any]] = None
-    ) -> Tuple[int, bytes]:
+    def _reach(self, method: str, path: str, body: Optional[Mapping[str, Any]] = None) -> Tuple[int, bytes]:
         try:
             return self._send_again_when_broken(self._request(method, path, body))
         except (OSError, http.client.HTTPException) as error:

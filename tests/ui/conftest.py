@@ -7,7 +7,9 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "plugin"), str(HERE.parents[1] / "plugin")]
 
-pytest.importorskip("selenium", reason="the browser tests need the Python package selenium (make setup-python)")
+pytest.importorskip(
+    "selenium", reason="the browser tests need the Python package selenium (make setup-python)"
+)
 
 from ui_support.archive import BrowserArchive  # noqa: E402
 from ui_support.browser import Browser, chromium, missing_programs  # noqa: E402

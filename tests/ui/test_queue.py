@@ -21,7 +21,9 @@ def scene(archive: BrowserArchive, engine: PacedEngine) -> Scene:
 def queue(scene: Scene, site: Site, browser: Browser) -> Browser:
     """The queue as it is when everything is known."""
     browser.open(site.page)
-    browser.until(lambda: "about 3 min left" in row(browser, scene.running), "the running series has no progress")
+    browser.until(
+        lambda: "about 3 min left" in row(browser, scene.running), "the running series has no progress"
+    )
     browser.until(lambda: "Okafor" in row(browser, scene.running), "patients are not shown")
     return browser
 
@@ -33,16 +35,26 @@ def row(browser: Browser, series: str) -> str:
 def test_a_running_series_shows_its_stage_percentage_and_time_left(queue: Browser, scene: Scene) -> None:
     shown = row(queue, scene.running)
     # 0.46 of six stages is in the third, and 420 s x 0.54 are 227 s.
-    for words in ("Being processed", "46 %", "fitting Gaussians", "iteration 2100 of 5000", "about 3 min left"):
+    for words in (
+        "Being processed",
+        "46 %",
+        "fitting Gaussians",
+        "iteration 2100 of 5000",
+        "about 3 min left",
+    ):
         assert words in shown
 
 
-def test_progress_goes_on_without_a_new_row(queue: Browser, scene: Scene, site: Site, engine: PacedEngine) -> None:
+def test_progress_goes_on_without_a_new_row(
+    queue: Browser, scene: Scene, site: Site, engine: PacedEngine
+) -> None:
     queue.run("document.querySelector(arguments[0]).marked = true", f'{ROWS}[data-key="{scene.running}"]')
     for uid in engine.pace:
         engine.pace[uid] = 0.95
     queue.until(lambda: "95 %" in row(queue, scene.running))
-    assert queue.run("return document.querySelector(arguments[0]).marked", f'{ROWS}[data-key="{scene.running}"]')
+    assert queue.run(
+        "return document.querySelector(arguments[0]).marked", f'{ROWS}[data-key="{scene.running}"]'
+    )
 
 
 def test_a_refused_series_says_why_in_words(queue: Browser) -> None:
@@ -99,7 +111,9 @@ def test_a_refusal_of_the_node_is_told(queue: Browser, scene: Scene, site: Site)
     queue.until(lambda: "This could not be done" in " ".join(queue.texts("dialog")))
 
 
-def test_while_the_node_is_silent_the_last_state_stays_and_it_is_said(queue: Browser, scene: Scene, site: Site) -> None:
+def test_while_the_node_is_silent_the_last_state_stays_and_it_is_said(
+    queue: Browser, scene: Scene, site: Site
+) -> None:
     site.silent = True
     queue.until(lambda: "What is shown is the last that was known" in " ".join(queue.texts("#connection")))
     assert "46 %" in row(queue, scene.running)
@@ -107,7 +121,9 @@ def test_while_the_node_is_silent_the_last_state_stays_and_it_is_said(queue: Bro
     queue.until(lambda: queue.run("return document.getElementById('connection').hidden"))
 
 
-def test_an_engine_that_is_away_is_told_with_since_when(queue: Browser, scene: Scene, engine: PacedEngine) -> None:
+def test_an_engine_that_is_away_is_told_with_since_when(
+    queue: Browser, scene: Scene, engine: PacedEngine
+) -> None:
     assert "Reachable" in queue.texts(".card")[0]
     engine.stop()
     queue.until(lambda: "Not reachable for" in queue.texts(".card")[0])

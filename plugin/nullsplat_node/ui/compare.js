@@ -24,8 +24,9 @@ export class CompareView {
     this.scrolling = new Scrolling((index) => this.go(index));
     this.panes = new Panes((x, y) => this.read(x, y));
     this.scrolling.listen(this.panes.node);
+    this.windowing.listen(this.panes.node);
     this.panes.node.setAttribute('role', 'group');
-    this.panes.node.setAttribute('aria-label', 'Images; arrow keys and wheel go through the slices');
+    this.panes.node.setAttribute('aria-label', 'Images; arrow keys and wheel go through the slices, keys 1 to 3 choose the window');
     this.title = element('h1', { textContent: 'Compare', tabIndex: -1 });
     this.patient = element('p', { className: 'quiet' });
     this.trouble = element('p', { className: 'banner', role: 'alert', hidden: true });

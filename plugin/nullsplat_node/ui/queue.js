@@ -20,7 +20,7 @@ export class QueueView {
     this.health = element('div', { className: 'cards' });
     this.body = element('tbody');
     this.empty = element('p', { className: 'empty', hidden: true });
-    const heads = ['Series', 'State', 'What happened', 'For', 'Do'].map((text) => element('th', { scope: 'col', textContent: text }));
+    const heads = ['Series', 'State', 'What happened', 'Since', 'Actions'].map((text) => element('th', { scope: 'col', textContent: text }));
     this.table = element('table', { className: 'queue' }, element('caption', { className: 'unseen', textContent: 'Series' }),
       element('thead', {}, element('tr', {}, heads)), this.body);
     this.node = element('div', {}, element('h1', { textContent: 'Queue', tabIndex: -1 }), this.health, this.filter.node, this.table, this.empty);
@@ -75,8 +75,8 @@ function updateRow(child, row, poll) {
   redrawIfChanged(series, [row.series, about, row.derived], () => seriesCell(row, about, name));
   redrawIfChanged(state, [row.state, row.title, row.progress, row.stage, row.note, row.eta_seconds, row.priority], () => stateCell(row));
   setText(message, sentence(row.message));
-  setText(age, duration(row.age_seconds));
-  age.title = `since ${when(row.since)}`;
+  setText(age, row.age_seconds < 5 ? 'just now' : `${duration(row.age_seconds)} ago`);
+  age.title = when(row.since);
   redrawIfChanged(actions, [row.actions, name, row.derived], () => actionButtons(row, name, poll));
 }
 

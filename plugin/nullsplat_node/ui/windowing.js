@@ -20,6 +20,14 @@ export class Windowing {
     this.choose('lung', false);
   }
 
+  /** Listen for the keys 1, 2, 3 on the pictures: one for each preset. */
+  listen(target) {
+    target.addEventListener('keydown', (event) => {
+      const name = /^(INPUT|SELECT)$/.test(event.target.tagName) ? undefined : Object.keys(PRESETS)[Number(event.key) - 1];
+      if (name) { this.choose(name); }
+    });
+  }
+
   field(label, least = -4000) {
     return element('input', { type: 'number', step: 10, min: least, max: 8000, 'aria-label': `${label} in HU`, oninput: () => this.mark() });
   }

@@ -65,5 +65,9 @@ export function progressWords(row) {
   return [percent(row.progress), row.stage ? STAGES[row.stage] || row.stage : '', row.note, left].filter(Boolean).join(' · ');
 }
 
-/** Begin with a capital. */
-export function sentence(text) { return text ? text[0].toUpperCase() + text.slice(1) : ''; }
+/** Return the node's words as a sentence: a capital first, its UTC times as local ones, signs as in print. */
+export function sentence(text) {
+  if (!text) { return ''; }
+  const local = text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, when).replace(/ <= /g, ' ≤ ').replace(/(\d) x (?=\d)/g, '$1 × ').replace('(z, y, x)', '(z,\u00a0y,\u00a0x)');
+  return local[0].toUpperCase() + local.slice(1);
+}

@@ -99,7 +99,9 @@ class Browser:
         """Addresses that the page asked for since it was opened."""
         messages = [json.loads(entry["message"])["message"] for entry in self.drain("performance")]
         return [
-            one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"
+            one["params"]["request"]["url"]
+            for one in messages
+            if one["method"] == "Network.requestWillBeSent"
         ]
 
     def pixels(self, selector: str) -> tuple[int, int, list[int]]:

@@ -24,6 +24,13 @@ class PacedEngine(FakeEngine):
     hold: bool = True
     pace: dict[str, float] = field(default_factory=dict)
 
+    def answer(self, method: str, path: str, body: bytes, token: str) -> tuple[int, dict[str, Any]]:
+        status, message = super().answer(method, path, body, token)
+        if path == "/v1/engine" and status == 200:
+            message.update(version="0.1.0", model={"name": "xray-prior", "sha256": "7" * 64})
+            message["queue"]["running"] = sum(job["state"] == "running" for job in self._jobs.values())
+        return status, message
+
     def _status(self, key: str) -> dict[str, Any]:
         status = super()._status(key)
         progress = self.pace.get(status["request"]["series_instance_uid"], 0.05)

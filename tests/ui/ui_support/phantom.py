@@ -85,7 +85,9 @@ def thick_slice(z: float, thickness: float = 5.0, noise: float = 45.0) -> Image:
     """The mean over a slice, with noise."""
     heights = z + (np.arange(4) - 1.5) * thickness / 4
     mean = np.mean([blurred(chest(float(one))) for one in heights], axis=0)
-    grain = blurred(np.random.default_rng(round(10 * z)).normal(0, noise * 2.2, mean.shape).astype(np.float32))
+    grain = blurred(
+        np.random.default_rng(round(10 * z)).normal(0, noise * 2.2, mean.shape).astype(np.float32)
+    )
     return np.asarray(mean + grain, np.float32)
 
 
@@ -141,9 +143,7 @@ def uncertainty(images: Sequence[Image], like: Sequence[Dataset]) -> list[Datase
         ]
     )
     dataset.PerFrameFunctionalGroupsSequence = DicomSequence(
-        [
-            _item(PlanePositionSequence=[_item(ImagePositionPatient=one.ImagePositionPatient)]) for one in like
-        ]
+        [_item(PlanePositionSequence=[_item(ImagePositionPatient=one.ImagePositionPatient)]) for one in like]
     )
     dataset.FloatPixelData = np.stack(images).astype("<f4").tobytes()
     return [dataset]

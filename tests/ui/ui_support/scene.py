@@ -17,7 +17,7 @@ from nullsplat_node.state import RESULT, Result, SeriesState, encode
 from nullsplat_node.transitions import Job, RetryPolicy
 from ui_support.archive import BrowserArchive
 from ui_support.engine import PacedEngine
-from ui_support.phantom import chest, series, thick_slice, thin_slice, uncertainty
+from ui_support.phantom import AIR, blurred, chest, series, thick_slice, thin_slice, uncertainty
 
 DECISION = "low dose because CTDIvol 1.1 mGy <= 3 mGy; {} slices 5 mm apart, scale 4 x 1 x 1 (z, y, x)"
 REPORT = {
@@ -127,13 +127,13 @@ def _finished(archive: BrowserArchive) -> tuple[str, str]:
 
 def _spread(z: float) -> Any:
     """Uncertain where slices 5 mm apart differ."""
-    change = np.abs(chest(z + 2.5) - chest(z - 2.5)) / 22
-    return (6 + change).astype(np.float32)
+    change = blurred(blurred(np.abs(chest(z + 2.5) - chest(z - 2.5)) / 22))
+    return np.where(chest(z) == AIR, 1.5, 8 + change).astype(np.float32)
 
 
 def _described(description: str, about: dict[str, Any]) -> Callable[[int, Dataset], None]:
     def change(_: int, dataset: Dataset) -> None:
-        dataset.SeriesDescription = description
+        dataset.SeriesDescription, dataset.StudyDate = description, RUN["ContentDate"]
         for name, value in about.items():
             setattr(dataset, name, value)
 
@@ -149,10 +149,14 @@ def _running(
 
 
 def _routing(archive: BrowserArchive) -> None:
-    made = ct_series(12, change=_described("Chest 5.0 I50f", {"PatientName": "Ferreira^Ana", "PatientID": "P-20429"}))
+    made = ct_series(
+        12, change=_described("Chest 5.0 I50f", {"PatientName": "Ferreira^Ana", "PatientID": "P-20429"})
+    )
     source = archive.add(made, age=1900)
     now = time.time() - 900
-    state = transitions.accepted(transitions.taken(None, job(str(made[0].SeriesInstanceUID), 1, 12), now), now + 1)
+    state = transitions.accepted(
+        transitions.taken(None, job(str(made[0].SeriesInstanceUID), 1, 12), now), now + 1
+    )
     state = transitions.finished(state, JobResult("2.25.9", ("2.25.10",), REPORT), now + 300)
     state = transitions.verified(state, Result("2.25.9", "", 48), ("PACS",), now + 303)
     waiting = Route("PACS", "waiting", tries=3, next_try=time.time() + 240, error="the peer does not answer")
@@ -160,10 +164,14 @@ def _routing(archive: BrowserArchive) -> None:
 
 
 def _failed(archive: BrowserArchive) -> str:
-    made = ct_series(12, change=_described("Low dose chest 5mm", {"PatientName": "Novak^Petr", "PatientID": "P-20411"}))
+    made = ct_series(
+        12, change=_described("Low dose chest 5mm", {"PatientName": "Novak^Petr", "PatientID": "P-20411"})
+    )
     source = archive.add(made, age=9000)
     now = time.time() - 7600
-    state = transitions.accepted(transitions.taken(None, job(str(made[0].SeriesInstanceUID), 1, 12), now), now + 1)
+    state = transitions.accepted(
+        transitions.taken(None, job(str(made[0].SeriesInstanceUID), 1, 12), now), now + 1
+    )
     reason = Failure(
         "source-changed",
         "the 12 instances named in the request were needed, the archive holds 13; send the series anew", False,
@@ -173,7 +181,9 @@ def _failed(archive: BrowserArchive) -> str:
 
 
 def _refused(archive: BrowserArchive) -> None:
-    gap = ct_series(13, change=_described("Chest 5.0 lung", {"PatientName": "Haddad^Samira", "PatientID": "P-20402"}))
+    gap = ct_series(
+        13, change=_described("Chest 5.0 lung", {"PatientName": "Haddad^Samira", "PatientID": "P-20402"})
+    )
     archive.add(gap[:6] + gap[7:], age=20000)
     archive.add(
         ct_series(12, change=_described("Abdomen 5.0 portal", {"PatientName": "Weiss^Jonas", "PatientID": "P-20398", "CTDIvol": 9.4})),
