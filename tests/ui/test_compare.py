@@ -36,7 +36,9 @@ def pair(archive: BrowserArchive) -> Pair:
     spread = rng.integers(0, 60, (6, 2 * ROWS, 2 * COLUMNS)).astype(np.float32)
     about = {"StudyInstanceUID": "2.25.77", "PatientID": "P-1", "PatientName": "Known^Array"}
     thick = series(
-        list(source), [0.0, 5.0, 10.0], {**about, "SeriesDescription": "Thick", "SliceThickness": 5, "PixelSpacing": [1.5, 1.5]}
+        list(source),
+        [0.0, 5.0, 10.0],
+        {**about, "SeriesDescription": "Thick", "SliceThickness": 5, "PixelSpacing": [1.5, 1.5]},
     )
     thin = series(
         list(result), [-1.25 + 2.5 * index for index in range(6)],

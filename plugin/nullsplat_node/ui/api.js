@@ -3,6 +3,7 @@
 
 const ROOT = new URL('../../', document.baseURI);
 const PATIENCE = 20000;  // ms
+const PATIENCE_WITH_IMAGES = 180000;  // ms; an uncertainty map may have hundreds of MB
 
 /** The node did not answer, or said no; the message is for people. */
 export class NodeTrouble extends Error {
@@ -15,14 +16,14 @@ export class NodeTrouble extends Error {
 /** Return the address of a path of Orthanc's. */
 export function address(path) { return new URL(path, ROOT).href; }
 
-async function request(path, options) {
+async function request(path, options, patience = PATIENCE) {
   let answer;
   try {
     answer = await fetch(address(path), {
-      credentials: 'same-origin', cache: 'no-store', signal: AbortSignal.timeout(PATIENCE), ...options,
+      credentials: 'same-origin', cache: 'no-store', signal: AbortSignal.timeout(patience), ...options,
     });
   } catch (error) {
-    const why = error.name === 'TimeoutError' ? `no answer within ${PATIENCE / 1000} s` : 'no connection';
+    const why = error.name === 'TimeoutError' ? `no answer within ${patience / 1000} s` : 'no connection';
     throw new NodeTrouble(`The node does not answer (${why}).`, 0);
   }
   if (!answer.ok) { throw new NodeTrouble(await reason(answer), answer.status); }
@@ -43,7 +44,8 @@ export async function getJson(path) { return (await request(path)).json(); }
 
 /** Return the bytes at a path. */
 export async function getBytes(path, accept = '*/*') {
-  return (await request(path, { headers: { Accept: accept }, cache: 'default' })).arrayBuffer();
+  const answer = await request(path, { headers: { Accept: accept }, cache: 'default' }, PATIENCE_WITH_IMAGES);
+  return answer.arrayBuffer();
 }
 
 /** Return the text at a path. */

@@ -46,7 +46,7 @@ export class Panes {
     const slider = element('input', { type: 'range', min: 0, max: 100, value: 50, 'aria-label': 'Swipe between left and right image', oninput: () => this.clip() });
     const screen = this.screen(under, over);
     screen.append(line);
-    const figure = element('figure', { className: 'swipe', hidden: true }, element('figcaption', {}, left, right), screen, slider);
+    const figure = element('figure', { className: 'swipe', hidden: true }, element('figcaption', {}, left, right), slider, screen);
     return { figure, under, over, left, right, slider, line };
   }
 

@@ -30,12 +30,12 @@ async function mapOf(series, run) {
   const [instance] = (await getJson(`series/${series}`)).Instances;
   if ((await getText(`instances/${instance}/metadata/SopClassUid`)).trim() !== PARAMETRIC_MAP) { return null; }
   const tags = await getJson(`instances/${instance}/simplified-tags`);
-  return runOf(tags) === run ? { series, instance, tags } : null;
+  return run && runOf(tags) === run ? { series, instance, tags } : null;
 }
 
-function runOf(tags) { return `${tags.ContentDate} ${tags.ContentTime}`; }
+function runOf(tags) { return tags.ContentTime ? `${tags.ContentDate} ${tags.ContentTime}` : ''; }
 
-/** Return the frames of a map as images, sorted along `normal`; null with a reason when it is too big. */
+/** Return the frames of a map as images, sorted along `normal`. */
 export async function loadMap({ instance, tags }, normal) {
   const [rows, columns] = [Number(tags.Rows), Number(tags.Columns)];
   const frames = tags.PerFrameFunctionalGroupsSequence;
