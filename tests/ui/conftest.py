@@ -28,7 +28,7 @@ def shared_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser
 
 @pytest.fixture
 def browser(shared_browser: Browser) -> Iterator[Browser]:
-    """Chromium; afterwards nothing in the console may be an error, and nothing may have been asked of elsewhere."""
+    """Chromium, light again afterwards."""
     yield shared_browser
     shared_browser.scheme("light")
 

@@ -44,8 +44,10 @@ def pair(archive: BrowserArchive) -> Pair:
         list(result), [-1.25 + 2.5 * index for index in range(6)],
         {**about, **RUN, "SeriesDescription": "Thin", "PixelSpacing": [0.75, 0.75], "RescaleSlope": 1},
     )  # fmt: skip
-    for one in thick:
+    for one, image in zip(thick, source, strict=True):  # unsigned, and with half a HU for each step
         one.ImagePositionPatient[:2] = [10.0, 20.0]
+        one.PixelRepresentation, one.RescaleSlope = 0, 0.5
+        one.PixelData = (2 * (image + 1024)).astype("<u2").tobytes()
     for one in thin:  # the edges of both fields of view are the same: 10 - 0.75, 20 - 0.75
         one.ImagePositionPatient[:2] = [9.625, 19.625]
     thin.reverse()  # the order of arrival must not matter

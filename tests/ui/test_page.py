@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from selenium.webdriver.common.keys import Keys
 from ui_support.archive import BrowserArchive
 from ui_support.browser import Browser
@@ -43,8 +44,9 @@ def test_every_view_keeps_to_itself_and_can_be_read_on_a_tablet(
     browser.one(ready)
     browser.until(lambda: "Lindqvist" in browser.texts("main")[0])
     browser.until(lambda: not browser.run("return [...document.images].some((one) => !one.complete)"))
-    folder = IMAGES if KEEP in os.environ else tmp_path
-    browser.screenshot(folder / f"ui-{view}.png")
+    browser.screenshot(tmp_path / f"ui-{view}.png")
+    if KEEP in os.environ:
+        Image.open(tmp_path / f"ui-{view}.png").quantize(256).save(IMAGES / f"ui-{view}.png", optimize=True)
 
     assert browser.run(NAMELESS) == []
     notice = "const box = document.querySelector('.research').getBoundingClientRect(); return box.top >= 0 && box.bottom <= innerHeight"

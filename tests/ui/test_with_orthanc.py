@@ -23,7 +23,9 @@ def lung(dataset: Dataset) -> NDArray[Any]:
 
 
 @pytest.mark.orthanc
-def test_orthanc_s_own_pixels_reach_the_canvas(tmp_path: Path, browser: Browser) -> None:
+def test_orthanc_s_own_pixels_reach_the_canvas_and_its_explorer_leads_there(
+    tmp_path: Path, browser: Browser
+) -> None:
     with ExitStack() as stack:
         node = running_node(tmp_path, stack)
         made = ct_series(SLICES)
@@ -41,4 +43,12 @@ def test_orthanc_s_own_pixels_reach_the_canvas(tmp_path: Path, browser: Browser)
         loaded = "return [...document.querySelectorAll('.thumbnails img')].map((one) => one.naturalWidth)"
         browser.until(lambda: browser.run(loaded) == [160] * 6)
         assert [entry["message"] for entry in browser.drain("browser")] == []
+        browser.open(f"{node.orthanc.url}/app/explorer.html#series?uuid={series}")
+        links = (
+            "return [...document.querySelectorAll('#nullsplat-row a')].map((one) => one.getAttribute('href'))"
+        )
+        page = "../nullsplat/ui/index.html#"
+        browser.until(
+            lambda: {f"{page}/series/{series}", f"{page}/compare/{series}"} <= set(browser.run(links))
+        )
         node.orthanc.kill()  # its regular end takes seconds
