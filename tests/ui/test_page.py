@@ -24,6 +24,7 @@ VIEWS: dict[str, tuple[Callable[[Scene], str], str]] = {
         "figure:not([hidden]) canvas[data-pane=uncertainty]",
     ),
 }
+HEIGHTS = {"queue": 900, "series": 900, "compare": 690}
 NAMELESS = """return [...document.querySelectorAll('a, button, input, select, img, progress')].filter((one) => {
     const named = one.innerText || one.alt || one.getAttribute('aria-label') || (one.labels && one.labels.length);
     return one.checkVisibility() && !named && one.getAttribute('alt') !== '';
@@ -40,7 +41,7 @@ def test_every_view_keeps_to_itself_and_can_be_read_on_a_tablet(
     view: str, scene: Scene, site: Site, browser: Browser, tmp_path: Path
 ) -> None:
     address, ready = VIEWS[view]
-    browser.open(site.page + address(scene), 1280, 860)
+    browser.open(site.page + address(scene), 1280, HEIGHTS[view])
     browser.one(ready)
     browser.until(lambda: "Lindqvist" in browser.texts("main")[0])
     browser.until(lambda: not browser.run("return [...document.images].some((one) => !one.complete)"))

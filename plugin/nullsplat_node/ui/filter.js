@@ -16,7 +16,7 @@ export class Filter {
     this.changed = changed;
     this.buttons = GROUPS.map(([group, label]) => this.makeButton(group, label));
     this.field = element('input', {
-      type: 'search', id: 'search', value: this.search, placeholder: 'Patient, description, reason…', autocomplete: 'off',
+      type: 'search', id: 'search', value: this.search, placeholder: 'Patient, series, reason…', autocomplete: 'off',
       oninput: () => this.set('search', this.field.value),
     });
     this.shown = element('p', { className: 'quiet', role: 'status', id: 'shown' });

@@ -7,7 +7,7 @@ import { element, redrawIfChanged, setText, syncChildren } from './dom.js';
 import { Filter } from './filter.js';
 import { drawHealth, refreshStatistics } from './health.js';
 import { link } from './links.js';
-import { duration, mark, progressWords, sentence, when } from './words.js';
+import { ago, mark, progressWords, sentence, when } from './words.js';
 
 const BUSY = 2000;  // ms
 const IDLE = 10000;  // ms
@@ -75,7 +75,7 @@ function updateRow(child, row, poll) {
   redrawIfChanged(series, [row.series, about, row.derived], () => seriesCell(row, about, name));
   redrawIfChanged(state, [row.state, row.title, row.progress, row.stage, row.note, row.eta_seconds, row.priority], () => stateCell(row));
   setText(message, sentence(row.message));
-  setText(age, row.age_seconds < 5 ? 'just now' : `${duration(row.age_seconds)} ago`);
+  setText(age, ago(row.age_seconds));
   age.title = when(row.since);
   redrawIfChanged(actions, [row.actions, name, row.derived], () => actionButtons(row, name, poll));
 }

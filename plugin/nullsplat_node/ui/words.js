@@ -29,6 +29,13 @@ export function duration(seconds) {
   return rest ? `${whole} ${name} ${rest} ${UNITS[index + 1][1]}` : `${whole} ${name}`;
 }
 
+/** Return how long ago something was, in the largest unit that fits. */
+export function ago(seconds) {
+  if (seconds < 5) { return 'just now'; }
+  const [size, name] = UNITS.find(([least]) => seconds >= least) || [1, 's'];
+  return `${Math.floor(seconds / size)} ${name} ago`;
+}
+
 /** Return an ISO time as local date and time. */
 export function when(iso) {
   return new Date(iso).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });

@@ -23,6 +23,9 @@ class PacedEngine(FakeEngine):
 
     hold: bool = True
     pace: dict[str, float] = field(default_factory=dict)
+    checks: dict[str, str] = field(
+        default_factory=lambda: dict.fromkeys(("weights", "archive", "spool", "queue", "worker"), "ok")
+    )
 
     def answer(self, method: str, path: str, body: bytes, token: str) -> tuple[int, dict[str, Any]]:
         status, message = super().answer(method, path, body, token)
