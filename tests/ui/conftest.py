@@ -7,12 +7,8 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "plugin"), str(HERE.parents[1] / "plugin")]
 
-pytest.importorskip(
-    "selenium", reason="the browser tests need the Python package selenium (make setup-python)"
-)
-
 from ui_support.archive import BrowserArchive  # noqa: E402
-from ui_support.browser import Browser, chromium, missing_programs  # noqa: E402
+from ui_support.browser import Browser, chromium, why_not  # noqa: E402
 from ui_support.engine import PacedEngine  # noqa: E402
 from ui_support.site import SECRET, Site, running_site  # noqa: E402
 
@@ -20,8 +16,8 @@ from ui_support.site import SECRET, Site, running_site  # noqa: E402
 @pytest.fixture(scope="session")
 def shared_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """One Chromium for all tests; starting it takes seconds."""
-    if missing := missing_programs():
-        pytest.skip(f"the browser tests need {' and '.join(missing)} (make setup-system; Debian: apt-get install chromium chromium-driver)")  # fmt: skip
+    if reason := why_not():
+        pytest.skip(reason)
     with chromium(tmp_path_factory.mktemp("chromium")) as started:
         yield started
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from selenium.webdriver.common.keys import Keys
 from ui_support.archive import BrowserArchive
 from ui_support.browser import Browser
+from ui_support.keys import Keys
 from ui_support.phantom import series, uncertainty
 from ui_support.scene import RUN, done
 from ui_support.site import Site

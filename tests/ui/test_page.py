@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from selenium.webdriver.common.keys import Keys
 from ui_support.archive import BrowserArchive
 from ui_support.browser import Browser
 from ui_support.engine import PacedEngine
+from ui_support.keys import Keys
 from ui_support.scene import Scene, fill
 from ui_support.site import Site
 

@@ -1,10 +1,10 @@
 """The queue in a real browser."""
 
 import pytest
-from selenium.webdriver.common.keys import Keys
 from ui_support.archive import BrowserArchive
 from ui_support.browser import Browser
 from ui_support.engine import PacedEngine
+from ui_support.keys import Keys
 from ui_support.scene import Scene, fill
 from ui_support.site import Site
 

@@ -1,5 +1,6 @@
 """Headless Chromium, its own home in a fresh folder, and what a test asks of it."""
 
+import importlib.util
 import json
 import shutil
 import time
@@ -7,12 +8,13 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
+from ui_support.keys import Keys
+
+if TYPE_CHECKING:  # the tests say that it is missing and are skipped
+    from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
 
 PATIENCE = 60.0
 SWITCHES = (
@@ -21,15 +23,19 @@ SWITCHES = (
 )  # fmt: skip
 
 
-def missing_programs() -> list[str]:
-    """Which of Chromium and its driver are not installed."""
-    return [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+def why_not() -> str:
+    """Why no browser can be driven here, empty when one can."""
+    if missing := [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]:
+        return f"the browser tests need {' and '.join(missing)}: make setup-system (Debian: apt-get install chromium chromium-driver)"
+    if importlib.util.find_spec("selenium") is None:
+        return "the browser tests need the Python package selenium: make setup-python"
+    return ""
 
 
 class Browser:
     """Chromium with the few verbs that the tests need."""
 
-    def __init__(self, driver: Chrome) -> None:
+    def __init__(self, driver: "Chrome") -> None:
         self.driver = driver
 
     def open(self, url: str, width: int = 1280, height: int = 900) -> None:
@@ -59,11 +65,11 @@ class Browser:
         self.driver.execute_cdp_cmd("Network.enable", {})
         self.driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": headers})
 
-    def all(self, selector: str) -> list[WebElement]:
+    def all(self, selector: str) -> "list[WebElement]":
         """All elements that fit."""
         return self.driver.find_elements("css selector", selector)
 
-    def one(self, selector: str) -> WebElement:
+    def one(self, selector: str) -> "WebElement":
         """The element that fits, as soon as it is there."""
         self.until(lambda: self.all(selector), f"nothing fits {selector}")
         return self.all(selector)[0]
@@ -127,6 +133,9 @@ class Browser:
 @contextmanager
 def chromium(profile: Path) -> Iterator[Browser]:
     """Start Chromium with its own folder and end it."""
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+
     options = ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
     for switch in (*SWITCHES, f"--user-data-dir={profile}"):
