@@ -8,6 +8,7 @@ with the reason instead of running without the plugin.
 import json
 import os
 import pathlib
+import re
 import sys
 from typing import Any
 
@@ -15,13 +16,14 @@ import orthanc
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from nullsplat_node import access, audit, pages, rest
+from nullsplat_node import access, audit, page_data, pages, rest
 from nullsplat_node.archive import Archive
 from nullsplat_node.parts import Log
 from nullsplat_node.service import Service
 from nullsplat_node.settings import read_settings
 
-SETTINGS = read_settings(json.loads(orthanc.GetConfiguration()), os.environ)
+CONFIGURATION = json.loads(orthanc.GetConfiguration())
+SETTINGS = read_settings(CONFIGURATION, os.environ)
 LOG = Log(orthanc.LogWarning, orthanc.LogError)
 SERVICE = Service(Archive(orthanc), SETTINGS, LOG, audit.writer(LOG, os.environ))
 
@@ -61,9 +63,24 @@ def on_series(output: Any, uri: str, **request: Any) -> None:
     rest.send(output, rest.series_answer(SERVICE, request))
 
 
-def on_page(output: Any, uri: str, **request: Any) -> None:
-    """Answer the routes of the status page."""
-    pages.send_page(output, request["groups"][0])
+def on_overview(output: Any, uri: str, **request: Any) -> None:
+    """Answer what the status page shows first."""
+    rest.send(output, page_data.overview_answer(SERVICE, request, CONFIGURATION))
+
+
+def on_story(output: Any, uri: str, **request: Any) -> None:
+    """Answer what the status page shows of one series."""
+    rest.send(output, page_data.story_answer(SERVICE, request))
+
+
+def on_asset(output: Any, uri: str, **request: Any) -> None:
+    """Answer with a file of the status page."""
+    pages.send_asset(output, request)
+
+
+def on_redirect(output: Any, uri: str, **request: Any) -> None:
+    """Send the browser on to the status page."""
+    pages.redirect(output, uri)
 
 
 orthanc.RegisterOnChangeCallback(on_change)
@@ -71,5 +88,9 @@ orthanc.RegisterIncomingHttpRequestFilter(on_http_request)
 orthanc.RegisterRestCallback(rest.STATUS_ROUTE, on_status)
 orthanc.RegisterRestCallback(rest.METRICS_ROUTE, on_metrics)
 orthanc.RegisterRestCallback(rest.SERIES_ROUTE, on_series)
-orthanc.RegisterRestCallback(pages.PAGE_ROUTE, on_page)
+orthanc.RegisterRestCallback(page_data.OVERVIEW_ROUTE, on_overview)
+orthanc.RegisterRestCallback(page_data.STORY_ROUTE, on_story)
+orthanc.RegisterRestCallback(pages.ASSET_ROUTE, on_asset)
+for path in pages.REDIRECTS:
+    orthanc.RegisterRestCallback(re.escape(path), on_redirect)
 orthanc.ExtendOrthancExplorer(pages.explorer_extension())

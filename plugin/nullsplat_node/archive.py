@@ -132,6 +132,11 @@ class Archive:
         raw = self._call(self._orthanc.RestApiPost, "/tools/lookup", series_uid.encode("ascii"))
         return tuple(one["ID"] for one in json.loads(raw) if one["Type"] == "Series")
 
+    def plugins(self) -> List[str]:
+        """Return the names of Orthanc's plugins."""
+        found: List[str] = self._get("/plugins")
+        return found
+
     def begin_store(self, series: str, destination: str) -> str:
         """Begin to send the series by C-STORE and return the job's identifier; does not wait.
 

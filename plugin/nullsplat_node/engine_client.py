@@ -11,7 +11,7 @@ import http.client
 import json
 import urllib.error
 import urllib.request
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from .contract import VERSION, ContractError, Failure, JobStatus, read_error, read_job_status
 
@@ -88,8 +88,8 @@ class EngineClient:
         """
         return self._known("DELETE", key)
 
-    def version(self) -> str:
-        """Return the engine's version.
+    def info(self) -> Dict[str, Any]:
+        """Return what the engine says about itself: `engine_info` of the contract.
 
         Raises:
             EngineAway: it cannot be reached, or speaks another version of the contract.
@@ -101,7 +101,30 @@ class EngineClient:
             raise EngineAway(
                 f"the engine must speak contract version {VERSION}, it speaks {str(spoken)[:40]!r}"
             )
-        return str(info.get("version", ""))
+        return info
+
+    def version(self) -> str:
+        """Return the engine's version.
+
+        Raises:
+            EngineAway, EngineRefused: as `info`.
+        """
+        return str(self.info().get("version", ""))
+
+    def checks(self) -> Dict[str, str]:
+        """Return the engine's own checks, by name: `ok`, or what is wrong.
+
+        Raises:
+            EngineAway: it cannot be reached, or does not tell.
+        """
+        status, raw = self._reach("GET", "/readyz")  # 503 when one of them is not ok, with the same body
+        try:
+            checks = json.loads(raw)["checks"]
+            return {str(name): str(outcome) for name, outcome in checks.items()}
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise EngineAway(
+                f"the engine must tell its checks at /readyz, it answered HTTP {status} without them"
+            ) from error
 
     def _known(self, method: str, key: str) -> Optional[JobStatus]:
         try:
@@ -119,18 +142,21 @@ class EngineClient:
             raise EngineAway(str(error)) from error
 
     def _exchange(self, method: str, path: str, body: Optional[Mapping[str, Any]] = None) -> Any:
-        try:
-            status, raw = self._send_again_when_broken(self._request(method, path, body))
-        except (OSError, http.client.HTTPException) as error:
-            raise EngineUnreachable(
-                f"the engine cannot be reached at {self._url}: {_reason(error)}"
-            ) from error
+        status, raw = self._reach(method, path, body)
         if status >= 300:
             raise _refusal(status, raw)
         try:
             return json.loads(raw)
         except ValueError as error:
             raise EngineAway(f"the engine at {self._url} must answer with JSON, got {raw[:40]!r}") from error
+
+    def _reach(self, method: str, path: str, body: Optional[Mapping[str, Any]] = None) -> Tuple[int, bytes]:
+        try:
+            return self._send_again_when_broken(self._request(method, path, body))
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineUnreachable(
+                f"the engine cannot be reached at {self._url}: {_reason(error)}"
+            ) from error
 
     def _request(self, method: str, path: str, body: Optional[Mapping[str, Any]]) -> urllib.request.Request:
         headers = {"Authorization": f"Bearer {self._secret}", "Accept": "application/json"}

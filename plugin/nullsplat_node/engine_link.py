@@ -6,9 +6,9 @@ Without this, a hundred waiting series would each sit through the whole timeout 
 
 from __future__ import annotations
 
-from typing import Callable, TypeVar
+from typing import Any, Callable, Dict, Mapping, Optional, TypeVar
 
-from .engine_client import EngineClient, EngineUnreachable
+from .engine_client import EngineAway, EngineClient, EngineUnreachable
 
 Answer = TypeVar("Answer")
 
@@ -23,11 +23,19 @@ class EngineLink:
     Attributes:
         trouble: why the last contact failed, empty when it did not.
         version: of the engine, empty before the first contact.
+        info: what the engine last said about itself, empty before the first contact.
+        checks: the engine's own checks at the last greeting, by name: `ok`, or what is wrong.
+        answered_at: when it last answered, seconds since the epoch; None before the first time.
+        away_since: since when it has not answered; None while it does.
     """
 
     def __init__(self, client: EngineClient, pause: float, clock: Callable[[], float]) -> None:
         self.trouble = ""
         self.version = ""
+        self.info: Mapping[str, Any] = {}
+        self.checks: Mapping[str, str] = {}
+        self.answered_at: Optional[float] = None
+        self.away_since: Optional[float] = None
         self._client = client
         self._pause = pause
         self._clock = clock
@@ -44,20 +52,33 @@ class EngineLink:
         try:
             answer = question(self._client)
         except EngineUnreachable as error:
-            self.trouble = str(error)
+            self._note_trouble(error)
             self._closed_until = self._clock() + self._pause
             raise
         self.trouble = ""
+        self.answered_at, self.away_since = self._clock(), None
         return answer
 
     def greet(self) -> None:
-        """Ask for the engine's version.
+        """Ask the engine what it is and how it does.
 
         Raises:
             EngineAway, EngineRefused: as `ask`.
         """
         try:
-            self.version = self.ask(lambda client: client.version())
+            self.info = self.ask(lambda client: client.info())
         except Exception as error:
-            self.trouble = str(error)
+            self._note_trouble(error)
             raise
+        self.version = str(self.info.get("version", ""))
+        self.checks = self._checks()
+
+    def _checks(self) -> Dict[str, str]:
+        try:
+            return self._client.checks()
+        except EngineAway as error:
+            return {"readiness": str(error)}  # jobs may still be handed over, so this is not trouble
+
+    def _note_trouble(self, error: Exception) -> None:
+        self.trouble = str(error)
+        self.away_since = self.away_since or self._clock()

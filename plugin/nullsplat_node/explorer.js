@@ -78,6 +78,17 @@
     return made;
   }
 
+  function pageLink(series, view, text) {
+    return $('<a>').attr('href', '../nullsplat/ui/index.html#/' + view + '/' + encodeURIComponent(series))
+      .attr('data-ajax', 'false').css('margin-right', '12px').text(text);
+  }
+
+  function drawPageLinks(row, series, shown) {
+    var links = $('<div>').append(pageLink(series, 'series', 'History on the NullSplat page'));
+    if (shown.derived && shown.derived.series) { links.append(pageLink(series, 'compare', 'Compare source and result')); }
+    row.append(links);
+  }
+
   function draw(series, shown) {
     var row = $('#nullsplat-row');
     row.empty();
@@ -89,6 +100,7 @@
     drawResult(row, shown.derived);
     drawRoutes(row, shown);
     if (shown.source) { row.append(link(shown.source, 'Series that it was made from')); }
+    drawPageLinks(row, series, shown);
     $.each(shown.actions || [], function (_, action) { row.append(button(series, action)); });
   }
 
@@ -143,7 +155,7 @@
   });
 
   $('#lookup').live('pagebeforecreate', function () {
-    $('<a>').attr('href', '../nullsplat/page.html').attr('data-role', 'button').attr('data-ajax', 'false')
+    $('<a>').attr('href', '../nullsplat/ui/index.html').attr('data-role', 'button').attr('data-ajax', 'false')
       .text('NullSplat status').insertAfter($('#lookup-form'));
   });
 

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from . import __version__, transitions
+from . import __version__, overview, transitions
 from .archive import Archive, SeriesHere
 from .audit import AuditedStore, Write, writer
 from .engine_client import EngineClient
@@ -113,6 +113,40 @@ class Service:
         return exposition(
             Figures(self._store.all(), destinations, self._reachable, last_round, self._clock())
         )
+
+    def overview(self, group: str) -> Dict[str, Any]:
+        """Return what the status page shows first: the node, the engine and the queue, filtered by `group`."""
+        states, now, link, last_round = self._store.all(), self._clock(), self._link, self._worker.last_round
+        engine = overview.EngineSeen(
+            self._settings.engine.url, link.info, link.checks, link.trouble, link.answered_at, link.away_since
+        )
+        return {
+            "version": __version__,
+            "time": iso(now),
+            "last_reconciliation": iso(last_round) if last_round else None,
+            "engine": overview.engine_shown(engine),
+            "counts": overview.counts_shown(states.values()),
+            "queue": overview.queue_shown(states, self._steps.contact, group, now),
+        }
+
+    def story(self, series: str) -> Dict[str, Any]:
+        """Return everything about one series, with its history in chapters.
+
+        Raises:
+            NotInArchive: there is no such series.
+        """
+        state = self._store.load(self._archive.look(series))
+        contact = self._steps.contact(series)
+        shown = full(series, state, contact)
+        if state is not None:
+            shown.update(overview.row(series, state, contact, self._clock()), derived=shown.get("derived"))
+            shown["deliveries"] = overview.deliveries(state)
+        shown["chapters"] = overview.chapters(state.history if state else ())
+        return shown
+
+    def plugins(self) -> List[str]:
+        """Return the names of Orthanc's plugins."""
+        return self._archive.plugins()
 
     @property
     def _reachable(self) -> bool:

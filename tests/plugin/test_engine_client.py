@@ -156,3 +156,45 @@ def test_after_the_engine_could_not_be_reached_nobody_waits_for_it_until_the_pau
     now[0] = 1010.0
     assert link.ask(lambda _: "hello") == "hello"
     assert link.trouble == ""
+
+
+def test_the_link_remembers_since_when_the_engine_is_away_and_when_it_last_answered() -> None:
+    now = [1000.0]
+    with FakeEngine(SECRET) as engine:
+        link = EngineLink(client(engine.url), 0.0, lambda: now[0])
+        link.greet()
+        assert (link.answered_at, link.away_since, link.info["contract"]) == (1000.0, None, 1)
+        engine.stop()
+        for now[0] in (1010.0, 1020.0):
+            with pytest.raises(EngineUnreachable):
+                link.greet()
+        assert (link.answered_at, link.away_since) == (1000.0, 1010.0)
+        engine.start()
+        now[0] = 1030.0
+        link.greet()
+        assert (link.answered_at, link.away_since) == (1030.0, None)
+
+
+def test_checks_are_read_from_an_engine_that_is_not_ready() -> None:
+    with FakeEngine(SECRET) as engine:
+        engine.checks["worker"] = "no worker is alive"
+        assert client(engine.url).checks() == {
+            "weights": "ok",
+            "archive": "ok",
+            "worker": "no worker is alive",
+        }
+
+
+def test_an_engine_that_tells_no_checks_is_still_met() -> None:
+    with (
+        raw_server(http("404 Not Found", b"{}")) as (url, _),
+        pytest.raises(EngineAway, match="HTTP 404 without them"),
+    ):
+        client(url).checks()
+    answers = http("200 OK", b'{"contract": 1, "version": "9"}'), http("200 OK", b"[]")
+    with raw_server(*answers) as (url, _):
+        link = EngineLink(client(url), 0.0, lambda: 0.0)
+        link.greet()
+    assert link.version == "9"
+    assert "without them" in link.checks["readiness"]
+    assert link.trouble == ""

@@ -33,6 +33,7 @@ class FakeEngine:
         requests: every job request that was accepted, by key.
         cancelled: keys of jobs that were asked to be cancelled.
         calls: method and path of every request about a job.
+        checks: what it answers about its health.
         problems: messages that broke the contract; a test must find none.
     """
 
@@ -45,6 +46,7 @@ class FakeEngine:
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
+    checks: dict[str, str] = field(default_factory=lambda: {"weights": "ok", "archive": "ok", "worker": "ok"})
     problems: list[str] = field(default_factory=list)
     _jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
@@ -59,6 +61,10 @@ class FakeEngine:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def _well(self) -> bool:
+        return set(self.checks.values()) <= {"ok"}
 
     def start(self) -> None:
         server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
@@ -89,6 +95,8 @@ class FakeEngine:
             )
         if path == "/v1/engine":
             return 200, _engine_info()
+        if path == "/readyz":
+            return (200 if self._well else 503), {"ok": self._well, "checks": dict(self.checks)}
         self.calls.append((f"engine {method}", path))
         key = path.rpartition("/")[2]
         if method == "PUT":
@@ -228,6 +236,8 @@ def _engine_info() -> dict[str, Any]:
 
 
 def _kind_of(path: str, status: int) -> str:
+    if path == "/readyz":
+        return "health"
     if status >= 400:
         return "error"
     return "engine_info" if path == "/v1/engine" else "job_status"

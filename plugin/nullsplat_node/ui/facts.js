@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// Figures of a run, with what they mean.
+
+import { element } from './dom.js';
+import { sentence } from './words.js';
+
+const FIGURES = {
+  lr_consistency_rmse_hu: ['Agreement with the source', (hu) => `${hu.toFixed(1)} HU RMSE when brought back to the source's resolution`],
+  lr_consistency_max_hu: ['Largest disagreement', (hu) => `${hu.toFixed(1)} HU`],
+  noise_hu: ['Noise of the source', (hu) => `${hu.toFixed(1)} HU`],
+  null_space_rms_hu: ['What was added', (hu) => `${hu.toFixed(1)} HU RMS that the source does not determine`],
+};
+
+/** Return what was decided and measured, as a list of terms. */
+export function facts(story) {
+  const rows = [...decided(story), ...measured(story.derived?.report || {})];
+  if (!rows.length) { return []; }
+  return [element('h2', { textContent: 'Facts' }), element('dl', {}, rows.map(([term, text]) => [element('dt', { textContent: term }), element('dd', { textContent: text })]))];
+}
+
+function decided({ decision, code, job, derived }) {
+  const parameters = job?.parameters;
+  return [
+    ['Decision', sentence(decision)],
+    ['Code', code],
+    ['Preset', parameters && `${parameters.preset}, ${parameters.samples || 1} sample${parameters.samples > 1 ? 's' : ''}, seed ${parameters.seed || 0}`],
+    ['Scale (z, y, x)', parameters?.scale.join(' × ')],
+    ['Result', derived?.instances && `${derived.instances} slices`],
+    ['Job', job && `${job.key.slice(0, 12)}…, attempt ${job.attempt}`],
+  ].filter(([, text]) => text);
+}
+
+function measured(report) {
+  return Object.entries(FIGURES).filter(([name]) => typeof report[name] === 'number').map(([name, [term, words]]) => [term, words(report[name])]);
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// Engine, workers, archive and disk at a glance.
+
+import { getJson } from './api.js';
+import { element, redrawIfChanged } from './dom.js';
+import { bytes, duration, sentence, when } from './words.js';
+
+const STATISTICS_EVERY = 30000;  // ms; Orthanc counts for it
+const CHECKS = { weights: 'Model weights', archive: 'Archive, seen from the engine', spool: 'Disk of the engine', queue: 'Job database', worker: 'Workers', readiness: 'Readiness' };
+
+let statistics = null;
+let asked = -Infinity;
+
+/** Ask Orthanc for its statistics if it was not asked lately. */
+export async function refreshStatistics() {
+  if (performance.now() - asked < STATISTICS_EVERY) { return; }
+  asked = performance.now();
+  statistics = await getJson('statistics');
+}
+
+/** Draw the cards. */
+export function drawHealth(target, overview) {
+  const { engine } = overview;
+  // Not the time of the last contact while all is well: the card would be drawn anew each time.
+  const state = { ...engine, answered_at: engine.reachable ? null : engine.answered_at, statistics, round: overview.last_reconciliation };
+  redrawIfChanged(target, state, () => [engineCard(engine, overview.time), checksCard(engine), archiveCard(overview)]);
+}
+
+function card(title, ok, headline, lines) {
+  return element('section', { className: `card ${ok ? 'good' : 'bad'}` }, element('h2', { textContent: title }),
+    element('p', { className: 'headline' }, element('span', { className: 'mark', 'aria-hidden': 'true', textContent: ok ? '✓ ' : '! ' }), headline),
+    lines.filter(Boolean).map((line) => element('p', { textContent: line })));
+}
+
+function engineCard(engine, now) {
+  if (engine.reachable) {
+    const model = engine.model && `Model ${engine.model.name}`;
+    const queue = engine.queue && `${engine.queue.running} running, ${engine.queue.queued} waiting`;
+    return card('Engine', true, 'Reachable', [`Version ${engine.version}`, model, queue, engine.url]);
+  }
+  const since = engine.away_since ? `Not reachable for ${duration((new Date(now) - new Date(engine.away_since)) / 1000)}` : 'Not asked yet';
+  const last = engine.answered_at ? `Last answer ${when(engine.answered_at)}.` : '';
+  return card('Engine', false, since, [`${sentence(engine.trouble)}`, last, 'Series are kept and handed over as soon as it is back.']);
+}
+
+function checksCard(engine) {
+  const wrong = engine.checks.filter((check) => !check.ok);
+  const name = (check) => CHECKS[check.name] || check.name;
+  if (!engine.reachable) { return card('Workers and disk', false, 'Not known while the engine is away', []); }
+  if (wrong.length) {
+    return card('Workers and disk', false, `${wrong.length} of ${engine.checks.length} checks failed`, wrong.map((check) => `${name(check)}: ${check.text}`));
+  }
+  return card('Workers and disk', true, 'All checks passed', [engine.checks.map(name).join(', ')]);
+}
+
+function archiveCard(overview) {
+  const round = overview.last_reconciliation;
+  const lines = [round ? `Looked over last: ${when(round)}` : 'Not looked over yet'];
+  if (statistics) {
+    lines.unshift(`${statistics.CountSeries} series, ${statistics.CountInstances} images`);
+    return card('Archive', true, `${bytes(Number(statistics.TotalDiskSize))} on disk`, lines);
+  }
+  return card('Archive', true, 'Answers', lines);
+}

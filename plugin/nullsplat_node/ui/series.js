@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// One series: how it stands, what happened to it, and where it can be seen.
+
+import { actionButtons } from './actions.js';
+import { describe, description, patientLine } from './descriptions.js';
+import { element, redrawIfChanged } from './dom.js';
+import { facts } from './facts.js';
+import { link, places } from './links.js';
+import { stateChip } from './queue.js';
+import { story as storyNodes, deliveries } from './story.js';
+import { thumbnails } from './thumbnails.js';
+import { progressWords, sentence, when } from './words.js';
+
+const BUSY = 2000;  // ms
+const IDLE = 15000;  // ms
+const MOVING = ['new', 'pending', 'running', 'succeeded', 'routing'];
+
+/** The view of one series; `poll` makes its story be asked for again. */
+export class SeriesView {
+  constructor(series, poll) {
+    Object.assign(this, { series, poll, path: `nullsplat/story/${series}`, pictures: new Map() });
+    this.head = element('div', { className: 'head' });
+    this.now = element('section', { className: 'card wide', 'aria-label': 'State' });
+    this.images = element('section', { 'aria-label': 'Images' });
+    this.facts = element('section', { 'aria-label': 'Facts' });
+    this.routes = element('section', { 'aria-label': 'Deliveries' });
+    this.history = element('section', { 'aria-label': 'History' });
+    this.node = element('div', {}, element('p', { className: 'crumbs' }, link('Queue', '#/queue'), ' / Series'), this.head, this.now, this.images,
+      element('div', { className: 'columns' }, element('div', {}, this.history), element('div', {}, this.routes, this.facts)));
+  }
+
+  /** Draw a story and return after how many ms to ask for the next. */
+  draw(story) {
+    this.story = story;
+    this.redraw();
+    this.learnMore();
+    return MOVING.includes(story.state) ? BUSY : IDLE;
+  }
+
+  get others() { return [this.story.derived?.series, this.story.source].filter(Boolean); }
+
+  redraw() {
+    const { story } = this;
+    const about = description(this.series);
+    const name = about ? about.title : `Series ${this.series.slice(0, 8)}`;
+    redrawIfChanged(this.head, about, () => [element('h1', { textContent: name, tabIndex: -1 }), about && element('p', { className: 'quiet', textContent: headline(about) })]);
+    redrawIfChanged(this.now, [story.state, story.title, story.message, story.progress, story.stage, story.note, story.eta_seconds, story.actions, name], () => this.stateNodes(name));
+    redrawIfChanged(this.images, [about, this.others, [...this.pictures.keys()]], () => this.imageNodes(about));
+    redrawIfChanged(this.facts, [story.derived, story.job, story.decision, story.code], () => facts(story));
+    redrawIfChanged(this.routes, story.deliveries, () => deliveries(story.deliveries || []));
+    redrawIfChanged(this.history, story.chapters, () => storyNodes(story.chapters));
+  }
+
+  stateNodes(name) {
+    const { story } = this;
+    const progress = progressWords(story);
+    return [element('p', { className: 'headline' }, stateChip(story), story.since && element('span', { className: 'quiet', textContent: ` since ${when(story.since)}` })),
+      progress && element('progress', { value: story.progress, max: 1, 'aria-label': 'Progress' }), progress && element('p', { textContent: progress }),
+      story.message && element('p', { textContent: sentence(story.message) }),
+      element('p', { className: 'buttons' }, actionButtons({ ...story, series: this.series }, name, this.poll),
+        story.derived?.series && link('Compare source and result', `#/compare/${this.series}`, { className: 'button' }))];
+  }
+
+  imageNodes(about) {
+    const result = this.story.derived?.series;
+    const rows = [[this.series, this.story.source ? 'This result' : 'Source'], [result, 'Super-resolved'], [this.story.source, 'Made from']].filter(([one]) => one);
+    return [element('div', { className: 'images' }, rows.map(([series, label]) => element('div', { className: 'image-row' }, element('h2', { textContent: label }),
+      element('div', { className: 'thumbnails' }, this.pictures.get(series) || [element('p', { className: 'quiet', textContent: 'Loading pictures…' })]),
+      element('p', { className: 'links' }, places(series, about?.studyUid).map(([text, href]) => link(text, href, { 'aria-label': `${label} in ${text}` })),
+        series !== this.series && link('Its page here', `#/series/${series}`)))))];
+  }
+
+  async learnMore() {
+    const wanted = [this.series, ...this.others];
+    await Promise.allSettled([describe(wanted), ...wanted.filter((one) => !this.pictures.has(one)).map((one) => this.learnPictures(one))]);
+    this.redraw();
+  }
+
+  async learnPictures(series) {
+    const found = await thumbnails(series, series === this.series ? 'Source' : 'Super-resolved');
+    this.pictures.set(series, found.length ? found : [element('p', { className: 'quiet', textContent: 'No pictures: these images do not say where they lie.' })]);
+  }
+}
+
+function headline(about) {
+  const kind = [about.modality, about.number && `series ${about.number}`, `${about.instances} images`].filter(Boolean).join(', ');
+  return [patientLine(about), about.study, kind].filter(Boolean).join(' · ');
+}

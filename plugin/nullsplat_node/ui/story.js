@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// The history of a series in chapters, one for each attempt, and where its result went.
+
+import { element } from './dom.js';
+import { sentence, when } from './words.js';
+
+const KINDS = {
+  taken: ['●', 'Decided'], refused: ['–', 'Refused'], 'handed-over': ['➜', 'Handed over'], computed: ['◕', 'Computed'], stored: ['◆', 'Stored'],
+  delivered: ['✓', 'Delivered'], abandoned: ['■', 'Delivery given up'], failed: ['✗', 'Failed'], cancelled: ['■', 'Cancelled'], note: ['·', 'Note'],
+};
+
+/** Return the history, the latest attempt first. */
+export function story(chapters) {
+  const made = [...chapters].reverse().map((chapter) => element('div', { className: 'chapter' },
+    element('h3', { textContent: chapter.attempt ? `Attempt ${chapter.attempt}` : 'Before' }), element('ol', { className: 'events' }, chapter.events.map(event))));
+  return [element('h2', { textContent: 'History' }), ...(made.length ? made : [element('p', { className: 'quiet', textContent: 'Nothing happened yet.' })])];
+}
+
+function event({ kind, time, text }) {
+  const [mark, name] = KINDS[kind] || KINDS.note;
+  const words = text.replace(/^(taken as attempt \d+|not taken|failed|delivered|abandoned): /, '');
+  return element('li', { className: `event event-${kind}` }, element('span', { className: 'mark', 'aria-hidden': 'true', textContent: mark }),
+    element('div', {}, element('strong', { textContent: name }), ' ', element('time', { dateTime: time, className: 'quiet', textContent: when(time) }), element('p', { textContent: sentence(words) })));
+}
+
+/** Return where the result was delivered, and when. */
+export function deliveries(list) {
+  if (!list.length) { return []; }
+  const heads = ['To', 'State', 'When'].map((text) => element('th', { scope: 'col', textContent: text }));
+  return [element('h2', { textContent: 'Deliveries' }), element('table', { className: 'plain' }, element('thead', {}, element('tr', {}, heads)), element('tbody', {}, list.map(delivery)))];
+}
+
+function delivery(one) {
+  const trouble = one.error && one.state !== 'delivered' ? ` (${one.error}; ${one.tries} tries)` : '';
+  const time = one.time ? when(one.time) : one.next_try ? `next try ${when(one.next_try)}` : '';
+  return element('tr', {}, element('th', { scope: 'row', textContent: one.destination }), element('td', { textContent: sentence(one.state) + trouble }), element('td', { textContent: time }));
+}

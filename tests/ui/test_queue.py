@@ -1,0 +1,137 @@
+"""The queue in a real browser."""
+
+import pytest
+from ui_support.archive import BrowserArchive
+from ui_support.browser import Browser
+from ui_support.engine import PacedEngine
+from ui_support.keys import Keys
+from ui_support.scene import Scene, fill
+from ui_support.site import Site
+
+ROWS = "table.queue tbody tr"
+
+
+@pytest.fixture
+def scene(archive: BrowserArchive, engine: PacedEngine) -> Scene:
+    """Filled before the site starts."""
+    return fill(archive, engine)
+
+
+@pytest.fixture
+def queue(scene: Scene, site: Site, browser: Browser) -> Browser:
+    """The queue as it is when everything is known."""
+    browser.open(site.page)
+    browser.until(
+        lambda: "about 3 min left" in row(browser, scene.running), "the running series has no progress"
+    )
+    browser.until(lambda: "Okafor" in row(browser, scene.running), "patients are not shown")
+    return browser
+
+
+def row(browser: Browser, series: str) -> str:
+    return " ".join(browser.texts(f'{ROWS}[data-key="{series}"]'))
+
+
+def test_a_running_series_shows_its_stage_percentage_and_time_left(queue: Browser, scene: Scene) -> None:
+    shown = row(queue, scene.running)
+    # 0.46 of six stages is in the third, and 420 s x 0.54 are 227 s.
+    for words in (
+        "Being processed",
+        "46 %",
+        "fitting Gaussians",
+        "iteration 2100 of 5000",
+        "about 3 min left",
+    ):
+        assert words in shown
+
+
+def test_progress_goes_on_without_a_new_row(
+    queue: Browser, scene: Scene, site: Site, engine: PacedEngine
+) -> None:
+    queue.run("document.querySelector(arguments[0]).marked = true", f'{ROWS}[data-key="{scene.running}"]')
+    for uid in engine.pace:
+        engine.pace[uid] = 0.95
+    queue.until(lambda: "95 %" in row(queue, scene.running))
+    assert queue.run(
+        "return document.querySelector(arguments[0]).marked", f'{ROWS}[data-key="{scene.running}"]'
+    )
+
+
+def test_a_refused_series_says_why_in_words(queue: Browser) -> None:
+    queue.until(lambda: "a slice is missing" in " ".join(queue.texts(ROWS)))
+
+
+def test_the_counts_are_those_of_the_archive(queue: Browser) -> None:
+    # Two running and one on its way; the gap, the normal dose and the fine series refused; result and map.
+    queue.until(lambda: queue.texts(".group") == [
+        "All\n10", "In progress\n3", "Failed\n1", "Finished\n1", "Not taken\n3", "Results\n2"
+    ], "the counts are others")  # fmt: skip
+
+
+def test_the_filter_works_by_keyboard_alone(queue: Browser, scene: Scene) -> None:
+    queue.tab_to('[data-group="to-look-at"]')
+    queue.press(Keys.SPACE)
+    queue.until(lambda: len(queue.texts(ROWS)) == 1 and "Novak" in queue.texts(ROWS)[0])
+    assert queue.one('[data-group="to-look-at"]').get_attribute("aria-pressed") == "true"
+    queue.one('[data-group=""]').send_keys(Keys.ENTER)
+    queue.until(lambda: len(queue.texts(ROWS)) == 10)
+    queue.one('[data-group=""]').send_keys("/")
+    assert queue.run("return document.activeElement.id") == "search"
+    queue.press("lindqvist 5.0 br40")
+    queue.until(lambda: len(queue.texts(ROWS)) == 2, "source and result")
+    assert queue.texts("#shown") == ["2 of 10 series shown"]
+    queue.press(" nobody")
+    queue.until(lambda: queue.texts(".empty") == ["No series matches the search."])
+
+
+def test_a_filtered_list_can_be_linked_to(scene: Scene, site: Site, browser: Browser) -> None:
+    browser.open(f"{site.page}#/queue?group=to-look-at&search=novak")
+    browser.until(lambda: len(browser.texts(ROWS)) == 1 and "Novak" in browser.texts(ROWS)[0])
+
+
+def test_cancel_asks_and_then_acts(queue: Browser, scene: Scene, site: Site, engine: PacedEngine) -> None:
+    cancel = f'{ROWS}[data-key="{scene.running}"] button[data-action="cancel"]'
+    queue.one(cancel).send_keys(Keys.ENTER)
+    queue.until(lambda: "Cancel this series?" in " ".join(queue.texts("dialog")))
+    queue.press(Keys.ESCAPE)
+    queue.until(lambda: not queue.all("dialog"))
+    assert not [path for method, path in site.asked if method == "POST" and "nullsplat" in path]
+    queue.one(cancel).send_keys(Keys.ENTER)
+    queue.one('dialog button[value="yes"]').click()
+    queue.until(lambda: "Cancelled" in row(queue, scene.running))
+    queue.until(lambda: len(engine.cancelled) == 1)
+    assert {one.get("x-requested-with") for one in site.sent} == {"NullSplat"}
+
+
+def test_a_refusal_of_the_node_is_told(queue: Browser, scene: Scene, site: Site) -> None:
+    again = f'{ROWS}[data-key="{scene.failed}"] button[data-action="again"]'
+    site.silent = True
+    queue.one(again).click()
+    queue.one('dialog button[value="yes"]').click()
+    queue.until(lambda: "This could not be done" in " ".join(queue.texts("dialog")))
+
+
+def test_while_the_node_is_silent_the_last_state_stays_and_it_is_said(
+    queue: Browser, scene: Scene, site: Site
+) -> None:
+    site.silent = True
+    queue.until(lambda: "What is shown is the last that was known" in " ".join(queue.texts("#connection")))
+    assert "46 %" in row(queue, scene.running)
+    site.silent = False
+    queue.until(lambda: queue.run("return document.getElementById('connection').hidden"))
+
+
+def test_an_engine_that_is_away_is_told_with_since_when(
+    queue: Browser, scene: Scene, engine: PacedEngine
+) -> None:
+    assert "Reachable" in queue.texts(".card")[0]
+    engine.stop()
+    queue.until(lambda: "Not reachable for" in queue.texts(".card")[0])
+    assert "Series are kept" in queue.texts(".card")[0]
+    engine.start()
+    queue.until(lambda: "\nReachable" in queue.texts(".card")[0].replace("✓ ", ""))
+
+
+def test_a_check_that_failed_is_shown_in_the_engine_s_words(queue: Browser, engine: PacedEngine) -> None:
+    engine.checks["spool"] = "900 MB are free, 2000 MB are to be kept in reserve; free some space"
+    queue.until(lambda: "Disk of the engine: 900 MB are free" in queue.texts(".card")[1])

@@ -1,0 +1,47 @@
+"""One series: history, deliveries, pictures, ways to other viewers."""
+
+import pytest
+from ui_support.archive import BrowserArchive
+from ui_support.browser import Browser
+from ui_support.engine import PacedEngine
+from ui_support.scene import Scene, fill
+from ui_support.site import Site
+
+
+@pytest.fixture
+def scene(archive: BrowserArchive, engine: PacedEngine) -> Scene:
+    return fill(archive, engine)
+
+
+def test_the_story_of_a_series_is_told_and_leads_on(scene: Scene, site: Site, browser: Browser) -> None:
+    browser.open(f"{site.page}#/series/{scene.finished}")
+    browser.until(lambda: len(browser.all(".thumbnails img")) == 6)
+    page = browser.texts("main")[0]
+    chapters = browser.texts(".chapter")
+    assert [chapter.split("\n")[0] for chapter in chapters] == ["Attempt 2", "Attempt 1"]
+    assert "Low dose because CTDIvol 1.1 mGy" in chapters[1]
+    assert "stage 2 needed 9.1 GB of GPU memory" in chapters[1].replace("Stage", "stage")
+    assert "Delivered" in chapters[0]
+    assert [line.split("\t")[:2] for line in browser.texts("table.plain tbody tr")] == [
+        ["PACS", "Delivered"],
+        ["TEACHING", "Delivered"],
+    ]
+    for words in ("Marta Lindqvist", "P-20417", "3.2 HU RMSE when brought back to the source's resolution"):
+        assert words in page
+    links = {one.text: one.get_attribute("href") for one in browser.all(".image-row .links a")}
+    assert set(links) == {"Orthanc Explorer", "Web viewer", "OHIF", "Its page here"}
+    assert links["OHIF"] == f"{site.url}/ohif/viewer?StudyInstanceUIDs=2.25.1001"
+    assert links["Web viewer"] == f"{site.url}/web-viewer/app/viewer.html?series={scene.result}"
+    browser.until(lambda: all(browser.run("return [...document.querySelectorAll('.thumbnails img')].map((one) => one.naturalWidth)")))  # fmt: skip
+
+
+def test_a_result_leads_to_the_comparison_with_its_source(scene: Scene, site: Site, browser: Browser) -> None:
+    browser.open(f"{site.page}#/compare/{scene.result}")
+    browser.until(lambda: browser.texts(".slice-words") == ["17 of 32, at 28.1 mm"])
+    assert browser.run("return location.hash") == f"#/compare/{scene.finished}"
+
+
+def test_a_series_that_is_not_there_is_told(site: Site, browser: Browser) -> None:
+    nowhere = "-".join(["0" * 8] * 5)
+    browser.open(f"{site.page}#/series/{nowhere}")
+    browser.until(lambda: "there is no series" in browser.texts("#connection")[0])
