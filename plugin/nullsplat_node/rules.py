@@ -91,6 +91,12 @@ class RuleSet:
         """Return the rule of this name, None when there is none."""
         return next((rule for rule in self.rules if rule.name == name), None)
 
+    @property
+    def destinations(self) -> Tuple[str, ...]:
+        """All that results may be sent to, each once."""
+        orders = (self.defaults, *(rule.orders for rule in self.rules))
+        return tuple(dict.fromkeys(name for each in orders for name in each.destinations))
+
 
 @dataclass(frozen=True)
 class Passed:

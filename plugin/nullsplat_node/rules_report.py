@@ -54,9 +54,8 @@ def check_report(rules: RuleSet) -> str:
         f"{rules.source}: valid, {count} rule{'s' if count > 1 else ''}; the first that fits takes a series"
     ]
     lines += [f"  {number}. {rule.name!r}: {rule}" for number, rule in enumerate(rules.rules, 1)]
-    named = dict.fromkeys(name for rule in rules.rules for name in rule.orders.destinations)
-    if named:
-        lines.append(f"  Orthanc's DicomModalities must name {', '.join(named)}")
+    if rules.destinations:
+        lines.append(f"  Orthanc's DicomModalities must name {', '.join(rules.destinations)}")
     return "\n".join(lines)
 
 

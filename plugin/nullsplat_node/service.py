@@ -109,7 +109,7 @@ class Service:
 
     def metrics(self) -> str:
         """Return the node's figures in Prometheus' text format."""
-        last_round, destinations = self._worker.last_round, self._settings.destinations
+        last_round, destinations = self._worker.last_round, self._settings.rules.destinations
         return exposition(
             Figures(self._store.all(), destinations, self._reachable, last_round, self._clock())
         )

@@ -56,7 +56,6 @@ def test_a_failure_shows_in_the_exit_code(ct: Path, tmp_path: Path, monkeypatch:
     ("arguments", "said"),
     [
         (["--methods", "magic"], "methods are trilinear"),
-        (["--methods", "preview-softplus"], "the engine cannot"),
         (["--scale", "x4"], "--scale must be"),
         (["--noise", "-1"], "--noise must be"),
         (["--crop", "4,4"], "--crop must be"),

@@ -72,7 +72,7 @@ def test_noise_is_added_to_what_the_methods_see_and_not_to_the_truth() -> None:
 
 
 def test_a_method_that_nobody_knows_is_refused_before_the_work() -> None:
-    with pytest.raises(ConfigurationError, match="methods are truth, trilinear, cubic, tv, preview"):
+    with pytest.raises(ConfigurationError, match="methods are truth, trilinear, cubic, lanczos, tv, preview"):
         making("cubic", "magic")
 
 
