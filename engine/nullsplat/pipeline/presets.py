@@ -43,7 +43,7 @@ PRESETS: dict[str, Preset] = {
         consistent_base=True,
         base=BASE,
         sampling=SamplingConfig(steps=12, start_sigma=0.1, relaxation=0.3, batch=16, shared_views=4),
-        slabs=SlabSampling(),
+        slabs=SlabSampling(mirrors=4),
         fit=STANDARD,
         detail=0.7,
         finish=TotalVariation(iterations=10, step=5e-4, bounds=OPEN),
