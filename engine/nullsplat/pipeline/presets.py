@@ -34,8 +34,8 @@ PRESETS: dict[str, Preset] = {
         sampling=SamplingConfig(steps=6, start_sigma=0.1, relaxation=0.4, batch=2, shared_views=4),
         slabs=SlabSampling(),
         fit=PREVIEW,
-        detail=0.7,
-        finish=TotalVariation(iterations=6, step=5e-4, bounds=OPEN),
+        detail=0.9,
+        finish=TotalVariation(iterations=0, bounds=OPEN),
     ),
     "standard": Preset(
         prior=SLAB,
@@ -45,8 +45,8 @@ PRESETS: dict[str, Preset] = {
         sampling=SamplingConfig(steps=12, start_sigma=0.1, relaxation=0.3, batch=16, shared_views=4),
         slabs=SlabSampling(mirrors=4),
         fit=STANDARD,
-        detail=0.7,
-        finish=TotalVariation(iterations=10, step=5e-4, bounds=OPEN),
+        detail=0.9,
+        finish=TotalVariation(iterations=0, bounds=OPEN),
     ),
     "paper": Preset(
         prior=XRAY,

@@ -36,8 +36,12 @@ def build_unet(size: str) -> UNet2DModel:
     )
 
 
-def build_scheduler() -> DDIMScheduler:
-    """The paper's schedule: linear beta from 1e-4 to 0.02 in 1000 steps, noise prediction."""
+def build_scheduler(prediction_type: str = "epsilon") -> DDIMScheduler:
+    """The paper's schedule: linear beta from 1e-4 to 0.02 in 1000 steps.
+
+    Args:
+        prediction_type: what the network predicts: the noise (`epsilon`, the paper's) or the clean image (`sample`).
+    """
     return DDIMScheduler(
         num_train_timesteps=TRAIN_STEPS,
         beta_start=1e-4,
@@ -45,5 +49,5 @@ def build_scheduler() -> DDIMScheduler:
         beta_schedule="linear",
         clip_sample=False,
         set_alpha_to_one=True,
-        prediction_type="epsilon",
+        prediction_type=prediction_type,
     )

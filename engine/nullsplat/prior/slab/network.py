@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.prior.network import TRAIN_STEPS
+from nullsplat.prior.network import build_scheduler
 
 FOLD = 2
 """Pixels that are folded into channels along each side: a quarter of the arithmetic for the same receptive field."""
@@ -62,15 +62,7 @@ def is_slab_unet(unet: UNet2DModel) -> bool:
 
 def build_slab_scheduler() -> DDIMScheduler:
     """The paper's noise levels, for a network that predicts the clean residual."""
-    return DDIMScheduler(
-        num_train_timesteps=TRAIN_STEPS,
-        beta_start=1e-4,
-        beta_end=0.02,
-        beta_schedule="linear",
-        clip_sample=False,
-        set_alpha_to_one=True,
-        prediction_type="sample",
-    )
+    return build_scheduler("sample")
 
 
 def predict_residual(
