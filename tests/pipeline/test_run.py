@@ -30,12 +30,12 @@ def small(**changes: object) -> PipelineConfig:
 
 
 def phantom() -> np.ndarray:
-    """A body of water with a lung, a rib cage of bone rings and a slanted vessel."""
+    """A body of water with a lung, a cage of slanting ribs and a slanted vessel, all within reach of thick slices."""
     z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing="ij")
     hu = np.full(SHAPE, -1000.0)
     hu[y**2 + x**2 < 0.8] = 40
     hu[(y**2 + (x - 0.3) ** 2 < 0.15)] = -850
-    hu[(np.abs(np.sqrt(y**2 + x**2) - 0.8) < 0.06) & (np.sin(12 * z) > 0)] = 700
+    hu[(np.abs(np.sqrt(y**2 + x**2) - 0.8) < 0.06) & (np.sin(5 * z + 3 * x) > 0)] = 700
     hu[(y - 0.2 * z) ** 2 + (x - 0.3 - 0.2 * z) ** 2 < 0.01] = 60
     return hu.astype(np.float32)
 
@@ -63,8 +63,7 @@ def outcome(kept: Workspace) -> Outcome:
 
 def test_it_is_closer_to_the_truth_than_cubic_interpolation(outcome: Outcome) -> None:
     cubic = upsample_cubic(torch.from_numpy(measured(15).hu), SHAPE).numpy()
-    # Most of this phantom's error is ribs that the thick slices alias: nobody can bring those back.
-    assert rmse(outcome.volume.hu) < 0.99 * rmse(cubic)
+    assert rmse(outcome.volume.hu) < 0.95 * rmse(cubic)
 
 
 def test_degraded_again_it_agrees_with_the_input_within_the_noise(outcome: Outcome) -> None:
