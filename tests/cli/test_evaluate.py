@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from nullsplat.cli import reader_work
 from nullsplat.cli.evaluation import parse_crop, parse_protocols
 from nullsplat.cli.main import app
 from nullsplat.core.errors import ConfigurationError
@@ -96,3 +97,27 @@ def test_help_does_not_wait_for_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_reader_study_is_made_of_the_volumes_that_eval_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[reader_work.StudyRequest] = []
+    monkeypatch.setattr(reader_work, "prepare", asked.append)
+    words = ["eval", "ct.nii.gz", "--reader-study", str(tmp_path / "study"), "--scale", "z4", "--noise", "15"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    request = asked[0]
+    assert (request.truths, request.scale, request.noise_hu) == ((Path("ct.nii.gz"),), 4, 15.0)
+    assert request.methods == "cubic,standard,truth"
+    assert request.seed is None  # drawn at random: readers could guess a short one
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [((), "--out DIR"), (("--reader-study", "x", "--scale", "4,z4"), "one degradation to thick slices")],
+)
+def test_a_reader_study_or_a_folder_must_be_named(options: tuple[str, ...], said: str) -> None:
+    done = CliRunner().invoke(app, ["eval", "ct.nii.gz", *options])
+    assert done.exit_code == 2
+    assert said in done.output

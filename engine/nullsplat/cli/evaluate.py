@@ -7,6 +7,10 @@ from typing import Annotated
 import typer
 
 from nullsplat.cli.failures import FAILED, readable_failures
+from nullsplat.core.errors import ConfigurationError
+
+METHODS = "trilinear,cubic,lanczos,tv,preview"
+"""What is compared where nobody says otherwise."""
 
 
 class Device(StrEnum):
@@ -18,12 +22,6 @@ class Device(StrEnum):
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", metavar="DIR", help="Everything goes here. What is finished there is not done again."
-        ),
-    ],
     volumes: Annotated[
         list[Path] | None,
         typer.Argument(metavar="VOLUME...", help="The truths: .nii/.nii.gz, .nrrd or DICOM folders."),
@@ -54,7 +52,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
             help="trilinear, cubic, lanczos, tv; preview, standard, paper; a preset without a part, such as "
             "preview-no-stage1, -no-stage2, -no-consistency; bm4d and others that packages add.",
         ),
-    ] = "trilinear,cubic,lanczos,tv,preview",
+    ] = METHODS,
     crop: Annotated[
         str | None, typer.Option(metavar="Z,Y,X", help="Use only so many voxels in the middle.")
     ] = None,
@@ -63,6 +61,20 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise and of the methods.")] = 0,
     device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Everything goes here. What is finished there is not done again."
+        ),
+    ] = None,
+    reader_study: Annotated[
+        Path | None,
+        typer.Option(
+            "--reader-study",
+            metavar="DIR",
+            help="Instead of tables, a blinded reading for radiologists; see `nullsplat reader-study --help`.",
+        ),
+    ] = None,
     page: Annotated[
         Path | None,
         typer.Option(metavar="FILE.md", help="Also write the tables as a page of documentation."),
@@ -81,6 +93,14 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
     Example: `nullsplat eval ct1.nii.gz ct2/ --scale 4,8,z4 --noise 0,15 --methods cubic,tv,standard --out eval`
     """
     with readable_failures(debug=debug):
+        if reader_study is not None:
+            from nullsplat.cli.reader_work import from_evaluation, prepare  # noqa: PLC0415
+
+            told = (scale, noise, methods if methods != METHODS else "cubic,standard,truth")
+            prepare(from_evaluation(reader_study, tuple(volumes or ()), told, device.value, seed))
+            return
+        if out is None:
+            raise ConfigurationError("eval needs --out DIR for its tables, or --reader-study DIR")
         from nullsplat.cli.evaluation import Request, run  # noqa: PLC0415 - --help must not import torch
 
         request = Request(

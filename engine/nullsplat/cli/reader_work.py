@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from nullsplat.cli.evaluation import parse_protocols
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError, UnreadableFile
@@ -34,6 +35,31 @@ class StudyRequest:
     methods: str
     device: str
     seed: int | None
+
+
+def from_evaluation(
+    out: Path, truths: tuple[Path, ...], told: tuple[str, str, str], device: str, seed: int
+) -> StudyRequest:
+    """The study that `nullsplat eval --reader-study` asks for.
+
+    Args:
+        out: folder of the study.
+        truths: thin-slice CTs.
+        told: scale, noise and methods as eval takes them.
+        device: auto, cpu or cuda.
+        seed: 0 draws one at random, since readers could guess it.
+
+    Raises:
+        ConfigurationError: more than one degradation, none of thick slices, or no volume.
+    """
+    protocols = parse_protocols(told[0], told[1])
+    if len(protocols) != 1 or protocols[0].kind != "thick" or not truths:
+        raise ConfigurationError(
+            "a reader study needs volumes and one degradation to thick slices, such as --scale z4 --noise 15, "
+            f"got {len(truths)} volumes, --scale {told[0]} --noise {told[1]}"
+        )
+    how = protocols[0]
+    return StudyRequest(out, truths, how.factor, how.noise_hu, told[2], device, seed or None)
 
 
 def prepare(request: StudyRequest) -> None:
