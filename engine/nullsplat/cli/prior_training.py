@@ -11,6 +11,7 @@ from rich.console import Console
 from nullsplat.cli.archive_options import ArchiveRequest
 from nullsplat.cli.archived_radiographs import fetch
 from nullsplat.cli.ct_volumes import read_ct
+from nullsplat.cli.training_options import settings_words
 from nullsplat.core.console import StageDisplay
 from nullsplat.prior.augmentation import Augmentation
 from nullsplat.prior.data import ProjectedVolume, Radiograph, project, read_radiographs
@@ -45,8 +46,8 @@ class Request:
         words += [word for path in self.data for word in ("--data", path.name)]
         words += [word for path in self.ct for word in ("--ct", path.name)]
         words += self.archive.words if self.archive is not None else []
-        words += ["--out", "DIR", "--steps", str(self.steps), "--batch", str(self.batch), "--size", self.size]
-        words += ["--mixed-precision", self.mixed_precision, "--seed", str(self.seed)]
+        words += ["--out", "DIR"]
+        words += settings_words(self)
         return shlex.join(words)
 
 

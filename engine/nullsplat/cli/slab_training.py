@@ -9,6 +9,7 @@ from accelerate import PartialState
 from rich.console import Console
 
 from nullsplat.cli.ct_volumes import LabelledVolume, read_ct
+from nullsplat.cli.training_options import settings_words
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.progress import Progress
 from nullsplat.prior.image_pool import held_out
@@ -44,8 +45,7 @@ class Request:
         words += [word for path in self.ct for word in ("--ct", path.name)]
         words += [word for path in self.validation_ct for word in ("--validation-ct", path.name)]
         words += ["--out", "DIR", "--pairs", str(self.counts[0]), "--validation-pairs", str(self.counts[1])]
-        words += ["--steps", str(self.steps), "--batch", str(self.batch), "--size", self.size]
-        words += ["--mixed-precision", self.mixed_precision, "--seed", str(self.seed)]
+        words += settings_words(self)
         return shlex.join(words)
 
 

@@ -1,28 +1,13 @@
 """`nullsplat train-prior`: options and help of the command; `cli.prior_training` does the work."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nullsplat.cli import archive_options as archive
+from nullsplat.cli import training_options as options
 from nullsplat.cli.failures import readable_failures
-
-
-class Size(StrEnum):
-    """Sizes of the network."""
-
-    small = "small"
-    base = "base"
-
-
-class MixedPrecision(StrEnum):
-    """What the network computes in."""
-
-    no = "no"
-    bf16 = "bf16"
-    fp16 = "fp16"
 
 
 def train_prior(  # noqa: PLR0913, PLR0917 - options are parameters
@@ -51,26 +36,15 @@ def train_prior(  # noqa: PLR0913, PLR0917 - options are parameters
     per_patient: archive.PerPatient = 10,
     modality: archive.Modality = "CR,DX",
     ca_file: archive.CaFile = None,
-    licence: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--licence", metavar="TEXT", help="A data source with its licence, for the card. Repeat for more."
-        ),
-    ] = None,
-    steps: Annotated[
-        int, typer.Option(min=1, help="Optimiser steps in all; a resumed run counts on.")
-    ] = 8000,
-    batch: Annotated[int, typer.Option(min=1, help="Crops per step.")] = 8,
+    licence: options.Licences = None,
+    steps: options.Steps = 8000,
+    batch: options.Batch = 8,
     size: Annotated[
-        Size, typer.Option(help="small trains on a CPU in hours; base is for a GPU.")
-    ] = Size.small,
-    mixed_precision: Annotated[
-        MixedPrecision, typer.Option(help="bf16 is faster where the processor has it.")
-    ] = MixedPrecision.no,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the full traceback when something fails.")
-    ] = False,
+        options.Size, typer.Option(help="small trains on a CPU in hours; base is for a GPU.")
+    ] = options.Size.small,
+    mixed_precision: options.Precision = options.MixedPrecision.no,
+    seed: options.Seed = 0,
+    debug: options.Debug = False,
 ) -> None:
     """Train the X-ray prior of stage 1 on your own radiographs and CTs.
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from nullsplat.cli import training_options as options
 from nullsplat.cli.failures import readable_failures
-from nullsplat.cli.train_prior import MixedPrecision, Size
 
 
 def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
@@ -32,28 +32,17 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
             help="A CT of another patient to validate on. Repeat. Without it, a tenth of --ct is set aside.",
         ),
     ] = None,
-    licence: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--licence", metavar="TEXT", help="A data source with its licence, for the card. Repeat for more."
-        ),
-    ] = None,
+    licence: options.Licences = None,
     pairs: Annotated[int, typer.Option(min=1, help="Degraded volumes to learn from.")] = 104,
     validation_pairs: Annotated[int, typer.Option(min=1, help="Degraded volumes to validate on.")] = 8,
-    steps: Annotated[
-        int, typer.Option(min=1, help="Optimiser steps in all; a resumed run counts on.")
-    ] = 9000,
-    batch: Annotated[int, typer.Option(min=1, help="Crops per step.")] = 16,
+    steps: options.Steps = 9000,
+    batch: options.Batch = 16,
     size: Annotated[
-        Size, typer.Option(help="small trains on a CPU in an hour; base is for a GPU.")
-    ] = Size.small,
-    mixed_precision: Annotated[
-        MixedPrecision, typer.Option(help="bf16 is faster where the processor has it.")
-    ] = MixedPrecision.no,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the full traceback when something fails.")
-    ] = False,
+        options.Size, typer.Option(help="small trains on a CPU in an hour; base is for a GPU.")
+    ] = options.Size.small,
+    mixed_precision: options.Precision = options.MixedPrecision.no,
+    seed: options.Seed = 0,
+    debug: options.Debug = False,
 ) -> None:
     """Train the prior across slab thicknesses that `preview` and `standard` use, on your own CTs.
 

@@ -10,18 +10,19 @@ import torch
 
 import nullsplat
 from nullsplat.core.errors import WeightsError
+from nullsplat.evaluation.bench.machine import processor_model
 from nullsplat.prior.weights import SLAB, locate, model_hash
 
 _ROOT = Path(nullsplat.__file__).parent
 _DECIDING = ("core", "physics", "prior", "splat", "pipeline")
 _DECIDING_HERE = ("degrade", "baselines", "lanczos", "bm4d_cubic", "metrics*", "method*", "subject", "case")
-_CPUINFO, _MEMINFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
+_MEMINFO = Path("/proc/meminfo")
 
 
 def describe_machine() -> dict[str, str | int]:
     """Processor, cores, memory, GPU, and the versions that times depend on."""
     return {
-        "processor": _line(_CPUINFO, "model name") or platform.processor() or platform.machine(),
+        "processor": processor_model(),
         "cores": os.cpu_count() or 1,
         "threads": torch.get_num_threads(),
         "memory": _line(_MEMINFO, "MemTotal") or "unknown",

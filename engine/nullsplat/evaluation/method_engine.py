@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from nullsplat.core.measure import Stopwatch
-from nullsplat.core.progress import Progress, silent
+from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.seeds import numpy_generator
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation.degrade import Protocol
@@ -78,7 +78,7 @@ def _run_stages(
         ws.claim(task.measured, config.hash)
         ws.save_source(task.measured)
         for index, (stage, run) in enumerate(runners.items()):
-            run(ws, config, task.device, _part(progress, stage, index, len(runners)))
+            run(ws, config, task.device, _stage_progress(progress, stage, index, len(runners)))
         stages = {stage: ws.cost(stage) for stage in runners}
         return Reconstruction(ws.result().hu, stages, ws.report())
 
@@ -94,13 +94,10 @@ def _warm_up(device: torch.device) -> None:
     _run_stages(task, replace(config, views=4, fit=replace(config.fit, steps=2)), RUNNERS, silent)
 
 
-def _part(progress: Progress, stage: str, index: int, stages: int) -> Progress:
-    """Progress of one stage as a part of all."""
-
-    def tell(fraction: float, note: str = "") -> None:
-        progress((index + fraction) / stages, f"{stage} {note}".rstrip())
-
-    return tell
+def _stage_progress(progress: Progress, stage: str, index: int, stages: int) -> Progress:
+    """Progress of one stage, which names itself, as a part of all."""
+    told = part(progress, index / stages, (index + 1) / stages)
+    return lambda fraction, note="": told(fraction, f"{stage} {note}".rstrip())
 
 
 def _unchanged(config: PipelineConfig) -> PipelineConfig:

@@ -17,9 +17,8 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.seeds import numpy_generator
 from nullsplat.evaluation.reader_key import Key
 from nullsplat.evaluation.reader_sheet import CRITERIA, PREFERRED, Scored
+from nullsplat.evaluation.statistics import CONFIDENCE, RESAMPLES
 
-RESAMPLES = 10_000
-CONFIDENCE = 0.95
 FEWEST_CASES = 2
 """One case cannot say how cases differ."""
 

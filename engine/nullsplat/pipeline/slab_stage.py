@@ -58,6 +58,7 @@ class SlabStage:
         self._lr_hu, self._base_hu, self._model, self._config = lr_hu, base_hu, model, config
         self._noise_hu = noise_hu
         self._cubic_hu = upsample_cubic(lr_hu, model.hr.shape)
+        self._floor_hu = saturation_floor(lr_hu, noise_hu)
 
     @property
     def steps(self) -> int:
@@ -113,5 +114,4 @@ class SlabStage:
         noise_hu = self._noise_hu * self._config.base.noise_share
         held = consistent(hu, self._lr_hu, self._model.volume_op, noise_hu)
         held = exclude(held, self._lr_hu, self._model.volume_op, self._noise_hu)
-        floor = saturation_floor(self._lr_hu, self._noise_hu)
-        return held if floor is None else held.clamp_(min=floor)
+        return held if self._floor_hu is None else held.clamp_(min=self._floor_hu)

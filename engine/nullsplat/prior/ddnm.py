@@ -181,7 +181,7 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
             x0 = ddnm_plus(x0, measurement.y, *constraint)
             x = step.a_next * x0 + step.kept * eps + ddnm_plus_noise(noise(i), *constraint)
         x0, _ = self._estimate(x, steps[-1])
-        return settle(x0, measurement, steps[-1].level)
+        return _settle(x0, measurement, steps[-1].level)
 
     def _climb(
         self, measurement: Measurement, steps: list[_Step], x: Float[Tensor, "b z u"], relaxation: float
@@ -195,7 +195,7 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
         """
         for step in steps:
             x0, _ = self._estimate(step.alpha_bar**0.5 * x, step)
-            x = x + relaxation * (settle(x0, measurement, step.level) - x)
+            x = x + relaxation * (_settle(x0, measurement, step.level) - x)
         return x
 
     def _estimate(
@@ -249,7 +249,7 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
             raise GeometryError(f"the first guess must have shape {wanted}, got {tuple(start.shape)}")
 
 
-def settle(x0: Float[Tensor, "v z u"], measurement: Measurement, level: float) -> Float[Tensor, "v z u"]:
+def _settle(x0: Float[Tensor, "v z u"], measurement: Measurement, level: float) -> Float[Tensor, "v z u"]:
     """Hold the last estimate to the measurement, as far as the measurement is the more certain of the two.
 
     DDNM+ has nothing to say when no noise is left to add. The estimate is then about as uncertain as the
