@@ -18,6 +18,7 @@ COMMANDS = [
     "convert-prior",
     "eval",
     "eval-stage1",
+    "eval-stage2",
     "bench",
     "reader-study",
     "reader-score",

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from nullsplat.evaluation.degrade import protocol
+from nullsplat.evaluation.degraded_case import DegradedCase
 from nullsplat.evaluation.stage1_study import Row, Stage1Study, xray_variants
-from nullsplat.evaluation.stage1_table import RESULTS, TABLE, table, write_stage1
+from nullsplat.evaluation.stage1_table import table
+from nullsplat.evaluation.study_files import write_study
 from nullsplat.evaluation.subject import Subject
 
 ROW = Row("cubic", 0, 0, 40.0, 30.0, 0.001, 1.0)
@@ -17,7 +19,7 @@ ROW = Row("cubic", 0, 0, 40.0, 30.0, 0.001, 1.0)
 
 @pytest.fixture
 def study(subject: Subject) -> Stage1Study:
-    return Stage1Study(subject.volume, protocol("thick2"), 3, torch.device("cpu"))
+    return Stage1Study(DegradedCase(subject.volume, protocol("thick2"), 3, torch.device("cpu")))
 
 
 def test_the_true_projections_explain_what_was_measured(study: Stage1Study) -> None:
@@ -55,6 +57,6 @@ def test_the_table_gives_gains_on_projected_tv(tmp_path: Path) -> None:
     lines = table([ROW, tv, slab]).splitlines()
     assert lines[2] == "| cubic |  |  | 40.00 | -1.25 | 30.00 | 0.00100 | 1 |"
     assert lines[4] == "| slab | 1 | 1 | 42.50 | +1.25 |  | 0.00100 | 1 |"
-    write_stage1({"chest thick2": [ROW, tv, slab]}, {"seed": 0}, tmp_path)
-    assert "### chest thick2" in (tmp_path / TABLE).read_text()
-    assert json.loads((tmp_path / RESULTS).read_text())["cases"]["chest thick2"][2]["psnr"] == 42.5
+    page = write_study("stage1", {"chest thick2": [ROW, tv, slab]}, {"seed": 0}, tmp_path, table)
+    assert "### chest thick2" in page.read_text()
+    assert json.loads((tmp_path / "stage1.json").read_text())["cases"]["chest thick2"][2]["psnr"] == 42.5

@@ -44,7 +44,7 @@ def evaluate_stage1(  # noqa: PLR0913, PLR0917 - options are parameters
     """
     with readable_failures(debug=debug):
         from nullsplat.cli.stage1_evaluation import Request, run  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.study_subjects import Subjects  # noqa: PLC0415
 
-        run(
-            Request(tuple(volumes or ()), public, scale, noise, views, samples, crop, seed, device.value, out)
-        )
+        subjects = Subjects(tuple(volumes or ()), public, crop)
+        run(Request(subjects, scale, noise, views, samples, seed, device.value, out))

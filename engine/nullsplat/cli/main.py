@@ -15,6 +15,7 @@ from nullsplat.cli.bench import bench
 from nullsplat.cli.convert_prior import convert_prior
 from nullsplat.cli.evaluate import evaluate
 from nullsplat.cli.evaluate_stage1 import evaluate_stage1
+from nullsplat.cli.evaluate_stage2 import evaluate_stage2
 from nullsplat.cli.failures import readable_failures
 from nullsplat.cli.reader_study import reader_score, reader_study
 from nullsplat.cli.render_field import render_field
@@ -230,3 +231,4 @@ app.command("reader-study", short_help="Prepare a blinded reading of several met
 app.command("reader-score", short_help="Unblind the sheets of a reader study.")(reader_score)
 app.command("eval", short_help="Measure how good methods are on your own volumes.")(evaluate)
 app.command("eval-stage1", short_help="Measure stage 1 alone, on projections.")(evaluate_stage1)
+app.command("eval-stage2", short_help="Measure stage 2 alone, and what bounds it.")(evaluate_stage2)

@@ -5,14 +5,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from nullsplat.cli.evaluation import parse_crop, parse_protocols, parts_of
+from nullsplat.cli.evaluation import parse_protocols, parts_of
+from nullsplat.cli.study_subjects import Subjects
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.evaluation.degrade import Protocol
-from nullsplat.evaluation.public_data import CHEST, cache_folder
+from nullsplat.evaluation.degraded_case import DegradedCase
 from nullsplat.evaluation.stage1_study import Row, Stage1Study
-from nullsplat.evaluation.stage1_table import TABLE, write_stage1
-from nullsplat.evaluation.subject import Subject, check_names, cropped, public_subjects, read_subject
+from nullsplat.evaluation.stage1_table import table
+from nullsplat.evaluation.study_files import write_study
+from nullsplat.evaluation.subject import Subject
 
 MIXES = (0.0, 0.3, 1.0)
 """Shares of the slab prior's answer on projections themselves that are compared."""
@@ -22,13 +24,11 @@ MIXES = (0.0, 0.3, 1.0)
 class Request:
     """What was asked for on the command line; see `nullsplat eval-stage1 --help`."""
 
-    volumes: tuple[Path, ...]
-    public: bool
+    subjects: Subjects
     scale: str
     noise: str
     views: int
     samples: str
-    crop: str | None
     seed: int
     device: str
     out: Path
@@ -45,18 +45,24 @@ def run(request: Request) -> None:
     console = Console(highlight=False)
     rows = {
         f"{subject.name} {how.name}": _case(request, subject, how, samples, console)
-        for subject in _subjects(request)
+        for subject in request.subjects.read()
         for how in protocols
     }
-    about = {"views": request.views, "samples": list(samples), "seed": request.seed, "crop": request.crop}
-    write_stage1(rows, about, request.out)
-    print(f"wrote {request.out / TABLE}: {len(rows)} cases")
+    about = {
+        "views": request.views,
+        "samples": list(samples),
+        "seed": request.seed,
+        "crop": request.subjects.crop,
+    }
+    page = write_study("stage1", rows, about, request.out, table)
+    print(f"wrote {page}: {len(rows)} cases")
 
 
 def _case(
     request: Request, subject: Subject, how: Protocol, samples: tuple[int, ...], console: Console
 ) -> list[Row]:
-    study = Stage1Study(subject.volume, how, request.views, resolve_device(request.device), seed=request.seed)
+    device = resolve_device(request.device)
+    study = Stage1Study(DegradedCase(subject.volume, how, request.views, device, seed=request.seed))
     rows = []
     for part in (
         study.without_learning(),
@@ -70,18 +76,6 @@ def _case(
                 f"{row.psnr:.2f} dB, {row.seconds:.0f} s"
             )
     return rows
-
-
-def _subjects(request: Request) -> list[Subject]:
-    if not request.volumes and not request.public:
-        raise ConfigurationError("nothing to evaluate on; name volumes, or take the public one by --public")
-    subjects = [read_subject(path) for path in request.volumes]
-    if request.public:
-        subjects += public_subjects(cache_folder(), (CHEST,))
-    check_names(subjects)
-    if request.crop is None:
-        return subjects
-    return [cropped(subject, parse_crop(request.crop)) for subject in subjects]
 
 
 def _samples(text: str) -> tuple[int, ...]:

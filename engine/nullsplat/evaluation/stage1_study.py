@@ -3,24 +3,17 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.progress import silent
-from nullsplat.core.volume import Axes3, Geometry, Volume
-from nullsplat.evaluation.baselines import reconstruct
-from nullsplat.evaluation.degrade import Protocol, crop_to_blocks, degrade
-from nullsplat.evaluation.metrics import HIGHEST_HU, LOWEST_HU, psnr, to_unit
-from nullsplat.physics.noise import estimate_noise
+from nullsplat.core.volume import Axes3
+from nullsplat.evaluation.degraded_case import DegradedCase
+from nullsplat.evaluation.metrics import psnr, to_unit
 from nullsplat.physics.null_space import project_to_measurement
-from nullsplat.physics.upsampling import upsample_cubic
-from nullsplat.pipeline.base_volume import base_volume
 from nullsplat.pipeline.config import PipelineConfig, configure
-from nullsplat.pipeline.forward_model import ForwardModel, forward_model
 from nullsplat.pipeline.slab_stage import SlabStage
 from nullsplat.pipeline.stage1 import MeasuredProjections, measured_projections, sample_projections
 from nullsplat.prior import weights
@@ -88,38 +81,17 @@ def _said(mix: float, mirrors: int) -> str:
 
 
 class Stage1Study:
-    """One truth, degraded once; everything that is compared starts from the same measured volume."""
+    """Everything that is compared starts from the same measured volume."""
 
-    def __init__(self, truth: Volume, how: Protocol, views: int, device: torch.device, seed: int = 0) -> None:
-        """Degrade and project.
-
-        Args:
-            truth: in HU; clipped to the evaluation's range and cropped to whole blocks.
-            how: the protocol.
-            views: over [0, pi).
-            device: where to compute.
-            seed: of the measurement's noise and of all samples.
-        """
-        hu = np.clip(crop_to_blocks(truth.hu, how), LOWEST_HU, HIGHEST_HU).astype(np.float32)
-        low = degrade(hu, how, seed)
-        self._truth, self._low, self._how, self._device = hu, low, how, device
-        spacing = tuple(d * s for d, s in zip(truth.geometry.spacing, how.scale, strict=True))
-        grid = Geometry((low.shape[0], low.shape[1], low.shape[2]), (spacing[0], spacing[1], spacing[2]))
-        self.config: PipelineConfig = replace(configure(how.scale, "standard", seed=seed), views=views)
-        self.model: ForwardModel = forward_model(grid, self.config)
-        self.noise_hu = estimate_noise(low)
-        self.lr_hu = torch.from_numpy(low).to(device)
-        self.measured: MeasuredProjections = measured_projections(self.lr_hu, self.model, self.noise_hu)
-        self.true = self.measured.encoded(torch.from_numpy(hu).to(device))
-
-    @cached_property
-    def base_hu(self) -> VolumeHu:
-        """The base that both priors start from."""
-        return base_volume(self.lr_hu, self.model, self.config, self.noise_hu, silent)
+    def __init__(self, case: DegradedCase) -> None:
+        """Project what was measured and the truth."""
+        self._case = case
+        self.measured: MeasuredProjections = measured_projections(case.lr_hu, case.model, case.noise_hu)
+        self.true = self.measured.encoded(torch.from_numpy(case.truth_hu).to(case.device))
 
     def without_learning(self) -> Iterator[Row]:
         """Cubic interpolation, the exact pseudo-inverse step on its projections, `tv`, and the pipeline's base."""
-        cubic = upsample_cubic(self.lr_hu, self.model.hr.shape)
+        cubic, tv, base = self._case.cubic_hu, self._case.tv_hu, self._case.base_hu
         yield self._timed("cubic", lambda: (self.measured.encoded(cubic), cubic))
         measurement = self.measured.measurement
         yield self._timed(
@@ -129,38 +101,37 @@ class Stage1Study:
                 None,
             ),
         )
-        tv = torch.from_numpy(reconstruct("tv", self._low, self._how)).to(self._device)
         yield self._timed("projected tv", lambda: (self.measured.encoded(tv), tv))
-        yield self._timed("projected base", lambda: (self.measured.encoded(self.base_hu), self.base_hu))
+        yield self._timed("projected base", lambda: (self.measured.encoded(base), base))
 
     def with_xray_prior(self, samples: tuple[int, ...]) -> Iterator[Row]:
         """The unconditional prior in every way of `xray_variants`."""
-        prior = load_prior(weights.XRAY, self._device)
+        prior = load_prior(weights.XRAY, self._case.device)
         assert isinstance(prior, ProjectionDDNMPipeline)  # noqa: S101 - the packaged one is
-        for variant in xray_variants(self._how.scale, samples):
+        for variant in xray_variants(self._case.how.scale, samples):
             anchored = variant.sampling.start_sigma is not None  # the paper's way projects what was measured
-            config = replace(self.config, sampling=variant.sampling, consistent_base=anchored)
+            config = replace(self._case.config, sampling=variant.sampling, consistent_base=anchored)
 
             def sample(config: PipelineConfig = config) -> tuple[Views, None]:
-                found = sample_projections(self.measured, self.base_hu, prior, config, silent)
+                found = sample_projections(self.measured, self._case.base_hu, prior, config, silent)
                 return self.measured.normalisation.encode(found.mean), None
 
             yield self._timed(variant.method, sample, variant.sampling.steps, variant.sampling.samples)
 
     def with_slab_prior(self, samples: tuple[int, ...], mixes: tuple[float, ...]) -> Iterator[Row]:
         """The slab prior: its posterior mean with shares of its answer on projections, mirrored, and means of samples."""
-        prior = load_prior(weights.SLAB, self._device)
+        prior = load_prior(weights.SLAB, self._case.device)
         assert isinstance(prior, SlabPipeline)  # noqa: S101 - the packaged one is
         wanted = [(1, mix, 1) for mix in mixes] + [(1, 0.0, 4)] + [(k, 0.0, 1) for k in samples if k > 1]
         for k, mix, mirrors in wanted:
-            slabs = replace(self.config.slabs, mix=mix, mirrors=mirrors)
-            sampling = replace(self.config.sampling, samples=k)
+            slabs = replace(self._case.config.slabs, mix=mix, mirrors=mirrors)
+            sampling = replace(self._case.config.sampling, samples=k)
             stage = SlabStage(
-                self.lr_hu,
-                self.base_hu,
-                self.model,
-                replace(self.config, sampling=sampling, slabs=slabs),
-                self.noise_hu,
+                self._case.lr_hu,
+                self._case.base_hu,
+                self._case.model,
+                replace(self._case.config, sampling=sampling, slabs=slabs),
+                self._case.noise_hu,
             )
 
             def refine(stage: SlabStage = stage) -> tuple[Views, VolumeHu]:
@@ -176,14 +147,16 @@ class Stage1Study:
         steps: int = 0,
         samples: int = 0,
     ) -> Row:
-        _ = self.base_hu  # its time is nobody's
+        _ = self._case.base_hu  # its time is nobody's
         started = time.perf_counter()
         views, volume = make()
         seconds = time.perf_counter() - started
         unit = (views.cpu() + 1) / 2, (self.true.cpu() + 1) / 2
         measurement = self.measured.measurement
         off = (measurement.op.forward(views) - measurement.y).square().mean().sqrt()
-        quality = None if volume is None else psnr(to_unit(volume.cpu().numpy()), to_unit(self._truth))
+        quality = (
+            None if volume is None else psnr(to_unit(volume.cpu().numpy()), to_unit(self._case.truth_hu))
+        )
         return Row(
             method, steps, samples, psnr(unit[0].numpy(), unit[1].numpy()), quality, float(off) / 2, seconds
         )

@@ -1,41 +1,13 @@
-"""The figures of stage 1 as a table, and as JSON that it can be made of again."""
+"""The figures of stage 1 as a table."""
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-from nullsplat.evaluation.machine import describe_machine, describe_software
 from nullsplat.evaluation.stage1_study import Row
-
-RESULTS = "stage1.json"
-TABLE = "stage1.md"
 
 _HEADER = (
     "| method | evaluations | samples | projections, PSNR dB | gain on projected tv | volume, PSNR dB | A p - y | s |\n"
     "|---|---|---|---|---|---|---|---|"
 )
-
-
-def write_stage1(rows: Mapping[str, Sequence[Row]], about: dict[str, Any], folder: Path) -> None:
-    """Write `RESULTS` and `TABLE`.
-
-    Args:
-        rows: of each case, named for example `chest iso4`.
-        about: what was asked for.
-        folder: which is made if it is not there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    content = {
-        "about": about,
-        "machine": describe_machine(),
-        "software": describe_software(),
-        "cases": {name: [row.as_dict() for row in case] for name, case in rows.items()},
-    }
-    (folder / RESULTS).write_text(json.dumps(content, indent=2) + "\n")
-    (folder / TABLE).write_text(
-        "\n\n".join(f"### {name}\n\n{table(case)}" for name, case in rows.items()) + "\n"
-    )
 
 
 def table(rows: Sequence[Row]) -> str:

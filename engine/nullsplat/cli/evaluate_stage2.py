@@ -1,0 +1,49 @@
+"""`nullsplat eval-stage2`: options and help of the command; `cli.stage2_evaluation` does the work."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nullsplat.cli.evaluate import Device
+from nullsplat.cli.failures import readable_failures
+
+
+def evaluate_stage2(  # noqa: PLR0913, PLR0917 - options are parameters
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="stage2.json and stage2.md go here.")],
+    volumes: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="VOLUME...", help="The truths: .nii/.nii.gz, .nrrd or DICOM folders."),
+    ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Also the public chest CT, at half resolution.")
+    ] = False,
+    scale: Annotated[
+        str, typer.Option(metavar="S,...", help="4: coarser along all axes. z4: thick slices.")
+    ] = "4",
+    noise: Annotated[str, typer.Option(metavar="HU,...", help="Deviation of the added noise.")] = "0",
+    fits: Annotated[
+        str, typer.Option(metavar="KIND,...", help="presets, ablations, paper. Several by comma.")
+    ] = "presets,ablations",
+    crop: Annotated[
+        str | None, typer.Option(metavar="Z,Y,X", help="Use only so many voxels in the middle.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise and of the fits.")] = 0,
+    device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the full traceback when something fails.")
+    ] = False,
+) -> None:
+    """Measure stage 2 alone: the volume that Gaussians make of stage 1's projections, and of perfect ones.
+
+    Compares the fits of the presets, `standard` with one thing changed, and the paper's fit with each activation. What
+    they make of the true projections bounds what stage 2 can do; the rest is lost in stage 1.
+
+    Example: `nullsplat eval-stage2 --public --scale 4 --out stage2`
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.cli.stage2_evaluation import Request, run  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.study_subjects import Subjects  # noqa: PLC0415
+
+        subjects = Subjects(tuple(volumes or ()), public, crop)
+        run(Request(subjects, scale, noise, fits, seed, device.value, out))

@@ -1,0 +1,42 @@
+"""The volumes that a study of one stage is about, as its command line names them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nullsplat.cli.evaluation import parse_crop
+from nullsplat.core.errors import ConfigurationError
+from nullsplat.evaluation.public_data import CHEST, cache_folder
+from nullsplat.evaluation.subject import Subject, check_names, cropped, public_subjects, read_subject
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """Which volumes.
+
+    Attributes:
+        volumes: files and DICOM folders.
+        public: whether the public chest CT is one of them.
+        crop: as in `--crop`, or None for whole volumes.
+    """
+
+    volumes: tuple[Path, ...]
+    public: bool
+    crop: str | None
+
+    def read(self) -> list[Subject]:
+        """All of them.
+
+        Raises:
+            InputError: there is none, or one cannot be used.
+        """
+        if not self.volumes and not self.public:
+            raise ConfigurationError(
+                "nothing to evaluate on; name volumes, or take the public one by --public"
+            )
+        subjects = [read_subject(path) for path in self.volumes]
+        if self.public:
+            subjects += public_subjects(cache_folder(), (CHEST,))
+        check_names(subjects)
+        if self.crop is None:
+            return subjects
+        return [cropped(subject, parse_crop(self.crop)) for subject in subjects]
