@@ -79,6 +79,20 @@ def test_fit_recovers_a_signed_residual(case):
     assert "loss" in notes[0][1]
 
 
+def test_a_second_round_explains_what_the_first_left(case):
+    few = dataclasses.replace(CONFIG, count=150, most=150, grow_gradient=None, steps=100)
+    told = []
+    once = case.fit(few)
+    twice = case.fit(
+        dataclasses.replace(few, rounds=2), progress=lambda fraction, note="": told.append(fraction)
+    )
+    assert torch.equal(twice.means[: len(once)], once.means)  # what was there before is left alone
+    assert len(once) < len(twice) <= 300
+    assert case.gain(twice) > case.gain(once) + 1
+    assert told == sorted(told)
+    assert told[-1] == 1
+
+
 def test_fit_repeats_bit_for_bit(case):
     config = dataclasses.replace(CONFIG, steps=50)
     first, again = case.fit(config, seed=3), case.fit(config, seed=3)
@@ -139,7 +153,8 @@ def test_projections_of_another_beam_are_refused(case):
 
 
 @pytest.mark.parametrize(
-    "change", [{"steps": 0}, {"most": 10}, {"tv": -1.0}, {"scale_rate": (0.0, 1.0)}, {"held_out": 1}]
+    "change",
+    [{"steps": 0}, {"rounds": 0}, {"most": 10}, {"tv": -1.0}, {"scale_rate": (0.0, 1.0)}, {"held_out": 1}],
 )
 def test_settings_that_cannot_work_are_refused(change):
     with pytest.raises(ConfigurationError):

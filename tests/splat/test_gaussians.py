@@ -8,7 +8,8 @@ from jaxtyping import TypeCheckError
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.splat.activation import inverse_prelu, prelu
-from nullsplat.splat.gaussians import SignedGaussians
+from nullsplat.splat.gaussians import SignedGaussians, joined
+from nullsplat.splat.render import voxelise_field
 
 
 @pytest.fixture
@@ -39,3 +40,14 @@ def test_tensors_that_do_not_belong_together_are_refused(field):
         dataclasses.replace(field, z=field.z * torch.nan)
     with pytest.raises(GeometryError, match="slope"):
         dataclasses.replace(field, slope=torch.tensor(0.0))
+
+
+def test_joined_fields_show_their_sum(field):
+    other = dataclasses.replace(field.select(torch.arange(7)), slope=torch.tensor(0.5))
+    both = joined([field, other])
+    grids = [voxelise_field(one, (14, 22, 27), (2.5, 0.7, 0.8)) for one in (field, other, both)]
+    assert (other.z < 0).any()  # so that the slopes matter
+    torch.testing.assert_close(grids[2], grids[0] + grids[1], atol=1e-7, rtol=1e-5)
+    assert joined([field]) is field
+    with pytest.raises(GeometryError, match="at least one"):
+        joined([])

@@ -14,10 +14,11 @@ class FitConfig:
     """How residual projections are turned into signed Gaussians.
 
     Attributes:
-        count: Gaussians to start with.
-        most: Gaussians never to exceed.
+        count: Gaussians that a round starts with.
+        most: Gaussians of a round never to exceed.
         voxels_each: voxels that there must be for every Gaussian at the start, so that a small volume gets fewer.
-        steps: optimiser steps.
+        steps: optimiser steps of a round.
+        rounds: how often new Gaussians, as many again, start where the projections still show something.
         views_per_step: views whose losses are averaged in one step.
         sigma: standard deviation at the start, in voxels along each axis.
         flatness: how much wider than thick the Gaussians start, lying in the edges of the base; 1 are balls.
@@ -47,6 +48,7 @@ class FitConfig:
     count: int
     most: int
     steps: int
+    rounds: int = 1
     voxels_each: float = 0.0
     views_per_step: int = 1
     sigma: float = 1.0
@@ -83,6 +85,7 @@ class FitConfig:
         positive = {
             "count": self.count,
             "steps": self.steps,
+            "rounds": self.rounds,
             "views_per_step": self.views_per_step,
             "sigma": self.sigma,
             "flatness": self.flatness,
@@ -143,5 +146,6 @@ PREVIEW = FitConfig(
 No view is held out: on projections of the packaged prior that cost more than stopping early won.
 """
 
-STANDARD = replace(PREVIEW, count=300_000, most=300_000, steps=3_000, views_per_step=2)
-"""The same with more of everything. Neither grows: a good start beats densification at this number of steps."""
+STANDARD = replace(PREVIEW, count=400_000, most=400_000, voxels_each=100.0, steps=750, rounds=2)
+"""The same with more of everything. Neither grows: a second start, where something is left, beats densification, and
+twice as many steps or Gaussians at once."""

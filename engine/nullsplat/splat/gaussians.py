@@ -1,5 +1,6 @@
 """The residual field: Gaussians in millimetres whose density may be negative."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -84,3 +85,19 @@ class SignedGaussians:
 
     def _with(self, tensors: dict[str, Any]) -> "SignedGaussians":
         return replace(self, **tensors)
+
+
+def joined(fields: Sequence[SignedGaussians]) -> SignedGaussians:
+    """The sum of fields of one activation, with the slope of the first.
+
+    Raises:
+        GeometryError: there is no field.
+    """
+    if not fields:
+        raise GeometryError("at least one field is needed, got none")
+    if len(fields) == 1:
+        return fields[0]
+    first = fields[0]
+    z = [first.activation.inverse(one.density, first.slope) for one in fields]
+    tensors: dict[str, Any] = {name: torch.cat([getattr(one, name) for one in fields]) for name in WIDTHS}
+    return replace(first, **{**tensors, "z": torch.cat(z)})

@@ -34,6 +34,14 @@ def test_a_fresh_network_leaves_the_base_as_it_is(seed: int | None) -> None:
     assert torch.equal(prior.refine_projections(base, cubic, SlabSampling(steps=1), seed=seed), base)
 
 
+def test_the_mean_over_axes_is_drawn_away_from_zero_again() -> None:
+    base, cubic = 300 * torch.randn(6, 8, 8), 300 * torch.randn(6, 8, 8)
+    plain, more = (
+        answering(Answers.GAINED).refine_volume(base, cubic, SlabSampling(gain=g)) for g in (1.0, 1.25)
+    )
+    torch.testing.assert_close(more - base, 1.25 * (plain - base), atol=2e-3, rtol=1e-5)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("axes", [(0,), (1,), (2,), (1, 2), (0, 1, 2)])
 @pytest.mark.parametrize("batch", [1, 8])
@@ -42,7 +50,7 @@ def test_folding_puts_every_pixel_where_it_was(
 ) -> None:
     """A network that returns (base - cubic) / unit doubles what the base gained on cubic interpolation."""
     base, cubic = 300 * torch.randn(shape), 300 * torch.randn(shape)
-    prior, config = answering(Answers.GAINED), SlabSampling(batch=batch)
+    prior, config = answering(Answers.GAINED), SlabSampling(batch=batch, gain=1.0)
     expected = base + (base - cubic)
     refined = prior.refine_volume(base, cubic, config, axes)
     torch.testing.assert_close(refined, expected, atol=2e-3, rtol=1e-5)  # of some hundreds, in float32
@@ -66,7 +74,7 @@ def test_neighbours_are_those_along_the_axis_and_the_ends_repeat_themselves(
     unit = residual_unit(base, cubic) / HU_UNIT
     there = (torch.arange(base.shape[axis]) + step).clamp(0, base.shape[axis] - 1)
     expected = base + unit * base.index_select(axis, there)
-    refined = answering(channel).refine_volume(base, cubic, SlabSampling(), (axis,))
+    refined = answering(channel).refine_volume(base, cubic, SlabSampling(gain=1.0), (axis,))
     torch.testing.assert_close(refined, expected, atol=2e-3, rtol=1e-5)
 
 

@@ -49,7 +49,7 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         seed: int | None = None,
         progress: Progress = silent,
     ) -> Float[Tensor, "z y x"]:
-        """The base plus what its slabs lack, averaged over the axes along which it is cut into slabs.
+        """The base plus what its slabs lack, averaged over the axes along which it is cut into slabs, times `config.gain`.
 
         Args:
             base_hu: base volume in HU.
@@ -73,7 +73,7 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
                 out[chosen] += self.refine(known, 1.0, config, noise) * (unit * HU_UNIT)
                 fraction = (i + chosen.stop / len(base)) / len(axes)
                 progress(fraction, f"axis {i + 1} of {len(axes)}")
-        return base_hu + total / len(axes)
+        return base_hu + total * (config.gain / len(axes))
 
     @torch.no_grad()
     def refine_projections(
