@@ -125,7 +125,13 @@ def test_what_is_no_gaussian_adds_nothing():
 
 def test_what_is_no_ellipsoid_adds_nothing():
     nan = torch.nan
-    precisions = [[1.0, 2, 0, 1, 0, 1], [0] * 6, [1, 0, 0, 1, 0, -1], [nan, 0, 0, 1, 0, 1], [1, 0, 0, 1, 0, 1]]
+    precisions = [
+        [1.0, 2, 0, 1, 0, 1],
+        [0] * 6,
+        [1, 0, 0, 1, 0, -1],
+        [nan, 0, 0, 1, 0, 1],
+        [1, 0, 0, 1, 0, 1],
+    ]
     means = [[5.0, 5, 5]] * 4 + [[1e30, nan, -1e30]]
     tensors = leaves(torch.tensor(means), torch.tensor(precisions), torch.ones(5))
     volume = voxelise_cuda.voxelise(*tensors, (8, 12, 12), 4.0)

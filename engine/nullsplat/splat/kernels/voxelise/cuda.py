@@ -58,9 +58,7 @@ class _Voxelise(torch.autograd.Function):
         outs = [torch.zeros_like(tensor) for tensor in tensors]
         if len(tensors[2]):
             grid = (len(tensors[2]),)
-            _gather[grid](
-                *tensors, gradient.contiguous(), *outs, *gradient.shape, ctx.limit, **LAUNCH
-            )
+            _gather[grid](*tensors, gradient.contiguous(), *outs, *gradient.shape, ctx.limit, **LAUNCH)
         return outs[0], outs[1], outs[2], None, None
 
 
