@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import numba
 import pytest
 import torch
 
@@ -101,3 +102,16 @@ def test_needles_and_discs_stay_accurate_in_single_precision(beam):
     single = project(*tensors, beam)
     for a, b in zip(single, exact, strict=True):
         torch.testing.assert_close(a.double(), b, rtol=2e-3, atol=1e-4)
+
+
+def test_bits_repeat_whatever_the_number_of_threads(random_field, beam):
+    tensors = random_field(1500, torch.float32)
+    results = []
+    before = numba.get_num_threads()
+    for threads in (numba.config.NUMBA_NUM_THREADS, numba.config.NUMBA_NUM_THREADS, 1):
+        numba.set_num_threads(threads)
+        found = project(*tensors, beam)
+        outer = [torch.ones_like(part) for part in found]
+        results.append([*found, *torch.autograd.grad(found, tensors, outer)])
+    numba.set_num_threads(before)
+    assert all(torch.equal(a, b) and torch.equal(a, c) for a, b, c in zip(*results, strict=True))

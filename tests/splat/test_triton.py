@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
+pytest.importorskip("triton", reason="Triton is made for Linux on x86-64 only")
+
 
 def test_gpu_kernels_give_the_reference_answer():
-    pytest.importorskip(
-        "triton",
-        reason="Triton comes with CUDA builds of torch; pip install 'triton>=3.9' to test without a GPU",
-    )
     cases = Path(__file__).with_name("triton_cases.py")
     environment = dict(os.environ) if torch.cuda.is_available() else {**os.environ, "TRITON_INTERPRET": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(cases)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,8 +10,8 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.splat.kernels.voxelise import ref, voxelise
 
 SHAPE = (13, 17, 37)
-# The polynomial for exp is good to 3e-7 relative, single precision to about as much per term.
-TOLERANCE = {torch.float64: 1e-6, torch.float32: 5e-5}
+# Single precision has a polynomial in place of exp, good to 3e-7 relative.
+TOLERANCE = {torch.float64: 1e-11, torch.float32: 5e-5}
 
 
 def relative(a, b):
@@ -56,16 +56,16 @@ def test_a_precision_that_is_no_ellipsoid_adds_nothing():
         assert implementation(torch.full((4, 3), 6.0), precisions, torch.ones(4), SHAPE, 4.0).abs().max() == 0
 
 
-def test_result_does_not_depend_on_the_number_of_threads(random_blobs):
+def test_bits_repeat_whatever_the_number_of_threads(random_blobs):
     tensors = random_blobs(200, SHAPE, torch.float32)
     results = []
     before = numba.get_num_threads()
-    for threads in (1, numba.config.NUMBA_NUM_THREADS):
+    for threads in (numba.config.NUMBA_NUM_THREADS, numba.config.NUMBA_NUM_THREADS, 1):
         numba.set_num_threads(threads)
         volume = voxelise(*tensors, SHAPE)
         results.append([volume.detach(), *torch.autograd.grad(volume, tensors, torch.ones_like(volume))])
     numba.set_num_threads(before)
-    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+    assert all(torch.equal(a, b) and torch.equal(a, c) for a, b, c in zip(*results, strict=True))
 
 
 def test_a_cut_off_out_of_range_is_refused(random_blobs):

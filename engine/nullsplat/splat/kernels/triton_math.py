@@ -1,9 +1,22 @@
 """What the Triton kernels share; importable only where Triton is."""
 
+import math
 import typing
 
 import triton
 import triton.language as tl
+
+LAUNCH = {"TILE_Y": 8, "TILE_X": 16, "num_warps": 1, "enable_fp_fusion": True}
+"""How all kernels are launched: one warp computes four pixels per lane, a * b + c in one instruction."""
+
+_TO_EXP2 = tl.constexpr(-0.5 * math.log2(math.e))
+
+
+@typing.no_type_check
+@triton.jit
+def gaussian(q):
+    """exp(-q/2), as the power of two that GPUs compute."""
+    return tl.exp2(q * _TO_EXP2)
 
 
 @typing.no_type_check

@@ -1,7 +1,8 @@
-"""Triton: one program per Gaussian and view. Forward adds its footprint with atomics, backward only gathers.
+"""Triton: one program of one warp per Gaussian and view. Forward adds its footprint with atomics, backward gathers.
 
 No depth sort and no tile lists: the sum has no order. Atomic additions make the last bits of the forward result
-depend on the order in which they arrive; the CPU version is the one that repeats bit for bit.
+depend on the order in which they arrive; the CPU version is the one that repeats bit for bit. Footprints are those of
+`kernels.integrate.integrate`: they end where q passes the square of the cut-off. docs/kernels.md counts instructions.
 """
 
 # ruff: noqa: PLR0913, PLR0917, PLR0124 - a kernel's arguments are pointers and sizes; x == x is how it asks for NaN
@@ -15,9 +16,7 @@ import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor
 
-from nullsplat.splat.kernels.triton_math import overlap
-
-_TILE = {"TILE_Y": 8, "TILE_X": 16}
+from nullsplat.splat.kernels.triton_math import LAUNCH, gaussian, overlap
 
 
 def integrate(
@@ -43,7 +42,7 @@ class _Integrate(torch.autograd.Function):
         views, n = weights.shape
         image = means2d.new_zeros(views, *size)
         if n:
-            _scatter[(n, views)](*tensors, image, n, *size, ctx.limit, num_warps=1, **_TILE)
+            _scatter[(n, views)](*tensors, image, n, *size, ctx.limit, **LAUNCH)
         return image
 
     @staticmethod
@@ -53,7 +52,7 @@ class _Integrate(torch.autograd.Function):
         (views, n), size = tensors[2].shape, gradient.shape[1:]
         if n:
             grid = (n, views)
-            _gather[grid](*tensors, gradient.contiguous(), *outs, n, *size, ctx.limit, num_warps=1, **_TILE)
+            _gather[grid](*tensors, gradient.contiguous(), *outs, n, *size, ctx.limit, **LAUNCH)
         return outs[0], outs[1], outs[2], None, None
 
 
@@ -80,17 +79,16 @@ def _scatter(
     k = view * n + tl.program_id(0)
     mx, my, a, b, c, weight, x0, x1, y0, y1 = _load(means, conics, weights, k, rows, columns, limit)
     start = image + view * rows * columns
+    down, right = tl.arange(0, TILE_Y)[:, None], tl.arange(0, TILE_X)[None, :]
     for top in range(y0, y1, TILE_Y):
+        dy = (top - my) + down
+        c_yy, b_y = c * dy * dy, 2 * b * dy
+        line, inside = start + (top + down) * columns, top + down < y1
         for left in range(x0, x1, TILE_X):
-            y, x = top + tl.arange(0, TILE_Y)[:, None], left + tl.arange(0, TILE_X)[None, :]
-            dx, dy = x - mx, y - my
-            q = a * dx * dx + 2 * b * dx * dy + c * dy * dy
-            tl.atomic_add(
-                start + y * columns + x,
-                weight * tl.exp(-0.5 * q),
-                mask=(q <= limit) & (y < y1) & (x < x1),
-                sem="relaxed",
-            )
+            dx = (left - mx) + right
+            q = c_yy + dx * (b_y + a * dx)
+            seen = (q <= limit) & inside & (left + right < x1)
+            tl.atomic_add(line + (left + right), weight * gaussian(q), mask=seen, sem="relaxed")
 
 
 @typing.no_type_check
@@ -103,24 +101,30 @@ def _gather(
     k = view * n + tl.program_id(0)
     mx, my, a, b, c, weight, x0, x1, y0, y1 = _load(means, conics, weights, k, rows, columns, limit)
     start = gradient + view * rows * columns
-    m = mx * 0.0
+    down, right = tl.arange(0, TILE_Y)[:, None], tl.arange(0, TILE_X)[None, :]
+    # Moments per place in the tile: they are summed over the tile once, not once per tile.
+    m = tl.zeros([TILE_Y, TILE_X], means.dtype.element_ty)
     m_x, m_y, m_xx, m_xy, m_yy = m, m, m, m, m
     for top in range(y0, y1, TILE_Y):
+        dy = (top - my) + down
+        c_yy, b_y = c * dy * dy, 2 * b * dy
+        line, inside = start + (top + down) * columns, top + down < y1
         for left in range(x0, x1, TILE_X):
-            y, x = top + tl.arange(0, TILE_Y)[:, None], left + tl.arange(0, TILE_X)[None, :]
-            dx, dy = x - mx, y - my
-            q = a * dx * dx + 2 * b * dx * dy + c * dy * dy
-            seen = (q <= limit) & (y < y1) & (x < x1)
-            e = tl.load(start + y * columns + x, mask=seen, other=0.0) * tl.exp(-0.5 * tl.where(seen, q, 0.0))
-            m += tl.sum(e)
-            m_x += tl.sum(e * dx)
-            m_y += tl.sum(e * dy)
-            m_xx += tl.sum(e * dx * dx)
-            m_xy += tl.sum(e * dx * dy)
-            m_yy += tl.sum(e * dy * dy)
-    tl.store(g_weights + k, m)
-    tl.store(g_means + 2 * k, weight * (a * m_x + b * m_y))
-    tl.store(g_means + 2 * k + 1, weight * (b * m_x + c * m_y))
-    tl.store(g_conics + 3 * k, -0.5 * weight * m_xx)
-    tl.store(g_conics + 3 * k + 1, -weight * m_xy)
-    tl.store(g_conics + 3 * k + 2, -0.5 * weight * m_yy)
+            dx = (left - mx) + right
+            q = c_yy + dx * (b_y + a * dx)
+            seen = (q <= limit) & inside & (left + right < x1)
+            e = tl.load(line + (left + right), mask=seen, other=0.0) * gaussian(tl.where(seen, q, 0.0))
+            e_x, e_y = e * dx, e * dy
+            m += e
+            m_x += e_x
+            m_y += e_y
+            m_xx += e_x * dx
+            m_xy += e_x * dy
+            m_yy += e_y * dy
+    s_x, s_y = tl.sum(m_x), tl.sum(m_y)
+    tl.store(g_weights + k, tl.sum(m))
+    tl.store(g_means + 2 * k, weight * (a * s_x + b * s_y))
+    tl.store(g_means + 2 * k + 1, weight * (b * s_x + c * s_y))
+    tl.store(g_conics + 3 * k, -0.5 * weight * tl.sum(m_xx))
+    tl.store(g_conics + 3 * k + 1, -weight * tl.sum(m_xy))
+    tl.store(g_conics + 3 * k + 2, -0.5 * weight * tl.sum(m_yy))

@@ -1,6 +1,7 @@
-"""Triton: one program per Gaussian. Forward adds its voxels with atomics, backward only gathers.
+"""Triton: one program of one warp per Gaussian. Forward adds its voxels with atomics, backward only gathers.
 
-Atomic additions make the last bits of the forward result depend on the order in which they arrive; the CPU
+Slice by slice, only the box of the ellipsoid's section there is visited: a third less than the ellipsoid's box. Atomic
+additions make the last bits of the forward result depend on the order in which they arrive; the CPU
 version is the one that repeats bit for bit.
 """
 
@@ -15,9 +16,10 @@ import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor
 
-from nullsplat.splat.kernels.triton_math import overlap
+from nullsplat.splat.kernels.triton_math import LAUNCH, gaussian, overlap
 
-_TILE = {"TILE_Y": 8, "TILE_X": 16}
+_SLACK = tl.constexpr(1e-4)
+"""What is added to the square of the cut-off where it only bounds a search, relative to it."""
 
 
 def voxelise(
@@ -47,7 +49,7 @@ class _Voxelise(torch.autograd.Function):
         ctx.limit = cutoff**2
         volume = means.new_zeros(shape)
         if len(density):
-            _scatter[(len(density),)](*tensors, volume, *shape, ctx.limit, num_warps=1, **_TILE)
+            _scatter[(len(density),)](*tensors, volume, *shape, ctx.limit, **LAUNCH)
         return volume
 
     @staticmethod
@@ -56,16 +58,14 @@ class _Voxelise(torch.autograd.Function):
         outs = [torch.zeros_like(tensor) for tensor in tensors]
         if len(tensors[2]):
             grid = (len(tensors[2]),)
-            _gather[grid](
-                *tensors, gradient.contiguous(), *outs, *gradient.shape, ctx.limit, num_warps=1, **_TILE
-            )
+            _gather[grid](*tensors, gradient.contiguous(), *outs, *gradient.shape, ctx.limit, **LAUNCH)
         return outs[0], outs[1], outs[2], None, None
 
 
 @typing.no_type_check
 @triton.jit
-def _load(means, precisions, density, k, nz, ny, nx, limit):
-    """One Gaussian and the box of its ellipsoid."""
+def _load(means, precisions, density, k, nz, limit):
+    """One Gaussian and the slices that it reaches; none if it is no Gaussian."""
     mx, my, mz = tl.load(means + 3 * k), tl.load(means + 3 * k + 1), tl.load(means + 3 * k + 2)
     p = precisions + 6 * k
     xx, xy, xz = tl.load(p), tl.load(p + 1), tl.load(p + 2)
@@ -73,11 +73,27 @@ def _load(means, precisions, density, k, nz, ny, nx, limit):
     minor = xx * yy - xy * xy
     det = zz * minor - xx * yz * yz - yy * xz * xz + 2 * xy * xz * yz
     ok = (xx > 0) & (minor > 0) & (det > 0) & (mx == mx) & (my == my) & (mz == mz)
-    per = limit / tl.where(ok, det, 1.0)
-    x0, x1 = overlap(mx, tl.sqrt(tl.where(ok, (yy * zz - yz * yz) * per, 0.0)), nx, ok)
-    y0, y1 = overlap(my, tl.sqrt(tl.where(ok, (xx * zz - xz * xz) * per, 0.0)), ny, ok)
-    z0, z1 = overlap(mz, tl.sqrt(tl.where(ok, minor * per, 0.0)), nz, ok)
-    return mx, my, mz, xx, xy, xz, yy, yz, zz, tl.load(density + k), x0, x1, y0, y1, z0, z1
+    depth = tl.sqrt(tl.where(ok, minor * (limit / tl.where(ok, det, 1.0)), 0.0))
+    z0, z1 = overlap(mz, depth, nz, ok)
+    return mx, my, mz, xx, xy, xz, yy, yz, zz, tl.load(density + k), z0, z1
+
+
+@typing.no_type_check
+@triton.jit
+def _section(mx, my, dz, xx, xy, xz, yy, yz, zz, ny, nx, limit):
+    """The box of the ellipse in which the plane at depth dz meets the ellipsoid.
+
+    Where q = (d - s dz)^T Q (d - s dz) + r dz^2 in the plane, with Q = (xx, xy, yy), the section is the ellipse
+    of Q about s dz with limit - r dz^2. A little is added to its half widths, against rounding; q decides.
+    """
+    per = 1.0 / (xx * yy - xy * xy)
+    s_x, s_y = (xy * yz - yy * xz) * per, (xy * xz - xx * yz) * per
+    rest = limit - (zz + xz * s_x + yz * s_y) * dz * dz
+    ok = rest > -_SLACK * limit
+    rest = tl.maximum(rest, 0.0) + _SLACK * limit
+    x0, x1 = overlap(mx + s_x * dz, tl.sqrt(rest * yy * per), nx, ok)
+    y0, y1 = overlap(my + s_y * dz, tl.sqrt(rest * xx * per), ny, ok)
+    return x0, x1, y0, y1
 
 
 @typing.no_type_check
@@ -86,28 +102,21 @@ def _scatter(
     means, precisions, density, volume, nz, ny, nx, limit, TILE_Y: tl.constexpr, TILE_X: tl.constexpr
 ):  # fmt: skip
     k = tl.program_id(0).to(tl.int64)
-    mx, my, mz, xx, xy, xz, yy, yz, zz, rho, x0, x1, y0, y1, z0, z1 = _load(
-        means, precisions, density, k, nz, ny, nx, limit
-    )
+    mx, my, mz, xx, xy, xz, yy, yz, zz, rho, z0, z1 = _load(means, precisions, density, k, nz, limit)
+    down, right = tl.arange(0, TILE_Y)[:, None], tl.arange(0, TILE_X)[None, :]
     start = volume + z0.to(tl.int64) * ny * nx
     for z in range(z0, z1):
         dz = z - mz
+        x0, x1, y0, y1 = _section(mx, my, dz, xx, xy, xz, yy, yz, zz, ny, nx, limit)
         for top in range(y0, y1, TILE_Y):
+            dy = (top - my) + down
+            rest, slope = (yy * dy + 2 * yz * dz) * dy + zz * dz * dz, 2 * (xy * dy + xz * dz)
+            line, inside = start + (top + down) * nx, top + down < y1
             for left in range(x0, x1, TILE_X):
-                y, x = top + tl.arange(0, TILE_Y)[:, None], left + tl.arange(0, TILE_X)[None, :]
-                dx, dy = x - mx, y - my
-                q = (
-                    xx * dx * dx
-                    + yy * dy * dy
-                    + zz * dz * dz
-                    + 2 * (xy * dx * dy + xz * dx * dz + yz * dy * dz)
-                )
-                tl.atomic_add(
-                    start + y * nx + x,
-                    rho * tl.exp(-0.5 * q),
-                    mask=(q <= limit) & (y < y1) & (x < x1),
-                    sem="relaxed",
-                )
+                dx = (left - mx) + right
+                q = rest + dx * (slope + xx * dx)
+                seen = (q <= limit) & inside & (left + right < x1)
+                tl.atomic_add(line + (left + right), rho * gaussian(q), mask=seen, sem="relaxed")
         start += ny * nx
 
 
@@ -118,47 +127,45 @@ def _gather(
     TILE_Y: tl.constexpr, TILE_X: tl.constexpr,
 ):  # fmt: skip
     k = tl.program_id(0).to(tl.int64)
-    mx, my, mz, xx, xy, xz, yy, yz, zz, rho, x0, x1, y0, y1, z0, z1 = _load(
-        means, precisions, density, k, nz, ny, nx, limit
-    )
-    m = mx * 0.0
-    m_x, m_y, m_z = m, m, m
-    m_xx, m_xy, m_xz, m_yy, m_yz, m_zz = m, m, m, m, m, m
+    mx, my, mz, xx, xy, xz, yy, yz, zz, rho, z0, z1 = _load(means, precisions, density, k, nz, limit)
+    down, right = tl.arange(0, TILE_Y)[:, None], tl.arange(0, TILE_X)[None, :]
+    # Moments per place in the tile: they are summed over the tile once, not once per tile.
+    m = tl.zeros([TILE_Y, TILE_X], means.dtype.element_ty)
+    m_x, m_y, m_z, m_xx, m_xy, m_xz, m_yy, m_yz, m_zz = m, m, m, m, m, m, m, m, m
     start = gradient + z0.to(tl.int64) * ny * nx
     for z in range(z0, z1):
         dz = z - mz
+        x0, x1, y0, y1 = _section(mx, my, dz, xx, xy, xz, yy, yz, zz, ny, nx, limit)
         for top in range(y0, y1, TILE_Y):
+            dy = (top - my) + down
+            rest, slope = (yy * dy + 2 * yz * dz) * dy + zz * dz * dz, 2 * (xy * dy + xz * dz)
+            line, inside = start + (top + down) * nx, top + down < y1
             for left in range(x0, x1, TILE_X):
-                y, x = top + tl.arange(0, TILE_Y)[:, None], left + tl.arange(0, TILE_X)[None, :]
-                dx, dy = x - mx, y - my
-                q = (
-                    xx * dx * dx
-                    + yy * dy * dy
-                    + zz * dz * dz
-                    + 2 * (xy * dx * dy + xz * dx * dz + yz * dy * dz)
-                )
-                seen = (q <= limit) & (y < y1) & (x < x1)
-                e = tl.load(start + y * nx + x, mask=seen, other=0.0) * tl.exp(-0.5 * tl.where(seen, q, 0.0))
-                s, s_x, s_y = tl.sum(e), tl.sum(e * dx), tl.sum(e * dy)
-                m += s
-                m_x += s_x
-                m_y += s_y
-                m_z += s * dz
-                m_xx += tl.sum(e * dx * dx)
-                m_xy += tl.sum(e * dx * dy)
-                m_yy += tl.sum(e * dy * dy)
-                m_xz += s_x * dz
-                m_yz += s_y * dz
-                m_zz += s * dz * dz
+                dx = (left - mx) + right
+                q = rest + dx * (slope + xx * dx)
+                seen = (q <= limit) & inside & (left + right < x1)
+                e = tl.load(line + (left + right), mask=seen, other=0.0) * gaussian(tl.where(seen, q, 0.0))
+                e_x, e_y, e_z = e * dx, e * dy, e * dz
+                m += e
+                m_x += e_x
+                m_y += e_y
+                m_z += e_z
+                m_xx += e_x * dx
+                m_xy += e_x * dy
+                m_xz += e_x * dz
+                m_yy += e_y * dy
+                m_yz += e_y * dz
+                m_zz += e_z * dz
         start += ny * nx
-    tl.store(g_density + k, m)
-    tl.store(g_means + 3 * k, rho * (xx * m_x + xy * m_y + xz * m_z))
-    tl.store(g_means + 3 * k + 1, rho * (xy * m_x + yy * m_y + yz * m_z))
-    tl.store(g_means + 3 * k + 2, rho * (xz * m_x + yz * m_y + zz * m_z))
+    s_x, s_y, s_z = tl.sum(m_x), tl.sum(m_y), tl.sum(m_z)
+    tl.store(g_density + k, tl.sum(m))
+    tl.store(g_means + 3 * k, rho * (xx * s_x + xy * s_y + xz * s_z))
+    tl.store(g_means + 3 * k + 1, rho * (xy * s_x + yy * s_y + yz * s_z))
+    tl.store(g_means + 3 * k + 2, rho * (xz * s_x + yz * s_y + zz * s_z))
     g = g_precisions + 6 * k
-    tl.store(g, -0.5 * rho * m_xx)
-    tl.store(g + 1, -rho * m_xy)
-    tl.store(g + 2, -rho * m_xz)
-    tl.store(g + 3, -0.5 * rho * m_yy)
-    tl.store(g + 4, -rho * m_yz)
-    tl.store(g + 5, -0.5 * rho * m_zz)
+    tl.store(g, -0.5 * rho * tl.sum(m_xx))
+    tl.store(g + 1, -rho * tl.sum(m_xy))
+    tl.store(g + 2, -rho * tl.sum(m_xz))
+    tl.store(g + 3, -0.5 * rho * tl.sum(m_yy))
+    tl.store(g + 4, -rho * tl.sum(m_yz))
+    tl.store(g + 5, -0.5 * rho * tl.sum(m_zz))
