@@ -14,6 +14,7 @@ from pydicom.uid import CTImageStorage, JPEGBaseline8Bit, JPEGExtended12Bit, JPE
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.carried import carry_image_level, carry_series_level, fill_required
+from nullsplat.dicom.encoding import OutputSyntax, check_encoder
 from nullsplat.dicom.equipment import contributing_equipment, set_general_equipment
 from nullsplat.dicom.headers import number, text
 from nullsplat.dicom.labels import derivation_description, series_description, series_number
@@ -48,10 +49,12 @@ class DerivedOptions:
     Attributes:
         series_number_offset: added to the source's Series Number.
         synthetic_data: mark the images as synthetic (0008,001C), since part of their content comes from a model.
+        syntax: how the slices' pixels are encoded; maps and reports are never compressed.
     """
 
     series_number_offset: int = 1000
     synthetic_data: bool = True
+    syntax: OutputSyntax = OutputSyntax.EXPLICIT
 
 
 def write_derived(
@@ -71,11 +74,14 @@ def write_derived(
         options: a site's choices.
     Raises:
         GeometryError: the result lies elsewhere than the source.
+        ConfigurationError: there is no encoder for the transfer syntax.
         StorageError: the folder cannot be written.
     """
     check_same_extent(source.volume.geometry, result.geometry)
+    options = options or DerivedOptions()
+    check_encoder(options.syntax)
     make_folder(folder)
-    template = _series_template(source, provenance, options or DerivedOptions())
+    template = _series_template(source, provenance, options)
     numbers = _instance_numbers(source, result.geometry.shape[0])
     uids, paths = [], []
     for index, instance_number in enumerate(numbers):
@@ -83,7 +89,7 @@ def write_derived(
         dataset.SOPInstanceUID = derive_uid(provenance, "slice", index)
         dataset.InstanceNumber = instance_number
         path = folder / f"{index + 1:05d}.dcm"
-        write_file(dataset, path)
+        write_file(dataset, path, options.syntax)
         uids.append(str(dataset.SOPInstanceUID))
         paths.append(path)
     return DerivedSeries(str(template.SeriesInstanceUID), tuple(uids), tuple(paths))

@@ -15,6 +15,7 @@ from pydicom.sr.coding import Code
 
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.carried import carry, carry_series_level, fill_required
+from nullsplat.dicom.concepts import NULL_SPACE_CHANGE, SCHEME, coding_schemes
 from nullsplat.dicom.deriving import DerivedOptions, check_same_extent, is_lossy, set_creation
 from nullsplat.dicom.eligibility import PRODUCT_NAME
 from nullsplat.dicom.equipment import contributing_equipment, set_general_equipment
@@ -80,7 +81,7 @@ NULL_SPACE = MapKind(
     mark="NULLSPACE ",
     short="NULLSPACE",
     meaning="Added to interpolation and not measurable",
-    quantity=Code("NULLSPACE", "99NULLSPLAT", "Change in the null space of the measurement"),
+    quantity=NULL_SPACE_CHANGE,
     number=3,
 )
 """What was added to interpolation without support from the measurement, in HU and of either sign."""
@@ -164,6 +165,7 @@ def _parametric_map(
             )
         ],
         voi_lut_transformations=[_window(values)],
+        coding_schemes=coding_schemes() if kind.quantity.scheme_designator == SCHEME else None,
     )
 
 
