@@ -129,9 +129,21 @@ def test_the_transfer_syntax_is_one_that_can_be_written(surroundings: pytest.Mon
     surroundings.setenv("NULLSPLAT_TRANSFER_SYNTAX", "jpeg")
     with pytest.raises(ConfigurationError, match=r"NULLSPLAT_TRANSFER_SYNTAX.*'jpeg-ls'"):
         Settings()
-    surroundings.setattr(encoding, "find_spec", lambda _name: None)
     surroundings.setenv("NULLSPLAT_TRANSFER_SYNTAX", "htj2k")
     with pytest.raises(
-        ConfigurationError, match=r"NULLSPLAT_TRANSFER_SYNTAX.*choose one of explicit, jpeg-ls"
+        ConfigurationError, match=r"neither shows nor sends it.*choose one of explicit, jpeg-ls"
+    ):
+        Settings()
+
+
+def test_an_encoder_that_is_not_there_is_named(surroundings: pytest.MonkeyPatch) -> None:
+    class Absent:
+        is_available = False
+        missing_dependencies = ("pyjpegls - numpy",)
+
+    surroundings.setattr(encoding, "get_encoder", lambda _uid: Absent)
+    surroundings.setenv("NULLSPLAT_TRANSFER_SYNTAX", "jpeg-ls")
+    with pytest.raises(
+        ConfigurationError, match=r"NULLSPLAT_TRANSFER_SYNTAX.*explicit, .*or install pyjpegls"
     ):
         Settings()

@@ -37,6 +37,10 @@ _UIDS = {
 }
 
 
+_JPEG_2000_LEAST = 32
+"""Rows and columns; OpenJPEG's encoder halves an image five times and refuses what gets smaller than a pixel."""
+
+
 def check_encoder(syntax: OutputSyntax) -> None:
     """Find out before the long work whether the result can be written like this.
 
@@ -51,12 +55,25 @@ def check_encoder(syntax: OutputSyntax) -> None:
         )
 
 
+def check_size(syntax: OutputSyntax, rows: int, columns: int) -> None:
+    """Refuse slices that are too small for an encoder.
+
+    Raises:
+        ConfigurationError: fewer rows or columns than it needs.
+    """
+    if syntax is OutputSyntax.JPEG_2000 and min(rows, columns) < _JPEG_2000_LEAST:
+        raise ConfigurationError(
+            f"the transfer syntax {syntax} needs slices of at least {_JPEG_2000_LEAST} rows and columns, got "
+            f"{rows}x{columns}; choose {OutputSyntax.JPEG_LS}"
+        )
+
+
 def encode_pixels(dataset: Dataset, syntax: OutputSyntax) -> None:
     """Compress native pixels in place, and say so in the file meta information.
 
     Args:
         dataset: of one frame, with file meta information that says Explicit VR Little Endian.
-        syntax: has an encoder, see `check_encoder`.
+        syntax: one that has passed `check_encoder` and `check_size`.
     """
     if syntax is OutputSyntax.HTJ2K:
         _encode_htj2k(dataset)

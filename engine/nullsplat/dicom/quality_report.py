@@ -73,8 +73,14 @@ def _report(
 ) -> EnhancedSR:
     header = source.headers[0]
     study = str(header.StudyInstanceUID)
-    read = [_evidence(study, str(h.SeriesInstanceUID), str(h.SOPInstanceUID)) for h in source.headers]
-    made = [_evidence(study, derived.series_instance_uid, uid) for uid in derived.sop_instance_uids]
+    read = [
+        _evidence(study, str(h.SeriesInstanceUID), str(h.SOPInstanceUID), str(h.SOPClassUID))
+        for h in source.instances
+    ]
+    made = [
+        _evidence(study, derived.series_instance_uid, uid, CTImageStorage)
+        for uid in derived.sop_instance_uids
+    ]
     return EnhancedSR(
         evidence=[*read, *made],
         content=measurement_report(read, made, figures, provenance),
@@ -89,11 +95,11 @@ def _report(
     )
 
 
-def _evidence(study: str, series: str, instance: str) -> Dataset:
+def _evidence(study: str, series: str, instance: str, sop_class: str) -> Dataset:
     """What highdicom asks of a referenced image; who the patient is follows from the source afterwards."""
     image = Dataset()
     fill_required(image)
-    image.SOPClassUID = CTImageStorage
+    image.SOPClassUID = sop_class
     image.StudyInstanceUID, image.SeriesInstanceUID, image.SOPInstanceUID = study, series, instance
     return image
 

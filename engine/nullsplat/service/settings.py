@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     quality_report: bool = True
     """Store a structured report with the figures of the run beside each result."""
     transfer_syntax: OutputSyntax = OutputSyntax.EXPLICIT
-    """How the slices are encoded: explicit, jpeg-ls, jpeg-2000 or htj2k, all without loss."""
+    """How the slices are encoded: explicit, jpeg-ls or jpeg-2000, all without loss."""
     executor_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,100}$")] | None = None
     """Name of this worker among several; made from host and process when not set."""
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
@@ -120,6 +120,11 @@ class Settings(BaseSettings):
     @field_validator("transfer_syntax")
     @classmethod
     def _check_transfer_syntax(cls, value: OutputSyntax) -> OutputSyntax:
+        if value is OutputSyntax.HTJ2K:
+            raise ValueError(
+                "Orthanc 1.10 keeps htj2k but neither shows nor sends it, so only `nullsplat sr` writes it; "
+                "choose one of explicit, jpeg-ls, jpeg-2000"
+            )
         try:
             check_encoder(value)
         except ConfigurationError as error:
