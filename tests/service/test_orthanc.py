@@ -15,7 +15,9 @@ from archive_double import ArchiveDouble
 from bench import Engine, wait_for
 from dicom_samples import SERIES, STUDY, ct_series
 from pydicom import dcmread
+from tests.dicom.enhanced import make_enhanced
 from tests.dicom.results import make_provenance, make_result
+from tests.dicom.series import Spec, save
 from tests.service.radiograph_double import Image, ramp
 
 from nullsplat.core.progress import silent
@@ -23,7 +25,7 @@ from nullsplat.demo.processes import free_port
 from nullsplat.dicom.deriving import DerivedOptions, write_derived
 from nullsplat.dicom.encoding import OutputSyntax
 from nullsplat.dicom.quality_report import write_quality_report
-from nullsplat.dicom.reading import read_datasets
+from nullsplat.dicom.reading import read_datasets, read_folder
 from nullsplat.prior.radiograph_cache import RadiographCache
 from nullsplat.service import radiograph_archive
 from nullsplat.service.access import Access
@@ -176,3 +178,20 @@ def test_orthanc_keeps_and_shows_what_is_written(
         assert arrived[uid].file_meta.TransferSyntaxUID == syntax.uid
         assert arrived[uid] == dcmread(path)
     archive.close()
+
+
+def test_an_enhanced_image_comes_whole(settings: Settings, orthanc: httpx.Client, tmp_path: Path) -> None:
+    spec = Spec(shape=(6, 24, 20))
+    (path,) = save([make_enhanced(spec)], tmp_path / "sent").iterdir()
+    orthanc.post("/instances", content=path.read_bytes()).raise_for_status()
+    sent = dcmread(path)
+    archive = Archive(settings)
+    holding = archive.holding(sent.StudyInstanceUID, sent.SeriesInstanceUID)
+    assert (holding.sop_instance_uids, holding.voxels) == ({sent.SOPInstanceUID}, 6 * 24 * 20)
+    back = tmp_path / "back"
+    back.mkdir()
+    assert list(archive.retrieve(sent.StudyInstanceUID, sent.SeriesInstanceUID, back)) == [
+        sent.SOPInstanceUID
+    ]
+    archive.close()
+    np.testing.assert_array_equal(read_folder(back).volume.hu, spec.hu)
