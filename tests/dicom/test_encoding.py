@@ -14,7 +14,7 @@ from pydicom.uid import (
 )
 from tests.dicom.results import make_provenance, make_result
 from tests.dicom.series import Spec, make_series
-from tests.dicom.validation import errors_of, needs_validator
+from tests.dicom.validation import errors_of, needs_validator, warnings_of
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Volume
@@ -98,6 +98,7 @@ def test_the_engine_reads_what_it_wrote(tmp_path: Path, syntax: OutputSyntax) ->
 def test_the_validator_finds_no_errors(tmp_path: Path, syntax: OutputSyntax) -> None:
     derived, _ = write(tmp_path, syntax)
     assert errors_of(derived.paths[1]) == []
+    assert warnings_of(derived.paths[1]) == []
 
 
 @pytest.mark.parametrize("syntax", [OutputSyntax.JPEG_LS, OutputSyntax.JPEG_2000])

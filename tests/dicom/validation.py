@@ -13,6 +13,13 @@ ALLOWED = {
     r"Attribute with an even group number is not a recognized standard attribute - \(0x0008,0x001c\)": (
         "Synthetic Data came with DICOM 2023b, the validator in Debian is of 2022"
     ),
+    r"Attribute is not present in standard DICOM IOD - \(0x0008,0x001c\)": "the same",
+    r"contains attributes not present in standard DICOM IOD - this is a Standard Extended SOP Class": (
+        "follows from the one before, and others are named one by one"
+    ),
+    r"Unrecognized defined term <QUANTITY> for value 4 of attribute <(Frame|Image) Type>": (
+        "a list of defined terms may be extended; highdicom writes this one for maps of a quantity"
+    ),
     r"Unrecognized defined term <99NULLSPLAT> for value 1 of attribute <Coding Scheme Designator>": (
         "a private scheme, as PS3.16 chapter 8 allows; the object says whose it is"
     ),
