@@ -22,6 +22,7 @@ from nullsplat.pipeline.workspace import Workspace
 from nullsplat.service import super_resolution
 from nullsplat.service.derived_files import Output
 from nullsplat.service.processing import Parameters, Processing
+from nullsplat.service.settings import Settings
 from nullsplat.service.super_resolution import SuperResolution
 
 PARAMETERS = Parameters(scale=(2.0, 1.0, 1.0), preset="preview", attempt=1)
@@ -174,3 +175,11 @@ def test_the_same_run_has_the_same_uids_and_the_next_attempt_has_others(
 
     assert uids("first", 1) == uids("same", 1)
     assert not uids("again", 1) & uids("next", 2)
+
+
+def test_the_settings_decide_what_is_written(settings: Settings) -> None:
+    assert Output.of(settings) == Output(maps=True, report=True, options=DerivedOptions())
+    asked = {"parametric_maps": "never", "quality_report": False, "transfer_syntax": OutputSyntax.JPEG_LS}
+    assert Output.of(settings.model_copy(update=asked)) == Output(
+        maps=False, report=False, options=DerivedOptions(syntax=OutputSyntax.JPEG_LS)
+    )

@@ -10,6 +10,7 @@ from nullsplat.dicom.quality_report import write_quality_report
 from nullsplat.dicom.reading import SourceSeries
 from nullsplat.pipeline.workspace import Workspace
 from nullsplat.service.processing import Derived
+from nullsplat.service.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,12 @@ class Output:
     maps: bool = True
     report: bool = True
     options: DerivedOptions = field(default_factory=DerivedOptions)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Output":
+        """What the settings ask for."""
+        options = DerivedOptions(syntax=settings.transfer_syntax)
+        return cls(settings.parametric_maps == "auto", settings.quality_report, options)
 
 
 def write_all(

@@ -118,10 +118,7 @@ def _tidy_until_told_to_stop(sweeper: Sweeper, janitor: Janitor) -> None:
 
 def _super_resolution(settings: Settings) -> Processing:
     # Imported here because it loads the whole pipeline, which takes seconds that a wrong setting need not cost.
-    from nullsplat.dicom.deriving import DerivedOptions  # noqa: PLC0415
     from nullsplat.service.derived_files import Output  # noqa: PLC0415
     from nullsplat.service.super_resolution import SuperResolution  # noqa: PLC0415
 
-    options = DerivedOptions(syntax=settings.transfer_syntax)
-    output = Output(settings.parametric_maps == "auto", settings.quality_report, options)
-    return SuperResolution(settings.device, settings.cpu_threads, settings.prior, output)
+    return SuperResolution(settings.device, settings.cpu_threads, settings.prior, Output.of(settings))
