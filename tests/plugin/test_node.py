@@ -178,7 +178,7 @@ def test_a_result_that_did_not_arrive_is_noticed(node: Node) -> None:
     )
     node.engine.store_results = True
     assert shown["code"] == "result-missing"
-    assert "all 12 slices of the result must be in this archive, 12 are not" in shown["message"]
+    assert "all 12 instances of the result must be in this archive, 12 are not" in shown["message"]
 
 
 def test_the_status_tells_what_is_going_on_and_keeps_the_secrets(node: Node) -> None:
