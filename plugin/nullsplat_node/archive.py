@@ -12,7 +12,7 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 from .conditions import Origin
 from .settings import METADATA
@@ -137,13 +137,13 @@ class Archive:
         found: List[str] = self._get("/plugins")
         return found
 
-    def begin_store(self, series: str, destination: str) -> str:
-        """Begin to send the series by C-STORE and return the job's identifier; does not wait.
+    def begin_store(self, series: Sequence[str], destination: str) -> str:
+        """Begin to send the series by C-STORE, one after the other, and return the job's identifier; does not wait.
 
         Raises:
-            StoreRefused: Orthanc does not know the destination or the series.
+            StoreRefused: Orthanc does not know the destination or one of the series.
         """
-        body = json.dumps({"Resources": [series], "Synchronous": False}).encode("utf-8")
+        body = json.dumps({"Resources": list(series), "Synchronous": False}).encode("utf-8")
         try:
             raw = self._call(self._orthanc.RestApiPost, f"/modalities/{destination}/store", body)
         except (NotInArchive, ArchiveTrouble) as error:

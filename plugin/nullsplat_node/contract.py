@@ -34,11 +34,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class JobResult:
-    """What the engine stored in the archive."""
+    """What the engine stored in the archive.
+
+    Attributes:
+        further: SOP Instance UIDs by Series Instance UID of what goes with the images: maps, the quality report.
+    """
 
     series_uid: str
     sop_uids: Tuple[str, ...]
     report: Mapping[str, Any] = field(default_factory=dict)
+    further: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,16 +144,20 @@ def _running_stage(stages: Any) -> Tuple[str, str]:
 
 def _result(answer: Any) -> JobResult:
     _need(isinstance(answer, dict), "a result", answer)
-    series_uid, sop_uids, report = (
-        answer.get("series_instance_uid"),
-        answer.get("sop_instance_uids"),
-        answer.get("report"),
-    )
+    report, further = answer.get("report"), answer.get("further_series", [])
+    series_uid, sop_uids = _stored_series(answer)
+    _need(isinstance(report, dict), "a report", report)
+    whole = isinstance(further, list) and all(isinstance(one, dict) for one in further)
+    _need(whole, "a list of further_series", further)
+    return JobResult(series_uid, sop_uids, dict(report), dict(_stored_series(one) for one in further))
+
+
+def _stored_series(answer: Mapping[str, Any]) -> Tuple[str, Tuple[str, ...]]:
+    series_uid, sop_uids = answer.get("series_instance_uid"), answer.get("sop_instance_uids")
     _need(_is_uid(series_uid), "a series_instance_uid", series_uid)
     listed = isinstance(sop_uids, list) and bool(sop_uids) and all(_is_uid(uid) for uid in sop_uids)
     _need(listed, "a list of sop_instance_uids", sop_uids)
-    _need(isinstance(report, dict), "a report", report)
-    return JobResult(str(series_uid), tuple(sop_uids or ()), dict(report or {}))
+    return str(series_uid), tuple(sop_uids or ())
 
 
 def _is_uid(value: Any) -> bool:

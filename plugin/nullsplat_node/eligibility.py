@@ -8,16 +8,14 @@ from typing import Sequence, Tuple
 
 from .conditions import Origin, facts_of
 from .dose import LowDoseRules
+from .frames import ENHANCED_CT, slices_of
 from .geometry import Stack, stack_of
 from .refusal import Refused
 from .rules import Choice, Orders, RuleSet, choose, default_rules, in_words
 from .tags import Tags, items, text, values
 
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
-ENHANCED = {
-    "1.2.840.10008.5.1.4.1.1.2.1": "Enhanced CT Image Storage",
-    "1.2.840.10008.5.1.4.1.1.2.2": "Legacy Converted Enhanced CT Image Storage",
-}
+LEGACY_CONVERTED = "1.2.840.10008.5.1.4.1.1.2.2"
 SPECTRAL_IMAGE_TYPES = frozenset(
     # Image Type value 4 of multi-energy images, PS3.3 C.8.15.2.1 and C.8.2.1.1.1
     {
@@ -117,12 +115,15 @@ def examine(candidate: Candidate, criteria: Criteria, forced: bool = False) -> T
     """
     _not_ours(candidate)
     for tags in candidate.instances:
-        _ordinary_ct(tags)
+        _ct_images(tags)
+    slices = slices_of(candidate.instances)
+    for tags in slices:
+        _original_ct(tags)
         _hounsfield(tags)
-    _enough_slices(candidate, criteria.min_slices)
-    _one_frame_of_reference(candidate.instances)
-    stack = stack_of(candidate.instances)
-    choice = choose(criteria.rules, facts_of(candidate.instances, candidate.origin, criteria.low_dose))
+    _enough_slices(len(slices), criteria.min_slices)
+    _one_frame_of_reference(slices)
+    stack = stack_of(slices)
+    choice = choose(criteria.rules, facts_of(slices, candidate.origin, criteria.low_dose))
     taking = choice.rule if choice.rule and choice.rule.process else None
     orders = taking.orders if taking else criteria.rules.defaults
     scale = _scale(stack, orders)
@@ -140,21 +141,24 @@ def _not_ours(candidate: Candidate) -> None:
                 raise Refused("ours", "its equipment is NullSplat: this is one of its results, sent back")
 
 
-def _ordinary_ct(tags: Tags) -> None:
-    modality, sop_class, image_type = (
-        text(tags, "Modality"),
-        text(tags, "SOPClassUID"),
-        values(tags, "ImageType"),
-    )
+def _ct_images(tags: Tags) -> None:
+    modality, sop_class = text(tags, "Modality"), text(tags, "SOPClassUID")
     if modality != "CT":
         raise Refused("not-ct", f"Modality must be CT, got {modality[:16] or 'none'}")
-    if sop_class in ENHANCED:
+    if sop_class == LEGACY_CONVERTED:
         raise Refused(
             "enhanced-not-supported",
-            f"images must be CT Image Storage, got {ENHANCED[sop_class]}; send classic slices",
+            "images must be CT or Enhanced CT Image Storage, got Legacy Converted Enhanced CT; send classic slices",
         )
-    if sop_class != CT_IMAGE_STORAGE:
-        raise Refused("not-ct", f"images must be CT Image Storage, got SOP class {sop_class[:64] or 'none'}")
+    if sop_class not in (CT_IMAGE_STORAGE, ENHANCED_CT):
+        raise Refused(
+            "not-ct",
+            f"images must be CT or Enhanced CT Image Storage, got SOP class {sop_class[:64] or 'none'}",
+        )
+
+
+def _original_ct(tags: Tags) -> None:
+    image_type = values(tags, "ImageType")
     if "LOCALIZER" in image_type:
         raise Refused("localizer", "axial slices are needed, Image Type says LOCALIZER; send the scan itself")
     if image_type[:1] != ("ORIGINAL",):
@@ -204,8 +208,7 @@ def _one_frame_of_reference(instances: Sequence[Tags]) -> None:
         )
 
 
-def _enough_slices(candidate: Candidate, least: int) -> None:
-    count = len(candidate.instances)
+def _enough_slices(count: int, least: int) -> None:
     if count < least:
         raise Refused(
             "too-few-slices",

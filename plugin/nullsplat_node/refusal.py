@@ -6,7 +6,8 @@ from __future__ import annotations
 TITLES = {
     "ours": "made by NullSplat",
     "not-ct": "not a CT image series",
-    "enhanced-not-supported": "enhanced multi-frame CT, which is not supported yet",
+    "enhanced-not-supported": "multi-frame CT of a kind that is not supported",
+    "multi-stack": "several stacks in one multi-frame image",
     "localizer": "a localizer (scout)",
     "derived": "a derived series",
     "for-processing": "raw data for processing",

@@ -44,6 +44,7 @@ class Settings:
         stable_age: seconds without a new instance after which a series counts as complete.
         reconcile_interval: seconds between looks over the whole archive.
         poll_interval: seconds between looks at a running job.
+        send_further: maps and quality reports go along with the images.
     """
 
     engine: Engine
@@ -54,6 +55,7 @@ class Settings:
     stable_age: float
     reconcile_interval: float
     poll_interval: float
+    send_further: bool = True
 
     def __repr__(self) -> str:
         """Never show the secret, wherever this ends up."""
@@ -104,6 +106,7 @@ _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "MinSlices": (10, checks.whole(2, 10000)),
     "LowDose": ({}, _low_dose),
     "Destinations": ([], checks.destinations),
+    "SendFurther": (True, checks.truth),
     "MaxAttempts": (3, checks.whole(1, 100)),
     "RetryFirst": (5, checks.real(0.1, 3600)),
     "RetryLongest": (300, checks.real(0.1, 86400)),
@@ -131,6 +134,7 @@ def read_settings(configuration: Mapping[str, Any], environment: Mapping[str, st
         stable_age=stable_age,
         reconcile_interval=found["ReconcileInterval"],
         poll_interval=found["PollInterval"],
+        send_further=found["SendFurther"],
     )
 
 

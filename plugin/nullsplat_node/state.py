@@ -43,12 +43,15 @@ class Result:
         series: Orthanc's identifier of it, empty until it was found here.
         instances: how many instances it has, 0 until it was found here.
         report: the engine's figures of the run.
+        further: Orthanc's identifiers by Series Instance UID of what goes with it (maps, the quality report),
+            empty until found here.
     """
 
     series_uid: str
     series: str = ""
     instances: int = 0
     report: Mapping[str, Any] = field(default_factory=dict)
+    further: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class SeriesState:
         retries: attempts that were begun without a person's asking, since a person last did.
         retry_at: when the next attempt begins by itself.
         obsolete: keys of jobs that the engine must still be told to cancel.
-        earlier: Series Instance UIDs of results of earlier runs.
+        earlier: Series Instance UIDs of results of earlier runs, and of what went with them.
         source: of a result: Orthanc's identifier of the series it was made from.
         history: what happened, oldest first: time and words.
     """
@@ -101,8 +104,8 @@ class SeriesState:
 
     @property
     def derived_uids(self) -> Tuple[str, ...]:
-        """Return the Series Instance UIDs of all results of this series."""
-        return (*self.earlier, self.result.series_uid) if self.result else self.earlier
+        """Return the Series Instance UIDs of all results of this series, and of what went with them."""
+        return (*self.earlier, self.result.series_uid, *self.result.further) if self.result else self.earlier
 
 
 def encode(state: SeriesState) -> str:

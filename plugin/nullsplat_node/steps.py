@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import Callable, Dict, Mapping, Optional, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from . import routing, transitions
 from .archive import NotInArchive, SeriesHere, StoreRefused
@@ -166,7 +166,8 @@ class Steps:
         if missing:
             self._fail(series, state, _incomplete(status.result, missing))
             return AT_ONCE
-        self._mark(found.series, series)
+        for derived in (found.series, *found.further.values()):
+            self._mark(derived, series)
         asked = state.destinations
         destinations = self._settings.rules.defaults.destinations if asked is None else asked
         after = transitions.verified(state, found, destinations, self._clock())
@@ -174,13 +175,22 @@ class Steps:
         return AT_ONCE
 
     def _find(self, result: JobResult) -> Tuple[Result, int]:
-        """Return the result as it lies in the archive, and how many of its instances are missing."""
-        wanted = set(result.sop_uids)
-        best, missing = Result(result.series_uid), len(wanted)
-        for derived in self._archive.find_series(result.series_uid):
-            absent = len(wanted.difference(self._archive.sop_uids(derived)))
+        """Return the result as it lies in the archive, and how many instances of all its series are missing."""
+        series, missing = self._best(result.series_uid, result.sop_uids)
+        further = {}
+        for series_uid, sop_uids in result.further.items():
+            further[series_uid], absent = self._best(series_uid, sop_uids)
+            missing += absent
+        return Result(result.series_uid, series, len(set(result.sop_uids)), further=further), missing
+
+    def _best(self, series_uid: str, sop_uids: Tuple[str, ...]) -> Tuple[str, int]:
+        """Return Orthanc's identifier of the series that holds most of the instances, and how many it lacks."""
+        wanted = set(sop_uids)
+        best, missing = "", len(wanted)
+        for series in self._archive.find_series(series_uid):
+            absent = len(wanted.difference(self._archive.sop_uids(series)))
             if absent < missing:
-                best, missing = Result(result.series_uid, derived, len(wanted)), absent
+                best, missing = series, absent
         return best, missing
 
     def _mark(self, derived: str, source: str) -> None:
@@ -205,12 +215,25 @@ class Steps:
         except NotInArchive:
             self._store.replace(series, state, transitions.result_gone(state, now))
             return AT_ONCE
-        routes = tuple(self._advance(route, result.series, now) for route in state.routes)
+        sent = (result.series, *self._further_to_send(result))
+        routes = tuple(self._advance(route, sent, now) for route in state.routes)
         after = transitions.rerouted(state, routes, now)
         self._store.replace(series, state, after)
         return routing.next_look(routes, now, self._settings.poll_interval) or AT_ONCE
 
-    def _advance(self, route: Route, derived: str, now: float) -> Route:
+    def _further_to_send(self, result: Result) -> List[str]:
+        """Return what goes along with the images: what somebody deleted meanwhile does not hold them up."""
+        wanted = result.further.values() if self._settings.send_further else ()
+        return [series for series in wanted if self._is_here(series)]
+
+    def _is_here(self, series: str) -> bool:
+        try:
+            self._archive.look(series)
+        except NotInArchive:
+            return False
+        return True
+
+    def _advance(self, route: Route, derived: Sequence[str], now: float) -> Route:
         if route.settled or (route.phase == routing.WAITING and now < route.next_try):
             return route
         if route.phase == routing.SENDING:
@@ -248,7 +271,11 @@ def cancel_at_engine(engine: EngineLink, key: str) -> None:
 def _incomplete(result: JobResult, missing: int) -> Failure:
     return Failure(
         "result-missing",
-        f"all {len(result.sop_uids)} slices of the result must be in this archive, {missing} are not; "
+        f"all {_instances(result)} instances of the result must be in this archive, {missing} are not; "
         "check that the engine's archive_url is this Orthanc",
         retryable=True,
     )
+
+
+def _instances(result: JobResult) -> int:
+    return len(result.sop_uids) + sum(len(sop_uids) for sop_uids in result.further.values())

@@ -136,7 +136,7 @@ def finished(state: SeriesState, result: JobResult, now: float) -> SeriesState:
     """Return the state after the engine reported success."""
     # Only plain figures are remembered; all the rest stays with the engine.
     figures = {name: value for name, value in result.report.items() if isinstance(value, (int, float, str))}
-    found = Result(result.series_uid, report=figures)
+    found = Result(result.series_uid, report=figures, further=dict.fromkeys(result.further, ""))
     return _enter(replace(state, result=found), SUCCEEDED, now, "the engine has finished")
 
 
@@ -158,8 +158,12 @@ def verified(state: SeriesState, found: Result, destinations: Tuple[str, ...], n
     routes = tuple(Route(name) for name in destinations)
     report = state.result.report if state.result else {}
     here = replace(state, result=replace(found, report=report), routes=routes)
-    words = f"the result is here: {found.instances} slices"
+    words = f"the result is here: {found.instances} slices{_and_further(len(found.further))}"
     return _enter(here, ROUTING if routes else DONE, now, words)
+
+
+def _and_further(count: int) -> str:
+    return f", and {count} further series" if count else ""
 
 
 def rerouted(state: SeriesState, routes: Tuple[Route, ...], now: float) -> SeriesState:

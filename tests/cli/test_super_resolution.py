@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from highdicom.sr import EnhancedSR
 from pydicom import dcmread
+from pydicom.uid import CTImageStorage, EnhancedSRStorage, JPEGLSLossless
 from typer.testing import CliRunner
 
 from nullsplat.cli import super_resolution
-from nullsplat.cli.main import app
+from nullsplat.cli.main import TransferSyntax, app
 from nullsplat.core.nifti import read_nifti, write_nifti
 from nullsplat.core.units import hu_difference_to_mu
 from nullsplat.core.volume import Geometry, Volume
+from nullsplat.dicom import encoding
 from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.run import Outcome
@@ -221,3 +224,39 @@ def test_the_installed_command_super_resolves_a_series(tmp_path: Path) -> None:
     assert re.search(r"12 slices of 32 x 32", done.stdout)
     assert len(list((tmp_path / "out").glob("*.dcm"))) == 12
     assert set(json.loads(report.read_text())["stages"]) == {"stage1", "stage2", "consistency"}
+
+
+def test_a_dicom_result_can_bring_its_report_and_be_compressed(
+    tmp_path: Path, quick: list[PipelineConfig]
+) -> None:
+    source, target = tmp_path / "ct", tmp_path / "sr"
+    write_ct_series(make_volume(), source, SeriesDescription())
+    run(source, target, "--scale", "2", "--quality-report", "--transfer-syntax", "jpeg-ls")
+    datasets = [dcmread(path) for path in target.iterdir()]
+    (report,) = (one for one in datasets if one.SOPClassUID == EnhancedSRStorage)
+    slices = [one for one in datasets if one.SOPClassUID == CTImageStorage]
+    assert {one.file_meta.TransferSyntaxUID for one in slices} == {JPEGLSLossless}
+    assert len(slices) == 12
+    assert report.StudyInstanceUID == slices[0].StudyInstanceUID
+    evidence = {str(uid) for _, _, uid, _ in EnhancedSR.from_dataset(report).get_evidence()}
+    assert evidence > {str(one.SOPInstanceUID) for one in slices}
+
+
+def test_a_nifti_result_has_no_dicom_options(tmp_path: Path) -> None:
+    source, target = tmp_path / "ct.nii", tmp_path / "sr.nii"
+    write_nifti(make_volume(), source)
+    for options in (["--quality-report"], ["--transfer-syntax", "jpeg-ls"]):
+        assert "are for DICOM folders" in refused(source, target, *options)
+
+
+def test_a_transfer_syntax_without_encoder_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ct_series(make_volume(), tmp_path / "ct", SeriesDescription())
+    monkeypatch.setattr(encoding, "find_spec", lambda _name: None)
+    message = refused(tmp_path / "ct", tmp_path / "sr", "--transfer-syntax", "htj2k")
+    assert "choose one of explicit, jpeg-ls, jpeg-2000" in " ".join(message.split())
+
+
+def test_the_command_offers_what_the_writer_can() -> None:
+    assert [one.value for one in TransferSyntax] == [one.value for one in encoding.OutputSyntax]

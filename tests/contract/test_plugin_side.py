@@ -93,6 +93,8 @@ def test_every_example_status_is_understood(name: str) -> None:
     assert status.progress == example["progress"]
     assert (status.failure is not None) == (status.state == "failed")
     assert (status.result is not None) == (status.state == "succeeded")
+    if status.result:
+        assert status.result.further == {"2.25.987654321": ("2.25.3",)}
 
 
 def test_the_running_stage_and_its_note_are_shown() -> None:

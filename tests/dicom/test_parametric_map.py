@@ -9,7 +9,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from tests.dicom.results import make_provenance, make_result
 from tests.dicom.series import OBLIQUE, Spec, edited, make_series
-from tests.dicom.validation import errors_of, needs_validator
+from tests.dicom.validation import errors_of, needs_validator, warnings_of
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Volume
@@ -115,7 +115,9 @@ def test_the_map_lies_beside_source_and_result(tmp_path: Path, source: SourceSer
 @needs_validator
 @KINDS
 def test_the_validator_finds_no_errors(tmp_path: Path, source: SourceSeries, kind: MapKind) -> None:
-    assert errors_of(write(source, tmp_path, kind)) == []
+    path = write(source, tmp_path, kind)
+    assert errors_of(path) == []
+    assert warnings_of(path) == []
 
 
 @needs_validator

@@ -10,6 +10,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
     JPEGLSNearLossless,
@@ -111,13 +112,14 @@ def test_lossless_compression_gives_the_same_voxels(tmp_path: Path, syntax: UID,
     np.testing.assert_array_equal(read_folder(save(datasets, tmp_path)).volume.hu, np.maximum(spec.hu, -1024))
 
 
-def test_jpeg_lossless_gives_the_same_voxels(tmp_path: Path) -> None:
+@pytest.mark.parametrize("syntax", [JPEGLossless, JPEGLosslessSV1])
+def test_jpeg_lossless_gives_the_same_voxels(tmp_path: Path, syntax: UID) -> None:
     datasets = make_series()
     for dataset, stored in zip(datasets, Spec().stored, strict=True):
         dataset.PixelData = encapsulated_jpeg_lossless(stored)
         dataset["PixelData"].VR = "OB"
         dataset["PixelData"].is_undefined_length = True
-        dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+        dataset.file_meta.TransferSyntaxUID = syntax
     np.testing.assert_array_equal(read_folder(save(datasets, tmp_path)).volume.hu, Spec().hu)
 
 

@@ -14,6 +14,7 @@ from pydicom.uid import (
     RLELossless,
     SecondaryCaptureImageStorage,
 )
+from tests.dicom.enhanced import make_enhanced
 from tests.dicom.series import SECRETS, Spec, edited, make_series, save, write
 
 from nullsplat.core.errors import IneligibleSeries, UnreadableFile
@@ -66,6 +67,12 @@ def two_series() -> list[Dataset]:
     return [*make_series(), *other]
 
 
+def two_stacks() -> list[Dataset]:
+    dataset = make_enhanced()
+    dataset.PerFrameFunctionalGroupsSequence[0].FrameContentSequence[0].StackID = "2"
+    return [dataset]
+
+
 FIRST, ONE = slice(0, 1), slice(4, 5)
 
 REFUSED: dict[str, tuple[Refusal, Callable[[], list[Dataset]]]] = {
@@ -84,6 +91,7 @@ REFUSED: dict[str, tuple[Refusal, Callable[[], list[Dataset]]]] = {
     "derived": (Refusal.DERIVED, lambda: edited(put(ImageType=["DERIVED", "PRIMARY", "AXIAL"]))),
     "our own": (Refusal.DERIVED, lambda: edited(put(Manufacturer="NullSplat"))),
     "enhanced": (Refusal.ENHANCED, lambda: edited(put(SOPClassUID=EnhancedCTImageStorage))),
+    "several stacks": (Refusal.MULTI_STACK, two_stacks),
     "several frames": (Refusal.ENHANCED, lambda: edited(put(NumberOfFrames=2))),
     "multi-energy": (Refusal.MULTI_ENERGY, lambda: edited(put(MultienergyCTAcquisition="YES"))),
     "multi-energy sequence": (Refusal.MULTI_ENERGY, lambda: edited(put(MultienergyCTAcquisitionSequence=[Dataset()]))),

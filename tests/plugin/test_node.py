@@ -8,6 +8,10 @@ from plugin_support.node import ADMIN, ENGINE, SECRET, Node
 from plugin_support.series import ct_series
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from tests.dicom.enhanced import make_enhanced
+from tests.dicom.series import Spec
+
+from nullsplat_node.contract import fingerprint
 
 pytestmark = pytest.mark.orthanc
 
@@ -174,7 +178,7 @@ def test_a_result_that_did_not_arrive_is_noticed(node: Node) -> None:
     )
     node.engine.store_results = True
     assert shown["code"] == "result-missing"
-    assert "all 12 slices of the result must be in this archive, 12 are not" in shown["message"]
+    assert "all 12 instances of the result must be in this archive, 12 are not" in shown["message"]
 
 
 def test_the_status_tells_what_is_going_on_and_keeps_the_secrets(node: Node) -> None:
@@ -265,3 +269,36 @@ def test_a_damaged_state_is_shown_and_a_person_can_start_afresh(node: Node) -> N
     assert shown["code"] == "state-unreadable"
     node.act(series, "again")
     assert node.wait_for(series, "done")["derived"]["instances"] == 12
+
+
+def test_the_report_that_goes_with_a_result_reaches_the_pacs_and_is_never_taken(node: Node) -> None:
+    node.engine.reports = True
+    try:
+        shown = node.wait_for(node.send(ct_series(6)), "done", "failed")
+    finally:
+        node.engine.reports = False
+    study = node.call("GET", f"/series/{shown['series']}/study")[1]["ID"]
+    found = {
+        one["MainDicomTags"]["Modality"]: one
+        for one in node.call("GET", f"/studies/{study}/series")[1]
+        if one["ID"] != shown["series"]
+    }
+    assert set(found) == {"CT", "SR"}
+    uid = found["SR"]["MainDicomTags"]["SeriesInstanceUID"]
+    assert len(node.pacs.received(uid)) == 1
+    assert node.series(found["SR"]["ID"])["state"] == "result"
+    requests = len(node.engine.requests)
+    node.send(files_of(node, found["SR"]["ID"]), calling="PACS")
+    assert node.series(found["SR"]["ID"])["state"] == "result"
+    assert len(node.engine.requests) == requests
+
+
+def test_an_enhanced_image_is_taken_as_one_instance(node: Node) -> None:
+    dataset = make_enhanced(Spec(shape=(12, 16, 20), spacing=(5.0, 0.7, 0.6)))
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    shown = node.wait_for(node.send([dataset]), "done", "failed")
+    assert shown["state"] == "done"
+    assert shown["decision"].endswith("12 slices 5 mm apart, scale 2 x 1 x 1 (z, y, x)")
+    (request,) = node.engine.jobs_of(str(dataset.SeriesInstanceUID))
+    assert request["fingerprint"] == fingerprint(dataset.SeriesInstanceUID, [dataset.SOPInstanceUID])

@@ -31,7 +31,7 @@ from nullsplat_node.transitions import Job, RetryPolicy
 from nullsplat_node.wishes import AGAIN, CANCEL, RUN, possible, why_not
 
 POLICY = RetryPolicy(3, Backoff(10, 100))
-RESULT = JobResult("2.25.1", ("2.25.2",))
+RESULT = JobResult("2.25.1", ("2.25.2",), further={"2.25.3": ("2.25.4",)})
 STABLE_AGE = 60.0
 
 

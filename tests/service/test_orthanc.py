@@ -3,19 +3,29 @@
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import PIL.Image
 import pytest
 from archive_double import ArchiveDouble
 from bench import Engine, wait_for
 from dicom_samples import SERIES, STUDY, ct_series
+from pydicom import dcmread
+from tests.dicom.enhanced import make_enhanced
+from tests.dicom.results import make_provenance, make_result
+from tests.dicom.series import Spec, save
 from tests.service.radiograph_double import Image, ramp
 
 from nullsplat.core.progress import silent
 from nullsplat.demo.processes import free_port
+from nullsplat.dicom.deriving import DerivedOptions, write_derived
+from nullsplat.dicom.encoding import OutputSyntax
+from nullsplat.dicom.quality_report import write_quality_report
+from nullsplat.dicom.reading import read_datasets, read_folder
 from nullsplat.prior.radiograph_cache import RadiographCache
 from nullsplat.service import radiograph_archive
 from nullsplat.service.access import Access
@@ -24,7 +34,9 @@ from nullsplat.service.radiograph_fetching import Wanted, gather
 from nullsplat.service.settings import Settings
 
 pytestmark = pytest.mark.orthanc
-PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+PLUGINS = [
+    Path("/usr/share/orthanc/plugins") / name for name in ("libOrthancDicomWeb.so", "libOrthancGdcm.so")
+]
 Request = Callable[..., dict[str, Any]]
 
 
@@ -41,7 +53,7 @@ def orthanc(tmp_path: Path) -> Iterator[httpx.Client]:
         "AuthenticationEnabled": True,
         "RegisteredUsers": {"engine": "engine-password"},
         "HttpCompressionEnabled": False,
-        "Plugins": [str(PLUGIN)],
+        "Plugins": [str(plugin) for plugin in PLUGINS],
         "DicomWeb": {"Enable": True},
     }
     (tmp_path / "orthanc.json").write_text(json.dumps(configuration))
@@ -132,3 +144,54 @@ def test_radiographs_come_from_orthanc_and_nothing_else_does(
     assert sorted(patients.count(patient) for patient in set(patients)) == [1, 4]
     for one in radiographs:
         np.testing.assert_allclose(one.image, ramp() * (255 / 479), atol=0.51)
+
+
+@pytest.mark.parametrize("syntax", [one for one in OutputSyntax if one is not OutputSyntax.HTJ2K])
+def test_orthanc_keeps_and_shows_what_is_written(
+    settings: Settings, orthanc: httpx.Client, tmp_path: Path, syntax: OutputSyntax
+) -> None:
+    source = read_datasets([dcmread(BytesIO(content)) for content in ct_series(size=32).values()])
+    provenance, result = make_provenance(source), make_result(source)
+    options = DerivedOptions(syntax=syntax)
+    written = write_derived(source, result, provenance, tmp_path / "derived", options)
+    report = write_quality_report(
+        source, written, {"noise_hu": 9.5}, provenance, tmp_path / "derived", options
+    )
+    archive = Archive(settings)
+    archive.store(STUDY, [*written.paths, report.path])
+    assert archive.holding(STUDY, written.series_instance_uid).sop_instance_uids == set(
+        written.sop_instance_uids
+    )
+    assert archive.holding(STUDY, report.series_instance_uid).sop_instance_uids == {report.sop_instance_uid}
+    for uid, path in zip(written.sop_instance_uids, written.paths, strict=True):
+        (identifier,) = (one["ID"] for one in orthanc.post("/tools/lookup", content=uid).json())
+        assert orthanc.get(f"/instances/{identifier}/metadata/TransferSyntax").text == syntax.uid
+        assert orthanc.get(f"/instances/{identifier}/file").content == path.read_bytes()
+        shown = orthanc.get(f"/instances/{identifier}/image-uint16").content
+        np.testing.assert_array_equal(np.asarray(PIL.Image.open(BytesIO(shown))), dcmread(path).pixel_array)
+        assert orthanc.get(f"/instances/{identifier}/preview").headers["Content-Type"] == "image/png"
+    back = tmp_path / "back"
+    back.mkdir()
+    assert set(archive.retrieve(STUDY, written.series_instance_uid, back)) == set(written.sop_instance_uids)
+    arrived = {str(one.SOPInstanceUID): one for one in map(dcmread, back.iterdir())}
+    for uid, path in zip(written.sop_instance_uids, written.paths, strict=True):
+        assert arrived[uid].file_meta.TransferSyntaxUID == syntax.uid
+        assert arrived[uid] == dcmread(path)
+    archive.close()
+
+
+def test_an_enhanced_image_comes_whole(settings: Settings, orthanc: httpx.Client, tmp_path: Path) -> None:
+    spec = Spec(shape=(6, 24, 20))
+    (path,) = save([make_enhanced(spec)], tmp_path / "sent").iterdir()
+    orthanc.post("/instances", content=path.read_bytes()).raise_for_status()
+    sent = dcmread(path)
+    archive = Archive(settings)
+    holding = archive.holding(sent.StudyInstanceUID, sent.SeriesInstanceUID)
+    assert (holding.sop_instance_uids, holding.voxels) == ({sent.SOPInstanceUID}, 6 * 24 * 20)
+    back = tmp_path / "back"
+    back.mkdir()
+    assert list(archive.retrieve(sent.StudyInstanceUID, sent.SeriesInstanceUID, back)) == [
+        sent.SOPInstanceUID
+    ]
+    archive.close()
+    np.testing.assert_array_equal(read_folder(back).volume.hu, spec.hu)

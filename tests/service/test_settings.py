@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.dicom import encoding
+from nullsplat.dicom.encoding import OutputSyntax
 from nullsplat.service.settings import Settings
 
 SECRET = "sixteen-letters-or-more"
@@ -111,4 +113,37 @@ def test_maps_are_stored_unless_somebody_says_never(surroundings: pytest.MonkeyP
     assert Settings().parametric_maps == "never"
     surroundings.setenv("NULLSPLAT_PARAMETRIC_MAPS", "sometimes")
     with pytest.raises(ConfigurationError, match="NULLSPLAT_PARAMETRIC_MAPS"):
+        Settings()
+
+
+def test_a_report_is_stored_unless_somebody_says_no(surroundings: pytest.MonkeyPatch) -> None:
+    assert Settings().quality_report
+    surroundings.setenv("NULLSPLAT_QUALITY_REPORT", "false")
+    assert not Settings().quality_report
+
+
+def test_the_transfer_syntax_is_one_that_can_be_written(surroundings: pytest.MonkeyPatch) -> None:
+    assert Settings().transfer_syntax is OutputSyntax.EXPLICIT
+    surroundings.setenv("NULLSPLAT_TRANSFER_SYNTAX", "jpeg-ls")
+    assert Settings().transfer_syntax is OutputSyntax.JPEG_LS
+    surroundings.setenv("NULLSPLAT_TRANSFER_SYNTAX", "jpeg")
+    with pytest.raises(ConfigurationError, match=r"NULLSPLAT_TRANSFER_SYNTAX.*'jpeg-ls'"):
+        Settings()
+    surroundings.setenv("NULLSPLAT_TRANSFER_SYNTAX", "htj2k")
+    with pytest.raises(
+        ConfigurationError, match=r"neither shows nor sends it.*choose one of explicit, jpeg-ls"
+    ):
+        Settings()
+
+
+def test_an_encoder_that_is_not_there_is_named(surroundings: pytest.MonkeyPatch) -> None:
+    class Absent:
+        is_available = False
+        missing_dependencies = ("pyjpegls - numpy",)
+
+    surroundings.setattr(encoding, "get_encoder", lambda _uid: Absent)
+    surroundings.setenv("NULLSPLAT_TRANSFER_SYNTAX", "jpeg-ls")
+    with pytest.raises(
+        ConfigurationError, match=r"NULLSPLAT_TRANSFER_SYNTAX.*explicit, .*or install pyjpegls"
+    ):
         Settings()

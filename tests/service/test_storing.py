@@ -110,7 +110,13 @@ def test_a_cancelled_job_stores_nothing(client: Archive, archive: ArchiveDouble,
     assert archive.stored == []
 
 
-def test_what_an_earlier_version_remembered_has_no_maps(tmp_path: Path) -> None:
+def test_what_earlier_versions_remembered_is_understood(tmp_path: Path) -> None:
     folder = JobFolder(tmp_path / "job")
-    folder.write("derived.json", {"series_instance_uid": RESULT, "files": {"2.25.1": "00001.dcm"}})
+    result = {"series_instance_uid": RESULT, "files": {"2.25.1": "00001.dcm"}}
+    folder.write("derived.json", result)
     assert remembered_derived(folder).all_series == {RESULT: {"2.25.1": "00001.dcm"}}
+    folder.write("derived.json", {**result, "maps": {MAP: {"2.25.2": "uncertainty.dcm"}}})
+    assert remembered_derived(folder).all_series == {
+        MAP: {"2.25.2": "uncertainty.dcm"},
+        RESULT: {"2.25.1": "00001.dcm"},
+    }

@@ -8,16 +8,21 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_samples import PATIENT, SERIES, STUDY, ct_series
+from pydicom.uid import JPEGLSLossless
 
 from nullsplat.core.errors import ConfigurationError, IneligibleSeries
 from nullsplat.core.progress import silent
 from nullsplat.core.volume import Volume
+from nullsplat.dicom.deriving import DerivedOptions
+from nullsplat.dicom.encoding import OutputSyntax
 from nullsplat.dicom.reading import fingerprint
 from nullsplat.pipeline.config import configure
 from nullsplat.pipeline.presets import PRESETS
 from nullsplat.pipeline.workspace import Workspace
 from nullsplat.service import super_resolution
+from nullsplat.service.derived_files import Output
 from nullsplat.service.processing import Parameters, Processing
+from nullsplat.service.settings import Settings
 from nullsplat.service.super_resolution import SuperResolution
 
 PARAMETERS = Parameters(scale=(2.0, 1.0, 1.0), preset="preview", attempt=1)
@@ -108,7 +113,7 @@ def test_the_result_becomes_a_series_of_the_same_patient_and_study(
 def test_several_samples_bring_a_map_of_their_deviation(
     source: Path, tmp_path: Path, maps: bool, expected: int
 ) -> None:
-    processing = SuperResolution("cpu", cpu_threads=1, maps=maps)
+    processing = SuperResolution("cpu", cpu_threads=1, output=Output(maps=maps, report=False))
     work, target = tmp_path / "work", tmp_path / "derived"
     found = processing.prepare(source, work)
     workspace = Workspace(work)
@@ -121,13 +126,35 @@ def test_several_samples_bring_a_map_of_their_deviation(
     parameters = replace(PARAMETERS, samples=4)
     derived = processing.derive(source, work, parameters, found, target)
     assert len(derived.files) == 6  # the result's own instances are what the job's answer names
-    assert len(derived.maps) == expected
-    for series, files in derived.maps.items():
+    assert len(derived.further) == expected
+    for series, files in derived.further.items():
         ((uid, name),) = files.items()
         ds = pydicom.dcmread(target / name)
         assert (ds.SOPInstanceUID, ds.SeriesInstanceUID, ds.StudyInstanceUID) == (uid, series, STUDY)
         assert ds.ContentDescription == "Standard deviation of 4 samples"
     assert len(list(target.iterdir())) == 6 + expected
+
+
+@pytest.mark.parametrize(("report", "expected"), [(True, 1), (False, 0)])
+def test_the_figures_go_with_the_result(source: Path, tmp_path: Path, report: bool, expected: int) -> None:
+    output = Output(report=report, options=DerivedOptions(syntax=OutputSyntax.JPEG_LS))
+    processing = SuperResolution("cpu", cpu_threads=1, output=output)
+    work, target = tmp_path / "work", tmp_path / "derived"
+    found = processing.prepare(source, work)
+    workspace = Workspace(work)
+    workspace.save_result(workspace.source())
+    hashes = {"model_hash": "a" * 64, "config_hash": "b" * 64, "steps": 1}
+    workspace.save_json("report", {**hashes, "lr_consistency_rmse_hu": 3.5})
+    target.mkdir()
+    derived = processing.derive(source, work, PARAMETERS, found, target)
+    assert len(derived.further) == expected
+    for series, files in derived.further.items():
+        ((uid, name),) = files.items()
+        ds = pydicom.dcmread(target / name)
+        assert (ds.SOPInstanceUID, ds.SeriesInstanceUID, ds.StudyInstanceUID) == (uid, series, STUDY)
+        assert ds.Modality == "SR"
+    for name in derived.files.values():
+        assert pydicom.dcmread(target / name).file_meta.TransferSyntaxUID == JPEGLSLossless
 
 
 def test_the_same_run_has_the_same_uids_and_the_next_attempt_has_others(
@@ -148,3 +175,11 @@ def test_the_same_run_has_the_same_uids_and_the_next_attempt_has_others(
 
     assert uids("first", 1) == uids("same", 1)
     assert not uids("again", 1) & uids("next", 2)
+
+
+def test_the_settings_decide_what_is_written(settings: Settings) -> None:
+    assert Output.of(settings) == Output(maps=True, report=True, options=DerivedOptions())
+    asked = {"parametric_maps": "never", "quality_report": False, "transfer_syntax": OutputSyntax.JPEG_LS}
+    assert Output.of(settings.model_copy(update=asked)) == Output(
+        maps=False, report=False, options=DerivedOptions(syntax=OutputSyntax.JPEG_LS)
+    )

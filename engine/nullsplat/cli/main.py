@@ -43,6 +43,15 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class TransferSyntax(StrEnum):
+    """How slices are encoded; the same as `dicom.encoding.OutputSyntax`, which takes long to import."""
+
+    explicit = "explicit"
+    jpeg_ls = "jpeg-ls"
+    jpeg_2000 = "jpeg-2000"
+    htj2k = "htj2k"
+
+
 def main() -> None:
     """Entry point of the installed command."""
     # Threads that spin while they wait starve whatever else runs on the machine, Orthanc for one.
@@ -105,6 +114,16 @@ def sr(
             "supports. Needs --samples 2 or more.",
         ),
     ] = False,
+    quality_report: Annotated[
+        bool,
+        typer.Option(
+            "--quality-report",
+            help="Write the run's figures as a DICOM structured report into OUTPUT, a folder.",
+        ),
+    ] = False,
+    transfer_syntax: Annotated[
+        TransferSyntax, typer.Option(help="How the slices in OUTPUT are encoded; all of them lose nothing.")
+    ] = TransferSyntax.explicit,
     debug: Debug = False,
 ) -> None:
     """Super-resolve a DICOM folder or a NIfTI file, without Orthanc.
@@ -116,6 +135,7 @@ def sr(
     """
     with readable_failures(debug=debug):
         from nullsplat.cli.super_resolution import Request, run
+        from nullsplat.dicom.encoding import OutputSyntax
 
         run(
             Request(
@@ -130,6 +150,8 @@ def sr(
                 report=report,
                 field=field,
                 uncertainty=uncertainty,
+                quality_report=quality_report,
+                syntax=OutputSyntax(transfer_syntax.value),
             )
         )
 

@@ -14,8 +14,10 @@ from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError, UnreadableFile
 from nullsplat.core.nifti import is_nifti, read_nifti, write_nifti
 from nullsplat.core.volume import Axes3, Volume
-from nullsplat.dicom.deriving import write_derived
+from nullsplat.dicom.deriving import DerivedOptions, write_derived
+from nullsplat.dicom.encoding import OutputSyntax, check_encoder
 from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.quality_report import write_quality_report
 from nullsplat.dicom.reading import SourceSeries, read_folder
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.run import Outcome, super_resolve
@@ -38,6 +40,8 @@ class Request:
     report: Path | None
     field: Path | None = None
     uncertainty: bool = False
+    quality_report: bool = False
+    syntax: OutputSyntax = OutputSyntax.EXPLICIT
 
 
 def run(request: Request) -> None:
@@ -48,6 +52,7 @@ def run(request: Request) -> None:
         NullSplatError: the work failed.
     """
     check_paths(request)
+    check_dicom_options(request)
     if request.uncertainty and request.samples == 1:
         raise ConfigurationError(
             "--uncertainty needs samples that can differ: give --samples 2 or more, got 1"
@@ -113,6 +118,21 @@ def check_paths(request: Request) -> None:
             raise ConfigurationError(f"{file} needs a folder {file.parent} that is there; create it first")
 
 
+def check_dicom_options(request: Request) -> None:
+    """Find out before the long work whether the result can be written as DICOM in the way that was asked for.
+
+    Raises:
+        ConfigurationError: the output is no DICOM folder, or there is no encoder for the transfer syntax.
+    """
+    asked = request.quality_report or request.syntax is not OutputSyntax.EXPLICIT
+    if asked and is_nifti(request.target):
+        raise ConfigurationError(
+            f"--quality-report and --transfer-syntax are for DICOM folders, OUTPUT is {request.target.name}; "
+            "leave them out, or use --report"
+        )
+    check_encoder(request.syntax)
+
+
 def _process_nifti(volume: Volume, request: Request, ws: Workspace) -> Outcome:
     config = _configure(request)
     outcome = _process(volume, request, config, ws)
@@ -126,7 +146,10 @@ def _process_series(source: SourceSeries, request: Request, ws: Workspace) -> Ou
     config = _configure(request, source.slice_thickness / source.volume.geometry.spacing[0])
     outcome = _process(source.volume, request, config, ws)
     provenance = _provenance(source, request, outcome.report)
-    write_derived(source, outcome.volume, provenance, request.target)
+    options = DerivedOptions(syntax=request.syntax)
+    derived = write_derived(source, outcome.volume, provenance, request.target, options)
+    if request.quality_report:
+        write_quality_report(source, derived, outcome.report, provenance, request.target, options)
     if request.uncertainty:
         finished = FinishedRun(ws, config, resolve_device(request.device))
         write_dicom_maps(finished, source, provenance, request.target)

@@ -41,11 +41,11 @@ _STUDY = """
     PregnancyStatus Occupation MedicalAlerts Allergies AdditionalPatientHistory AdmissionID
     IssuerOfAdmissionIDSequence ServiceEpisodeID ReasonForVisit PatientSexNeutered
 """
+_PLACE = "TimezoneOffsetFromUTC InstitutionName InstitutionAddress InstitutionalDepartmentName"
 _SERIES = """
-    TimezoneOffsetFromUTC Laterality PerformingPhysicianName ProtocolName BodyPartExamined
+    Laterality PerformingPhysicianName ProtocolName BodyPartExamined
     PatientPosition AnatomicalOrientationType OperatorsName RequestAttributesSequence
     FrameOfReferenceUID PositionReferenceIndicator
-    InstitutionName InstitutionAddress InstitutionalDepartmentName
 """
 _IMAGE = """
     AcquisitionNumber AcquisitionDate AcquisitionTime AcquisitionDateTime IrradiationEventUID
@@ -62,8 +62,11 @@ _IMAGE = """
     ExposureModulationType EstimatedDoseSaving DataCollectionCenterPatient ReconstructionTargetCenterPatient
     WaterEquivalentDiameter WaterEquivalentDiameterCalculationMethodCodeSequence
 """
-SERIES_LEVEL = tuple((_PATIENT + _STUDY + _SERIES).split())
-"""Equal in all instances of a series; taken from one header, so that they are equal."""
+STUDY_LEVEL = tuple(f"{_PATIENT} {_STUDY} {_PLACE}".split())
+"""Means the same for every object of the study, images or not."""
+
+SERIES_LEVEL = STUDY_LEVEL + tuple(_SERIES.split())
+"""Equal in all instances of a series of images; taken from one header, so that they are equal."""
 
 IMAGE_LEVEL = tuple(_IMAGE.split())
 """May change from slice to slice; taken from the nearest source slice."""
@@ -102,15 +105,20 @@ def _is_usable(element: DataElement) -> bool:
     return all(math.isfinite(value) for value in values if isinstance(value, float))
 
 
+def carry_study_level(source: Dataset, target: Dataset) -> None:
+    """Copy what every object of the study shares; a character set only if there is one of that name."""
+    carry(source, target, STUDY_LEVEL)
+    if all(term in python_encoding for term in words(source, "SpecificCharacterSet")):
+        carry(source, target, ("SpecificCharacterSet",))
+
+
 def carry_series_level(source: Dataset, target: Dataset) -> None:
     """Copy what all slices share.
 
-    A character set only if there is one of that name; Laterality even if empty where the body part is unknown and
-    so could be one of a pair (type 2C).
+    Laterality even if empty where the body part is unknown and so could be one of a pair (type 2C).
     """
+    carry_study_level(source, target)
     carry(source, target, SERIES_LEVEL)
-    if all(term in python_encoding for term in words(source, "SpecificCharacterSet")):
-        carry(source, target, ("SpecificCharacterSet",))
     if not target.get("BodyPartExamined") and "Laterality" not in target:
         target.Laterality = None
 

@@ -14,6 +14,8 @@ from pydicom.uid import CTImageStorage, JPEGBaseline8Bit, JPEGExtended12Bit, JPE
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.carried import carry_image_level, carry_series_level, fill_required
+from nullsplat.dicom.encoding import OutputSyntax, check_encoder, check_size
+from nullsplat.dicom.enhanced import FRAME_NUMBER
 from nullsplat.dicom.equipment import contributing_equipment, set_general_equipment
 from nullsplat.dicom.headers import number, text
 from nullsplat.dicom.labels import derivation_description, series_description, series_number
@@ -48,10 +50,12 @@ class DerivedOptions:
     Attributes:
         series_number_offset: added to the source's Series Number.
         synthetic_data: mark the images as synthetic (0008,001C), since part of their content comes from a model.
+        syntax: how the slices' pixels are encoded; maps and reports are never compressed.
     """
 
     series_number_offset: int = 1000
     synthetic_data: bool = True
+    syntax: OutputSyntax = OutputSyntax.EXPLICIT
 
 
 def write_derived(
@@ -71,11 +75,15 @@ def write_derived(
         options: a site's choices.
     Raises:
         GeometryError: the result lies elsewhere than the source.
+        ConfigurationError: there is no encoder for the transfer syntax, or the slices are too small for it.
         StorageError: the folder cannot be written.
     """
     check_same_extent(source.volume.geometry, result.geometry)
+    options = options or DerivedOptions()
+    check_encoder(options.syntax)
+    check_size(options.syntax, *result.geometry.shape[1:])
     make_folder(folder)
-    template = _series_template(source, provenance, options or DerivedOptions())
+    template = _series_template(source, provenance, options)
     numbers = _instance_numbers(source, result.geometry.shape[0])
     uids, paths = [], []
     for index, instance_number in enumerate(numbers):
@@ -83,7 +91,7 @@ def write_derived(
         dataset.SOPInstanceUID = derive_uid(provenance, "slice", index)
         dataset.InstanceNumber = instance_number
         path = folder / f"{index + 1:05d}.dcm"
-        write_file(dataset, path)
+        write_file(dataset, path, options.syntax)
         uids.append(str(dataset.SOPInstanceUID))
         paths.append(path)
     return DerivedSeries(str(template.SeriesInstanceUID), tuple(uids), tuple(paths))
@@ -162,9 +170,9 @@ def _slice(source: SourceSeries, result: Volume, index: int, template: Dataset) 
     thickness = source.slice_thickness * geometry.spacing[0] / grid.spacing[0]
     set_plane(dataset, geometry, index, thickness)
     set_pixels(dataset, result.hu[index])
-    dataset.SourceImageSequence = [
-        _reference(source.headers[i]) for i in _neighbours(position, grid.shape[0])
-    ]
+    dataset.SourceImageSequence = _references(
+        [source.headers[i] for i in _neighbours(position, grid.shape[0])]
+    )
     return dataset
 
 
@@ -183,6 +191,16 @@ def _neighbours(position: float, count: int) -> list[int]:
     exact = round(position) if abs(position - round(position)) < 1e-3 else position
     sides = np.clip([np.floor(exact), np.ceil(exact)], 0, count - 1)
     return sorted({int(side) for side in sides})
+
+
+def _references(headers: list[Dataset]) -> list[Dataset]:
+    """One item for each image; frames of the same image share one."""
+    frames = [int(header[FRAME_NUMBER].value) for header in headers if FRAME_NUMBER in header]
+    if not frames:
+        return [_reference(header) for header in headers]
+    item = _reference(headers[0])
+    item.ReferencedFrameNumber = frames
+    return [item]
 
 
 def _reference(header: Dataset) -> Dataset:

@@ -15,6 +15,9 @@ from nullsplat.dicom.refusals import Refusal, refuse
 PRODUCT_NAME = "NullSplat"
 """Manufacturer and model in everything that we write, by which we know our own series again."""
 
+IMAGE_CLASSES = (CTImageStorage, EnhancedCTImageStorage)
+"""What is read."""
+
 MINIMUM_SLICES = 3
 """With fewer slices nothing can be said about the regularity of their spacing."""
 
@@ -41,6 +44,8 @@ def check_same_series(headers: Sequence[Dataset]) -> None:
 def check_kind(headers: Sequence[Dataset]) -> None:
     """Refuse what is no original single-energy axial CT series in Hounsfield units.
 
+    Args:
+        headers: of the slices; frames of an Enhanced CT image as `enhanced.frames_of` gives them.
     Raises:
         IneligibleSeries: with the code of the first reason found.
     """
@@ -70,21 +75,18 @@ def _series_number(value: float | None) -> str:
 
 def _check_class(header: Dataset) -> None:
     sop_class = text(header, "SOPClassUID")
-    if (
-        sop_class in (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
-        or (number(header, "NumberOfFrames") or 1) > 1
-    ):
+    if sop_class == LegacyConvertedEnhancedCTImageStorage or (number(header, "NumberOfFrames") or 1) > 1:
         refuse(
             Refusal.ENHANCED,
-            "single-frame CT Image Storage is needed, got multi-frame (enhanced) CT; "
+            "CT Image Storage or Enhanced CT Image Storage is needed, got another kind of multi-frame CT; "
             "let the scanner or archive send the series as classic CT images",
         )
     modality = text(header, "Modality").upper()
-    if modality != "CT" or sop_class != CTImageStorage:
+    if modality != "CT" or sop_class not in IMAGE_CLASSES:
         refuse(
             Refusal.NOT_CT,
-            f"CT images are needed (CT Image Storage, modality CT), got modality {printable(modality)}"
-            f"{'' if sop_class == CTImageStorage else ' of another storage class'}; choose another series",
+            f"CT images are needed (CT or Enhanced CT Image Storage, modality CT), got modality {printable(modality)}"
+            f"{'' if sop_class in IMAGE_CLASSES else ' of another storage class'}; choose another series",
         )
 
 

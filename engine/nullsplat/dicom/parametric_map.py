@@ -12,9 +12,11 @@ from highdicom.pm import ParametricMap, RealWorldValueMapping
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
+from pydicom.uid import CTImageStorage
 
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.carried import carry, carry_series_level, fill_required
+from nullsplat.dicom.concepts import NULL_SPACE_CHANGE, SCHEME, coding_schemes
 from nullsplat.dicom.deriving import DerivedOptions, check_same_extent, is_lossy, set_creation
 from nullsplat.dicom.eligibility import PRODUCT_NAME
 from nullsplat.dicom.equipment import contributing_equipment, set_general_equipment
@@ -80,7 +82,7 @@ NULL_SPACE = MapKind(
     mark="NULLSPACE ",
     short="NULLSPACE",
     meaning="Added to interpolation and not measurable",
-    quantity=Code("NULLSPACE", "99NULLSPLAT", "Change in the null space of the measurement"),
+    quantity=NULL_SPACE_CHANGE,
     number=3,
 )
 """What was added to interpolation without support from the measurement, in HU and of either sign."""
@@ -137,7 +139,7 @@ def _parametric_map(
         frame_of_reference_uid=str(source.headers[0].FrameOfReferenceUID),
     )
     return ParametricMap(
-        source_images=[_source_image(header, source.slice_thickness) for header in source.headers],
+        source_images=[_source_image(header, source.slice_thickness) for header in source.instances],
         pixel_array=frames,
         series_instance_uid=derive_uid(provenance, f"{kind.role} series"),
         series_number=1,
@@ -164,6 +166,7 @@ def _parametric_map(
             )
         ],
         voi_lut_transformations=[_window(values)],
+        coding_schemes=coding_schemes() if kind.quantity.scheme_designator == SCHEME else None,
     )
 
 
@@ -184,8 +187,9 @@ def _source_image(header: Dataset, slice_thickness: float) -> Dataset:
     """What highdicom looks at in a source image, complete even where the scanner left gaps."""
     image = Dataset()
     carry_series_level(header, image)
-    carry(header, image, (*_PLANE, "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"))
+    carry(header, image, (*_PLANE, "SOPInstanceUID", "SeriesInstanceUID"))
     fill_required(image)
+    image.SOPClassUID = CTImageStorage  # of a multi-frame image highdicom would want the functional groups
     image.Modality = "CT"
     image.SliceThickness = decimal(slice_thickness)
     image.Manufacturer = PRODUCT_NAME  # of the equipment items, which are replaced
@@ -207,6 +211,8 @@ def _describe_series(
     dataset.SeriesDescription = series_description(header, provenance, kind.mark)
     dataset.ContributingEquipmentSequence = contributing_equipment(header, provenance)
     dataset.LossyImageCompression = "01" if is_lossy(source) else "00"
+    for item in dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence:
+        item.ReferencedSOPClassUID = header.SOPClassUID
     dimensions = derive_uid(provenance, f"{kind.role} dimensions")  # highdicom draws one at random
     for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
         item.DimensionOrganizationUID = dimensions

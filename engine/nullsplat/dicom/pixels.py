@@ -16,6 +16,7 @@ from pydicom.uid import UID
 
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.units import LOWEST_HU
+from nullsplat.dicom.enhanced import FRAME_NUMBER
 from nullsplat.dicom.headers import PARSING_ERRORS, number, quiet_pydicom, required_numbers, text
 from nullsplat.dicom.refusals import Refusal, refuse
 
@@ -53,15 +54,15 @@ def slice_hu(source: Path | Dataset, header: Dataset, shape: tuple[int, int]) ->
     """One slice in Hounsfield units, float32, not below -1024.
 
     Args:
-        source: the file, or the dataset with its pixels.
-        header: the decoded header of the same slice.
+        source: the file, or the dataset with its pixels, of one frame or of all.
+        header: the decoded header of the same slice; says which frame it is, see `enhanced.frames_of`.
         shape: rows and columns that the header promises.
     Raises:
         UnreadableFile: the pixels are truncated, damaged or of another size.
         IneligibleSeries: the rescale is missing or not finite.
     """
     slope, intercept = _rescale(header)
-    stored = _stored(source, shape)
+    stored = _stored(source, header, shape)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
         hu = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
     padding = _padding(header, slope, intercept)
@@ -99,11 +100,28 @@ def _rescale(header: Dataset) -> tuple[float, float]:
     return slope, intercept
 
 
-def _stored(source: Path | Dataset, shape: tuple[int, int]) -> ndarray:
-    name = source.name if isinstance(source, Path) else "a slice"
+def with_pixels(path: Path) -> Dataset:
+    """The whole of a file.
+
+    Raises:
+        UnreadableFile: it is missing, truncated or damaged.
+    """
     try:
         with quiet_pydicom():
-            stored = pixel_array(dcmread(source) if isinstance(source, Path) else source)
+            return dcmread(path)
+    except OSError as error:
+        raise UnreadableFile(f"{path.name} cannot be read: {error.strerror or 'truncated'}") from error
+    except (*PARSING_ERRORS, MemoryError) as error:
+        raise UnreadableFile(f"{path.name} is truncated or damaged; export it again") from error
+
+
+def _stored(source: Path | Dataset, header: Dataset, shape: tuple[int, int]) -> ndarray:
+    name = source.name if isinstance(source, Path) else "a slice"
+    frame = number(header, FRAME_NUMBER)
+    try:
+        with quiet_pydicom():
+            dataset = dcmread(source) if isinstance(source, Path) else source
+            stored = pixel_array(dataset, index=None if frame is None else int(frame) - 1)
     except OSError as error:
         raise UnreadableFile(f"{name} cannot be read: {error.strerror or 'truncated'}") from error
     except (*PARSING_ERRORS, MemoryError) as error:

@@ -14,9 +14,10 @@ from pydicom.dataset import Dataset
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.eligibility import check_count, check_kind, check_same_series
+from nullsplat.dicom.enhanced import frames_of, is_enhanced
 from nullsplat.dicom.files import read_headers, series_files
 from nullsplat.dicom.headers import decode, number, required_uid, text
-from nullsplat.dicom.pixels import check_transfer_syntax, slice_hu
+from nullsplat.dicom.pixels import check_transfer_syntax, slice_hu, with_pixels
 from nullsplat.dicom.refusals import Refusal, refuse
 from nullsplat.dicom.stacking import Stack, stack
 
@@ -27,7 +28,8 @@ class SourceSeries:
 
     Attributes:
         volume: Hounsfield units; z index increases along the slice normal.
-        headers: one per slice in z order, decoded, without pixels, overlays and private attributes.
+        headers: one per slice in z order, decoded, without pixels, overlays and private attributes; of a frame as
+            `enhanced.frames_of` gives it.
         fingerprint: of the set of instances, see `fingerprint`.
         slice_thickness: mm; the spacing of the slices where the scanner gives none.
     """
@@ -36,6 +38,11 @@ class SourceSeries:
     headers: tuple[Dataset, ...]
     fingerprint: str
     slice_thickness: float
+
+    @property
+    def instances(self) -> tuple[Dataset, ...]:
+        """One header per instance: all of them, or one of a multi-frame image."""
+        return tuple({str(header.SOPInstanceUID): header for header in self.headers}.values())
 
 
 def read_folder(path: Path) -> SourceSeries:
@@ -70,13 +77,17 @@ def fingerprint(series_uid: str, sop_uids: Iterable[str]) -> str:
 
 def _read(headers: list[Dataset], sources: Sequence[Path | Dataset]) -> SourceSeries:
     check_same_series(headers)
-    check_kind(headers)
     sop_uids = [required_uid(header, "SOPInstanceUID") for header in headers]
+    if any(is_enhanced(header) for header in headers):
+        headers = frames_of(headers)
+        sources = [sources[0]] * len(headers)
+    check_kind(headers)
     _check_common(headers)
     check_count(headers)
     grid = stack(headers)
     for header in headers:
         check_transfer_syntax(header)
+    sources = _opened(headers, sources)
     ordered = tuple(headers[index] for index in grid.order)
     volume = _decode_volume(ordered, [sources[index] for index in grid.order], grid)
     thickness = number(ordered[0], "SliceThickness") or 0.0
@@ -86,6 +97,14 @@ def _read(headers: list[Dataset], sources: Sequence[Path | Dataset]) -> SourceSe
         fingerprint=fingerprint(text(ordered[0], "SeriesInstanceUID"), sop_uids),
         slice_thickness=thickness if np.isfinite(thickness) and thickness > 0 else grid.geometry.spacing[0],
     )
+
+
+def _opened(headers: Sequence[Dataset], sources: Sequence[Path | Dataset]) -> Sequence[Path | Dataset]:
+    """The sources, a multi-frame file among them as one dataset that all of its slices share."""
+    first = sources[0]
+    if is_enhanced(headers[0]) and isinstance(first, Path):
+        return [with_pixels(first)] * len(sources)
+    return sources
 
 
 def _check_common(headers: Sequence[Dataset]) -> None:

@@ -13,6 +13,7 @@ class Refusal(StrEnum):
     LOCALIZER = "localizer"
     DERIVED = "derived"
     ENHANCED = "enhanced-not-supported"
+    MULTI_STACK = "multi-stack"
     MULTI_ENERGY = "multi-energy"
     FOR_PROCESSING = "for-processing"
     NOT_HOUNSFIELD = "not-hounsfield"

@@ -9,6 +9,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from nullsplat import __version__
 from nullsplat.core.errors import StorageError
+from nullsplat.dicom.encoding import OutputSyntax, encode_pixels
 from nullsplat.dicom.headers import quiet_pydicom
 from nullsplat.dicom.uids import hashed_uid
 
@@ -30,9 +31,13 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def write_file(dataset: Dataset, path: Path) -> None:
-    """Write a Part 10 file in Explicit VR Little Endian; the name appears only when the file is complete.
+def write_file(dataset: Dataset, path: Path, syntax: OutputSyntax = OutputSyntax.EXPLICIT) -> None:
+    """Write a Part 10 file; the name appears only when the file is complete.
 
+    Args:
+        dataset: with native pixels of one frame if `syntax` compresses; they are compressed in place.
+        path: of the file.
+        syntax: how the pixels are encoded.
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
@@ -40,6 +45,7 @@ def write_file(dataset: Dataset, path: Path) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         with quiet_pydicom():  # values copied from the source may break the rules of their representation
+            encode_pixels(dataset, syntax)
             pydicom.dcmwrite(partial, dataset, enforce_file_format=True)
         partial.replace(path)
     except OSError as error:

@@ -17,6 +17,7 @@ from nullsplat.physics.noise import estimate_noise
 from nullsplat.pipeline.base_volume import base_volume, refine
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel, forward_model
+from nullsplat.pipeline.high_frequencies import high_frequency_gain
 from nullsplat.pipeline.imagined import null_space_change, rms_by_tissue
 from nullsplat.pipeline.measurement import measured
 from nullsplat.pipeline.slab_stage import SlabStage
@@ -106,7 +107,7 @@ def run_consistency(ws: Workspace, config: PipelineConfig, device: torch.device,
         found = ws.load_json("stage1")
         noise_hu = found["noise_hu"]
         hu = refine(combined(ws, config, device), lr_hu, model, config, noise_hu, progress)
-        figures = {**_figures(hu, lr_hu, model), **_spread(ws, hu)}
+        figures = {**_figures(hu, lr_hu, model), **_detail(hu, lr_hu), **_spread(ws, hu)}
         ws.save_result(Volume(hu.cpu().numpy(), model.hr))
     costs = {
         "stage1": ws.cost("stage1"),
@@ -153,6 +154,12 @@ def _figures(
         "null_space_rms_hu": float(imagined.square().mean().sqrt()),
         "null_space_rms_hu_by_tissue": rms_by_tissue(imagined, hu),
     }
+
+
+def _detail(hu: Float[Tensor, "z y x"], lr_hu: Float[Tensor, "m n o"]) -> dict[str, float]:
+    """How much more there is beyond the source's resolution than in interpolation, where that can be said."""
+    gain = high_frequency_gain(hu, lr_hu)
+    return {} if gain is None else {"high_frequency_gain": gain}
 
 
 def _spread(ws: Workspace, hu: Float[Tensor, "z y x"]) -> dict[str, Any]:

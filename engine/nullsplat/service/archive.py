@@ -14,7 +14,7 @@ from nullsplat.service.settings import Settings
 PROBE_TIMEOUT = 3.0
 WHOLE_REQUEST = 2**31
 """Larger than any request: not every archive takes the chunked encoding that the client would use otherwise."""
-SOP_INSTANCE_UID, ROWS, COLUMNS = "00080018", "00280010", "00280011"
+SOP_INSTANCE_UID, ROWS, COLUMNS, FRAMES = "00080018", "00280010", "00280011", "00280008"
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,14 @@ class Archive:
     def _search(self, study: str, series: str, offset: int) -> list[tuple[str, int]]:
         with self._connection.plain_errors():
             answers = self._reader.search_for_instances(
-                study, series, fields=["SOPInstanceUID", "Rows", "Columns"], offset=offset or None
+                study,
+                series,
+                fields=["SOPInstanceUID", "Rows", "Columns", "NumberOfFrames"],
+                offset=offset or None,
             )
         return [(str(first_value(a, SOP_INSTANCE_UID, "")), _voxels(a)) for a in answers]
 
 
 def _voxels(attributes: dict[str, Any]) -> int:
-    return int(first_value(attributes, ROWS, 512)) * int(first_value(attributes, COLUMNS, 512))
+    rows, columns = first_value(attributes, ROWS, 512), first_value(attributes, COLUMNS, 512)
+    return int(rows) * int(columns) * int(first_value(attributes, FRAMES, 1))

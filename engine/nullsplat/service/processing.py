@@ -45,17 +45,18 @@ class Derived:
     Attributes:
         series_instance_uid: of the new series.
         files: SOP Instance UID to the name of its file, in the order of the slices.
-        maps: of each further series that is stored with it, its Series Instance UID and its files like `files`.
+        further: of each further series that is stored with it (maps, the report), its Series Instance UID and its
+            files like `files`.
     """
 
     series_instance_uid: str
     files: dict[str, str]
-    maps: dict[str, dict[str, str]] = field(default_factory=dict)
+    further: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def all_series(self) -> dict[str, dict[str, str]]:
-        """Everything that is stored, by series; the maps first, so that the result is the last to be complete."""
-        return {**self.maps, self.series_instance_uid: self.files}
+        """Everything that is stored, by series; the result goes last, and when it is complete all is."""
+        return {**self.further, self.series_instance_uid: self.files}
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.dicom.encoding import OutputSyntax, check_encoder
 
 PREFIX = "NULLSPLAT_"
 Seconds = Annotated[float, Field(gt=0)]
@@ -60,6 +61,10 @@ class Settings(BaseSettings):
     """Folder of a prior of one's own, as `nullsplat train-prior` makes it; by default the presets' packaged ones."""
     parametric_maps: Annotated[str, Field(pattern="^(auto|never)$")] = "auto"
     """auto stores a map of the samples' standard deviation beside the result of a job with several; never does not."""
+    quality_report: bool = True
+    """Store a structured report with the figures of the run beside each result."""
+    transfer_syntax: OutputSyntax = OutputSyntax.EXPLICIT
+    """How the slices are encoded: explicit, jpeg-ls or jpeg-2000, all without loss."""
     executor_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,100}$")] | None = None
     """Name of this worker among several; made from host and process when not set."""
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
@@ -111,6 +116,20 @@ class Settings(BaseSettings):
                     f"{variable}_FILE must name a readable text file: {error}"
                 ) from error
         return values
+
+    @field_validator("transfer_syntax")
+    @classmethod
+    def _check_transfer_syntax(cls, value: OutputSyntax) -> OutputSyntax:
+        if value is OutputSyntax.HTJ2K:
+            raise ValueError(
+                "Orthanc 1.10 keeps htj2k but neither shows nor sends it, so only `nullsplat sr` writes it; "
+                "choose one of explicit, jpeg-ls, jpeg-2000"
+            )
+        try:
+            check_encoder(value)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        return value
 
     @field_validator("archive_url")
     @classmethod

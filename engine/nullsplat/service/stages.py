@@ -193,6 +193,10 @@ class StageRunner:
             "study_instance_uid": job.request["study_instance_uid"],
             "series_instance_uid": derived.series_instance_uid,
             "sop_instance_uids": list(derived.files),
+            "further_series": [
+                {"series_instance_uid": series, "sop_instance_uids": list(files)}
+                for series, files in derived.further.items()
+            ],
             "report": folder.read(REPORT),
         }
 

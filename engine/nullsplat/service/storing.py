@@ -82,8 +82,10 @@ def remember_derived(folder: JobFolder, derived: Derived) -> None:
 
 
 def remembered_derived(folder: JobFolder) -> Derived:
-    """What `remember_derived` kept."""
-    return Derived(**folder.read(DERIVED))
+    """What `remember_derived` kept; earlier versions knew no further series but maps, and called them that."""
+    kept = folder.read(DERIVED)
+    further = kept.get("further", kept.get("maps", {}))
+    return Derived(kept["series_instance_uid"], kept["files"], further)
 
 
 def refuse_if_storing_began(folder: JobFolder) -> None:

@@ -11,8 +11,7 @@ import torch
 from nullsplat import __version__
 from nullsplat.core.device import resolve_device
 from nullsplat.core.progress import Progress
-from nullsplat.dicom.deriving import write_derived
-from nullsplat.dicom.parametric_map import DEVIATION, write_map
+from nullsplat.dicom.encoding import check_encoder
 from nullsplat.dicom.provenance import Provenance
 from nullsplat.dicom.reading import read_folder
 from nullsplat.pipeline.config import PipelineConfig, configure
@@ -20,6 +19,7 @@ from nullsplat.pipeline.presets import PRESETS
 from nullsplat.pipeline.stages import RUNNERS
 from nullsplat.pipeline.workspace import Workspace
 from nullsplat.prior import weights
+from nullsplat.service.derived_files import Output, write_all
 from nullsplat.service.processing import Derived, Parameters, Source
 
 
@@ -27,7 +27,11 @@ class SuperResolution:
     """Fulfils `processing.Processing`."""
 
     def __init__(
-        self, device: str = "auto", cpu_threads: int = 0, prior: str | None = None, *, maps: bool = True
+        self,
+        device: str = "auto",
+        cpu_threads: int = 0,
+        prior: str | None = None,
+        output: Output | None = None,
     ) -> None:
         """Decide how to compute.
 
@@ -35,9 +39,9 @@ class SuperResolution:
             device: auto, cpu or cuda.
             cpu_threads: 0 leaves that to the libraries.
             prior: name or folder of the prior, see `weights.locate`; None leaves it to the preset.
-            maps: whether a map of the samples' standard deviation goes with a result of several.
+            output: what is written of a result, and how.
         """
-        self._maps = maps
+        self._output = output or Output()
         self._prior = prior
         self._device = device
         self._cpu_threads = cpu_threads
@@ -59,6 +63,7 @@ class SuperResolution:
     def check(self, parameters: Parameters) -> None:
         """Refuse parameters that cannot be met; raises ConfigurationError."""
         self._configure(parameters, 1.0)
+        check_encoder(self._output.options.syntax)
         resolve_device(self._device)
 
     def prepare(self, dicom: Path, work: Path) -> Source:
@@ -90,15 +95,7 @@ class SuperResolution:
         """
         workspace = Workspace(work)
         provenance = _provenance(parameters, source, workspace.report())
-        original = read_folder(dicom)
-        series = write_derived(original, workspace.result(), provenance, target)
-        pairs = zip(series.sop_instance_uids, series.paths, strict=True)
-        files = {str(uid): path.name for uid, path in pairs}
-        maps: dict[str, dict[str, str]] = {}
-        if self._maps and (deviation := workspace.deviation()) is not None:
-            written = write_map(DEVIATION, original, deviation, provenance, target)
-            maps[written.series_instance_uid] = {written.sop_instance_uid: written.path.name}
-        return Derived(series.series_instance_uid, files, maps)
+        return write_all(read_folder(dicom), workspace, provenance, target, self._output)
 
     def _configure(self, parameters: Parameters, slice_thickness_ratio: float) -> PipelineConfig:
         return configure(

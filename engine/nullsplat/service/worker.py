@@ -118,7 +118,7 @@ def _tidy_until_told_to_stop(sweeper: Sweeper, janitor: Janitor) -> None:
 
 def _super_resolution(settings: Settings) -> Processing:
     # Imported here because it loads the whole pipeline, which takes seconds that a wrong setting need not cost.
+    from nullsplat.service.derived_files import Output  # noqa: PLC0415
     from nullsplat.service.super_resolution import SuperResolution  # noqa: PLC0415
 
-    maps = settings.parametric_maps == "auto"
-    return SuperResolution(settings.device, settings.cpu_threads, settings.prior, maps=maps)
+    return SuperResolution(settings.device, settings.cpu_threads, settings.prior, Output.of(settings))

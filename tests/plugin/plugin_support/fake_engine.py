@@ -11,7 +11,8 @@ from io import BytesIO
 from typing import Any
 from urllib.request import Request, urlopen
 
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import EnhancedSRStorage, ExplicitVRLittleEndian
 
 from nullsplat.service.contract.messages import fault, job_key
 from plugin_support.series import ct_slice
@@ -30,6 +31,7 @@ class FakeEngine:
         hold: jobs stay running while it is set.
         outcome: what becomes of a job: "succeeded", or a failure of the contract.
         store_results: false makes it claim results that it did not store.
+        reports: it stores a quality report beside each result.
         requests: every job request that was accepted, by key.
         cancelled: keys of jobs that were asked to be cancelled.
         calls: method and path of every request about a job.
@@ -43,6 +45,7 @@ class FakeEngine:
     hold: bool = False
     outcome: Any = "succeeded"
     store_results: bool = True
+    reports: bool = False
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -154,6 +157,14 @@ class FakeEngine:
             "sop_instance_uids": [str(one.SOPInstanceUID) for one in derived],
             "report": {"lr_consistency_rmse_hu": 3.2},
         }
+        if self.reports:
+            report = report_on(derived)
+            self._store(request["study_instance_uid"], [report])
+            uids = {
+                "series_instance_uid": report.SeriesInstanceUID,
+                "sop_instance_uids": [report.SOPInstanceUID],
+            }
+            result["further_series"] = [uids]
         job.update(state="succeeded", result=result)
 
     def _fetch(self, request: dict[str, Any]) -> list[Dataset]:
@@ -207,6 +218,21 @@ def derive(key: str, request: dict[str, Any], source: list[Dataset]) -> list[Dat
         dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
         made.append(dataset)
     return made
+
+
+def report_on(derived: list[Dataset]) -> Dataset:
+    """A structured report beside a derived series, empty but for its identifiers."""
+    report = Dataset()
+    for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "ContributingEquipmentSequence"):
+        setattr(report, keyword, derived[0].get(keyword))
+    report.file_meta = FileMetaDataset()
+    report.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    report.SOPClassUID, report.Modality = EnhancedSRStorage, "SR"
+    report.SeriesInstanceUID = _uid(str(derived[0].SeriesInstanceUID), "report series")
+    report.SOPInstanceUID = _uid(str(derived[0].SeriesInstanceUID), "report")
+    report.file_meta.MediaStorageSOPClassUID = report.SOPClassUID
+    report.file_meta.MediaStorageSOPInstanceUID = report.SOPInstanceUID
+    return report
 
 
 def _without_bulk_data(node: dict[str, Any]) -> dict[str, Any]:

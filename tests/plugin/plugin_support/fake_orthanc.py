@@ -23,6 +23,7 @@ class FakeOrthanc:
         calls: every call in order: method and path.
         sent: series and destination of every store job; each succeeds at once.
         full: nothing can be written while it is set.
+        unreachable: no store job can be begun while it is set.
     """
 
     OrthancException = OrthancException
@@ -31,6 +32,7 @@ class FakeOrthanc:
         self.calls: list[tuple[str, str]] = []
         self.sent: list[tuple[str, str]] = []
         self.full = False
+        self.unreachable = False
         self._series: dict[str, dict[str, Any]] = {}
         self._instances: dict[str, Any] = {}
         self._datasets: dict[str, list[Dataset]] = {}
@@ -71,6 +73,10 @@ class FakeOrthanc:
         state: dict[str, Any] = json.loads(self._series[series]["metadata"]["NullSplat"])
         return state
 
+    def modalities(self) -> dict[str, str]:
+        """The modality of every series."""
+        return {key: one["MainDicomTags"]["Modality"] for key, one in self._series.items()}
+
     def RestApiGet(self, path: str) -> bytes:  # noqa: N802
         self.calls.append(("GET", path))
         return json.dumps(self._get(path.partition("?")[0].strip("/").split("/"))).encode()
@@ -86,7 +92,11 @@ class FakeOrthanc:
     def RestApiPost(self, path: str, body: bytes) -> bytes:  # noqa: N802
         self.calls.append(("POST", path))
         if path.startswith("/modalities/"):
-            self.sent.append((json.loads(body)["Resources"][0], path.split("/")[2]))
+            if self.unreachable:
+                raise OrthancException(UNKNOWN_RESOURCE, "Unknown resource")
+            for series in json.loads(body)["Resources"]:
+                self._known(series)
+                self.sent.append((series, path.split("/")[2]))
             return b'{"ID": "store-job"}'
         if path != "/tools/lookup":
             raise OrthancException(UNKNOWN_RESOURCE, "Unknown resource")

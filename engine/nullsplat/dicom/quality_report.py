@@ -1,0 +1,116 @@
+"""Writes the figures of a run as a structured report, so that they can be read wherever the images are.
+
+Source: PS3.3 A.35.2 (Enhanced SR IOD).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from highdicom.sr import EnhancedSR
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage
+
+from nullsplat.dicom.carried import carry_study_level, fill_required
+from nullsplat.dicom.concepts import coding_schemes
+from nullsplat.dicom.deriving import DerivedOptions, DerivedSeries, set_creation
+from nullsplat.dicom.eligibility import PRODUCT_NAME
+from nullsplat.dicom.equipment import contributing_equipment, set_general_equipment
+from nullsplat.dicom.headers import quiet_pydicom
+from nullsplat.dicom.labels import series_description, series_number
+from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.quality_content import measurement_report
+from nullsplat.dicom.reading import SourceSeries
+from nullsplat.dicom.uids import derive_uid
+from nullsplat.dicom.writing import make_folder, write_file
+
+FILE_NAME = "quality-report.dcm"
+NUMBER = 4
+"""Times the offset of series numbers is added to the source's; 2 and 3 are the maps'."""
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """One report on disk."""
+
+    series_instance_uid: str
+    sop_instance_uid: str
+    path: Path
+
+
+def write_quality_report(
+    source: SourceSeries,
+    derived: DerivedSeries,
+    figures: Mapping[str, Any],
+    provenance: Provenance,
+    folder: Path,
+    options: DerivedOptions | None = None,
+) -> QualityReport:
+    """Write one Enhanced SR in a series of its own; the same arguments give the same bytes.
+
+    Args:
+        source: what was super-resolved.
+        derived: what was made of it.
+        figures: of the run, see `pipeline.stages.run_consistency`; what is not there is left out.
+        provenance: of the run; decides the UIDs and the creation time.
+        folder: made if missing.
+        options: a site's choices.
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    make_folder(folder)
+    with quiet_pydicom():
+        dataset = _report(source, derived, figures, provenance)
+        _describe_series(dataset, source, provenance, options or DerivedOptions())
+    path = folder / FILE_NAME
+    write_file(dataset, path)
+    return QualityReport(str(dataset.SeriesInstanceUID), str(dataset.SOPInstanceUID), path)
+
+
+def _report(
+    source: SourceSeries, derived: DerivedSeries, figures: Mapping[str, Any], provenance: Provenance
+) -> EnhancedSR:
+    header = source.headers[0]
+    study = str(header.StudyInstanceUID)
+    read = [
+        _evidence(study, str(h.SeriesInstanceUID), str(h.SOPInstanceUID), str(h.SOPClassUID))
+        for h in source.instances
+    ]
+    made = [
+        _evidence(study, derived.series_instance_uid, uid, CTImageStorage)
+        for uid in derived.sop_instance_uids
+    ]
+    return EnhancedSR(
+        evidence=[*read, *made],
+        content=measurement_report(read, made, figures, provenance),
+        series_instance_uid=derive_uid(provenance, "quality report series"),
+        series_number=1,
+        sop_instance_uid=derive_uid(provenance, "quality report"),
+        instance_number=1,
+        manufacturer=PRODUCT_NAME,
+        is_complete=True,
+        specific_character_set=None,
+        coding_schemes=coding_schemes(),
+    )
+
+
+def _evidence(study: str, series: str, instance: str, sop_class: str) -> Dataset:
+    """What highdicom asks of a referenced image; who the patient is follows from the source afterwards."""
+    image = Dataset()
+    fill_required(image)
+    image.SOPClassUID = sop_class
+    image.StudyInstanceUID, image.SeriesInstanceUID, image.SOPInstanceUID = study, series, instance
+    return image
+
+
+def _describe_series(
+    dataset: Dataset, source: SourceSeries, provenance: Provenance, options: DerivedOptions
+) -> None:
+    header = source.headers[0]
+    carry_study_level(header, dataset)
+    set_general_equipment(dataset, provenance)
+    set_creation(dataset, provenance)
+    dataset.SeriesNumber = series_number(header, NUMBER * options.series_number_offset)
+    dataset.SeriesDescription = series_description(header, provenance, "QA ")
+    dataset.ContributingEquipmentSequence = contributing_equipment(header, provenance)
