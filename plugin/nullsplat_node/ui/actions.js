@@ -51,7 +51,8 @@ async function act(button, series, action, name, done) {
 }
 
 async function ask(button, path, body, words, done) {
-  button.disabled = true;
+  const focused = document.activeElement === button;
+  button.disabled = true;  // which takes the focus away
   try {
     await postJson(path, body);
     announce(`${words}. Done.`);
@@ -60,6 +61,7 @@ async function ask(button, path, body, words, done) {
     await tell('This could not be done', error.message);
   } finally {
     button.disabled = false;
+    if (focused) { document.querySelector(`[data-focus="${CSS.escape(button.dataset.focus)}"]`)?.focus(); }
     done();
   }
 }
