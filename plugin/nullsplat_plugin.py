@@ -63,6 +63,11 @@ def on_series(output: Any, uri: str, **request: Any) -> None:
     rest.send(output, rest.series_answer(SERVICE, request))
 
 
+def on_queue(output: Any, uri: str, **request: Any) -> None:
+    """Answer the route of the engine's queue."""
+    rest.send(output, rest.queue_answer(SERVICE, request))
+
+
 def on_overview(output: Any, uri: str, **request: Any) -> None:
     """Answer what the status page shows first."""
     rest.send(output, page_data.overview_answer(SERVICE, request, CONFIGURATION))
@@ -88,6 +93,7 @@ orthanc.RegisterIncomingHttpRequestFilter(on_http_request)
 orthanc.RegisterRestCallback(rest.STATUS_ROUTE, on_status)
 orthanc.RegisterRestCallback(rest.METRICS_ROUTE, on_metrics)
 orthanc.RegisterRestCallback(rest.SERIES_ROUTE, on_series)
+orthanc.RegisterRestCallback(rest.QUEUE_ROUTE, on_queue)
 orthanc.RegisterRestCallback(page_data.OVERVIEW_ROUTE, on_overview)
 orthanc.RegisterRestCallback(page_data.STORY_ROUTE, on_story)
 orthanc.RegisterRestCallback(pages.ASSET_ROUTE, on_asset)

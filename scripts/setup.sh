@@ -2,7 +2,8 @@
 # Sets up what NullSplat needs, and only what is not there yet.
 #
 #   scripts/setup.sh python   the virtual environment with torch, the engine and the development tools
-#   scripts/setup.sh system   the Debian packages: Orthanc with its plugins, the DICOM validator, a browser for the tests
+#   scripts/setup.sh system   the Debian packages: Orthanc with its plugins, the DICOM validator, and for the tests a browser
+#                             and PostgreSQL
 #
 # PYTHON  the interpreter to build the environment from (default: python3)
 # VENV    where the environment lies (default: .venv)
@@ -13,7 +14,8 @@ PYTHON=${PYTHON:-python3}
 VENV=${VENV:-.venv}
 TORCH="torch==2.13.0"
 CPU_INDEX="https://download.pytorch.org/whl/cpu"
-DEBIAN_PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-webviewer orthanc-gdcm dicom3tools chromium chromium-driver)
+DEBIAN_PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-webviewer orthanc-gdcm dicom3tools chromium
+    chromium-driver postgresql)
 
 step() { printf 'setup: %s\n' "$*"; }
 fail() {
@@ -49,8 +51,19 @@ install_debian_packages() {
         >/dev/null
 }
 
+# The tests start a PostgreSQL of their own; Debian is kept from making and starting one for the whole system as well.
+prevent_postgresql_cluster() {
+    local folder=/etc/postgresql-common/createcluster.d
+    if is_installed postgresql || [ -e "$folder/nullsplat.conf" ]; then
+        return
+    fi
+    as_root mkdir -p "$folder"
+    echo 'create_main_cluster = false' | as_root tee "$folder/nullsplat.conf" >/dev/null
+}
+
 setup_system() {
     if command -v dpkg-query >/dev/null; then
+        prevent_postgresql_cluster
         install_debian_packages "${DEBIAN_PACKAGES[@]}"
     elif ! command -v Orthanc >/dev/null; then
         fail "Orthanc was not found and this is not Debian or Ubuntu; install Orthanc with its Python," \

@@ -11,7 +11,7 @@ Layers, each importing only those before it:
     reasons, metrics                              what is counted, and by which words
     engine_client, archive, store                 the engine, Orthanc, and the series metadata
     engine_link, parts, audit                     what everything that acts is made of; who did what when
-    intake, steps, worker                         what happens when
+    intake, steps, worker, granting               what happens when
     service, rest, pages, access                  what people and programs ask
 Nothing here but `archive` knows the `orthanc` module, and that is handed to it.
 """

@@ -106,10 +106,14 @@ class AuditedStore(StateStore):
         """Write a new state, as `StateStore.replace`; what was written is audited."""
         replaced = super().replace(series, before, after)
         if replaced:
-            moment = datetime.fromtimestamp(self._time(), timezone.utc).isoformat(timespec="milliseconds")
             for entry in entries(series, before, after):
-                self._write({"time": moment, "who": _who.get(), **entry})
+                self.note(entry)
         return replaced
+
+    def note(self, entry: Entry) -> None:
+        """Audit something, now and in the name of who does it."""
+        moment = datetime.fromtimestamp(self._time(), timezone.utc).isoformat(timespec="milliseconds")
+        self._write({"time": moment, "who": _who.get(), **entry})
 
 
 def entries(series: str, before: Optional[SeriesState], after: SeriesState) -> List[Entry]:
@@ -125,6 +129,10 @@ def entries(series: str, before: Optional[SeriesState], after: SeriesState) -> L
 def _steps(before: Optional[SeriesState], after: SeriesState) -> List[str]:
     earlier = before.phase if before else ""
     same_job = before is not None and before.key == after.key
+    if same_job and _priority(before) != _priority(after):
+        return ["moved"]
+    if same_job and earlier == FAILED and after.phase == RUNNING:
+        return ["released"]
     if after.phase in (ROUTING, DONE):
         return ["stored"] if earlier == SUCCEEDED else []
     if after.phase == RESULT or (
@@ -132,6 +140,10 @@ def _steps(before: Optional[SeriesState], after: SeriesState) -> List[str]:
     ):
         return []
     return [_WHAT.get(after.phase, after.phase)]
+
+
+def _priority(state: Optional[SeriesState]) -> object:
+    return ((state and state.request) or {}).get("priority", "normal")
 
 
 def _facts(series: str, state: SeriesState) -> Entry:

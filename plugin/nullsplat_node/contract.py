@@ -54,6 +54,7 @@ class JobStatus:
         progress: 0 to 1 over all stages.
         stage: the stage that runs, empty when none does.
         eta: seconds left, None when not known.
+        position: in the engine's queue, 1 for the next; None when it does not wait there.
     """
 
     key: str
@@ -62,6 +63,7 @@ class JobStatus:
     stage: str = ""
     note: str = ""
     eta: Optional[float] = None
+    position: Optional[int] = None
     failure: Optional[Failure] = None
     result: Optional[JobResult] = None
 
@@ -102,6 +104,7 @@ def read_job_status(answer: Any, key: str) -> JobStatus:
         stage=stage,
         note=note,
         eta=_seconds(answer.get("eta_seconds")),
+        position=_position(answer.get("waiting")) if state == "queued" else None,
         failure=read_failure(answer.get("failure")) if state == "failed" else None,
         result=_result(answer.get("result")) if state == "succeeded" else None,
     )
@@ -167,6 +170,19 @@ def _is_uid(value: Any) -> bool:
 def _fraction(value: Any) -> float:
     _need(_is_number(value) and 0 <= value <= 1, "a progress from 0 to 1", value)
     return float(value)
+
+
+def _position(waiting: Any) -> Optional[int]:
+    """Return the place in the queue; engines before version 0.2 do not tell it."""
+    if waiting is None:
+        return None
+    place = waiting.get("position") if isinstance(waiting, dict) else None
+    _need(
+        isinstance(place, int) and not isinstance(place, bool) and place >= 1,
+        "a position of 1 or more",
+        waiting,
+    )
+    return int(place or 1)
 
 
 def _seconds(value: Any) -> Optional[float]:

@@ -88,6 +88,30 @@ class EngineClient:
         """
         return self._known("DELETE", key)
 
+    def move(self, key: str, priority: str) -> JobStatus:
+        """Give a queued job another priority.
+
+        Raises:
+            EngineAway, EngineRefused: see there.
+        """
+        return self._job("POST", key, {"priority": priority}, "/priority")
+
+    def release(self, key: str) -> JobStatus:
+        """Have a failed job done once more.
+
+        Raises:
+            EngineAway, EngineRefused: see there.
+        """
+        return self._job("POST", key, {}, "/release")
+
+    def switch(self, how: str) -> Dict[str, Any]:
+        """Pause the whole queue or resume it (`how` is one of these words), and return `engine_info` of after it.
+
+        Raises:
+            EngineAway, EngineRefused: see there.
+        """
+        return _checked_info(self._exchange("POST", f"/v1/queue/{how}", {}))
+
     def info(self) -> Dict[str, Any]:
         """Return what the engine says about itself: `engine_info` of the contract.
 
@@ -95,13 +119,7 @@ class EngineClient:
             EngineAway: it cannot be reached, or speaks another version of the contract.
             EngineRefused: it said no.
         """
-        info = self._exchange("GET", "/v1/engine")
-        if not isinstance(info, dict) or info.get("contract") != VERSION:
-            spoken = info.get("contract") if isinstance(info, dict) else info
-            raise EngineAway(
-                f"the engine must speak contract version {VERSION}, it speaks {str(spoken)[:40]!r}"
-            )
-        return info
+        return _checked_info(self._exchange("GET", "/v1/engine"))
 
     def version(self) -> str:
         """Return the engine's version.
@@ -134,8 +152,10 @@ class EngineClient:
                 return None
             raise
 
-    def _job(self, method: str, key: str, body: Optional[Mapping[str, Any]] = None) -> JobStatus:
-        answer = self._exchange(method, f"/v1/jobs/{key}", body)
+    def _job(
+        self, method: str, key: str, body: Optional[Mapping[str, Any]] = None, control: str = ""
+    ) -> JobStatus:
+        answer = self._exchange(method, f"/v1/jobs/{key}{control}", body)
         try:
             return read_job_status(answer, key)
         except ContractError as error:
@@ -181,6 +201,13 @@ class EngineClient:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read(LARGEST_ANSWER)
+
+
+def _checked_info(info: Any) -> Dict[str, Any]:
+    if not isinstance(info, dict) or info.get("contract") != VERSION:
+        spoken = info.get("contract") if isinstance(info, dict) else info
+        raise EngineAway(f"the engine must speak contract version {VERSION}, it speaks {str(spoken)[:40]!r}")
+    return info
 
 
 def _refusal(status: int, raw: bytes) -> Exception:

@@ -26,6 +26,7 @@ class EngineLink:
         info: what the engine last said about itself, empty before the first contact.
         checks: the engine's own checks at the last greeting, by name: `ok`, or what is wrong.
         answered_at: when it last answered, seconds since the epoch; None before the first time.
+        greeted_at: when it last told about itself; 0 before the first time.
         away_since: since when it has not answered; None while it does.
     """
 
@@ -36,6 +37,7 @@ class EngineLink:
         self.checks: Mapping[str, str] = {}
         self.answered_at: Optional[float] = None
         self.away_since: Optional[float] = None
+        self.greeted_at = 0.0
         self._client = client
         self._pause = pause
         self._clock = clock
@@ -65,13 +67,25 @@ class EngineLink:
         Raises:
             EngineAway, EngineRefused: as `ask`.
         """
+        self._learn(lambda client: client.info())
+        self.checks = self._checks()
+
+    def switch(self, how: str) -> None:
+        """Pause the engine's queue or resume it.
+
+        Raises:
+            EngineAway, EngineRefused: as `ask`.
+        """
+        self._learn(lambda client: client.switch(how))
+
+    def _learn(self, question: Callable[[EngineClient], Dict[str, Any]]) -> None:
         try:
-            self.info = self.ask(lambda client: client.info())
+            self.info = self.ask(question)
         except Exception as error:
             self._note_trouble(error)
             raise
         self.version = str(self.info.get("version", ""))
-        self.checks = self._checks()
+        self.greeted_at = self._clock()
 
     def _checks(self) -> Dict[str, str]:
         try:

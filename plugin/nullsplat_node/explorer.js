@@ -13,7 +13,7 @@
     fetch: 'fetching', stage1: 'projections', stage2: 'Gaussians',
     consistency: 'consistency', derive: 'writing DICOM', store: 'storing'
   };
-  var LABELS = { run: 'Run NullSplat', again: 'Run NullSplat again', cancel: 'Cancel NullSplat' };
+  var LABELS = { run: 'Run NullSplat', again: 'Run NullSplat again', release: 'Retry NullSplat', cancel: 'Cancel NullSplat' };
 
   var shownSeries = null;
   var timer = null;

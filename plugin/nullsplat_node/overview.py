@@ -65,7 +65,7 @@ def engine_shown(seen: EngineSeen) -> Dict[str, Any]:
             for name, outcome in sorted(seen.checks.items())
         ],
     }
-    for name in ("version", "model", "presets", "queue"):
+    for name in ("version", "model", "presets", "queue", "paused_since", "workers"):
         if name in seen.info:
             shown[name] = seen.info[name]
     return shown
@@ -131,6 +131,7 @@ _KINDS = (
     ("delivered: ", "delivered"),
     ("abandoned: ", "abandoned"),
     ("failed: ", "failed"),
+    ("released by a person", "released"),
     ("cancelled", "cancelled"),
 )
 """How entries of the history begin (`transitions` writes them), and what they are."""

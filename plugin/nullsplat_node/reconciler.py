@@ -55,6 +55,7 @@ class Contact:
         held: why the job is not handed over before `next_try`, empty when nothing holds it.
         progress: 0 to 1; None before the first answer.
         eta: seconds left; None when not known.
+        position: in the engine's queue, 1 for the next; None when it does not wait there.
     """
 
     tries: int = 0
@@ -65,6 +66,7 @@ class Contact:
     stage: str = ""
     note: str = ""
     eta: Optional[float] = None
+    position: Optional[int] = None
 
 
 @dataclass(frozen=True)

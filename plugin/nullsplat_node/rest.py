@@ -4,22 +4,27 @@
 GET  /nullsplat/status
 GET  /nullsplat/metrics
 GET  /nullsplat/series/{id}
-POST /nullsplat/series/{id}   {"action": "run" | "again" | "cancel"}
+POST /nullsplat/series/{id}   {"action": "run" | "again" | "release" | "cancel"}
+                              {"action": "priority", "priority": "stat" | "normal" | "night"}
+POST /nullsplat/queue         {"action": "pause" | "resume"}
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from . import metrics
 from .access import user_of
 from .archive import ArchiveTrouble, NotInArchive
 from .audit import acting
-from .service import NotPossible, Service
-from .wishes import ACTIONS
+from .checks import PRIORITIES
+from .granting import SWITCHES, NotPossible
+from .service import Service
+from .wishes import ACTIONS, PRIORITY
 
+QUEUE_ROUTE = "/nullsplat/queue"
 STATUS_ROUTE = "/nullsplat/status"
 METRICS_ROUTE = "/nullsplat/metrics"
 SERIES_ROUTE = "/nullsplat/series/([0-9a-f-]{44})"
@@ -49,23 +54,51 @@ def series_answer(service: Service, request: Mapping[str, Any]) -> Answer:
     return 405, {"allow": "GET,POST"}
 
 
+def queue_answer(service: Service, request: Mapping[str, Any]) -> Answer:
+    """Return HTTP status and body for the route of the engine's queue."""
+    if request["method"] != "POST":
+        return 405, {"allow": "POST"}
+    asked, problem = _asked(request, tuple(SWITCHES))
+    return problem or _done(request, lambda: service.switch(str(asked["action"])))
+
+
 def _wish(service: Service, series: str, request: Mapping[str, Any]) -> Answer:
-    if _from_elsewhere(request.get("headers", {})):
+    asked, problem = _asked(request, (*ACTIONS, PRIORITY))
+    if problem:
+        return problem
+    if asked["action"] != PRIORITY:
+        return _done(request, lambda: service.wish(series, str(asked["action"])))
+    priority = asked.get("priority")
+    if priority not in PRIORITIES:
         return _error(
+            400, "bad-request", f"priority must be one of {', '.join(PRIORITIES)}, got {str(priority)[:40]!r}"
+        )
+    return _done(request, lambda: service.move(series, str(priority)))
+
+
+def _asked(request: Mapping[str, Any], actions: Tuple[str, ...]) -> Tuple[Dict[str, Any], Optional[Answer]]:
+    """Return the body of a request for one of the actions, and the refusal of one that is none."""
+    if _from_elsewhere(request.get("headers", {})):
+        return {}, _error(
             403, "cross-site", "this came from a page of another site; use Orthanc's own pages or a program"
         )
     try:
         body = json.loads(request.get("body") or b"")
     except ValueError:
-        return _error(400, "bad-request", 'the body must be JSON like {"action": "run"}')
+        return {}, _error(400, "bad-request", f'the body must be JSON like {{"action": "{actions[0]}"}}')
     action = body.get("action") if isinstance(body, dict) else None
-    if action not in ACTIONS:
-        return _error(
-            400, "bad-request", f"action must be one of {', '.join(ACTIONS)}, got {str(action)[:40]!r}"
+    if action not in actions:
+        return {}, _error(
+            400, "bad-request", f"action must be one of {', '.join(actions)}, got {str(action)[:40]!r}"
         )
+    return body, None
+
+
+def _done(request: Mapping[str, Any], action: Callable[[], Dict[str, Any]]) -> Answer:
+    """Do what was asked in the name of who asks, and return the answer."""
     try:
         with acting(user_of(request.get("headers", {}))):
-            return 200, service.wish(series, str(action))
+            return 200, action()
     except NotPossible as refusal:
         return _error(409, refusal.code, str(refusal))
 

@@ -6,34 +6,25 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from . import __version__, overview, transitions
-from .archive import Archive, SeriesHere
+from . import __version__, overview
+from .archive import Archive
 from .audit import AuditedStore, Write, writer
 from .engine_client import EngineClient
 from .engine_link import EngineLink
+from .granting import Granting
 from .intake import Intake
 from .metrics import Figures, exposition
 from .parts import Log, Parts
-from .refusal import Refused
 from .settings import Settings
 from .state import INELIGIBLE, PHASES, RESULT, SeriesState
 from .steps import Steps
 from .view import brief, full, iso, settings_shown
-from .wishes import CANCEL, why_not
 from .worker import Worker
 
 LONGEST_LIST = 200
 """Series in the status, those first that we work or worked on, the latest first."""
 JOIN_SECONDS = 2.0
 """Orthanc cuts threads off when it stops, so there is no point in waiting longer."""
-
-
-class NotPossible(Exception):
-    """What a person asked for cannot be done now; `code` for machines, the message for people."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class Service:
@@ -65,6 +56,7 @@ class Service:
         self._intake = Intake(parts)
         self._steps = Steps(parts, self._intake)
         self._worker = Worker(parts, self._steps)
+        self._granting = Granting(parts, self._store, self._intake)
 
     def start(self) -> None:
         """Begin to work."""
@@ -116,15 +108,13 @@ class Service:
 
     def overview(self, group: str) -> Dict[str, Any]:
         """Return what the status page shows first: the node, the engine and the queue, filtered by `group`."""
-        states, now, link, last_round = self._store.all(), self._clock(), self._link, self._worker.last_round
-        engine = overview.EngineSeen(
-            self._settings.engine.url, link.info, link.checks, link.trouble, link.answered_at, link.away_since
-        )
+        self._worker.look_at_engine()  # what it says will be there the next time
+        states, now, last_round = self._store.all(), self._clock(), self._worker.last_round
         return {
             "version": __version__,
             "time": iso(now),
             "last_reconciliation": iso(last_round) if last_round else None,
-            "engine": overview.engine_shown(engine),
+            "engine": overview.engine_shown(self._engine_seen()),
             "counts": overview.counts_shown(states.values()),
             "queue": overview.queue_shown(states, self._steps.contact, group, now),
         }
@@ -168,34 +158,37 @@ class Service:
             NotInArchive: there is no such series.
             NotPossible: it cannot be done now; says why.
         """
-        here = self._archive.look(series)
-        before = self._store.load(here)
-        reason = why_not(action, before)
-        if reason:
-            raise NotPossible(before.code if before and before.code else "not-possible", reason)
-        after = self._after_wish(here, before, action)
-        if not self._store.replace(series, before, after):
-            raise NotPossible(
-                "changed-meanwhile", "the state of the series changed at this moment; look again"
-            )
+        self._granting.wish(series, action)
         self._steps.forget(series)
         self._worker.hint(series)
         return self.series(series)
 
-    def _after_wish(self, here: SeriesHere, before: Optional[SeriesState], action: str) -> SeriesState:
-        if action == CANCEL and before is not None:
-            return transitions.cancelled(before, self._clock())
-        still = here.changed_at + self._settings.stable_age - self._clock()
-        if still > 0:
-            raise NotPossible(
-                "still-arriving", f"instances may still arrive; ask again in {still:.0f} seconds"
-            )
-        try:
-            return self._intake.asked_for(here, before)
-        except Refused as refusal:
-            raise NotPossible(
-                refusal.code, f"this series cannot be processed: {refusal.message}"
-            ) from refusal
+    def move(self, series: str, priority: str) -> Dict[str, Any]:
+        """Give a waiting series another priority and return its state after it.
+
+        Raises:
+            NotInArchive: there is no such series.
+            NotPossible: it does not wait any more, or the engine cannot be reached; says why.
+        """
+        self._granting.move(series, priority)
+        self._steps.forget(series)
+        self._worker.hint(series)
+        return self.series(series)
+
+    def switch(self, how: str) -> Dict[str, Any]:
+        """Pause the engine's queue or resume it, and return what the page says about the engine.
+
+        Raises:
+            NotPossible: the engine cannot be reached, or said no; says why.
+        """
+        self._granting.switch(how)
+        return overview.engine_shown(self._engine_seen())
+
+    def _engine_seen(self) -> overview.EngineSeen:
+        link = self._link
+        return overview.EngineSeen(
+            self._settings.engine.url, link.info, link.checks, link.trouble, link.answered_at, link.away_since
+        )
 
 
 def _interest(state: SeriesState) -> Tuple[bool, float]:

@@ -147,6 +147,7 @@ class Steps:
                 stage=status.stage,
                 note=status.note,
                 eta=status.eta,
+                position=status.position,
             )
             return look_again
         self.contacts.pop(series, None)

@@ -195,6 +195,18 @@ def cancelled(state: SeriesState, now: float) -> SeriesState:
     return _enter(replace(state, retry_at=None, obsolete=obsolete), CANCELLED, now, "cancelled by a person")
 
 
+def released(state: SeriesState, now: float) -> SeriesState:
+    """Return the state after a person had the engine do the failed job once more, as the same attempt."""
+    fresh = replace(state, code="", message="", retries=0, retry_at=None, result=None, routes=())
+    return _enter(fresh, RUNNING, now, "released by a person: the same attempt is done again")
+
+
+def moved(state: SeriesState, priority: str, now: float) -> SeriesState:
+    """Return the state after a person gave the job another priority, which does not make it another job."""
+    request = {**(state.request or {}), "priority": priority}
+    return _note(replace(state, request=request), now, f"a person made its priority {priority}")
+
+
 def told(state: SeriesState, key: str) -> SeriesState:
     """Return the state after the engine was told to cancel the job `key`."""
     return replace(state, obsolete=tuple(other for other in state.obsolete if other != key))

@@ -10,8 +10,8 @@ from .reconciler import Contact
 from .refusal import TITLES
 from .routing import Route
 from .settings import Settings
-from .state import FAILED, IN_WORK, INELIGIBLE, PENDING, RESULT, ROUTING, SeriesState
-from .wishes import possible
+from .state import FAILED, IN_WORK, INELIGIBLE, PENDING, RESULT, ROUTING, RUNNING, SeriesState
+from .wishes import movable, possible
 
 _TITLES = {
     "pending": "waiting for the engine",
@@ -46,6 +46,10 @@ def brief(state: SeriesState, contact: Contact) -> Dict[str, Any]:
         shown.update(
             progress=contact.progress, stage=contact.stage, note=contact.note, eta_seconds=contact.eta
         )
+    if state.phase == RUNNING and contact.position is not None:
+        shown["position"] = contact.position
+    if state.request and movable(state, queued=contact.position is not None):
+        shown["movable"] = True
     return shown
 
 
@@ -62,6 +66,7 @@ def full(series: str, state: Optional[SeriesState], contact: Contact) -> Dict[st
     shown["decision"], shown["rule"] = state.decision, state.rule
     if state.request:
         shown["job"] = {"key": state.key, "attempt": state.attempt, "parameters": state.request["parameters"]}
+        shown["priority"] = state.request.get("priority", "normal")
     if state.result:
         shown["derived"] = {
             "series": state.result.series,
@@ -112,6 +117,8 @@ def _title(state: SeriesState, contact: Contact) -> str:
         return f"not taken: {TITLES.get(state.code, state.code)}"
     if state.phase == PENDING and contact.held and not contact.trouble:
         return "waiting, as its rule says"
+    if state.phase == RUNNING and contact.position is not None:
+        return "waiting in the engine's queue"
     return _TITLES[state.phase]
 
 

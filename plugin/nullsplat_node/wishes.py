@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What a person may ask for: run, again, cancel."""
+"""What a person may ask for: run, again, release, cancel, and another priority."""
 
 from __future__ import annotations
 
 from typing import Optional, Tuple
 
 from .refusal import FORCIBLE
-from .state import CANCELLED, DONE, FAILED, IN_WORK, INELIGIBLE, ROUTING, SeriesState
+from .state import CANCELLED, DONE, FAILED, IN_WORK, INELIGIBLE, PENDING, ROUTING, RUNNING, SeriesState
 
-RUN, AGAIN, CANCEL = "run", "again", "cancel"
-ACTIONS = (RUN, AGAIN, CANCEL)
+RUN, AGAIN, CANCEL, RELEASE = "run", "again", "cancel", "release"
+ACTIONS = (RUN, AGAIN, CANCEL, RELEASE)
+PRIORITY = "priority"
+"""Asked for with the priority itself."""
+NOT_OF_A_JOB = frozenset({"result-missing", "state-unreadable"})
+"""Codes of failures after which there is no failed job at the engine that could be released."""
 
 
 def possible(state: Optional[SeriesState]) -> Tuple[str, ...]:
@@ -21,7 +25,8 @@ def possible(state: Optional[SeriesState]) -> Tuple[str, ...]:
     if state.phase in IN_WORK or state.phase == ROUTING:
         return (CANCEL,)
     if state.phase == FAILED:
-        return (AGAIN, CANCEL) if state.retry_at is not None else (AGAIN,)
+        release = (RELEASE,) if _has_failed_job(state) else ()
+        return (*release, AGAIN, CANCEL) if state.retry_at is not None else (*release, AGAIN)
     return (AGAIN,) if state.phase in (DONE, CANCELLED) else ()
 
 
@@ -36,3 +41,13 @@ def why_not(action: str, state: Optional[SeriesState]) -> str:
     return (
         f"a series that is {phase} cannot be asked to {action}; possible now: {', '.join(can) or 'nothing'}"
     )
+
+
+def movable(state: SeriesState, *, queued: bool) -> bool:
+    """Return whether the series can be given another priority: it waits here, or at the engine (`queued`)."""
+    return state.phase == PENDING or (state.phase == RUNNING and queued)
+
+
+def _has_failed_job(state: SeriesState) -> bool:
+    """Return whether the engine may have a failed job that is still this series' own."""
+    return bool(state.key) and state.key not in state.obsolete and state.code not in NOT_OF_A_JOB

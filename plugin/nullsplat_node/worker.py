@@ -21,6 +21,8 @@ RECHECKS = 2000
 """Series that need nothing, looked at again in one round: bounds the load on large archives (about 1 ms each)."""
 NEVER = math.inf
 """Time at which to look again at a series that needs nothing."""
+ENGINE_FRESH = 2.0
+"""Seconds for which what the engine said about itself is good enough for a page that shows it."""
 STEPS_IN_A_ROW = 20
 """Steps for one series before another gets its turn."""
 
@@ -46,6 +48,7 @@ class Worker:
         self._orphans: List[str] = []
         self._unread: Set[str] = set()
         self._turn = 0
+        self._watched = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nullsplat", daemon=True)
 
@@ -59,6 +62,11 @@ class Worker:
         self._hints.put(None)
         self._thread.join(patience)
 
+    def look_at_engine(self) -> None:
+        """Say that somebody wants to know how the engine is; returns at once."""
+        self._watched = True
+        self._hints.put(None)
+
     def hint(self, series: str) -> None:
         """Say that something may have changed about a series; returns at once."""
         self._hints.put(series)
@@ -70,6 +78,9 @@ class Worker:
                 self._guarded(self._round)
                 next_round = self._clock() + self._settings.reconcile_interval
             self._take_hints(next_round)
+            if self._watched and self._clock() - self._engine.greeted_at >= ENGINE_FRESH:
+                self._watched = False
+                self._guarded(self._greet)
             series = self._agenda.pop_due(self._clock())
             if series is not None:
                 self._attend(series)

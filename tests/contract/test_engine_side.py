@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from nullsplat.service.contract.messages import STAGES, STATES, fault, job_key, schema
 from nullsplat.service.jobs import Job, waiting_stages
 from nullsplat.service.processing import Parameters
+from nullsplat.service.waiting_line import Place
 
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.json"))
 FIRST_RUN_KEY = "b6a730502cd122115b7c40e38db044fd"
@@ -31,7 +32,15 @@ def test_each_example_is_what_its_name_says(path: Path) -> None:
 
 def test_every_kind_of_message_has_an_example() -> None:
     kinds = {path.name.split(".")[0] for path in EXAMPLES}
-    assert kinds == {"engine_info", "error", "health", "job_list", "job_request", "job_status"}
+    assert kinds == {
+        "engine_info",
+        "error",
+        "health",
+        "job_list",
+        "job_request",
+        "job_status",
+        "priority_request",
+    }
 
 
 def test_stages_and_states_are_those_of_the_schema() -> None:
@@ -110,6 +119,7 @@ def test_every_status_the_engine_can_write_fits_the_schema(state: str, stage_sta
         created_at=moment,
         updated_at=moment.replace(tzinfo=None),  # as SQLite gives it back
     )
-    status = job.status()
+    status = job.status(Place(1, "stat"))
     assert fault("job_status", status) is None
+    assert ("waiting" in status) == (state == "queued")
     assert status["created_at"] == status["updated_at"] == "2026-11-22T13:00:00.000Z"

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "plugin"))
 
 from nullsplat_node import checks, contract  # noqa: E402
+from nullsplat_node.overview import EngineSeen, engine_shown  # noqa: E402
 
 EXAMPLES = {
     path.stem: json.loads(path.read_text()) for path in (ROOT / "tests/contract/examples").glob("*.json")
@@ -103,6 +104,32 @@ def test_the_running_stage_and_its_note_are_shown() -> None:
     assert (status.stage, status.note, status.eta) == ("stage1", "view 12 of 40", 140.0)
 
 
+def test_a_waiting_job_tells_its_place_and_an_older_engine_does_not() -> None:
+    for name, position in (
+        ("job_status.waiting", 3),
+        ("job_status.queued", None),
+        ("job_status.running", None),
+    ):
+        status = contract.read_job_status(EXAMPLES[name], EXAMPLES[name]["key"])
+        assert status.position == position
+
+
+def test_what_the_engine_says_of_queue_and_workers_reaches_the_page() -> None:
+    info = EXAMPLES["engine_info.paused"]
+    shown = engine_shown(EngineSeen("http://engine", info, {}))
+    assert {name: shown[name] for name in ("paused_since", "workers")} == {
+        "paused_since": info["paused_since"],
+        "workers": info["workers"],
+    }
+    assert "paused_since" not in engine_shown(EngineSeen("http://engine", EXAMPLES["engine_info.idle"], {}))
+
+
+def test_the_plugin_asks_for_a_priority_as_the_contract_says() -> None:
+    assert EXAMPLES["priority_request.stat"] == {"priority": "stat"}
+    for priority in checks.PRIORITIES:
+        assert valid("priority_request", {"priority": priority})
+
+
 def test_the_example_error_is_understood() -> None:
     assert contract.read_error(EXAMPLES["error.wrong-secret"]).code == "unauthorized"
 
@@ -130,7 +157,9 @@ junk = st.recursive(
 @given(
     message=junk,
     name=st.sampled_from(STATUSES),
-    field=st.sampled_from(["key", "state", "stages", "progress", "eta_seconds", "failure", "result"]),
+    field=st.sampled_from(
+        ["key", "state", "stages", "progress", "eta_seconds", "waiting", "failure", "result"]
+    ),
 )
 def test_a_broken_answer_is_an_error_of_the_contract_and_nothing_else(
     message: Any, name: str, field: str

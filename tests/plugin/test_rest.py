@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from nullsplat_node.archive import NotInArchive
-from nullsplat_node.rest import send, series_answer, status_answer
-from nullsplat_node.service import NotPossible
+from nullsplat_node.granting import NotPossible
+from nullsplat_node.rest import queue_answer, send, series_answer, status_answer
 
 SERIES = "0" * 44
 
@@ -24,6 +24,15 @@ class FakeService:
         if self.error:
             raise self.error
         return {"series": series}
+
+    def move(self, series: str, priority: str) -> dict[str, Any]:
+        self.wishes.append((series, priority))
+        return self.series(series)
+
+    def switch(self, how: str) -> dict[str, Any]:
+        if self.error:
+            raise self.error
+        return {"how": how}
 
     def wish(self, series: str, action: str) -> dict[str, Any]:
         self.wishes.append((series, action))
@@ -62,15 +71,35 @@ def asked(request: dict[str, Any], error: Exception | None = None) -> tuple[int,
         (b'{"action": "run"}', 200, SERIES),
         (b"", 400, "must be JSON"),
         (b"\xff", 400, "must be JSON"),
-        (b"[]", 400, "action must be one of run, again, cancel, got 'None'"),
+        (b"[]", 400, "action must be one of run, again, cancel, release, priority, got 'None'"),
         (b'{"action": "delete"}', 400, "got 'delete'"),
         (b'{"action": ["run"]}', 400, "action must be one of"),
+        (b'{"action": "release"}', 200, SERIES),
+        (b'{"action": "priority", "priority": "stat"}', 200, SERIES),
+        (
+            b'{"action": "priority", "priority": "now"}',
+            400,
+            "priority must be one of stat, normal, night, got 'now'",
+        ),
+        (b'{"action": "priority"}', 400, "got 'None'"),
     ],
 )
 def test_a_wish_is_checked_before_it_is_passed_on(body: bytes, status: int, words: str) -> None:
     answered, message = asked(post(body))
     assert answered == status
     assert words in json.dumps(message)
+
+
+def test_the_queue_is_paused_and_resumed_by_post_alone() -> None:
+    def switched(request: dict[str, Any], error: Exception | None = None) -> tuple[int, dict[str, Any]]:
+        return queue_answer(FakeService(error), request)  # type: ignore[arg-type]
+
+    assert switched(post(b'{"action": "pause"}')) == (200, {"how": "pause"})
+    assert switched(post(b'{"action": "run"}'))[0] == 400
+    assert switched({"method": "GET"}) == (405, {"allow": "POST"})
+    assert switched(post(b'{"action": "pause"}', sec_fetch_site="cross-site"))[0] == 403
+    status, message = switched(post(b'{"action": "resume"}'), NotPossible("engine-away", "away"))
+    assert (status, message["error"]["code"]) == (409, "engine-away")
 
 
 def test_errors_have_their_http_status_and_a_code() -> None:

@@ -10,7 +10,8 @@ from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
 
 from nullsplat_node.archive import NotInArchive
-from nullsplat_node.service import NotPossible
+from nullsplat_node.audit import Entry
+from nullsplat_node.granting import NotPossible
 
 WRITE = "PUT"
 
@@ -122,3 +123,85 @@ def test_the_series_that_matter_come_first_in_the_status(orthanc: FakeOrthanc, e
         listed = [one["series"] for one in service.status()["series"]]
     assert listed[0] == good
     assert set(listed) == {good, *refused}
+
+
+def test_a_failed_series_is_released_as_the_same_attempt(orthanc: FakeOrthanc, engine: FakeEngine) -> None:
+    series = orthanc.add(ct_series(4))
+    engine.outcome = {"code": "internal", "message": "broken", "retryable": False}
+    engine.hold = False
+    lines: list[Entry] = []
+    with running(orthanc, engine, record=lines.append) as service:
+        wait_until(lambda: service.series(series)["state"] == "failed")
+        key = service.series(series)["job"]["key"]
+        engine.hold = True
+        shown = service.wish(series, "release")
+        assert (shown["state"], shown["job"]["key"]) == ("running", key)
+        wait_until(lambda: service.series(series).get("progress") is not None)
+    assert list(engine.requests) == [key]
+    assert [line["what"] for line in lines] == ["requested", "started", "failed", "released"]
+
+
+def test_what_the_engine_does_not_release_stays_failed_and_its_reason_is_told(
+    orthanc: FakeOrthanc, engine: FakeEngine
+) -> None:
+    series = orthanc.add(ct_series(4))
+    engine.outcome, engine.hold = {"code": "internal", "message": "broken", "retryable": False}, False
+    with running(orthanc, engine) as service:
+        wait_until(lambda: service.series(series)["state"] == "failed")
+        engine.forget()
+        with pytest.raises(NotPossible, match="there is no such job"):
+            service.wish(series, "release")
+        engine.stop()
+        with pytest.raises(NotPossible, match=r"cannot be reached.*ask again when it is back") as refusal:
+            service.wish(series, "release")
+        assert refusal.value.code == "engine-away"
+        assert service.series(series)["state"] == "failed"
+
+
+def test_a_waiting_series_tells_its_place_and_can_be_moved(orthanc: FakeOrthanc, engine: FakeEngine) -> None:
+    source = ct_series(4)
+    engine.positions[str(source[0].SeriesInstanceUID)] = 3
+    series = orthanc.add(source)
+    lines: list[Entry] = []
+    with running(orthanc, engine, record=lines.append) as service:
+        wait_until(lambda: service.series(series).get("position") == 3)
+        assert service.series(series)["title"] == "waiting in the engine's queue"
+        assert service.series(series)["movable"]
+        assert service.move(series, "stat")["priority"] == "stat"
+        (key,) = engine.requests
+        assert (
+            engine.answer("GET", f"/v1/jobs/{key}", b"", f"Bearer {SECRET}")[1]["request"]["priority"]
+            == "stat"
+        )
+        engine.positions.clear()
+        with pytest.raises(NotPossible, match="only a queued job can be moved"):
+            service.move(series, "night")
+        assert service.series(series)["priority"] == "stat"
+    assert [line["what"] for line in lines] == ["requested", "started", "moved"]
+
+
+def test_a_series_that_the_engine_has_not_heard_of_yet_is_moved_here(
+    orthanc: FakeOrthanc, engine: FakeEngine
+) -> None:
+    engine.stop()
+    series = orthanc.add(ct_series(4))
+    with running(orthanc, engine) as service:
+        wait_until(lambda: service.series(series)["state"] == "pending")
+        service.move(series, "night")
+        engine.start()
+        wait_until(lambda: service.series(series)["state"] == "running")
+    (request,) = engine.requests.values()
+    assert request["priority"] == "night"
+
+
+def test_the_queue_is_paused_and_resumed_for_a_person(orthanc: FakeOrthanc, engine: FakeEngine) -> None:
+    lines: list[Entry] = []
+    with running(orthanc, engine, record=lines.append) as service:
+        assert service.switch("pause")["paused_since"]
+        assert engine.paused
+        assert service.overview("")["engine"]["paused_since"]
+        assert service.switch("resume")["paused_since"] is None
+        engine.workers = [{"id": "gpu0", "job": None, "seen_at": "2026-11-22T13:00:00Z"}]
+        wait_until(lambda: service.overview("")["engine"]["workers"] == engine.workers)
+    assert [line["what"] for line in lines] == ["paused", "resumed"]
+    assert {line["who"] for line in lines} == {"node"}

@@ -28,7 +28,7 @@ from nullsplat_node.state import (
     encode,
 )
 from nullsplat_node.transitions import Job, RetryPolicy
-from nullsplat_node.wishes import AGAIN, CANCEL, RUN, possible, why_not
+from nullsplat_node.wishes import AGAIN, CANCEL, RELEASE, RUN, movable, possible, why_not
 
 POLICY = RetryPolicy(3, Backoff(10, 100))
 RESULT = JobResult("2.25.1", ("2.25.2",), further={"2.25.3": ("2.25.4",)})
@@ -55,6 +55,34 @@ def running() -> SeriesState:
 def routed() -> SeriesState:
     done = transitions.finished(running(), RESULT, 2.0)
     return transitions.verified(done, Result("2.25.1", "abc", 1), ("A", "B"), 3.0)
+
+
+def test_a_failed_job_can_be_released_as_the_same_attempt() -> None:
+    failure = Failure("internal", "broken", retryable=False)
+    failed = transitions.failed(running(), failure, 2.0, POLICY)
+    assert possible(failed) == (RELEASE, AGAIN)
+    released = transitions.released(failed, 3.0)
+    assert (released.phase, released.key, released.attempt) == (RUNNING, failed.key, failed.attempt)
+    assert (released.code, released.message, released.retries) == ("", "", 0)
+    assert released.history[-1][1].startswith("released by a person")
+    for other in (
+        replace(failed, code="result-missing"),  # the job itself succeeded
+        replace(failed, obsolete=(failed.key,)),  # the engine is to cancel it
+    ):
+        assert RELEASE not in possible(other)
+
+
+def test_another_priority_is_the_same_job() -> None:
+    moved = transitions.moved(pending(), "stat", 2.0)
+    assert (moved.phase, moved.key, moved.request) == (
+        PENDING,
+        pending().key,
+        {**pending().request, "priority": "stat"},
+    )  # type: ignore[dict-item]
+    assert movable(pending(), queued=False)
+    assert movable(running(), queued=True)
+    assert not movable(running(), queued=False)
+    assert not movable(routed(), queued=True)
 
 
 def decided(
@@ -158,7 +186,7 @@ def test_what_may_pass_is_tried_again_by_itself_but_not_for_ever() -> None:
 def test_what_will_not_pass_is_not_tried_again() -> None:
     state = transitions.failed(running(), Failure("input", "bad", False), 100.0, POLICY)
     assert (state.phase, state.retry_at, decided(state)) == (FAILED, None, Step.REST)
-    assert possible(state) == (AGAIN,)
+    assert possible(state) == (RELEASE, AGAIN)
 
 
 def test_a_person_who_asks_again_gets_all_automatic_attempts_anew() -> None:
@@ -278,6 +306,8 @@ class Life(RuleBasedStateMachine):
         actions = possible(self.state)
         if CANCEL in actions:
             self.become(transitions.cancelled(self.state, self.now))
+        elif RELEASE in actions and self.state.attempt % 2:
+            self.become(transitions.released(self.state, self.now))
         elif AGAIN in actions:
             self.become(transitions.taken(self.state, job(self.digest, self.state.attempt + 1), self.now))
 

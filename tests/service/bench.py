@@ -73,11 +73,12 @@ class Engine:
         self._forge = forge
         self._workers: list[int] = []
 
-    def start_worker(self, **environment: str) -> int:
+    def start_worker(self, patch: dict[str, Any] | None = None, **environment: str) -> int:
         pid = self._forge.ask(
             start={**self.environment, **environment},
             control=str(self.control),
             log=str(self.folder / "worker.log"),
+            patch=patch or {},
         )
         self._workers.append(pid)
         return pid
@@ -86,6 +87,11 @@ class Engine:
         """Send a signal, wait for the end, return the exit code."""
         self._workers.remove(worker)
         os.kill(worker, number)
+        return self._forge.ask(wait=worker)
+
+    def wait_for_end(self, worker: int) -> int:
+        """Wait for the end of a worker that ends by itself, return the exit code."""
+        self._workers.remove(worker)
         return self._forge.ask(wait=worker)
 
     def forget_everything(self) -> None:
@@ -125,6 +131,9 @@ class Engine:
 
     def release(self, stage: str) -> None:
         (self.control / f"hold-{stage}").unlink()
+
+    def post(self, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+        return self.client.post(path, json=body)
 
     def put(self, request: dict[str, Any]) -> str:
         key = job_key(request)

@@ -1,9 +1,11 @@
 """Image processing that does real work in no time: it repeats slices. It reads and writes real DICOM series.
 
 A control folder steers it from the test's process: every stage appends a line to `calls.log`; while a file
-`hold-<stage>` is there the stage goes on reporting progress; `fail-<stage>` makes it fail as the file's text says.
+`hold-<stage>` is there the stage goes on reporting progress; `stuck-<stage>` makes it say nothing any more; `fail-<stage>` makes it fail as the file's text says. `spans.log` tells
+which process computed from when to when.
 """
 
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +55,7 @@ class FastProcessing:
 
     def run(self, stage: str, work: Path, parameters: Parameters, source: Source, progress: Progress) -> None:
         self._log(stage)
+        began = time.time()
         self._obey(stage, progress)
         before = {"stage1": "source", "stage2": "stage1", "consistency": "stage2"}[stage]
         voxels = np.load(work / f"{before}.npy")
@@ -61,6 +64,8 @@ class FastProcessing:
                 voxels = np.repeat(voxels, int(factor), axis)
         np.save(work / f"{stage}.npy", voxels)
         progress(1.0, "done")
+        with (self.control / "spans.log").open("a") as log:
+            log.write(f"{os.getpid()} {began} {time.time()}\n")
 
     def report(self, work: Path) -> dict[str, Any]:
         return {
@@ -109,6 +114,8 @@ class FastProcessing:
             if order == "disk-full":
                 Path("/dev/full").write_bytes(b"0")
             raise RuntimeError(order)
+        while (self.control / f"stuck-{stage}").exists():
+            time.sleep(0.05)
         while (self.control / f"hold-{stage}").exists():
             progress(0.5, "held")
             time.sleep(0.05)

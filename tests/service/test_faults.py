@@ -238,7 +238,7 @@ def test_a_stage_that_takes_too_long_is_stopped(engine: Engine, request_for: Req
     key = engine.put(request_for())
     engine.start_worker(NULLSPLAT_STAGE2_LIMIT_SECONDS="0.5")
     failure = failure_of(engine, key)
-    assert failure["code"] == "timeout"
+    assert failure["code"] == "stage-timeout"
     assert "NULLSPLAT_STAGE2_LIMIT_SECONDS" in failure["message"]
 
 

@@ -144,7 +144,7 @@ def test_failures_are_counted_by_codes_of_our_own(database: sa.Engine, tmp_path:
     assert figures["nullsplat_job_failures_total", "gantry-tilt"] == 1
     assert figures["nullsplat_job_failures_total", "storage"] == 2
     assert figures["nullsplat_job_failures_total", "other"] == 1
-    assert figures["nullsplat_job_failures_total", "timeout"] == 0  # there before the first one fails
+    assert figures["nullsplat_job_failures_total", "stage-timeout"] == 0  # there before the first one fails
     for private in (b"doe", b"DOE", b"4711"):
         assert private not in text
 

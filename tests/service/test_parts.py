@@ -253,9 +253,44 @@ def test_a_name_can_be_used_again_when_its_worker_is_dead(database: sa.Engine) -
     registry.enter(Identity("gpu0", me.host, me.boot_id, me.pid, "1"))
     registry.enter(me)
     with pytest.raises(ConfigurationError, match="NULLSPLAT_EXECUTOR_ID"):
-        registry.enter(me)
+        registry.enter(Identity("gpu0", "another-host", "b", 1, "1"))
+    registry.enter(me)  # the same process, started anew in place
     registry.leave(me)
     assert registry.alive() == set()
+
+
+def test_a_gpu_has_one_living_worker(database: sa.Engine) -> None:
+    registry, me = Registry(database), this_process("first")
+    dead = Identity("dead", me.host, me.boot_id, me.pid, "1")
+    registry.enter(dead, "GPU-1")
+    registry.enter(me, "GPU-1")  # nobody has to wait for the dead
+    far = Identity("second", "another-host", "b", 1, "1")
+    with pytest.raises(ConfigurationError, match=r"worker first .* CUDA_VISIBLE_DEVICES"):
+        registry.enter(far, "GPU-1")
+    assert registry.alive() == {"first"}
+    registry.enter(far, "GPU-2")
+    registry.leave(me)
+    registry.enter(Identity("third", "another-host", "b", 2, "2"), "GPU-1")
+
+
+def test_a_worker_that_was_taken_for_dead_is_known_again_at_its_next_beat(
+    database: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry, far = Registry(database), Identity("far", "another-host", "b", 1, "1")
+    registry.enter(far)
+    with transaction(database) as connection:
+        connection.execute(sa.text("UPDATE nullsplat_workers SET seen = seen - 61"))
+    assert registry.alive() == set()
+    registry.beat(far)
+    assert registry.alive() == {"far"}
+    assert "taken for dead" in caplog.text
+
+
+def test_what_counts_as_silence_can_be_set(database: sa.Engine) -> None:
+    Registry(database).enter(Identity("far", "another-host", "b", 1, "1"))
+    with transaction(database) as connection:
+        connection.execute(sa.text("UPDATE nullsplat_workers SET seen = seen - 61"))
+    assert Registry(database, 120.0).alive() == {"far"}
 
 
 # Database

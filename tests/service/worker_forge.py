@@ -1,9 +1,12 @@
 """Makes worker processes quickly: loads everything once and forks on request.
 
 Reads one JSON object a line from standard input and answers with one number a line:
-{"start": {environment}, "control": folder, "log": file} -> process id; {"wait": process id} -> exit code.
+{"start": {environment}, "control": folder, "log": file, "patch": {name: value}} -> process id;
+{"wait": process id} -> exit code. What a worker cannot know here (a GPU, another machine) is patched: `name` is a
+constant, or a function that is to return `value`. A worker that wants to start anew ends with `RESTART` instead.
 """
 
+import importlib
 import json
 import os
 import sys
@@ -14,6 +17,8 @@ from fast_processing import FastProcessing
 
 from nullsplat.service.settings import Settings
 from nullsplat.service.worker import run_worker
+
+RESTART = 75
 
 
 def serve() -> None:
@@ -35,11 +40,20 @@ def _become_worker(order: dict[str, Any]) -> NoReturn:
         os.dup2(log, standard)
     os.environ.update(order["start"])
     try:
-        run_worker(Settings(), FastProcessing(Path(order["control"])))
+        for name, value in order["patch"].items():
+            _patch(name, value)
+        run_worker(Settings(), FastProcessing(Path(order["control"])), lambda: os._exit(RESTART))
     except BaseException as error:  # noqa: BLE001 - a forked child must not fall back into the loop above
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
         os._exit(3)
     os._exit(0)
+
+
+def _patch(name: str, value: Any) -> None:
+    module, _, attribute = name.rpartition(".")
+    owner = importlib.import_module(module)
+    replaced = (lambda *_arguments: value) if callable(getattr(owner, attribute)) else value
+    setattr(owner, attribute, replaced)
 
 
 def _wait(pid: int) -> int:

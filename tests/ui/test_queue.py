@@ -134,4 +134,67 @@ def test_an_engine_that_is_away_is_told_with_since_when(
 
 def test_a_check_that_failed_is_shown_in_the_engine_s_words(queue: Browser, engine: PacedEngine) -> None:
     engine.checks["spool"] = "900 MB are free, 2000 MB are to be kept in reserve; free some space"
-    queue.until(lambda: "Disk of the engine: 900 MB are free" in queue.texts(".card")[1])
+    queue.until(lambda: "Disk of the engine: 900 MB are free" in queue.texts(".card")[2])
+
+
+def test_a_waiting_series_shows_its_place_and_is_moved_by_keyboard(
+    queue: Browser, scene: Scene, site: Site, engine: PacedEngine
+) -> None:
+    for uid in engine.pace:
+        engine.positions[uid] = 4
+    queue.until(lambda: "Place 4 in the queue" in row(queue, scene.running))
+    assert "%" not in row(queue, scene.running)
+    choice = f'{ROWS}[data-key="{scene.running}"] select[data-action="priority"]'
+    queue.tab_to(choice)
+    queue.press(Keys.ARROW_UP)  # from normal to urgent
+    queue.until(lambda: "stat" in row(queue, scene.running))
+    moved = [job["request"]["priority"] for job in engine._jobs.values()]
+    assert moved.count("stat") == 1
+    queue.until(
+        lambda: queue.run("return document.activeElement.dataset.action") == "priority", "focus is lost"
+    )
+    engine.positions.clear()
+    queue.until(lambda: not queue.all(choice), "what runs cannot be moved")
+
+
+def test_the_queue_is_paused_and_resumed_by_keyboard(queue: Browser, site: Site, engine: PacedEngine) -> None:
+    queue.tab_to('[data-action="pause"]')
+    queue.press(Keys.SPACE)
+    queue.until(lambda: "Pause the queue?" in " ".join(queue.texts("dialog")))
+    queue.press(Keys.ESCAPE)
+    assert not engine.paused
+    queue.one('[data-action="pause"]').send_keys(Keys.ENTER)
+    queue.one('dialog button[value="yes"]').send_keys(Keys.ENTER)
+    queue.until(lambda: "Paused since" in queue.texts(".card")[1])
+    assert engine.paused
+    queue.one('[data-action="resume"]').send_keys(Keys.ENTER)
+    queue.until(lambda: "Jobs are taken" in queue.texts(".card")[1])
+    assert not engine.paused
+
+
+def test_workers_are_shown_with_their_gpu_and_what_they_do(queue: Browser, engine: PacedEngine) -> None:
+    memory = {"used_bytes": 5_000_000_000, "size_bytes": 24_000_000_000}
+    engine.workers = [
+        {
+            "id": "gpu0",
+            "device": "NVIDIA L4",
+            "memory": memory,
+            "job": "a" * 32,
+            "seen_at": "2026-11-22T13:00:00Z",
+        },
+        {"id": "gpu1", "device": "CPU", "job": None, "seen_at": "2026-11-22T13:00:00Z"},
+    ]
+    queue.until(
+        lambda: "gpu0: NVIDIA L4, 5.0 GB of 24.0 GB in use, works on job aaaaaaaa…" in queue.texts(".card")[1]
+    )
+    assert "gpu1: CPU, idle, heard of" in queue.texts(".card")[1]
+
+
+def test_a_failed_series_is_retried_as_the_same_attempt(
+    queue: Browser, scene: Scene, site: Site, engine: PacedEngine
+) -> None:
+    release = f'{ROWS}[data-key="{scene.failed}"] button[data-action="release"]'
+    queue.tab_to(release)
+    queue.press(Keys.ENTER)
+    # The engine of this scene does not know the job, and its own words are shown.
+    queue.until(lambda: "there is no such job" in " ".join(queue.texts("dialog")))

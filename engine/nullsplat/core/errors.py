@@ -91,7 +91,7 @@ class StorageError(NullSplatError):
 class TimedOut(NullSplatError):
     """A stage took longer than it may."""
 
-    code = "timeout"
+    code = "stage-timeout"
 
 
 class Cancelled(NullSplatError):

@@ -1,8 +1,6 @@
 """The HTTP API: the contract, route by route."""
 
 import hmac
-import json
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -13,12 +11,14 @@ from fastapi.responses import JSONResponse
 
 from nullsplat import __version__
 from nullsplat.service.audit import AuditLog, What
-from nullsplat.service.contract.messages import fault, job_key
+from nullsplat.service.bodies import existing, json_body, plausible, refuse_faulty
+from nullsplat.service.contract.messages import job_key
+from nullsplat.service.control_routes import add_control_routes, add_pause_routes
+from nullsplat.service.engine_info import EngineInfo
 from nullsplat.service.health import Readiness
 from nullsplat.service.jobs import Job
-from nullsplat.service.limits import Limits, client_address, limit_requests, too_large
+from nullsplat.service.limits import Limits, client_address, limit_requests
 from nullsplat.service.metrics import CONTENT_TYPE, Metrics
-from nullsplat.service.processing import Processing
 from nullsplat.service.queueing import JobQueue
 from nullsplat.service.refusals import Refusal, answer_errors, refusal_response
 
@@ -50,14 +50,14 @@ class Parts:
     Attributes:
         queue: takes the jobs.
         readiness: the checks behind /readyz.
-        processing: asked for its presets and its model.
+        info: what the engine says about itself.
         metrics: the figures behind /metrics.
         audit: hears of what clients ask for.
     """
 
     queue: JobQueue
     readiness: Readiness
-    processing: Processing
+    info: EngineInfo
     metrics: Metrics
     audit: AuditLog
 
@@ -73,7 +73,8 @@ def create_api(access: Access, parts: Parts) -> FastAPI:
     _require_secret(app, access.secret, (*OPEN_PATHS, *[METRICS_PATH] * access.metrics_public))
     limit_requests(app, access.limits, OPEN_PATHS)  # added last, asked first
     _add_job_routes(app, parts.queue, parts.audit)
-    _add_information_routes(app, parts)
+    add_control_routes(app, parts.queue, parts.audit)
+    add_pause_routes(app, parts.queue, parts.info, parts.audit)
     _add_watching_routes(app, parts)
     return app
 
@@ -93,11 +94,13 @@ def _require_secret(app: FastAPI, secret: str, open_paths: tuple[str, ...]) -> N
 def _add_job_routes(app: FastAPI, queue: JobQueue, audit: AuditLog) -> None:
     @app.put("/v1/jobs/{key}")
     async def put_job(
-        key: str, message: Annotated[Any, Depends(_json_body)], request: Request
+        key: str, message: Annotated[Any, Depends(json_body)], request: Request
     ) -> JSONResponse:
-        _refuse_faulty(key, message)
+        refuse_faulty("job_request", message)
+        _refuse_wrong_key(key, message)
         job, created = await run_in_threadpool(submit, key, message, client_address(request))
-        return JSONResponse(job.status(), 201 if created else 200)
+        place = await run_in_threadpool(queue.line.place, key)
+        return JSONResponse(job.status(place), 201 if created else 200)
 
     def submit(key: str, message: dict[str, Any], address: str) -> tuple[Job, bool]:
         job, created = queue.submit(key, message)
@@ -107,12 +110,12 @@ def _add_job_routes(app: FastAPI, queue: JobQueue, audit: AuditLog) -> None:
 
     @app.get("/v1/jobs/{key}")
     def get_job(key: str) -> JSONResponse:
-        return JSONResponse(_existing(key, queue.store.get(_plausible(key))).status())
+        return JSONResponse(existing(key, queue.store.get(plausible(key))).status(queue.line.place(key)))
 
     @app.delete("/v1/jobs/{key}")
     def cancel_job(key: str, request: Request) -> JSONResponse:
-        found, done = queue.cancel(_plausible(key))
-        job = _existing(key, found)
+        found, done = queue.cancel(plausible(key))
+        job = existing(key, found)
         if done:
             audit.note(What.CANCELLED, job, f"client {client_address(request)}")
         return JSONResponse(job.status())
@@ -121,25 +124,15 @@ def _add_job_routes(app: FastAPI, queue: JobQueue, audit: AuditLog) -> None:
     def list_jobs(
         state: State | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 200
     ) -> JSONResponse:
-        return JSONResponse({"jobs": [job.status() for job in queue.store.newest(state, limit)]})
-
-
-def _add_information_routes(app: FastAPI, parts: Parts) -> None:
-    @app.get("/v1/engine")
-    def engine_info() -> JSONResponse:
-        name, sha256 = parts.processing.model()
-        return JSONResponse(
-            {
-                "version": __version__,
-                "contract": 1,
-                "model": {"name": name, "sha256": sha256},
-                "presets": list(parts.processing.presets()),
-                "queue": {state: parts.queue.store.count(state) for state in ("queued", "running")},
-            }
-        )
+        newest, places = queue.store.newest(state, limit), queue.line.places()
+        return JSONResponse({"jobs": [job.status(places.get(job.key)) for job in newest]})
 
 
 def _add_watching_routes(app: FastAPI, parts: Parts) -> None:
+    @app.get("/v1/engine")
+    def engine_info() -> JSONResponse:
+        return JSONResponse(parts.info.message())
+
     @app.get(METRICS_PATH)
     def metrics() -> Response:
         return Response(parts.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
@@ -155,31 +148,7 @@ def _add_watching_routes(app: FastAPI, parts: Parts) -> None:
         return JSONResponse({"ok": ok, "checks": checks}, 200 if ok else 503)
 
 
-async def _json_body(request: Request) -> Any:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > (limit := request.app.state.request_bytes):
-            raise too_large(limit)
-    try:
-        return json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise Refusal(
-            422, "bad-request", "the body must be a job_request as JSON in UTF-8; it is not JSON"
-        ) from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is Python's, not JSON's")
-
-
-def _refuse_faulty(key: str, message: Any) -> None:
-    try:
-        problem = fault("job_request", message)
-    except RecursionError:  # shallow enough to be read, too deep to be looked at
-        problem = "the body is nested too deeply to be a job_request"
-    if problem:
-        raise Refusal(422, "bad-request", problem)
+def _refuse_wrong_key(key: str, message: Any) -> None:
     if key != job_key(message):
         raise Refusal(
             422,
@@ -187,16 +156,3 @@ def _refuse_faulty(key: str, message: Any) -> None:
             f"the key of this request is {job_key(message)}: the first 32 hexadecimal digits of SHA-256 over its "
             "canonical JSON without priority",
         )
-
-
-def _plausible(key: str) -> str:
-    """The key, if there can be a job of that name: not every text may be asked of every database."""
-    if not re.fullmatch(r"[0-9a-f]{32}", key):
-        raise Refusal(404, "not-found", "there is no such job: a key is 32 hexadecimal digits")
-    return key
-
-
-def _existing(key: str, job: Job | None) -> Job:
-    if job is None:
-        raise Refusal(404, "not-found", f"there is no job {key[:32]}")
-    return job

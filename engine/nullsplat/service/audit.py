@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nullsplat.service.folders import JobFolder
-from nullsplat.service.jobs import Failure, Job
+from nullsplat.service.jobs import Job
 from nullsplat.service.processing import Derived
 
 AUDIT_FILE = "audit.jsonl"
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class What(StrEnum):
-    """What can happen to a job."""
+    """What can happen to a job, and to the queue as a whole."""
 
     REQUESTED = "requested"
     STARTED = "started"
@@ -36,6 +36,10 @@ class What(StrEnum):
     FINISHED = "finished"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    RELEASED = "released"
+    MOVED = "moved"
+    PAUSED = "paused"
+    RESUMED = "resumed"
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Entry:
 
     Attributes:
         who: `client <address>` for what was asked over HTTP, `worker <name>` for what a worker did.
-        job: the job's key.
+        job: the job's key; empty where it is about the queue as a whole.
+        priority: that the job was given.
         input: SHA-256 of the source's Series Instance UID and SOP Instance UIDs: the fingerprint of the request.
         output: SHA-256 over the stored SOP Instance UIDs and their files, see `output_hash`.
         config, model: SHA-256 of the configuration and of the weights.
@@ -53,8 +58,9 @@ class Entry:
 
     what: What
     who: str
-    job: str
+    job: str = ""
     input: str = ""
+    priority: str = ""
     output: str = ""
     config: str = ""
     model: str = ""
@@ -84,6 +90,18 @@ class AuditLog:
                 extra={"job": entry.job},
             )
 
+    def switched(self, what: What, who: str) -> None:
+        """Append what happened to the queue as a whole."""
+        self.write(Entry(what, who))
+
+    def moved(self, job: Job, who: str) -> None:
+        """Append that a job was given another priority."""
+        request = job.request
+        entry = Entry(
+            What.MOVED, who, job.key, input=str(request["fingerprint"]), priority=str(request["priority"])
+        )
+        self.write(entry)
+
     def note(self, what: What, job: Job, who: str = "", code: str = "") -> None:
         """Append what happened to a job of which there is no result (yet)."""
         fingerprint = str(job.request["fingerprint"])
@@ -95,10 +113,10 @@ class AuditLog:
         folder.write(OUTPUT, output)
         self._made(What.STORED, job, output, report)
 
-    def over(self, job: Job, folder: JobFolder, failure: Failure | None) -> None:
+    def over(self, job: Job, folder: JobFolder) -> None:
         """Append how a job ended; that it was cancelled was written when somebody asked for it."""
         if job.state == "failed":
-            self.note(What.FAILED, job, code=str((failure or {}).get("code", "internal")))
+            self.note(What.FAILED, job, code=str((job.failure or {}).get("code", "internal")))
         elif job.state == "succeeded":
             self._made(What.FINISHED, job, folder.read(OUTPUT) or "", (job.result or {}).get("report", {}))
 

@@ -1,6 +1,7 @@
 """The database that API and workers share: its connection and its tables beside those of DBOS."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,10 @@ from dbos import DBOS
 from sqlalchemy.exc import SQLAlchemyError
 
 from nullsplat.core.errors import ConfigurationError, StorageError
+from nullsplat.service.database_faults import DRIVER, cause, explained
+
+CONNECT_TIMEOUT = 10
+"""Seconds."""
 
 metadata = sa.MetaData()
 
@@ -50,6 +55,23 @@ worker_facts = sa.Table(
 )
 
 
+# What people switched for all workers on all machines.
+controls = sa.Table(
+    "nullsplat_controls",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("value", sa.String(255), nullable=False),
+)
+
+# Which worker has which GPU.
+devices = sa.Table(
+    "nullsplat_devices",
+    metadata,
+    sa.Column("device", sa.String(100), primary_key=True),
+    sa.Column("executor_id", sa.String(100), nullable=False),
+)
+
+
 def open_database(url: str) -> sa.Engine:
     """Connect to the database, creating what is missing in it. Safe when several processes do so at once.
 
@@ -57,10 +79,10 @@ def open_database(url: str) -> sa.Engine:
         ConfigurationError: the URL is not one of a database that can be used.
         StorageError: the database cannot be reached or written.
     """
-    engine = sa.create_engine(_checked(url), pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _configure_sqlite)
+    engine = _engine(_checked(url))
     try:
+        with engine.connect():  # before DBOS tries, which does not say what is wrong
+            pass
         DBOS.migrate(url)
         with engine.begin() as connection:
             for table in metadata.sorted_tables:
@@ -69,7 +91,7 @@ def open_database(url: str) -> sa.Engine:
                     connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
     except SQLAlchemyError as error:
         engine.dispose()
-        raise StorageError(f"the database {engine.url!r} cannot be used: {_cause(error)}") from error
+        raise explained(engine, error) from error
     return engine
 
 
@@ -84,7 +106,25 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         with engine.begin() as connection:
             yield connection
     except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-        raise StorageError(f"the database {engine.url!r} does not answer: {_cause(error)}") from error
+        raise StorageError(f"the database {engine.url!r} does not answer: {cause(error)}") from error
+
+
+def now(connection: sa.Connection) -> float:
+    """Seconds since 1970 on the database's clock: those of several machines are never quite the same."""
+    if connection.dialect.name != "postgresql":
+        return time.time()  # SQLite is in this very machine
+    return float(connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = sa.create_engine(url, pool_pre_ping=True)
+        sa.event.listen(engine, "connect", _configure_sqlite)
+        return engine
+    try:
+        return sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_TIMEOUT})
+    except ImportError:
+        raise ConfigurationError(DRIVER) from None
 
 
 def _checked(url: str) -> sa.URL:
@@ -109,8 +149,3 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.isolation_level = "IMMEDIATE"  # DBOS relies on writers taking turns from their first statement
-
-
-def _cause(error: SQLAlchemyError) -> str:
-    # The statement and its parameters are SQLAlchemy's addition; only the driver's own words are wanted.
-    return str(getattr(error, "orig", None) or type(error).__name__)

@@ -73,7 +73,7 @@ class Readiness:
             connection.execute(sa.text("SELECT 1"))
 
     def _worker(self) -> None:
-        if not Registry(self._engine).alive():
+        if not Registry(self._engine, self._settings.worker_lost_seconds).alive():
             raise NoWorker("no worker is alive; start one with `nullsplat worker`")
 
 

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from nullsplat.service.contract.messages import STAGES
 from nullsplat.service.database import jobs, transaction
+from nullsplat.service.dbos_tables import TAKEN, workflow_status
+from nullsplat.service.waiting_line import Place
 
 Stage = dict[str, Any]
 Failure = dict[str, Any]
@@ -30,8 +32,12 @@ class Job:
     created_at: datetime
     updated_at: datetime
 
-    def status(self) -> dict[str, Any]:
-        """The job_status message of the contract."""
+    def status(self, place: Place | None = None) -> dict[str, Any]:
+        """The job_status message of the contract.
+
+        Args:
+            place: in the queue, where it is known.
+        """
         status: dict[str, Any] = {
             "key": self.key,
             "state": self.state,
@@ -43,6 +49,8 @@ class Job:
         }
         if self.state in OPEN or self.state == "succeeded":
             status["eta_seconds"] = 0.0 if self.state == "succeeded" else self.eta_seconds
+        if self.state == "queued" and place is not None:
+            status["waiting"] = {"position": place.position, "priority": place.priority}
         if self.failure is not None:
             status["failure"] = self.failure
         if self.result is not None:
@@ -62,8 +70,16 @@ class JobStore:
         StorageError: the database does not answer.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, holder: str | None = None) -> None:
+        """Change jobs.
+
+        Args:
+            engine: the database.
+            holder: name of the worker in whose name running jobs are changed: only those that it still holds. A worker
+                that was taken for dead, since nothing was heard of it for long, cannot interfere with its successor.
+        """
         self.engine = engine
+        self._holder = holder
 
     def get(self, key: str) -> Job | None:
         """The job called `key`, or None."""
@@ -136,11 +152,34 @@ class JobStore:
     ) -> bool:
         statement = (
             sa.update(jobs)
-            .where(jobs.c.key == key, jobs.c.state.in_(states), *guards)
+            .where(jobs.c.key == key, jobs.c.state.in_(states), *guards, *self._held(key))
             .values(updated_at=datetime.now(UTC), **values)
         )
         with transaction(self.engine) as connection:
             return connection.execute(statement).rowcount == 1
+
+    def _held(self, key: str) -> tuple[sa.ColumnElement[bool], ...]:
+        if self._holder is None:
+            return ()
+        row = workflow_status(self.engine.dialect)
+        mine = sa.select(row.c.workflow_uuid).where(
+            row.c.workflow_uuid == key, row.c.status == TAKEN, row.c.executor_id == self._holder
+        )
+        return (mine.exists(),)
+
+
+def reset_job(connection: sa.Connection, key: str) -> bool:
+    """Make a failed job of which nothing was stored a queued one again, within the caller's transaction; False if it is not."""
+    failed = (jobs.c.key == key, jobs.c.state == "failed", jobs.c.storing.is_(False))
+    fresh = {
+        "state": "queued",
+        "stages": waiting_stages(),
+        "progress": 0.0,
+        "eta_seconds": None,
+        "failure": None,
+    }
+    statement = sa.update(jobs).where(*failed).values(updated_at=datetime.now(UTC), **fresh)
+    return connection.execute(statement).rowcount == 1
 
 
 def insert_job(connection: sa.Connection, key: str, request: dict[str, Any]) -> None:

@@ -1,9 +1,9 @@
 """Which workers are alive: each keeps a row that says which process it is and when it was last seen."""
 
 import contextlib
+import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,15 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from nullsplat.core.errors import ConfigurationError, StorageError
-from nullsplat.service.database import transaction, workers
+from nullsplat.service.database import devices, now, transaction, workers
 from nullsplat.service.settings import host_name
 
-BEAT = 5.0
-"""Seconds between two signs of life."""
 LOST_AFTER = 60.0
-"""Seconds without a sign of life after which a worker on another machine counts as dead."""
+"""Seconds without a sign of life after which a worker on another machine counts as dead, unless it was set otherwise."""
+BEATS = 12
+"""Signs of life in the time after which a worker on another machine counts as dead."""
+
+logger = logging.getLogger(__name__)
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -46,45 +48,70 @@ class Registry:
         StorageError: the database does not answer.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, lost_after: float = LOST_AFTER) -> None:
+        """Keep the rows.
+
+        Args:
+            engine: the database.
+            lost_after: seconds without a sign of life after which a worker on another machine counts as dead.
+        """
         self._engine = engine
+        self.lost_after = lost_after
 
-    def enter(self, me: Identity) -> None:
-        """Add or take over the row of `me`.
+    def enter(self, me: Identity, device: str = "") -> None:
+        """Add or take over the row of `me`, and its GPU, of which nobody else may have it meanwhile.
 
+        Args:
+            me: the calling process.
+            device: what tells its GPU apart from all others; empty where it computes on the CPU.
         Raises:
-            ConfigurationError: a living worker has that name.
+            ConfigurationError: a living worker has that name or that GPU.
         """
         with transaction(self._engine) as connection:
-            for other, seen in _rows(connection).items():
-                if other.executor_id == me.executor_id and _alive(other, seen):
-                    raise ConfigurationError(
-                        f"a worker called {me.executor_id} is running already (process {other.pid} on {other.host}); "
-                        "give each worker its own NULLSPLAT_EXECUTOR_ID, or none"
-                    )
+            others = {worker.executor_id: worker for worker in self._living(connection) if worker != me}
+            if me.executor_id in others:
+                raise ConfigurationError(
+                    f"a worker called {me.executor_id} is running already ({_where(others[me.executor_id])}); "
+                    "give each worker its own NULLSPLAT_EXECUTOR_ID, or none"
+                )
+            if device:
+                _take_device(connection, device, me, others)
             connection.execute(sa.delete(workers).where(workers.c.executor_id == me.executor_id))
-            connection.execute(sa.insert(workers).values(**vars(me), seen=time.time()))
+            connection.execute(sa.insert(workers).values(**vars(me), seen=now(connection)))
 
     def beat(self, me: Identity) -> None:
-        """Sign of life."""
+        """Sign of life, also of a worker that was taken for dead meanwhile because nothing was heard of it."""
         with transaction(self._engine) as connection:
-            connection.execute(
-                sa.update(workers).where(workers.c.executor_id == me.executor_id).values(seen=time.time())
-            )
+            mine = sa.update(workers).where(workers.c.executor_id == me.executor_id)
+            if not connection.execute(mine.values(seen=now(connection))).rowcount:
+                logger.warning(
+                    "this worker was taken for dead and is back; what it was doing goes on elsewhere"
+                )
+                connection.execute(sa.insert(workers).values(**vars(me), seen=now(connection)))
 
     def leave(self, me: Identity) -> None:
-        """Remove the row of a worker that ends."""
+        """Remove the rows of a worker that ends."""
         with transaction(self._engine) as connection:
-            connection.execute(sa.delete(workers).where(workers.c.executor_id == me.executor_id))
+            for table in (workers, devices):
+                connection.execute(sa.delete(table).where(table.c.executor_id == me.executor_id))
 
     def alive(self) -> set[str]:
         """Names of the workers that live; rows of dead ones are removed on the way."""
+        return set(self.last_seen())
+
+    def last_seen(self) -> dict[str, float]:
+        """Names of the workers that live, and when each gave its last sign of life: seconds since 1970."""
         with transaction(self._engine) as connection:
-            rows = _rows(connection)
-            dead = {worker.executor_id for worker, seen in rows.items() if not _alive(worker, seen)}
-            if dead:
-                connection.execute(sa.delete(workers).where(workers.c.executor_id.in_(dead)))
-        return {worker.executor_id for worker in rows} - dead
+            living = self._living(connection)
+            for worker, seen in _rows(connection).items():
+                if worker not in living:  # unless it has just given a sign of life
+                    gone = workers.c.executor_id == worker.executor_id, workers.c.seen == seen
+                    connection.execute(sa.delete(workers).where(*gone))
+        return {worker.executor_id: seen for worker, seen in living.items()}
+
+    def _living(self, connection: sa.Connection) -> dict[Identity, float]:
+        earliest = now(connection) - self.lost_after
+        return {worker: seen for worker, seen in _rows(connection).items() if _alive(worker, seen, earliest)}
 
 
 class Heartbeat:
@@ -113,14 +140,31 @@ class Heartbeat:
             with contextlib.suppress(StorageError, OSError):
                 self._registry.beat(self._me)
                 self._tell()
-            if self._stop.wait(BEAT):
+            if self._stop.wait(self._registry.lost_after / BEATS):
                 return
 
 
-def _alive(worker: Identity, seen: float) -> bool:
+def _take_device(connection: sa.Connection, device: str, me: Identity, others: dict[str, Identity]) -> None:
+    holder = connection.execute(
+        sa.select(devices.c.executor_id).where(devices.c.device == device).with_for_update()
+    ).scalar_one_or_none()
+    if holder in others:
+        raise ConfigurationError(
+            f"worker {holder} ({_where(others[holder])}) has this GPU already, and one GPU does one job at a time; give "
+            "each worker a GPU of its own with CUDA_VISIBLE_DEVICES"
+        )
+    connection.execute(sa.delete(devices).where(devices.c.device == device))
+    connection.execute(sa.insert(devices).values(device=device, executor_id=me.executor_id))
+
+
+def _where(worker: Identity) -> str:
+    return f"process {worker.pid} on {worker.host}"
+
+
+def _alive(worker: Identity, seen: float, earliest: float) -> bool:
     """On this machine the process itself is asked; elsewhere only the clock can tell."""
     if worker.host != host_name():
-        return time.time() - seen < LOST_AFTER
+        return seen > earliest
     return worker.boot_id == _boot_id() and _start_of(worker.pid) == worker.process_start
 
 

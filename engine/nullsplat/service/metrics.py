@@ -19,7 +19,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from nullsplat import __version__
-from nullsplat.service.liveness import Registry
+from nullsplat.service.liveness import LOST_AFTER, Registry
 from nullsplat.service.tallies import FinishedJobs, Histogram, read_all
 from nullsplat.service.worker_facts import FactBook, WorkerFacts
 
@@ -31,8 +31,9 @@ FRESH = 1.0
 class Metrics(Collector):
     """What /metrics answers. All of it comes from the database, so it holds for any number of workers and APIs."""
 
-    def __init__(self, engine: sa.Engine, spool: Path) -> None:
+    def __init__(self, engine: sa.Engine, spool: Path, lost_after: float = LOST_AFTER) -> None:
         self._engine = engine
+        self._workers = Registry(engine, lost_after)
         self._spool = spool
         self._finished = FinishedJobs()
         self._registry = CollectorRegistry()
@@ -58,7 +59,7 @@ class Metrics(Collector):
         build = {"version": __version__, "contract": "1", "python": platform.python_version()}
         yield InfoMetricFamily("nullsplat_build", "What is running.", build)
         yield from self._jobs()
-        alive = Registry(self._engine).alive()
+        alive = self._workers.alive()
         yield GaugeMetricFamily("nullsplat_workers_alive", "Workers that live.", len(alive))
         yield from _workers(FactBook(self._engine).of(alive))
         disk = shutil.disk_usage(self._spool)

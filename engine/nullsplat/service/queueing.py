@@ -5,22 +5,30 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions, WorkflowSerializationFormat
 
+from nullsplat.core.errors import NullSplatError
 from nullsplat.service.database import transaction
-from nullsplat.service.jobs import Job, JobStore, insert_job
+from nullsplat.service.dbos_tables import forget_workflow
+from nullsplat.service.jobs import Job, JobStore, insert_job, reset_job
+from nullsplat.service.pausing import Pausing
+from nullsplat.service.waiting_line import PRIORITIES, QUEUE, WaitingLine
 
 APPLICATION = "nullsplat"
-QUEUE = "jobs"
 WORKFLOW = "super_resolve"
 
 WORKFLOW_VERSION = "1"
 """To be raised when the steps of the workflow change: a worker only goes on with what it understands."""
 
-PRIORITIES = {"stat": 1, "normal": 10, "night": 20}
-"""Lower goes first. Always given, because DBOS puts work without a priority before all other."""
+
+class NotNow(NullSplatError):
+    """What was asked for a job cannot be done in the state that it is in; `code` says why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class JobQueue:
-    """Submits and cancels jobs; the API's side of the queue."""
+    """Takes jobs, and does with them what people ask for; the API's side of the queue."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -28,6 +36,8 @@ class JobQueue:
             system_database_engine=engine, application_name=APPLICATION, retry_connection_errors=False
         )
         self.store = JobStore(engine)
+        self.line = WaitingLine(engine)
+        self.pausing = Pausing(engine)
 
     def submit(self, key: str, request: dict[str, Any]) -> tuple[Job, bool]:
         """The job called `key`, and whether it is new.
@@ -64,9 +74,61 @@ class JobQueue:
             self._client.cancel_workflow(key)
         return self.store.get(key), done
 
+    def move(self, key: str, priority: str) -> Job | None:
+        """Give a queued job another priority; the job as it is then, None if there is none.
+
+        Raises:
+            NotNow: it does not wait any more.
+            StorageError: the database does not answer.
+        """
+        moved = self.line.move(key, priority)
+        job = self.store.get(key)
+        if job is not None and not moved:
+            raise NotNow(
+                "not-queued", f"only a queued job can be given another priority; this one is {_words(job)}"
+            )
+        return job
+
+    def release(self, key: str) -> Job | None:
+        """Queue a failed job once more, from its beginning; the job as it is then, None if there is none.
+
+        Raises:
+            NotNow: it has not failed, its result may lie in the archive in part, or a worker is still busy with its end.
+            StorageError: the database does not answer.
+        """
+        job = self.store.get(key)
+        if job is None:
+            return None
+        _refuse_release(job)
+        with transaction(self._engine) as connection:
+            if not reset_job(connection, key):
+                raise NotNow("not-failed", "somebody else has just released this job")
+            if not forget_workflow(connection, key):
+                raise NotNow("still-ending", STILL_ENDING)
+            self._client.enqueue_in_transaction(connection, enqueue_options(key, job.request), key)
+        return self.store.get(key)
+
     def close(self) -> None:
         """Let go of the queue; the database connection stays the caller's."""
         self._client.destroy()
+
+
+STILL_ENDING = "the job has failed, but its worker has not cleared up yet; try again in some seconds, and see that a worker is alive"
+
+
+def _refuse_release(job: Job) -> None:
+    if job.state != "failed":
+        raise NotNow("not-failed", f"only a failed job can be released; this one is {_words(job)}")
+    if job.storing:
+        raise NotNow(
+            "storing-began",
+            "part of the result may lie in the archive, which keeps the old pixels of an instance; ask for the run again, "
+            "as a new attempt, which makes a new series",
+        )
+
+
+def _words(job: Job) -> str:
+    return "about to be done" if job.state == "queued" else job.state
 
 
 def enqueue_options(key: str, request: dict[str, Any]) -> EnqueueOptions:

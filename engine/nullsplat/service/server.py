@@ -13,6 +13,7 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.service.api import Access, Parts, create_api
 from nullsplat.service.audit import AuditLog
 from nullsplat.service.database import open_database
+from nullsplat.service.engine_info import EngineInfo
 from nullsplat.service.health import Readiness
 from nullsplat.service.limits import Limits
 from nullsplat.service.logs import configure_logging
@@ -68,7 +69,10 @@ def application(settings: Settings, processing: Processing) -> Iterator[FastAPI]
     queue = JobQueue(engine)
     readiness = Readiness(settings, engine, processing)
     audit = AuditLog(settings.spool, "api")
-    parts = Parts(queue, readiness, processing, Metrics(engine, settings.spool), audit)
+    info = EngineInfo(engine, queue, processing, settings.worker_lost_seconds)
+    parts = Parts(
+        queue, readiness, info, Metrics(engine, settings.spool, settings.worker_lost_seconds), audit
+    )
     try:
         yield create_api(_access(settings), parts)
     finally:

@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     """How the slices are encoded: explicit, jpeg-ls or jpeg-2000, all without loss."""
     executor_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,100}$")] | None = None
     """Name of this worker among several; made from host and process when not set."""
+    worker_lost_seconds: Annotated[float, Field(ge=2)] = 60.0
+    """After which a silent worker on another machine counts as dead; the same on all machines."""
+    ageing_seconds: Annotated[float, Field(ge=0)] = 4 * 3600.0
+    """After which a waiting job moves up one class, from night to normal to stat; 0 for never."""
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     log_format: Annotated[str, Field(pattern="^(text|json)$")] = "text"
     """text for people; json for programs, one object a line."""
@@ -86,6 +90,8 @@ class Settings(BaseSettings):
     consistency_limit_seconds: Seconds = 3600.0
     derive_limit_seconds: Seconds = 3600.0
     store_limit_seconds: Seconds = 3600.0
+    stage_stop_seconds: Seconds = 60.0
+    """How long after its limit a stage may go on that does not stop by itself, before its worker starts itself anew."""
 
     FROM_FILE: ClassVar[tuple[str, ...]] = ("secret", "archive_password", "database_url")
     secret_file: Path | None = None

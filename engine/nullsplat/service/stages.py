@@ -5,6 +5,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from nullsplat.core.errors import Cancelled, StorageError
@@ -30,6 +31,7 @@ from nullsplat.service.storing import (
     remembered_derived,
 )
 from nullsplat.service.tracebacks import traceback_text
+from nullsplat.service.watchdog import Watchdog
 
 CANCELLED = "cancelled"
 REPORT = "report.json"
@@ -42,6 +44,19 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Oversight:
+    """Who may end a stage from outside.
+
+    Attributes:
+        stop: asks it to stand still when the worker goes down.
+        watchdog: ends it when its time is over.
+    """
+
+    stop: StopSignal
+    watchdog: Watchdog
+
+
 class StageRunner:
     """The steps of the workflow. Each may be called again after a kill and then goes on or finds itself done."""
 
@@ -50,14 +65,15 @@ class StageRunner:
         settings: Settings,
         store: JobStore,
         processing: Processing,
-        stop: StopSignal,
+        oversight: Oversight,
         audit: AuditLog,
     ) -> None:
         self._settings = settings
         self._audit = audit
         self._store = store
         self._processing = processing
-        self._stop = stop
+        self._stop = oversight.stop
+        self._watchdog = oversight.watchdog
         self._archive = Archive(settings)
         self._fetch = Fetch(settings, self._archive, processing)
         self._save = Store(self._archive, store, settings.archive_patience_seconds)
@@ -67,7 +83,10 @@ class StageRunner:
         with self._stop.busy(key), working_on(key, stage):
             self._stop.park_if_requested(key)
             job = _persistently(lambda: self._store.get(key) if self._store.begin(key) else None)
-            return _cancellation() if job is None else self._attempt(job, stage)
+            if job is None:
+                return _cancellation()
+            with self._watchdog.watching(key, stage, self._settings.stage_limit(stage)):
+                return self._attempt(job, stage)
 
     def finish(self, key: str, failure: Failure | None) -> str:
         """Close the job: set its last state, delete its images, keep its figures. Returns that state."""
@@ -86,7 +105,7 @@ class StageRunner:
         state = CANCELLED if job is None else job.state
         logger.info("job is over", extra={"state": state, "code": (failure or {}).get("code")})
         if job is not None:
-            self._audit.over(job, folder, failure)
+            self._audit.over(job, folder)
             with contextlib.suppress(OSError):  # the same is in the job's row; the file is for people
                 folder.write(FIGURES, job.status())
         return state

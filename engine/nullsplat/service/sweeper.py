@@ -11,6 +11,7 @@ from nullsplat.service.jobs import JobStore
 from nullsplat.service.liveness import Registry
 from nullsplat.service.queueing import APPLICATION, WORKFLOW, WORKFLOW_VERSION, enqueue_options
 from nullsplat.service.reasons import WORKER_LOST
+from nullsplat.service.waiting_line import WaitingLine
 from nullsplat.service.workflows import LIVES
 
 LOST = (
@@ -27,7 +28,10 @@ logger = logging.getLogger(__name__)
 class Sweeper:
     """Runs inside a worker, at its start and every few seconds."""
 
-    def __init__(self, engine: sa.Engine, registry: Registry, audit: AuditLog) -> None:
+    def __init__(self, engine: sa.Engine, registry: Registry, audit: AuditLog, ageing: float) -> None:
+        """Sweep; a waiting job moves up one class after `ageing` seconds, 0 for never."""
+        self._ageing = ageing
+        self._line = WaitingLine(engine)
         self._engine = engine
         self._audit = audit
         self._registry = registry
@@ -44,6 +48,8 @@ class Sweeper:
         self._drop_other_versions()
         self._restart_lost()
         self._fail_given_up()
+        if aged := self._line.age(self._ageing):
+            logger.info("%d jobs that have waited for long move up", len(aged))
 
     def _take_over(self) -> None:
         """Put the work of dead workers back into the queue.

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from nullsplat.service.contract.messages import STAGES, STATES
 from nullsplat.service.database import jobs, transaction
 from nullsplat.service.jobs import OPEN, utc
-from nullsplat.service.queueing import PRIORITIES
 from nullsplat.service.reasons import OTHER, known_reasons, reason_of
+from nullsplat.service.waiting_line import PRIORITIES
 
 BOUNDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0)
 """Upper bounds of the histograms, seconds: from a small series' fetching to the longest stage that is allowed."""
@@ -61,7 +61,7 @@ class Histogram:
 class FinishedJobs:
     """Adds up the records of jobs that are over, each once; a look costs only what ended since the last one.
 
-    A row does not change any more once its job is over, and what is added up is the same in every process.
+    A row changes once its job is over only if a person releases it, and what is added up is the same in every process.
 
     Attributes:
         stages: seconds of each stage that was done.
@@ -90,7 +90,8 @@ class FinishedJobs:
         )
         over = sa.select(*columns).where(jobs.c.state.not_in(OPEN), jobs.c.updated_at >= self._since)
         for row in connection.execute(over.execution_options(yield_per=500)):
-            if row.key not in self._counted:
+            # A job that failed may have been released, and ends once more.
+            if self._counted.get(row.key) != utc(row.updated_at):
                 self._counted[row.key] = utc(row.updated_at)
                 self._add(row)
         self._forget_old()

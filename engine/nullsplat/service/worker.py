@@ -4,7 +4,9 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
@@ -17,17 +19,18 @@ from nullsplat.service.janitor import Janitor
 from nullsplat.service.jobs import JobStore
 from nullsplat.service.liveness import Heartbeat, Identity, Registry, this_process
 from nullsplat.service.logs import configure_logging
+from nullsplat.service.pausing import POLL, Pausing
 from nullsplat.service.processing import Processing
 from nullsplat.service.progress import StopSignal
-from nullsplat.service.queueing import APPLICATION, QUEUE, WORKFLOW_VERSION
+from nullsplat.service.queueing import APPLICATION, WORKFLOW_VERSION
 from nullsplat.service.settings import Settings
-from nullsplat.service.stages import StageRunner
+from nullsplat.service.stages import Oversight, StageRunner
 from nullsplat.service.sweeper import Sweeper
-from nullsplat.service.worker_facts import FactBook, gather
+from nullsplat.service.waiting_line import QUEUE
+from nullsplat.service.watchdog import Watchdog, start_anew
+from nullsplat.service.worker_facts import FactBook, gather, gpu_name
 from nullsplat.service.workflows import register
 
-POLL = 0.5
-"""Seconds between two looks into the queue."""
 SWEEP = 10.0
 """Seconds between two looks for orphaned jobs."""
 GRACE = 30.0
@@ -36,7 +39,11 @@ GRACE = 30.0
 logger = logging.getLogger(__name__)
 
 
-def run_worker(settings: Settings, processing: Processing | None = None) -> None:
+def run_worker(
+    settings: Settings,
+    processing: Processing | None = None,
+    restart: Callable[[], NoReturn] = start_anew,
+) -> None:
     """Do jobs until SIGTERM or SIGINT. Killed at any moment, another worker goes on where this one was.
 
     Raises:
@@ -49,10 +56,14 @@ def run_worker(settings: Settings, processing: Processing | None = None) -> None
     processing = processing or _super_resolution(settings)
     processing.verify()
     engine = open_database(settings.database)
-    registry, me = Registry(engine), this_process(settings.executor_id)
-    registry.enter(me)
+    registry = Registry(engine, settings.worker_lost_seconds)
+    me = this_process(settings.executor_id)
+    registry.enter(me, gpu_name(settings.device))
     stop, audit = StopSignal(), AuditLog(settings.spool, f"worker {me.executor_id}")
-    register(StageRunner(settings, JobStore(engine), processing, stop, audit))
+    store = JobStore(engine, me.executor_id)
+    watchdog = Watchdog(store, settings.stage_stop_seconds, restart)
+    register(StageRunner(settings, store, processing, Oversight(stop, watchdog), audit))
+    watchdog.start()
     _launch(engine, me)
     facts = FactBook(engine)
     heartbeat = Heartbeat(
@@ -61,7 +72,7 @@ def run_worker(settings: Settings, processing: Processing | None = None) -> None
     heartbeat.start()
     logger.info("worker %s is ready", me.executor_id)
     janitor = Janitor(JobStore(engine), settings.spool, settings.retention_days)
-    _tidy_until_told_to_stop(Sweeper(engine, registry, audit), janitor)
+    _tidy_until_told_to_stop(Sweeper(engine, registry, audit, settings.ageing_seconds), janitor)
     logger.info("worker %s stops", me.executor_id)
     stop.request()
     parked = stop.parked_jobs(GRACE)
@@ -95,7 +106,10 @@ def _launch(engine: sa.Engine, me: Identity) -> None:
         }
     )
     DBOS.launch()
-    DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLL, on_conflict="always_update")
+    # One job at a time for each worker, also of those that are taken over, since they come through the queue again. A row
+    # that is there is left as it is, because the queue may be paused; a new one lets nothing through until then.
+    DBOS.register_queue(QUEUE, worker_concurrency=0, polling_interval_sec=POLL, on_conflict="never_update")
+    Pausing(engine).obey()
 
 
 def _tidy_until_told_to_stop(sweeper: Sweeper, janitor: Janitor) -> None:

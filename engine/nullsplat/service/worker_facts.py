@@ -35,6 +35,15 @@ def gather(spool: Path, device: str) -> WorkerFacts:
     return WorkerFacts(disk.free, disk.total, *_gpu(device))
 
 
+def gpu_name(device: str) -> str:
+    """What tells this process's GPU apart from all others in the world; empty where it computes on the CPU."""
+    if device == "cpu":
+        return ""
+    import torch  # noqa: PLC0415 - see below
+
+    return f"GPU-{torch.cuda.get_device_properties(0).uuid}" if torch.cuda.is_available() else ""
+
+
 def _gpu(device: str) -> tuple[str, int, int]:
     if device == "cpu":
         return "", 0, 0

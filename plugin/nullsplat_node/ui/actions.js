@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-// What a person may ask for: run, again, cancel. The two that cost something ask first.
+// What a person may ask for: run, retry, again, cancel, another priority, a pause. What costs something asks first.
 
 import { NodeTrouble, postJson } from './api.js';
 import { announce, element } from './dom.js';
 
-const LABELS = { run: 'Run', again: 'Run again', cancel: 'Cancel' };
+const LABELS = { run: 'Run', again: 'Run again', release: 'Retry', cancel: 'Cancel' };
+const PRIORITIES = { stat: 'Urgent', normal: 'Normal', night: 'Low (night)' };
 const QUESTIONS = {
   cancel: ['Cancel this series?', 'The work that was done so far is thrown away. It can be run again later.', 'Cancel the work', 'Leave it running'],
+  pause: ['Pause the queue?', 'Work that runs goes on to its end. Nothing else is begun, on any machine, until somebody resumes.', 'Pause', 'Do not pause'],
   again: ['Run this series again?', 'A new attempt makes a new result; results of earlier attempts stay in the archive.', 'Run again', 'Do not run'],
 };
 
@@ -19,17 +21,47 @@ export function actionButtons(row, name, done) {
   }));
 }
 
+/** Return what changes the priority of a series that waits; nothing for one that does not. */
+export function priorityChoice(row, name, done) {
+  if (!row.movable) { return null; }
+  const options = Object.entries(PRIORITIES).map(([value, textContent]) => element('option', { value, textContent, selected: value === row.priority }));
+  return element('select', {
+    'aria-label': `Priority of ${name}`, 'data-focus': `priority ${row.series}`, 'data-action': 'priority',
+    onchange: ({ currentTarget }) => ask(currentTarget, `nullsplat/series/${row.series}`, { action: 'priority', priority: currentTarget.value },
+      `Priority of ${name}: ${PRIORITIES[currentTarget.value]}`, done),
+  }, options);
+}
+
+/** Return the button that pauses the engine's queue, or lets it go on. */
+export function pauseButton(paused, done) {
+  const action = paused ? 'resume' : 'pause';
+  return element('button', {
+    type: 'button', textContent: paused ? 'Resume the queue' : 'Pause the queue', 'data-focus': 'pause', 'data-action': action,
+    onclick: async ({ currentTarget }) => {
+      if (paused || await confirmed(...QUESTIONS.pause, '')) {
+        await ask(currentTarget, 'nullsplat/queue', { action }, paused ? 'The queue goes on' : 'The queue is paused', done);
+      }
+    },
+  });
+}
+
 async function act(button, series, action, name, done) {
   if (QUESTIONS[action] && !(await confirmed(...QUESTIONS[action], name))) { return; }
-  button.disabled = true;
+  await ask(button, `nullsplat/series/${series}`, { action }, `${LABELS[action]}: ${name}`, done);
+}
+
+async function ask(button, path, body, words, done) {
+  const focused = document.activeElement === button;
+  button.disabled = true;  // which takes the focus away
   try {
-    await postJson(`nullsplat/series/${series}`, { action });
-    announce(`${LABELS[action]}: ${name}. Done.`);
+    await postJson(path, body);
+    announce(`${words}. Done.`);
   } catch (error) {
     if (!(error instanceof NodeTrouble)) { throw error; }
     await tell('This could not be done', error.message);
   } finally {
     button.disabled = false;
+    if (focused) { document.querySelector(`[data-focus="${CSS.escape(button.dataset.focus)}"]`)?.focus(); }
     done();
   }
 }
@@ -37,7 +69,7 @@ async function act(button, series, action, name, done) {
 /** Ask and return whether the answer is yes; Escape means no. */
 function confirmed(title, text, yes, no, name) {
   const buttons = [element('button', { value: 'no', textContent: no, autofocus: true }), element('button', { value: 'yes', className: 'danger', textContent: yes })];
-  return show(title, [name, text], buttons).then((answer) => answer === 'yes');
+  return show(title, [name, text].filter(Boolean), buttons).then((answer) => answer === 'yes');
 }
 
 function tell(title, text) { return show(title, [text], [element('button', { value: 'no', textContent: 'Close' })]); }

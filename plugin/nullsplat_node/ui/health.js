@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 // Engine, workers, archive and disk at a glance.
 
+import { pauseButton } from './actions.js';
 import { getJson } from './api.js';
 import { element, redrawIfChanged } from './dom.js';
 import { bytes, duration, sentence, when } from './words.js';
@@ -19,11 +20,27 @@ export async function refreshStatistics() {
 }
 
 /** Draw the cards. */
-export function drawHealth(target, overview) {
+export function drawHealth(target, overview, poll) {
   const { engine } = overview;
   // Not the time of the last contact while all is well: the card would be drawn anew each time.
-  const state = { ...engine, answered_at: engine.reachable ? null : engine.answered_at, statistics, round: overview.last_reconciliation };
-  redrawIfChanged(target, state, () => [engineCard(engine, overview.time), checksCard(engine), archiveCard(overview)]);
+  const workers = (engine.workers || []).map(workerWords);
+  const state = { ...engine, workers, answered_at: engine.reachable ? null : engine.answered_at, statistics, round: overview.last_reconciliation };
+  redrawIfChanged(target, state, () => [engineCard(engine, overview.time), queueCard(engine, workers, poll), checksCard(engine), archiveCard(overview)]);
+}
+
+function queueCard(engine, workers, poll) {
+  if (!engine.reachable || engine.paused_since === undefined) { return null; }
+  const paused = engine.paused_since;
+  const headline = paused ? `Paused since ${when(paused)}` : 'Jobs are taken';
+  const made = card('Queue', !paused && workers.length > 0, headline, workers.length ? workers : ['No worker is alive']);
+  made.append(element('p', { className: 'buttons' }, pauseButton(paused, poll)));
+  return made;
+}
+
+function workerWords(worker) {
+  const memory = worker.memory ? `${bytes(worker.memory.used_bytes)} of ${bytes(worker.memory.size_bytes)} in use` : '';
+  const work = worker.job ? `works on job ${worker.job.slice(0, 8)}…` : 'idle';
+  return `${worker.id}: ${[worker.device, memory, work, `heard of ${when(worker.seen_at)}`].filter(Boolean).join(', ')}`;
 }
 
 function card(title, ok, headline, lines) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 // The queue: what is in work, what waits, what became of the rest.
 
-import { actionButtons } from './actions.js';
+import { actionButtons, priorityChoice } from './actions.js';
 import { describe, description, patientLine } from './descriptions.js';
 import { element, redrawIfChanged, setText, syncChildren } from './dom.js';
 import { Filter } from './filter.js';
 import { drawHealth, refreshStatistics } from './health.js';
 import { link } from './links.js';
-import { ago, mark, progressWords, sentence, when } from './words.js';
+import { ago, mark, placeWords, progressWords, sentence, when } from './words.js';
 
 const BUSY = 2000;  // ms
 const IDLE = 10000;  // ms
@@ -32,7 +32,7 @@ export class QueueView {
   draw(overview) {
     this.overview = overview;
     this.filter.count(overview.counts);
-    drawHealth(this.health, overview);
+    drawHealth(this.health, overview, this.poll);
     this.drawRows();
     this.learnMore();
     return overview.counts.groups['in-progress'] ? BUSY : IDLE;
@@ -42,7 +42,7 @@ export class QueueView {
     const before = this.overview;
     const [news] = await Promise.allSettled([describe(before.queue.rows.map((row) => row.series)), refreshStatistics()]);
     if (news.value) { this.drawRows(); }
-    drawHealth(this.health, before);
+    drawHealth(this.health, before, this.poll);
   }
 
   drawRows() {
@@ -73,11 +73,11 @@ function updateRow(child, row, poll) {
   const about = description(row.series);
   const name = about ? about.title : row.series.slice(0, 8);
   redrawIfChanged(series, [row.series, about, row.derived], () => seriesCell(row, about, name));
-  redrawIfChanged(state, [row.state, row.title, row.progress, row.stage, row.note, row.eta_seconds, row.priority], () => stateCell(row));
+  redrawIfChanged(state, [row.state, row.title, row.progress, row.stage, row.note, row.eta_seconds, row.priority, row.position], () => stateCell(row));
   setText(message, sentence(row.message));
   setText(age, ago(row.age_seconds));
   age.title = when(row.since);
-  redrawIfChanged(actions, [row.actions, name, row.derived], () => actionButtons(row, name, poll));
+  redrawIfChanged(actions, [row.actions, name, row.derived, row.movable, row.movable && row.priority], () => [priorityChoice(row, name, poll), ...actionButtons(row, name, poll)]);
 }
 
 function seriesCell(row, about, name) {
@@ -91,6 +91,8 @@ function seriesCell(row, about, name) {
 function stateCell(row) {
   const progress = progressWords(row);
   const urgent = row.group === 'in-progress' && row.priority && row.priority !== 'normal' ? ` · ${row.priority}` : '';
+  const place = placeWords(row);
+  if (place) { return [stateChip(row, urgent), element('span', { className: 'quiet progress-words', textContent: place })]; }
   return [stateChip(row, urgent),
     progress && element('progress', { value: row.progress, max: 1, 'aria-label': 'Progress' }),
     progress && element('span', { className: 'quiet progress-words', textContent: progress })];

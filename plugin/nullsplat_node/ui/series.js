@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 // One series: how it stands, what happened to it, and where it can be seen.
 
-import { actionButtons } from './actions.js';
+import { actionButtons, priorityChoice } from './actions.js';
 import { describe, description, patientLine } from './descriptions.js';
 import { element, redrawIfChanged } from './dom.js';
 import { facts } from './facts.js';
@@ -9,7 +9,7 @@ import { link, places } from './links.js';
 import { stateChip } from './queue.js';
 import { story as storyNodes, deliveries } from './story.js';
 import { thumbnails } from './thumbnails.js';
-import { progressWords, sentence, when } from './words.js';
+import { placeWords, progressWords, sentence, when } from './words.js';
 
 const BUSY = 2000;  // ms
 const IDLE = 15000;  // ms
@@ -44,7 +44,7 @@ export class SeriesView {
     const about = description(this.series);
     const name = about ? about.title : `Series ${this.series.slice(0, 8)}`;
     redrawIfChanged(this.head, about, () => [element('h1', { textContent: name, tabIndex: -1 }), about && element('p', { className: 'quiet', textContent: headline(about) })]);
-    redrawIfChanged(this.now, [story.state, story.title, story.message, story.progress, story.stage, story.note, story.eta_seconds, story.actions, name], () => this.stateNodes(name));
+    redrawIfChanged(this.now, [story.state, story.title, story.message, story.progress, story.stage, story.note, story.eta_seconds, story.actions, story.position, story.movable, story.priority, name], () => this.stateNodes(name));
     redrawIfChanged(this.images, [about, this.others, [...this.pictures.keys()]], () => this.imageNodes(about));
     redrawIfChanged(this.facts, [story.derived, story.job, story.decision, story.code], () => facts(story));
     redrawIfChanged(this.routes, story.deliveries, () => deliveries(story.deliveries || []));
@@ -53,11 +53,13 @@ export class SeriesView {
 
   stateNodes(name) {
     const { story } = this;
-    const progress = progressWords(story);
+    const place = placeWords(story);
+    const progress = place ? '' : progressWords(story);
     return [element('p', { className: 'headline' }, stateChip(story), story.since && element('span', { className: 'quiet', textContent: ` since ${when(story.since)}` })),
       progress && element('progress', { value: story.progress, max: 1, 'aria-label': 'Progress' }), progress && element('p', { textContent: progress }),
+      place && element('p', { textContent: place }),
       story.message && element('p', { textContent: sentence(story.message) }),
-      element('p', { className: 'buttons' }, actionButtons({ ...story, series: this.series }, name, this.poll),
+      element('p', { className: 'buttons' }, priorityChoice({ ...story, series: this.series }, name, this.poll) || [], actionButtons({ ...story, series: this.series }, name, this.poll),
         story.derived?.series && link('Compare source and result', `#/compare/${this.series}`, { className: 'button' }))];
   }
 

@@ -6,7 +6,7 @@ import { sentence, when } from './words.js';
 
 const KINDS = {
   taken: ['●', 'Decided'], refused: ['–', 'Refused'], 'handed-over': ['➜', 'Handed over'], computed: ['◕', 'Computed'], stored: ['◆', 'Stored'],
-  delivered: ['✓', 'Delivered'], abandoned: ['■', 'Delivery given up'], failed: ['✗', 'Failed'], cancelled: ['■', 'Cancelled'], note: ['·', 'Note'],
+  delivered: ['✓', 'Delivered'], abandoned: ['■', 'Delivery given up'], failed: ['✗', 'Failed'], cancelled: ['■', 'Cancelled'], released: ['↻', 'Released'], note: ['·', 'Note'],
 };
 
 /** Return the history, the latest attempt first. */

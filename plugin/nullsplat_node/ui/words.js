@@ -65,6 +65,12 @@ export function personName(text) {
   return [given, family].filter(Boolean).join(' ');
 }
 
+/** Return where a series stands in the engine's queue; empty when it does not wait there. */
+export function placeWords(row) {
+  if (!row.position) { return ''; }
+  return row.position === 1 ? 'Next to be taken' : `Place ${row.position} in the queue`;
+}
+
 /** Return how far a series is: percentage, stage, note and time left; empty when it is not in work. */
 export function progressWords(row) {
   if (typeof row.progress !== 'number') { return ''; }

@@ -9,6 +9,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from nullsplat_node.archive import Archive
+from nullsplat_node.audit import Write
 from nullsplat_node.parts import Log
 from nullsplat_node.service import Service
 from nullsplat_node.settings import read_settings
@@ -33,7 +34,11 @@ class EngineBeside(FakeEngine):
 
 @contextmanager
 def running(
-    orthanc: FakeOrthanc, engine: FakeEngine, clock: Callable[[], float] = time.time, **settings: object
+    orthanc: FakeOrthanc,
+    engine: FakeEngine,
+    clock: Callable[[], float] = time.time,
+    record: Write | None = None,
+    **settings: object,
 ) -> Iterator[Service]:
     """The service at work, with quick settings unless `settings` say otherwise."""
     configuration = {
@@ -47,6 +52,7 @@ def running(
         Archive(orthanc),
         read_settings(configuration, {"NULLSPLAT_SECRET": SECRET}),
         Log(log.append, log.append),
+        record,
         clock=clock,
     )
     service.start()

@@ -34,6 +34,8 @@ class FakeEngine:
         reports: it stores a quality report beside each result.
         requests: every job request that was accepted, by key.
         cancelled: keys of jobs that were asked to be cancelled.
+        positions: place in the queue of held jobs that are not begun, by the Series Instance UID of their source.
+        paused, workers: what it says about its queue.
         calls: method and path of every request about a job.
         checks: what it answers about its health.
         problems: messages that broke the contract; a test must find none.
@@ -48,6 +50,9 @@ class FakeEngine:
     reports: bool = False
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
+    positions: dict[str, int] = field(default_factory=dict)
+    paused: bool = False
+    workers: list[dict[str, Any]] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
     checks: dict[str, str] = field(default_factory=lambda: {"weights": "ok", "archive": "ok", "worker": "ok"})
     problems: list[str] = field(default_factory=list)
@@ -96,19 +101,46 @@ class FakeEngine:
             return 401, _error(
                 "unauthorized", "the Authorization header must carry the engine's shared secret"
             )
-        if path == "/v1/engine":
-            return 200, _engine_info()
+        if path in ("/v1/queue/pause", "/v1/queue/resume"):
+            self.paused = path.endswith("pause")
+        if path == "/v1/engine" or path.startswith("/v1/queue/"):
+            return 200, {
+                **_engine_info(),
+                "paused_since": NOW if self.paused else None,
+                "workers": self.workers,
+            }
         if path == "/readyz":
             return (200 if self._well else 503), {"ok": self._well, "checks": dict(self.checks)}
+        return self._answer_about_job(method, path, body)
+
+    def _answer_about_job(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         self.calls.append((f"engine {method}", path))
-        key = path.rpartition("/")[2]
+        key, control = path.split("/")[3], path.split("/")[4:]
         if method == "PUT":
             return self._put(key, body)
         if key not in self._jobs:
             return 404, _error("no-such-job", "there is no such job")
+        if control:
+            return self._steer(key, control[0], body)
         if method == "DELETE":
             self.cancelled.append(key)
             self._jobs[key]["state"] = "cancelled"
+        return 200, self._status(key)
+
+    def _steer(self, key: str, control: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        job = self._jobs[key]
+        if control == "release":
+            if job["state"] != "failed":
+                return 409, _error(
+                    "not-failed", f"only a failed job can be released; this one is {job['state']}"
+                )
+            self._jobs[key] = {"key": key, "state": "running", "request": job["request"]}
+            return 200, self._status(key)
+        if problem := fault("priority_request", json.loads(body)):
+            self.problems.append(problem)
+        if self._status(key)["state"] != "queued":
+            return 409, _error("not-queued", f"only a queued job can be moved; this one is {job['state']}")
+        job["request"] = {**job["request"], **json.loads(body)}
         return 200, self._status(key)
 
     def _put(self, key: str, body: bytes) -> tuple[int, dict[str, Any]]:
@@ -127,6 +159,12 @@ class FakeEngine:
         job = self._jobs[key]
         if job["state"] == "running" and not self.hold:
             self._finish(job)
+        place = self.positions.get(job["request"]["series_instance_uid"])
+        if place and job["state"] == "running":
+            waiting = {"position": place, "priority": job["request"].get("priority", "normal")}
+            stages = [{"name": name, "state": "waiting", "progress": 0.0} for name in STAGES]
+            queued = {"state": "queued", "stages": stages, "progress": 0.0, "waiting": waiting}
+            return {**job, **queued, "created_at": NOW, "updated_at": NOW}
         done = job["state"] == "succeeded"
         stages = [
             {"name": name, "state": "done" if done else "waiting", "progress": float(done)} for name in STAGES
@@ -266,7 +304,7 @@ def _kind_of(path: str, status: int) -> str:
         return "health"
     if status >= 400:
         return "error"
-    return "engine_info" if path == "/v1/engine" else "job_status"
+    return "engine_info" if path == "/v1/engine" or path.startswith("/v1/queue/") else "job_status"
 
 
 def _handler(engine: FakeEngine) -> type[BaseHTTPRequestHandler]:
@@ -289,7 +327,7 @@ def _handler(engine: FakeEngine) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_DELETE = _exchange  # noqa: N815 - the names are http.server's
+        do_GET = do_PUT = do_POST = do_DELETE = _exchange  # noqa: N815 - the names are http.server's
 
         def log_message(self, format: str, *args: Callable[..., object]) -> None:  # noqa: A002
             """Stay silent."""

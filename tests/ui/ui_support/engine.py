@@ -29,7 +29,7 @@ class PacedEngine(FakeEngine):
 
     def answer(self, method: str, path: str, body: bytes, token: str) -> tuple[int, dict[str, Any]]:
         status, message = super().answer(method, path, body, token)
-        if path == "/v1/engine" and status == 200:
+        if (path == "/v1/engine" or path.startswith("/v1/queue/")) and status == 200:
             message.update(version="0.1.0", model={"name": "xray-prior", "sha256": "7" * 64})
             message["queue"]["running"] = sum(job["state"] == "running" for job in self._jobs.values())
         return status, message

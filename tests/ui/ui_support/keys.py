@@ -8,4 +8,4 @@ class Keys:
     """The keys that the tests press."""
 
     TAB, ENTER, ESCAPE, SPACE = "\ue004", "\ue007", "\ue00c", "\ue00d"
-    END, HOME, ARROW_RIGHT, ARROW_DOWN = "\ue010", "\ue011", "\ue014", "\ue015"
+    END, HOME, ARROW_UP, ARROW_RIGHT, ARROW_DOWN = "\ue010", "\ue011", "\ue013", "\ue014", "\ue015"

@@ -174,11 +174,13 @@ def _load_plugin(orthanc: Any) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    with (
-        mock.patch.dict(sys.modules, {"orthanc": orthanc}),
-        mock.patch.dict(os.environ, {"NULLSPLAT_SECRET": SECRET}),
-    ):
-        spec.loader.exec_module(module)
+    # Not patch.dict: it would also take away what the script imports, and a second copy of a module knows other classes.
+    sys.modules["orthanc"] = orthanc
+    try:
+        with mock.patch.dict(os.environ, {"NULLSPLAT_SECRET": SECRET}):
+            spec.loader.exec_module(module)
+    finally:
+        del sys.modules["orthanc"]
     return module
 
 

@@ -1,0 +1,154 @@
+"""Several machines around one PostgreSQL: every job is done exactly once, whoever is killed or slow.
+
+The machines are processes here: each worker has a spool, a host name and a GPU of its own as far as it knows, so that only
+the database tells one of another, as between machines.
+"""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from archive_double import ArchiveDouble
+from bench import Engine, wait_for
+from dicom_samples import SERIES
+from postgres import PostgresServer, free_port, why_not
+
+from nullsplat.core.errors import ConfigurationError, StorageError
+from nullsplat.service.database import open_database
+
+Request = Callable[..., dict[str, Any]]
+pytestmark = pytest.mark.slow
+JOBS = 50
+LOST_AFTER = 12.0
+PATIENCE = 400.0
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    if reason := why_not():
+        pytest.skip(reason)
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer) -> str:
+    return postgres.url()
+
+
+def start_machine(engine: Engine, number: int) -> int:
+    return engine.start_worker(
+        {
+            "nullsplat.service.liveness.host_name": f"machine-{number}",
+            "nullsplat.service.worker.gpu_name": f"GPU-{number}",
+            "nullsplat.service.worker.SWEEP": 1.0,
+        },
+        NULLSPLAT_EXECUTOR_ID=f"worker-{number}",
+        NULLSPLAT_SPOOL=str(engine.folder / f"spool-{number}"),
+        NULLSPLAT_WORKER_LOST_SECONDS=str(LOST_AFTER),
+    )
+
+
+def working(engine: Engine) -> dict[str, str]:
+    """The job of each worker that has one."""
+    workers = engine.client.get("/v1/engine").json()["workers"]
+    return {worker["id"]: worker["job"] for worker in workers if worker["job"]}
+
+
+def audited(engine: Engine, what: str) -> list[str]:
+    """The jobs of which the machines' audit files tell this."""
+    lines = [
+        json.loads(line)
+        for path in engine.folder.glob("spool-*/audit.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    return sorted(line["job"] for line in lines if line["what"] == what)
+
+
+def test_fifty_jobs_on_three_machines_are_done_once_each_though_one_is_killed(
+    engine: Engine, archive: ArchiveDouble, request_for: Request
+) -> None:
+    engine.hold("stage2")
+    machines = {f"worker-{number}": start_machine(engine, number) for number in (1, 2, 3)}
+    keys = [engine.put(request_for(attempt=attempt)) for attempt in range(1, JOBS + 1)]
+    wait_for(lambda: engine.calls().count("stage2") == 3, what="three jobs in stage 2")
+    before = working(engine)
+    assert set(before) == set(machines)
+    engine.end(machines.pop("worker-1"), signal.SIGKILL)
+    # The other two are slow, for longer than the dead one is waited for, and keep what they have.
+    wait_for(lambda: "worker-1" not in working(engine), LOST_AFTER * 4, "that the dead worker is given up")
+    time.sleep(LOST_AFTER)
+    assert working(engine) == {name: key for name, key in before.items() if name != "worker-1"}
+    engine.release("stage2")
+    wait_for(
+        lambda: engine.client.get("/v1/jobs?state=succeeded").json()["jobs"][JOBS - 1 :],
+        PATIENCE,
+        "50 results",
+    )
+    assert audited(engine, "finished") == audited(engine, "stored") == sorted(keys)
+    assert audited(engine, "started") == sorted([*keys, before["worker-1"]])
+    assert {len(files) for files in archive.derived(SERIES).values()} == {12}
+    assert len(archive.derived(SERIES)) == JOBS
+    assert len(archive.stored) == len(set(archive.stored)) == 12 * JOBS
+    assert_one_job_at_a_time(engine, machines.values())
+
+
+def assert_one_job_at_a_time(engine: Engine, workers: Any) -> None:
+    spans = [line.split() for line in (engine.control / "spans.log").read_text().splitlines()]
+    for worker in workers:
+        own = sorted((float(begin), float(end)) for pid, begin, end in spans if int(pid) == worker)
+        assert len(own) > 3
+        assert all(end <= begin for (_, end), (begin, _) in pairwise(own))
+
+
+def test_a_machine_that_was_cut_off_cannot_disturb_who_took_over(
+    engine: Engine, archive: ArchiveDouble, request_for: Request
+) -> None:
+    engine.hold("stage2")
+    cut_off = start_machine(engine, 1)
+    key = engine.put(request_for())
+    wait_for(lambda: working(engine) == {"worker-1": key}, what="the first worker at work")
+    wait_for(lambda: engine.calls().count("stage2") == 1, what="stage 2")
+    os.kill(cut_off, signal.SIGSTOP)
+    start_machine(engine, 2)
+    wait_for(lambda: engine.calls().count("stage2") == 2, LOST_AFTER * 5, "stage 2 at the second machine")
+    os.kill(cut_off, signal.SIGCONT)
+    wait_for(lambda: "was taken for dead" in engine.worker_log, LOST_AFTER * 3, "that it notices")
+    engine.release("stage2")
+    engine.wait(key, "succeeded")
+    assert audited(engine, "stored") == audited(engine, "finished") == [key]
+    assert len(archive.stored) == len(set(archive.stored)) == 12
+    # And it is of use again.
+    keys = [engine.put(request_for(attempt=attempt)) for attempt in range(2, 10)]
+    wait_for(lambda: len(archive.derived(SERIES)) == 9, PATIENCE, "the other jobs")
+    for other in keys:
+        engine.wait(other, "succeeded")
+
+
+def test_what_is_wrong_with_the_database_is_said(postgres: PostgresServer) -> None:
+    good = postgres.url()
+    wrong = good.replace(":a-password-for-tests@", ":wrong-password@")
+    with pytest.raises(
+        ConfigurationError, match="correct user and password in NULLSPLAT_DATABASE_URL"
+    ) as refused:
+        open_database(wrong)
+    assert "wrong-password" not in str(refused.value)
+    with pytest.raises(ConfigurationError, match='database "nothing" does not exist; create it'):
+        open_database(good.rpartition("/")[0] + "/nothing")
+    with pytest.raises(StorageError, match=r"refused.*start the server, or correct host and port"):
+        open_database(good.replace(f":{postgres.port}/", f":{free_port()}/"))
+    with pytest.raises(StorageError, match="correct the host in NULLSPLAT_DATABASE_URL"):
+        open_database(good.replace("@127.0.0.1", "@nowhere.invalid"))
+
+
+def test_a_missing_driver_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
+    with pytest.raises(ConfigurationError, match="pip install 'psycopg"):
+        open_database("postgresql://nobody@127.0.0.1/nothing")
