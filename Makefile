@@ -7,6 +7,8 @@ PYTEST_OPTIONS ?=
 DEMO ?=
 DEMO_OPTIONS ?=
 VIEWER ?=
+FUZZ ?= dicom request answer state rules access
+FUZZ_SECONDS ?= 300
 EVAL_FOLDER ?= eval
 EVAL_OPTIONS ?= --scale 4,8,z4 --noise 0,15 --methods trilinear,cubic,lanczos,tv,preview
 export PYTHON VENV
@@ -18,7 +20,7 @@ $(error DEMO must be 'once' or empty, got '$(DEMO)')
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo viewer eval test lint format check setup setup-python setup-system doctor clean
+.PHONY: help demo viewer eval test fuzz audit lint format check setup setup-python setup-system doctor clean
 
 help:  ## list what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +43,14 @@ eval: setup-python  ## measure the presets on public chest CTs and write docs/re
 
 test: setup  ## set up and run all tests, also those against a real Orthanc
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) $(TESTS)
+
+fuzz: setup-python  ## fuzz everything that reads what others wrote; FUZZ=dicom for one target, FUZZ_SECONDS each
+	@for target in $(FUZZ); do \
+		$(BIN)/python tests/fuzz/harness.py $$target .cache/fuzz -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+
+audit: setup-python  ## what the environment is made of: licences, bounds, known weaknesses where the service answers
+	@$(BIN)/python scripts/audit.py
 
 lint: setup-python  ## style, types and import rules
 	@$(BIN)/ruff check .

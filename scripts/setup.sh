@@ -2,7 +2,7 @@
 # Sets up what NullSplat needs, and only what is not there yet.
 #
 #   scripts/setup.sh python   the virtual environment with torch, the engine and the development tools
-#   scripts/setup.sh system   the Debian packages: Orthanc with its plugins, the DICOM validator, a browser for the tests
+#   scripts/setup.sh system   the Debian packages: Orthanc with its plugins, the DICOM validator; a browser, nginx and openssl for the tests
 #
 # PYTHON  the interpreter to build the environment from (default: python3)
 # VENV    where the environment lies (default: .venv)
@@ -13,7 +13,7 @@ PYTHON=${PYTHON:-python3}
 VENV=${VENV:-.venv}
 TORCH="torch==2.13.0"
 CPU_INDEX="https://download.pytorch.org/whl/cpu"
-DEBIAN_PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-webviewer dicom3tools chromium chromium-driver)
+DEBIAN_PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-webviewer dicom3tools chromium chromium-driver nginx-light openssl)
 
 step() { printf 'setup: %s\n' "$*"; }
 fail() {

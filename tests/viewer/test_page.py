@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nullsplat_node import ohif
-from nullsplat_node.parts import Log
 
 from nullsplat.demo.viewer import viewer_configuration
+from nullsplat_node import ohif
+from nullsplat_node.parts import Log
 
 
 @pytest.fixture

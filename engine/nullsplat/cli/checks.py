@@ -118,7 +118,12 @@ def settings_findings() -> tuple[Settings | None, Finding]:
 
 
 def _answers(
-    subject: str, url: str, todo: str, *, auth: httpx.BasicAuth | None = None, verify: str | bool | ssl.SSLContext = True
+    subject: str,
+    url: str,
+    todo: str,
+    *,
+    auth: httpx.BasicAuth | None = None,
+    verify: str | bool | ssl.SSLContext = True,
 ) -> Finding:
     get: Callable[..., httpx.Response] = httpx.get
     try:

@@ -54,7 +54,7 @@ def server_configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
         ws="none",
         ssl_certfile=certificate,
         ssl_keyfile=key,
-        ssl_keyfile_password="-",  # a wrong one, so that a key with a password is refused instead of asked for
+        ssl_keyfile_password="-",  # noqa: S106 - none: a key with a password is refused instead of asked for
     )
     try:
         config.load()

@@ -1,10 +1,12 @@
 """A node of which every connection between its parts is encrypted, set up from the examples in orthanc-config/."""
 
+import gc
 import json
 import os
 import signal
 import ssl
 import threading
+import warnings
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -91,10 +93,17 @@ class SecureNode:
         try:
             with urlopen(request, timeout=20, context=trusted) as answer:  # noqa: S310
                 content = answer.read()
-                return answer.status, json.loads(content) if content[:1] in b"{[" else content.decode()
+                return answer.status, json.loads(content) if content.startswith(
+                    (b"{", b"[")
+                ) else content.decode()
         except HTTPError as error:
             with error:
                 return error.code, error.read().decode()
+
+    def series(self, uid: str) -> str:
+        """Orthanc's identifier of the series."""
+        found = self.call("POST", "/tools/lookup", uid.encode())[1]
+        return str(next(one["ID"] for one in found if one["Type"] == "Series"))
 
     def wait(self, path: str, **wanted: Any) -> dict[str, Any]:
         """Wait until what the path answers has these values."""
@@ -119,11 +128,20 @@ def send(port: int, datasets: Sequence[Dataset], tls: ssl.SSLContext | None) -> 
     arguments = (tls, "127.0.0.1") if tls else None
     association = entity.associate("127.0.0.1", port, ae_title="NULLSPLAT", tls_args=arguments)
     if not association.is_established:
+        del association, entity
+        _drop_dead_sockets()
         return False
     for dataset in datasets:
         assert association.send_c_store(dataset).Status == 0
     association.release()
     return True
+
+
+def _drop_dead_sockets() -> None:
+    """Sockets of pynetdicom's ended associations wait for the garbage collector, which would complain of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @contextmanager
@@ -143,7 +161,7 @@ def listening_pacs(tls: ssl.SSLContext) -> Iterator[Pacs]:
     assert server is not None
     yield pacs
     server.shutdown()
-    server.socket.close()  # pynetdicom leaves the encrypted one open
+    _drop_dead_sockets()
 
 
 @contextmanager
