@@ -6,6 +6,9 @@ TESTS ?= tests
 PYTEST_OPTIONS ?=
 DEMO ?=
 DEMO_OPTIONS ?=
+VIEWER ?=
+FUZZ ?= dicom request answer state rules access
+FUZZ_SECONDS ?= 300
 EVAL_FOLDER ?= eval
 EVAL_OPTIONS ?= --scale 4,8,z4 --noise 0,15 --methods trilinear,cubic,lanczos,tv,preview
 export PYTHON VENV
@@ -17,13 +20,14 @@ $(error DEMO must be 'once' or empty, got '$(DEMO)')
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo eval test lint format check setup setup-python setup-system doctor clean
+.PHONY: help demo viewer eval test fuzz audit lint format check setup setup-python setup-system doctor clean
 
 help:  ## list what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  DEMO=once make demo              stop everything when the demo is through, exit 0"
 	@echo "  make demo DEMO_OPTIONS='...'     options of 'nullsplat demo' (see 'nullsplat demo --help')"
+	@echo "  make viewer VIEWER=/usr/share/nullsplat/ohif     put it there instead of ~/.cache/nullsplat/ohif"
 	@echo "  make eval EVAL_OPTIONS='...'     scales, noise and methods (see 'nullsplat eval --help')"
 	@echo "  make test TESTS=tests/physics    some tests only; PYTEST_OPTIONS='-x -k name' goes to pytest"
 	@echo "  PYTHON=/path/to/python3 make ... build the environment from another interpreter"
@@ -31,11 +35,22 @@ help:  ## list what can be done
 demo: setup  ## set up, send a real chest CT through the node, leave it running
 	@$(BIN)/nullsplat demo $(if $(filter once,$(DEMO)),--once) $(DEMO_OPTIONS)
 
+viewer:  ## fetch the OHIF viewer (50 MB, from the npm registry), which the next demo then serves; see docs/viewer.md
+	@$(PYTHON) scripts/viewer.py $(VIEWER)
+
 eval: setup-python  ## measure the presets on public chest CTs and write docs/results.md (at most half an hour)
 	@$(BIN)/nullsplat eval --public --out $(EVAL_FOLDER) --page docs/results.md $(EVAL_OPTIONS)
 
 test: setup  ## set up and run all tests, also those against a real Orthanc
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) $(TESTS)
+
+fuzz: setup-python  ## fuzz everything that reads what others wrote; FUZZ=dicom for one target, FUZZ_SECONDS each
+	@for target in $(FUZZ); do \
+		$(BIN)/python tests/fuzz/harness.py $$target .cache/fuzz -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+
+audit: setup-python  ## what the environment is made of: licences, bounds, known weaknesses where the service answers
+	@$(BIN)/python scripts/audit.py
 
 lint: setup-python  ## style, types and import rules
 	@$(BIN)/ruff check .

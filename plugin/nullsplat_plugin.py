@@ -16,7 +16,7 @@ import orthanc
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from nullsplat_node import access, audit, page_data, pages, rest
+from nullsplat_node import access, audit, ohif, page_data, pages, rest
 from nullsplat_node.archive import Archive
 from nullsplat_node.parts import Log
 from nullsplat_node.service import Service
@@ -26,6 +26,7 @@ CONFIGURATION = json.loads(orthanc.GetConfiguration())
 SETTINGS = read_settings(CONFIGURATION, os.environ)
 LOG = Log(orthanc.LogWarning, orthanc.LogError)
 SERVICE = Service(Archive(orthanc), SETTINGS, LOG, audit.writer(LOG, os.environ))
+OHIF_PAGE = ohif.read_page(CONFIGURATION, LOG)
 
 _SERIES_EVENTS = (orthanc.ChangeType.STABLE_SERIES, orthanc.ChangeType.DELETED)
 _JOB_EVENTS = (orthanc.ChangeType.JOB_SUCCESS, orthanc.ChangeType.JOB_FAILURE)
@@ -83,6 +84,11 @@ def on_asset(output: Any, uri: str, **request: Any) -> None:
     pages.send_asset(output, request)
 
 
+def on_ohif(output: Any, uri: str, **request: Any) -> None:
+    """Answer with the page of the OHIF viewer."""
+    ohif.send_page(output, request, OHIF_PAGE)
+
+
 def on_redirect(output: Any, uri: str, **request: Any) -> None:
     """Send the browser on to the status page."""
     pages.redirect(output, uri)
@@ -97,6 +103,8 @@ orthanc.RegisterRestCallback(rest.QUEUE_ROUTE, on_queue)
 orthanc.RegisterRestCallback(page_data.OVERVIEW_ROUTE, on_overview)
 orthanc.RegisterRestCallback(page_data.STORY_ROUTE, on_story)
 orthanc.RegisterRestCallback(pages.ASSET_ROUTE, on_asset)
+if OHIF_PAGE:
+    orthanc.RegisterRestCallback(ohif.PAGE_ROUTE, on_ohif)
 for path in pages.REDIRECTS:
     orthanc.RegisterRestCallback(re.escape(path), on_redirect)
-orthanc.ExtendOrthancExplorer(pages.explorer_extension())
+orthanc.ExtendOrthancExplorer(pages.explorer_extension() + (ohif.explorer_extension() if OHIF_PAGE else ""))

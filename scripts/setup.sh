@@ -2,8 +2,7 @@
 # Sets up what NullSplat needs, and only what is not there yet.
 #
 #   scripts/setup.sh python   the virtual environment with torch, the engine and the development tools
-#   scripts/setup.sh system   the Debian packages: Orthanc with its plugins, the DICOM validator, and for the tests a browser
-#                             and PostgreSQL
+#   scripts/setup.sh system   the Debian packages: Orthanc with its plugins, the DICOM validator, and what the tests need
 #
 # PYTHON  the interpreter to build the environment from (default: python3)
 # VENV    where the environment lies (default: .venv)
@@ -14,8 +13,10 @@ PYTHON=${PYTHON:-python3}
 VENV=${VENV:-.venv}
 TORCH="torch==2.13.0"
 CPU_INDEX="https://download.pytorch.org/whl/cpu"
-DEBIAN_PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-webviewer orthanc-gdcm dicom3tools chromium
-    chromium-driver postgresql)
+DEBIAN_PACKAGES=(
+    orthanc orthanc-python orthanc-dicomweb orthanc-webviewer orthanc-gdcm dicom3tools
+    chromium chromium-driver postgresql nginx-light openssl # for the tests
+)
 
 step() { printf 'setup: %s\n' "$*"; }
 fail() {

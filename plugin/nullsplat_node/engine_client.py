@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import urllib.error
 import urllib.request
 from typing import Any, Dict, Mapping, Optional, Tuple
@@ -55,14 +56,18 @@ class EngineClient:
         url: like http://host:port.
         secret: sent as bearer token.
         timeout: seconds for each network operation.
+        ca_file: certificates that the engine's is checked against; empty for the system's.
     """
 
-    def __init__(self, url: str, secret: str, timeout: float) -> None:
+    def __init__(self, url: str, secret: str, timeout: float, ca_file: str = "") -> None:
         self._url = url
         self._secret = secret
         self._timeout = timeout
         # No proxy: the engine is a neighbour, and a proxy would see the secret.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
+        context = ssl.create_default_context(cafile=ca_file or None)
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), _NoRedirect()
+        )
 
     def submit(self, key: str, request: Mapping[str, Any]) -> JobStatus:
         """Put the job; the same job may be put again.
@@ -228,4 +233,11 @@ def _refusal(status: int, raw: bytes) -> Exception:
 
 def _reason(error: Exception) -> str:
     inner = getattr(error, "reason", error)
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not trusted ({inner.verify_message}); let NullSplat.EngineCaFile name its issuer's, "
+            "and EngineUrl the host that it is made for"
+        )
+    if isinstance(inner, ssl.SSLError):
+        return f"no TLS there that both sides can speak ({inner.reason or inner}); does it serve https?"
     return str(inner) or type(inner).__name__

@@ -174,21 +174,19 @@ def deliveries(state: SeriesState) -> List[Dict[str, Any]]:
     ]
 
 
-def viewers(plugins: Iterable[str], configuration: Mapping[str, Any]) -> Dict[str, bool]:
+def viewers(plugins: Iterable[str], ohif_is_served: bool) -> Dict[str, bool]:
     """Return which viewers Orthanc has beside its own Explorer.
 
     Args:
         plugins: what Orthanc's /plugins lists.
-        configuration: Orthanc's; OHIF may be a plugin or one of its ServeFolders.
+        ohif_is_served: OHIF need not be a plugin, see `ohif`.
     """
     there = set(plugins)
-    folders = configuration.get("ServeFolders") or {}
-    served = {str(path).strip("/") for path in folders} if isinstance(folders, dict) else set()
     return {
         "explorer2": "orthanc-explorer-2" in there,
         "web_viewer": "web-viewer" in there,
         "stone": "stone-webviewer" in there,
-        "ohif": "ohif" in there or "ohif" in served,
+        "ohif": "ohif" in there or ohif_is_served,
     }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from . import ohif
 from .archive import ArchiveTrouble, NotInArchive
 from .overview import viewers
 from .rest import Answer
@@ -26,7 +27,7 @@ def overview_answer(service: Service, request: Mapping[str, Any], configuration:
         return 405, {"allow": "GET"}
     try:
         shown = service.overview(str(request.get("get", {}).get("group", "")))
-        shown["viewers"] = viewers(service.plugins(), configuration)
+        shown["viewers"] = viewers(service.plugins(), ohif.is_there(configuration))
     except ArchiveTrouble as trouble:
         return _unavailable(trouble)
     return 200, shown

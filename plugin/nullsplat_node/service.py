@@ -46,7 +46,8 @@ class Service:
         record: Optional[Write] = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        client = EngineClient(settings.engine.url, settings.secret, settings.engine.timeout)
+        engine = settings.engine
+        client = EngineClient(engine.url, settings.secret, engine.timeout, engine.ca_file)
         self._settings = settings
         self._archive = archive
         self._clock = clock

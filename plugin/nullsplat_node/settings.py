@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
@@ -27,11 +28,16 @@ ORTHANC_STABLE_AGE = 60
 
 @dataclass(frozen=True)
 class Engine:
-    """Where the engine is, and the seed that it is given; `timeout` in seconds."""
+    """Where the engine is, and the seed that it is given; `timeout` in seconds.
+
+    Attributes:
+        ca_file: certificates that an https engine's certificate is checked against; empty for the system's.
+    """
 
     url: str
     timeout: float
     seed: int
+    ca_file: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,7 @@ def _low_dose(name: str, value: Any) -> LowDoseRules:
 
 _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "EngineUrl": ("http://127.0.0.1:8043", checks.url),
+    "EngineCaFile": ("", checks.string),
     "EngineTimeout": (10, checks.real(0.1, 300)),
     "EngineUser": ("engine", checks.string),
     "SecretFile": ("", checks.string),
@@ -149,7 +156,21 @@ def read_criteria(configuration: Mapping[str, Any]) -> Criteria:
 
 
 def _engine(found: Mapping[str, Any]) -> Engine:
-    return Engine(found["EngineUrl"], found["EngineTimeout"], found["Seed"])
+    ca_file = found["EngineCaFile"]
+    if ca_file:
+        _check_ca_file(ca_file, found["EngineUrl"])
+    return Engine(found["EngineUrl"], found["EngineTimeout"], found["Seed"], ca_file)
+
+
+def _check_ca_file(ca_file: str, url: str) -> None:
+    if not url.startswith("https:"):
+        raise SettingsError(f"NullSplat.EngineCaFile needs an EngineUrl that begins with https, got {url!r}")
+    try:
+        ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise SettingsError(
+            f"NullSplat.EngineCaFile must be a readable file of PEM certificates, {ca_file}: {error}"
+        ) from error
 
 
 def _criteria(found: Mapping[str, Any], modalities: Optional[Tuple[str, ...]]) -> Criteria:

@@ -127,16 +127,13 @@ def test_an_engine_that_is_away_is_told_with_since_when() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plugins", "folders", "there"),
+    ("plugins", "ohif_is_served", "there"),
     [
-        ([], {}, set()),
-        (["web-viewer", "orthanc-explorer-2"], {}, {"web_viewer", "explorer2"}),
-        (["ohif", "stone-webviewer"], {}, {"ohif", "stone"}),
-        ([], {"ServeFolders": {"/ohif": "/somewhere"}}, {"ohif"}),
-        ([], {"ServeFolders": {"/other": "/somewhere", "AllowCache": False}}, set()),
+        ([], False, set()),
+        (["web-viewer", "orthanc-explorer-2"], False, {"web_viewer", "explorer2"}),
+        (["ohif", "stone-webviewer"], False, {"ohif", "stone"}),
+        ([], True, {"ohif"}),
     ],
 )
-def test_viewers_are_found_among_plugins_and_served_folders(
-    plugins: list[str], folders: dict[str, object], there: set[str]
-) -> None:
-    assert {name for name, is_there in viewers(plugins, folders).items() if is_there} == there
+def test_viewers_are_found_among_plugins(plugins: list[str], ohif_is_served: bool, there: set[str]) -> None:
+    assert {name for name, is_there in viewers(plugins, ohif_is_served).items() if is_there} == there

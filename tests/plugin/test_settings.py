@@ -94,7 +94,15 @@ def test_an_empty_password_is_refused() -> None:
 def test_the_shipped_configuration_is_valid_and_says_the_defaults() -> None:
     shipped = read_configuration(configuration_folder())
     shipped = overlay(
-        shipped, {"NullSplat": {"EngineUrl": "http://127.0.0.1:8043", "SecretFile": "", "RulesFile": ""}}
+        shipped,
+        {
+            "NullSplat": {
+                "EngineUrl": "http://127.0.0.1:8043",
+                "EngineCaFile": "",
+                "SecretFile": "",
+                "RulesFile": "",
+            }
+        },
     )
     assert shipped["AuthenticationEnabled"] is True
     assert shipped["RemoteAccessAllowed"] is False

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,8 +92,18 @@ def archive(settings: Settings) -> Finding:
 
 def engine(settings: Settings) -> Finding:
     """The engine's own API."""
-    url = f"http://{settings.host}:{settings.port}/readyz"
-    return _answers("Engine", url, "start it with: nullsplat serve")
+    url, todo = f"{settings.url}/readyz", "start it with: nullsplat serve"
+    if settings.tls_certificate_file is not None:
+        return _answers("Engine", url, todo, verify=_exactly(settings.tls_certificate_file))
+    return _answers("Engine", url, todo)
+
+
+def _exactly(certificate: Path) -> ssl.SSLContext:
+    """Trust in the engine's own certificate, whatever name of this machine it is made for."""
+    context = ssl.create_default_context(cafile=certificate)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def settings_findings() -> tuple[Settings | None, Finding]:
@@ -107,7 +118,12 @@ def settings_findings() -> tuple[Settings | None, Finding]:
 
 
 def _answers(
-    subject: str, url: str, todo: str, *, auth: httpx.BasicAuth | None = None, verify: str | bool = True
+    subject: str,
+    url: str,
+    todo: str,
+    *,
+    auth: httpx.BasicAuth | None = None,
+    verify: str | bool | ssl.SSLContext = True,
 ) -> Finding:
     get: Callable[..., httpx.Response] = httpx.get
     try:

@@ -12,6 +12,7 @@ from nullsplat.demo.orthanc import ADMIN, ENGINE, Modality, NodeSettings, Orthan
 from nullsplat.demo.pacs import Pacs
 from nullsplat.demo.processes import free_port
 from nullsplat.demo.sending import Peer
+from nullsplat.demo.viewer import is_there, viewer_configuration
 
 SCANNER = "CTSCANNER"
 STABLE_AGE_SECONDS = 3
@@ -26,9 +27,11 @@ class DemoNode:
         pacs: the routing target.
         orthanc: the archive with the plugin.
         engine: API and worker.
+        has_ohif: whether Orthanc serves the OHIF viewer.
     """
 
     def __init__(self, options: Options) -> None:
+        self.has_ohif = is_there(options.viewer)
         self.admin_password = secrets.token_urlsafe(12)
         self._secret = secrets.token_urlsafe(24)
         engine_password = secrets.token_urlsafe(24)
@@ -109,6 +112,7 @@ class DemoNode:
 def _overrides(options: Options) -> dict[str, Any]:
     """What differs from the configuration that hospitals start from."""
     return {
+        **viewer_configuration(options.viewer),
         "StableAge": STABLE_AGE_SECONDS,
         "NullSplat": {
             "Preset": options.preset,

@@ -40,11 +40,26 @@ def read_configuration(folder: Path) -> dict[str, Any]:
     """
     merged: dict[str, Any] = {}
     for path in sorted(folder.glob("*.json")):
-        section = _read(path)
+        section = read_file(path)
         if twice := merged.keys() & section.keys():
             raise ConfigurationError(f"{path}: {', '.join(sorted(twice))} must appear in one file only")
         merged.update(section)
     return merged
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """One configuration file.
+
+    Raises:
+        ConfigurationError: it is not JSON (with comments), or not one object.
+    """
+    try:
+        section = json.loads(_TEXT_OR_COMMENT.sub(_without_comment, path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ConfigurationError(f"{path} must be JSON, comments allowed: {error}") from error
+    if not isinstance(section, dict):
+        raise ConfigurationError(f"{path} must hold one object {{...}}")
+    return section
 
 
 def overlay(configuration: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -66,16 +81,6 @@ def _find(name: str) -> Path:
         f"the folder {name!r} is needed, it is neither at {candidates[0]} nor at {candidates[1]}; "
         "install nullsplat from its wheel or work in a checkout"
     )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        section = json.loads(_TEXT_OR_COMMENT.sub(_without_comment, path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise ConfigurationError(f"{path} must be JSON, comments allowed: {error}") from error
-    if not isinstance(section, dict):
-        raise ConfigurationError(f"{path} must hold one object {{...}}")
-    return section
 
 
 def _without_comment(match: re.Match[str]) -> str:

@@ -17,7 +17,7 @@ class Options:
 
     Attributes:
         folder: all files of the run; its subfolders are emptied at the start.
-        cache: keeps the downloaded chest CT.
+        cache: keeps the downloaded chest CT, and the OHIF viewer once `make viewer` has fetched it.
         volume: a NIfTI file to use instead of the public chest CT.
         factor: how many slices become one.
         slices: how many slices of the volume are used.
@@ -68,6 +68,11 @@ class Options:
     def node(self) -> Path:
         """Data and logs of the node."""
         return self.folder / "node"
+
+    @property
+    def viewer(self) -> Path:
+        """Where the OHIF viewer is, if it has been fetched; the same folder as in scripts/viewer.py."""
+        return self.cache / "ohif"
 
     @property
     def pacs(self) -> Path:

@@ -166,6 +166,7 @@ class OrthancNode:
             "NULLSPLAT_ENGINE_PASSWORD": self.settings.engine_password,
             "NULLSPLAT_ENGINE_URL": self.settings.engine_url,
             "NULLSPLAT_SECRET": self.settings.secret,
+            "NULLSPLAT_ENGINE_CA_FILE": "",
             "NULLSPLAT_SECRET_FILE": "",
             "NULLSPLAT_RULES_FILE": "",
             "NULLSPLAT_PLUGIN": str(plugin_folder()),

@@ -110,7 +110,7 @@ def _send_and_compare(options: Options, scan: Scan, node: DemoNode, steps: Steps
         received = _collect(options, state, node, steps)
         facts = Facts(options, scan.scene, decision, state, job, time.monotonic() - started)
         better = _compare(facts, received, steps)
-        _say_where(state, node, observer, steps)
+        _say_where(job, state, node, observer, steps)
     return better
 
 
@@ -179,12 +179,15 @@ def _verdict(assessment: Assessment) -> str:
     return f"NullSplat is NOT better than cubic interpolation on this volume: {gain}"
 
 
-def _say_where(state: Json, node: DemoNode, observer: Observer, steps: Steps) -> None:
+def _say_where(job: Json, state: Json, node: DemoNode, observer: Observer, steps: Steps) -> None:
     url = node.orthanc.url
     derived = state["derived"]["series"]
+    study_uid = job["result"]["study_instance_uid"]
+    ohif = {"OHIF": f"{url}/ohif/viewer?StudyInstanceUIDs={study_uid}"} if node.has_ohif else {}
     lines = {
         "Orthanc Explorer": f"{url}/app/explorer.html#study?uuid={observer.study_of(derived)}",
         "web viewer": f"{url}/web-viewer/app/viewer.html?series={derived}",
+        **ohif,
         "DICOMweb": f"{node.orthanc.dicomweb_url}/studies",
         "status": f"{url}/nullsplat/status",
         "login": f"{ADMIN} / {node.admin_password}",

@@ -34,14 +34,45 @@ def run_server(settings: Settings) -> None:
     """
     configure_logging(settings.log_level, settings.log_format)
     with application(settings, _super_resolution(settings)) as app:
-        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none")
-        with listening_socket(settings.host, settings.port) as listener:
-            logger.info("the engine's API is at http://%s:%d", settings.host, settings.port)
+        config = server_configuration(app, settings)
+        with listening_socket(settings.host, settings.port, encrypted=config.is_ssl) as listener:
+            logger.info("the engine's API is at %s", settings.url)
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def listening_socket(host: str, port: int) -> socket.socket:
+def server_configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How the API is served: without access log, and by TLS where the settings name a certificate.
+
+    Raises:
+        ConfigurationError: certificate or key cannot be used.
+    """
+    certificate, key = settings.tls_certificate_file, settings.tls_key_file
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        ssl_keyfile_password="-",  # noqa: S106 - none: a key with a password is refused instead of asked for
+    )
+    try:
+        config.load()
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigurationError(
+            f"NULLSPLAT_TLS_CERTIFICATE_FILE and NULLSPLAT_TLS_KEY_FILE must name a PEM certificate and its key without "
+            f"password, {certificate} and {key}: {error}"
+        ) from error
+    return config
+
+
+def listening_socket(host: str, port: int, *, encrypted: bool = False) -> socket.socket:
     """A socket that takes connections.
+
+    Args:
+        host, port: where; port 0 takes a free one.
+        encrypted: whether what goes over it will be.
 
     Raises:
         ConfigurationError: this address cannot be had.
@@ -54,9 +85,10 @@ def listening_socket(host: str, port: int) -> socket.socket:
             f"the API cannot listen at {host}:{port} ({error.strerror}); change NULLSPLAT_HOST or NULLSPLAT_PORT, or end "
             "what is listening there"
         ) from error
-    if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+    if not encrypted and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
         logger.warning(
-            "the API can be reached from other machines without encryption; put a TLS proxy before it"
+            "the API can be reached from other machines without encryption; set NULLSPLAT_TLS_CERTIFICATE_FILE and "
+            "NULLSPLAT_TLS_KEY_FILE, or put a TLS proxy before it"
         )
     return listener
 

@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     """Shared with the plugin; at least 16 characters."""
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8043
+    tls_certificate_file: Path | None = None
+    """The API's certificate with its chain (PEM); with it, the API is served by https."""
+    tls_key_file: Path | None = None
+    """The key to that certificate (PEM, without a password)."""
 
     spool: Path = Path("/var/lib/nullsplat")
     """Working folder: jobs, and the database if none is named. Readable by the service's user only."""
@@ -146,7 +150,15 @@ class Settings(BaseSettings):
     def _check_credentials(self) -> "Settings":
         if (self.archive_username is None) != (self.archive_password is None):
             raise ValueError(f"{PREFIX}ARCHIVE_USERNAME and {PREFIX}ARCHIVE_PASSWORD must be set together")
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError(f"{PREFIX}TLS_CERTIFICATE_FILE and {PREFIX}TLS_KEY_FILE must be set together")
         return self
+
+    @property
+    def url(self) -> str:
+        """Where the API answers."""
+        scheme = "http" if self.tls_certificate_file is None else "https"
+        return f"{scheme}://{self.host}:{self.port}"
 
     @property
     def database(self) -> str:

@@ -126,10 +126,13 @@ class Node:
                 return error.code, _parsed(error.read())
 
 
-def running_node(folder: Path, stack: ExitStack, **settings: Any) -> Node:
+def running_node(
+    folder: Path, stack: ExitStack, overrides: dict[str, Any] | None = None, **settings: Any
+) -> Node:
     """Start everything; ended with `stack`.
 
     Args:
+        overrides: put over Orthanc's other sections.
         settings: put over the plugin's settings for the tests.
     """
     pacs = stack.enter_context(Pacs(folder / "pacs"))
@@ -145,7 +148,7 @@ def running_node(folder: Path, stack: ExitStack, **settings: Any) -> Node:
                 "SCANNER": Modality("SCANNER", "127.0.0.1", free_port()),
                 "PACS": Modality("PACS", "127.0.0.1", pacs.port),
             },
-            {"StableAge": 1, "DicomScuTimeout": 2, "NullSplat": {**QUICK, **settings}},
+            {"StableAge": 1, "DicomScuTimeout": 2, "NullSplat": {**QUICK, **settings}, **(overrides or {})},
         )
     )
     engine.archive = (orthanc.dicomweb_url, ENGINE)

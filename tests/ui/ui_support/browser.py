@@ -96,9 +96,11 @@ class Browser:
         """Run JavaScript in the page."""
         return self.driver.execute_script(script, *arguments)
 
-    def until(self, holds: Callable[[], Any], complaint: str = "it did not become true") -> None:
-        """Wait until it holds."""
-        deadline = time.monotonic() + PATIENCE
+    def until(
+        self, holds: Callable[[], Any], complaint: str = "it did not become true", patience: float = PATIENCE
+    ) -> None:
+        """Wait until it holds, for at most `patience` seconds."""
+        deadline = time.monotonic() + patience
         while not holds():
             assert time.monotonic() < deadline, (
                 f"{complaint}; console: {self.drain('browser')}; page: {self.texts('body')}"
@@ -131,14 +133,14 @@ class Browser:
 
 
 @contextmanager
-def chromium(profile: Path) -> Iterator[Browser]:
-    """Start Chromium with its own folder and end it."""
+def chromium(profile: Path, *more: str) -> Iterator[Browser]:
+    """Start Chromium with its own folder, and with `more` switches, and end it."""
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
 
     options = ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
-    for switch in (*SWITCHES, f"--user-data-dir={profile}"):
+    for switch in (*SWITCHES, *more, f"--user-data-dir={profile}"):
         options.add_argument(switch)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = Chrome(options, Service(shutil.which("chromedriver")))

@@ -1,0 +1,26 @@
+"""The OHIF viewer beside the demonstration's Orthanc, where `make viewer` has fetched it."""
+
+from pathlib import Path
+from typing import Any
+
+from nullsplat.demo.node_files import configuration_folder, overlay, read_file
+
+_EXAMPLE = "viewer.json.example"
+
+
+def is_there(folder: Path) -> bool:
+    """Whether the folder holds the viewer."""
+    return (folder / "index.html").is_file()
+
+
+def viewer_configuration(folder: Path) -> dict[str, Any]:
+    """What Orthanc needs to serve the viewer: the shipped example with this folder; empty without a viewer.
+
+    Raises:
+        ConfigurationError: the example cannot be read.
+    """
+    if not is_there(folder):
+        return {}
+    example = read_file(configuration_folder() / _EXAMPLE)
+    (path,) = example["ServeFolders"]["Folders"]
+    return overlay(example, {"ServeFolders": {"Folders": {path: str(folder.absolute())}}})

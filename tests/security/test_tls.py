@@ -1,0 +1,135 @@
+"""Every connection of a node by TLS, set up from the shipped examples; and what is said when a certificate is wrong."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from plugin_support.series import ct_series
+from security_support.authority import Authority
+from security_support.node import (
+    SECRET,
+    SecureNode,
+    engine_environment,
+    engine_settings,
+    listening_pacs,
+    send,
+)
+
+from nullsplat.cli import checks
+from nullsplat.cli.findings import Level
+from nullsplat.core.errors import ArchiveError, ConfigurationError
+from nullsplat.service.archive import Archive
+from nullsplat.service.server import server_configuration
+from nullsplat_node.checks import SettingsError
+from nullsplat_node.engine_client import EngineClient, EngineUnreachable
+from nullsplat_node.settings import read_settings
+
+pytestmark = pytest.mark.orthanc
+
+
+def test_a_series_goes_round_the_whole_node_by_tls_alone(node: SecureNode) -> None:
+    made = ct_series(6)
+    assert send(node.dicom_port, made, node.authority.client())
+    series = node.series(made[0].SeriesInstanceUID)
+    shown = node.wait(f"/nullsplat/series/{series}", state="done")
+    derived = shown["derived"]
+    assert derived["instances"] == 12
+    listed = node.get(f"/series/{derived['series']}/instances")
+    uids = {one["MainDicomTags"]["SOPInstanceUID"] for one in listed}
+    assert len(uids) == 12
+    assert node.pacs.received >= uids
+    assert [route["state"] for route in shown["routes"]] == ["delivered"]
+
+
+def test_scanners_without_a_trusted_certificate_are_turned_away(
+    node: SecureNode, stranger: Authority
+) -> None:
+    made = ct_series(3)
+    assert not send(node.dicom_port, made, None)
+    assert not send(node.dicom_port, made, stranger.client(trusted=node.authority))
+    assert not send(node.dicom_port, made, stranger.client())  # it does not trust Orthanc either
+    assert node.call("POST", "/tools/lookup", made[0].SeriesInstanceUID.encode())[1] == []
+    said = node.log
+    for reason in ("wrong version number", "certificate verify failed", "tlsv1 alert unknown ca"):
+        assert f"TLS error: {reason}" in said
+
+
+def test_orthanc_says_that_a_pacs_is_not_trusted(node: SecureNode, stranger: Authority) -> None:
+    with listening_pacs(stranger.server(trusted=node.authority)) as other:
+        modality = {"AET": "PACS", "Host": "127.0.0.1", "Port": other.port, "UseDicomTls": True}
+        assert node.call("PUT", "/modalities/OTHER", json.dumps(modality).encode())[0] == 200
+        status, said = node.call("POST", "/modalities/OTHER/echo", b"{}")
+    assert status == 500
+    assert "TLS error: certificate verify failed" in said
+
+
+def test_the_plugin_says_that_the_engine_is_not_trusted(node: SecureNode, stranger: Authority) -> None:
+    client = EngineClient(node.settings.url, SECRET, 5, str(stranger.ca_file))
+    with pytest.raises(EngineUnreachable, match=r"not trusted.*EngineCaFile"):
+        client.version()
+    plain = EngineClient(node.settings.url.replace("https", "http"), SECRET, 5)
+    with pytest.raises(EngineUnreachable):
+        plain.version()
+
+
+def test_the_engine_says_that_the_archive_is_not_trusted(node: SecureNode, stranger: Authority) -> None:
+    environment = {**node.environment, "NULLSPLAT_ARCHIVE_CA_FILE": str(stranger.ca_file)}
+    archive = Archive(engine_settings(environment))
+    with pytest.raises(ArchiveError, match=r"certificate that is not trusted.*NULLSPLAT_ARCHIVE_CA_FILE"):
+        archive.holding("1.2.3", "1.2.4")
+    archive.close()
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key"), [("ca", "engine"), ("nowhere", "engine"), ("engine", "engine.crt")]
+)
+def test_a_certificate_that_cannot_be_used_stops_the_engine_with_the_settings_name(
+    tmp_path: Path, authority: Authority, certificate: str, key: str
+) -> None:
+    environment = engine_environment(tmp_path, authority, "https://127.0.0.1:9/dicom-web")
+    environment["NULLSPLAT_TLS_CERTIFICATE_FILE"] = str(authority.certificate(certificate))
+    environment["NULLSPLAT_TLS_KEY_FILE"] = str(authority.folder / key)
+    with pytest.raises(ConfigurationError, match="NULLSPLAT_TLS_CERTIFICATE_FILE and NULLSPLAT_TLS_KEY_FILE"):
+        server_configuration(FastAPI(), engine_settings(environment))
+
+
+def test_a_key_with_a_password_is_refused_and_not_asked_for(tmp_path: Path, authority: Authority) -> None:
+    locked = tmp_path / "locked.key"
+    command = ["openssl", "ec", "-aes256", "-passout", "pass:telltale", "-in", str(authority.key("engine"))]
+    subprocess.run([*command, "-out", str(locked)], check=True, capture_output=True)
+    environment = engine_environment(tmp_path, authority, "https://127.0.0.1:9/dicom-web")
+    with pytest.raises(ConfigurationError, match="without password"):
+        server_configuration(
+            FastAPI(), engine_settings({**environment, "NULLSPLAT_TLS_KEY_FILE": str(locked)})
+        )
+
+
+def test_certificate_and_key_belong_together(tmp_path: Path, authority: Authority) -> None:
+    environment = engine_environment(tmp_path, authority, "https://127.0.0.1:9/dicom-web")
+    del environment["NULLSPLAT_TLS_KEY_FILE"]
+    with pytest.raises(ConfigurationError, match="must be set together"):
+        engine_settings(environment)
+
+
+@pytest.mark.parametrize(
+    ("url", "file", "words"),
+    [
+        ("https://e", "nowhere", "must be a readable file of PEM certificates"),
+        ("https://e", "engine.key", "must be a readable file of PEM certificates"),
+        ("http://e", "ca.crt", "needs an EngineUrl that begins with https"),
+    ],
+)
+def test_the_plugin_names_a_ca_file_that_cannot_be_used(
+    authority: Authority, url: str, file: str, words: str
+) -> None:
+    section = {"EngineUrl": url, "EngineCaFile": str(authority.folder / file)}
+    configuration = {"UserMetadata": {"NullSplat": 4701}, "NullSplat": section}
+    with pytest.raises(SettingsError, match=f"EngineCaFile {words}"):
+        read_settings(configuration, {"NULLSPLAT_SECRET": SECRET})
+
+
+def test_doctor_finds_the_engine_by_its_own_certificate(node: SecureNode) -> None:
+    finding = checks.engine(node.settings)
+    assert finding.level is Level.OK, finding
