@@ -12,7 +12,12 @@ from soaking.plan import KINDS
 
 Json = dict[str, Any]
 LOGS = ("logs/api.log", "logs/worker.log", "orthanc/orthanc.log")
-ALARMS = ("Traceback (most recent call last)", "NullSplat: unexpected", "code=internal")
+ALARMS = (
+    "Traceback (most recent call last)",
+    "NullSplat: unexpected",
+    "code=internal",
+    "a fault of the program",
+)
 """What no log may hold: errors that nobody foresaw."""
 
 

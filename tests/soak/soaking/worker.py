@@ -6,8 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "service"))
 
+import typer
 from fast_processing import FastProcessing
 
+from nullsplat.cli.failures import readable_failures
 from nullsplat.core.progress import Progress
 from nullsplat.service.processing import Parameters, Source
 from nullsplat.service.settings import Settings
@@ -32,5 +34,11 @@ class UnhurriedProcessing(FastProcessing):
         super().run(stage, work, parameters, source, progress)
 
 
+def main(control: Path, seconds: float) -> None:
+    """Run as `nullsplat worker` does, in words where that ends in words."""
+    with readable_failures(debug=False):
+        run_worker(Settings(), UnhurriedProcessing(control, seconds))
+
+
 if __name__ == "__main__":
-    run_worker(Settings(), UnhurriedProcessing(Path(sys.argv[1]), float(sys.argv[2])))
+    typer.run(main)
