@@ -6,7 +6,7 @@
 # Only Orthanc runs in the chroot; tests, engine and PACS run here. The chroots are made once, with debootstrap.
 #
 # DEBIAN_MIRROR   where packages come from; default http://deb.debian.org/debian. A frozen mirror works too.
-# MATRIX_FOLDER   where the chroots lie, about 350 MB each; default build/orthanc-matrix
+# MATRIX_FOLDER   where the chroots lie, up to 650 MB each; default build/orthanc-matrix
 # MATRIX_TESTS    what pytest is given; default: everything marked `orthanc` but tests of the browser and the soak run
 # MATRIX_PAGE     file in which the table between the marks is replaced; default docs/compatibility.md
 # VENV            the virtual environment; default .venv
@@ -19,7 +19,8 @@ PAGE=${MATRIX_PAGE:-docs/compatibility.md}
 PYTHON=${VENV:-.venv}/bin/python
 PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-webviewer)
 read -r -a TESTS <<<"${MATRIX_TESTS:-tests/plugin tests/demo tests/service}"
-[ $# -gt 0 ] || set -- bookworm trixie forky
+SUITES=(bookworm trixie forky)
+[ $# -gt 0 ] || set -- "${SUITES[@]}"
 
 fail() {
     printf 'orthanc-matrix: %s\n' "$*" >&2
@@ -92,16 +93,22 @@ write_page() {
     mv "$table.page" "$PAGE"
 }
 
-mkdir -p "$FOLDER"
-failed=0
-{
+write_table() {
     echo '| Debian | Orthanc | Python plugin | Python | DICOMweb | tests | seconds |'
     echo '|---|---|---|---|---|---|---|'
-} >"$FOLDER/table.md"
+    local row
+    for row in "${SUITES[@]/#/$FOLDER/}"; do
+        [ ! -e "$row.row" ] || cat "$row.row"
+    done
+}
+
+mkdir -p "$FOLDER"
+failed=0
 for suite in "$@"; do
     make_chroot "$suite"
-    run_suite "$suite" >>"$FOLDER/table.md" || failed=1
-    tail -n 1 "$FOLDER/table.md"
+    run_suite "$suite" >"$FOLDER/$suite.row" || failed=1
+    cat "$FOLDER/$suite.row"
 done
+write_table >"$FOLDER/table.md"  # with the last results of those that were not run this time
 [ ! -e "$PAGE" ] || write_page "$FOLDER/table.md"
 exit "$failed"

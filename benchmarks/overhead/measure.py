@@ -57,7 +57,9 @@ class Node:
                 {"StableAge": STABLE_AGE, "NullSplat": plugin},
             )
         )  # fmt: skip
+        before = _children()
         stack.enter_context(self.orthanc)
+        self.processes = {"Orthanc": (_children() - before).pop()}
         environment = {
             "NULLSPLAT_PORT": str(port),
             "NULLSPLAT_SECRET": secret,
@@ -75,6 +77,7 @@ class Node:
             folder / "worker.log",
         )
         stack.callback(worker.stop)
+        self.processes |= {"worker": worker.process.pid, "API": api.process.pid}
         wait_until_listening(api, port, LONGEST)
         self._until(lambda: " is ready" in (folder / "worker.log").read_text(), "the worker")
 
@@ -135,10 +138,11 @@ def measure(node: Node, folder: Path, shape: tuple[int, int, int], seed: int) ->
     files = write_ct_series(volume, folder / f"scan-{seed}", SeriesDescription(seed=seed))
     began = time.time()
     send(files, Peer("127.0.0.1", node.orthanc.dicom_port, node.orthanc.ae_title), SCANNER)
-    sent = time.time()
+    sent, used = time.time(), _processor_seconds(node)
     uid = _series_uid(files[0])
     series = node.series(uid)
     state = node.finished(series)
+    used = {name: after - used[name] for name, after in _processor_seconds(node).items()}
     times = {words.partition(":")[0]: at for at, words in state["history"]}
     taken, handed = times["taken as attempt 1"], times["handed over to the engine"]
     finished, here = times["the engine has finished"], times["the result is here"]
@@ -159,7 +163,24 @@ def measure(node: Node, folder: Path, shape: tuple[int, int, int], seed: int) ->
         "C-STORE to the PACS": delivered - here,
         "overhead in all": delivered - stable,
         "of it transport to and from the engine": sum(stages[name] for name in TRANSPORT),
+        **{f"processor time of {name}": seconds for name, seconds in used.items()},
     }
+
+
+def _children() -> set[int]:
+    """This process's children."""
+    tasks = Path("/proc/self/task").iterdir()
+    return {int(child) for task in tasks for child in (task / "children").read_text().split()}
+
+
+def _processor_seconds(node: Node) -> dict[str, float]:
+    """What each process has used so far, which others on the machine hardly change."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    fields = {
+        name: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        for name, pid in node.processes.items()
+    }
+    return {name: (int(stat[11]) + int(stat[12])) / ticks for name, stat in fields.items()}
 
 
 def _series_uid(file: Path) -> str:
