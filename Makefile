@@ -9,6 +9,9 @@ DEMO_OPTIONS ?=
 VIEWER ?=
 FUZZ ?= dicom request answer state rules access
 FUZZ_SECONDS ?= 300
+SOAK_OPTIONS ?=
+SOAK_PAGE ?= docs/soak.md
+MATRIX_SUITES ?= bookworm trixie forky
 EVAL_FOLDER ?= eval
 EVAL_OPTIONS ?= --scale 4,8,z4 --noise 0,15 --methods trilinear,cubic,lanczos,tv,preview
 export PYTHON VENV
@@ -20,16 +23,18 @@ $(error DEMO must be 'once' or empty, got '$(DEMO)')
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo viewer eval test fuzz audit lint format check setup setup-python setup-system doctor clean
+.PHONY: help demo viewer eval soak test test-orthanc-matrix fuzz audit lint format check setup setup-python \
+	setup-system doctor clean
 
 help:  ## list what can be done
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  DEMO=once make demo              stop everything when the demo is through, exit 0"
 	@echo "  make demo DEMO_OPTIONS='...'     options of 'nullsplat demo' (see 'nullsplat demo --help')"
 	@echo "  make viewer VIEWER=/usr/share/nullsplat/ohif     put it there instead of ~/.cache/nullsplat/ohif"
 	@echo "  make eval EVAL_OPTIONS='...'     scales, noise and methods (see 'nullsplat eval --help')"
 	@echo "  make test TESTS=tests/physics    some tests only; PYTEST_OPTIONS='-x -k name' goes to pytest"
+	@echo "  make soak SOAK_OPTIONS='--series 8 --minutes 3 --seed 2' SOAK_PAGE=build/soak.md   a short run"
 	@echo "  PYTHON=/path/to/python3 make ... build the environment from another interpreter"
 
 demo: setup  ## set up, send a real chest CT through the node, leave it running
@@ -51,6 +56,12 @@ fuzz: setup-python  ## fuzz everything that reads what others wrote; FUZZ=dicom 
 
 audit: setup-python  ## what the environment is made of: licences, bounds, known weaknesses where the service answers
 	@$(BIN)/python scripts/audit.py
+
+soak: setup  ## kill parts of the node at random while series come in, and write docs/soak.md (at most half an hour)
+	@PYTHONPATH=tests/soak $(BIN)/python -m soaking --page $(SOAK_PAGE) $(SOAK_OPTIONS)
+
+test-orthanc-matrix: setup  ## the tests that need Orthanc, with that of Debian 12, 13 and forky (root, debootstrap)
+	@scripts/orthanc-matrix.sh $(MATRIX_SUITES)
 
 lint: setup-python  ## style, types and import rules
 	@$(BIN)/ruff check .

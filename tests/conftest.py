@@ -9,7 +9,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["HF_HUB_OFFLINE"] = "1"
-for _name in [name for name in os.environ if name.startswith("NULLSPLAT_")]:
+_WHICH_ORTHANC = {"NULLSPLAT_ORTHANC", "NULLSPLAT_ORTHANC_PLUGINS"}  # see scripts/orthanc-matrix.sh
+for _name in [name for name in os.environ if name.startswith("NULLSPLAT_") and name not in _WHICH_ORTHANC]:
     del os.environ[_name]  # a developer's own node must not be what the tests talk to
 
 from jaxtyping import install_import_hook

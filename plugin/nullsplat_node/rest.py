@@ -136,4 +136,7 @@ def send(output: Any, answer: Answer) -> None:
         output.SendMethodNotAllowed(body["allow"])  # Orthanc lets no other way
         return
     output.SetHttpHeader("Content-Type", "application/json")
-    output.SendHttpStatus(status, text, len(text))
+    try:
+        output.SendHttpStatus(status, text)
+    except TypeError:  # the Python plugin up to 4.0 wants the length as well, later ones refuse it
+        output.SendHttpStatus(status, text, len(text))

@@ -23,6 +23,7 @@ class ScriptedNode(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script: dict[str, list[tuple[int, Any]]] = {}
         self.credentials: dict[str, str] = {}
+        self.connections: set[str] = set()
 
     def says(self, path: str, *answers: Any, status: int = 200) -> None:
         self.script.setdefault(path, []).extend((status, answer) for answer in answers)
@@ -37,6 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.credentials[self.path] = self.headers["Authorization"]
+        self.server.connections.add(self.headers["Connection"])
         answers = self.server.script.get(self.path, [(404, {"error": "unknown"})])
         status, answer = answers.pop(0) if len(answers) > 1 else answers[0]
         body = json.dumps(answer).encode()
@@ -125,6 +127,7 @@ def test_progress_is_shown_until_the_result_is_delivered(node: ScriptedNode, obs
     assert shown[-1] == ("stage1", 1.0, "2.0 s")
     assert node.credentials[JOB] == "Bearer the secret"
     assert node.credentials[SERIES].startswith("Basic ")
+    assert node.connections == {"close"}  # an idle one may be closed by Orthanc just as it is used
 
 
 @pytest.mark.parametrize(("phase", "error"), [("failed", SeriesRefusedError), ("cancelled", Cancelled)])

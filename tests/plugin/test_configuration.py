@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import nullsplat
 import nullsplat_node
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.demo import node_files, orthanc
+from nullsplat.demo import installation, node_files
+from nullsplat.demo.installation import installed_orthanc
 from nullsplat.demo.node_files import configuration_folder, overlay, plugin_folder, read_configuration
-from nullsplat.demo.orthanc import installed_orthanc
 from nullsplat.demo.processes import free_port
 
 values = st.recursive(
@@ -70,11 +70,25 @@ def test_an_installed_package_finds_the_files_inside_itself(
 def test_what_is_not_installed_is_named_with_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orthanc, "PLUGINS", tmp_path)
+    monkeypatch.delenv(installation.COMMAND, raising=False)
+    monkeypatch.setenv(installation.PLUGIN_FOLDER, str(tmp_path))
     with pytest.raises(
         ConfigurationError, match=r"apt-get install .*orthanc-python orthanc-dicomweb orthanc-webviewer"
     ):
-        orthanc.installed_orthanc()
+        installed_orthanc()
+
+
+def test_another_orthanc_can_be_named_and_must_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "orthanc-of-another-system"
+    monkeypatch.setenv(installation.COMMAND, str(other))
+    with pytest.raises(ConfigurationError, match="NULLSPLAT_ORTHANC must name a program"):
+        installed_orthanc()
+    other.write_text("#!/bin/sh\necho Orthanc 9.9.9\necho more\n")
+    other.chmod(0o755)
+    assert installed_orthanc() == other
+    assert installation.orthanc_version() == "Orthanc 9.9.9"
 
 
 def test_plugin_and_engine_are_of_one_version() -> None:

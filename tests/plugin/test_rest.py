@@ -40,7 +40,7 @@ class FakeService:
 
 
 class FakeOutput:
-    """Remembers what was answered, with the signatures of Orthanc's RestOutput."""
+    """Remembers what was answered, with the signatures of RestOutput in the Python plugin after 4.0."""
 
     def __init__(self) -> None:
         self.status, self.body, self.headers = 0, "", dict[str, str]()
@@ -51,9 +51,16 @@ class FakeOutput:
     def SetHttpHeader(self, name: str, value: str) -> None:  # noqa: N802
         self.headers[name] = value
 
-    def SendHttpStatus(self, status: int, body: str, size: int) -> None:  # noqa: N802
-        assert size == len(body)
+    def SendHttpStatus(self, status: int, body: str) -> None:  # noqa: N802
         self.status, self.body = status, body
+
+
+class FakeOutputOf40(FakeOutput):
+    """The same in 4.0, where the status comes with the length of the body."""
+
+    def SendHttpStatus(self, status: int, body: str, size: int) -> None:  # type: ignore[override]  # noqa: N802
+        assert size == len(body)
+        super().SendHttpStatus(status, body)
 
 
 def post(body: bytes, **headers: str) -> dict[str, Any]:
@@ -129,9 +136,10 @@ def test_pages_of_other_sites_cannot_use_the_password_that_the_browser_remembers
     assert asked(post(b'{"action": "run"}', **headers))[0] == status
 
 
-def test_every_answer_is_json() -> None:
+@pytest.mark.parametrize("kind", [FakeOutput, FakeOutputOf40])
+def test_every_answer_is_json(kind: type[FakeOutput]) -> None:
     for answer in ((200, {"ä": 1}), (409, {"error": {"code": "x", "message": "ä"}})):
-        output = FakeOutput()
+        output = kind()
         send(output, answer)
         assert (output.status, json.loads(output.body)) == answer
         assert output.headers["Content-Type"] == "application/json"

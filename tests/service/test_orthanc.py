@@ -21,6 +21,7 @@ from tests.dicom.series import Spec, save
 from tests.service.radiograph_double import Image, ramp
 
 from nullsplat.core.progress import silent
+from nullsplat.demo.installation import installed_orthanc
 from nullsplat.demo.processes import free_port
 from nullsplat.dicom.deriving import DerivedOptions, write_derived
 from nullsplat.dicom.encoding import OutputSyntax
@@ -58,7 +59,9 @@ def orthanc(tmp_path: Path) -> Iterator[httpx.Client]:
     }
     (tmp_path / "orthanc.json").write_text(json.dumps(configuration))
     with (tmp_path / "orthanc.log").open("wb") as log:
-        process = subprocess.Popen(["Orthanc", str(tmp_path / "orthanc.json")], stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [installed_orthanc(), str(tmp_path / "orthanc.json")], stdout=log, stderr=log
+        )
     with httpx.Client(
         base_url=f"http://127.0.0.1:{port}", auth=("engine", "engine-password"), trust_env=False, timeout=20
     ) as client:

@@ -12,7 +12,7 @@ import torch
 from nullsplat.cli import rule_work
 from nullsplat.cli.findings import Finding, Level
 from nullsplat.core.errors import ConfigurationError, NullSplatError, WeightsError
-from nullsplat.demo.orthanc import installed_orthanc, orthanc_version
+from nullsplat.demo.installation import installed_orthanc, orthanc_version
 from nullsplat.prior import weights
 from nullsplat.service.settings import Settings
 

@@ -53,6 +53,8 @@ class Observer:
         self._engine.headers["Authorization"] = f"Bearer {node.secret}"
         for session in (self._orthanc, self._engine):
             session.trust_env = False  # everything is on loopback, whatever proxy the machine has
+            # Orthanc closes connections that were idle for a second, just when the next question goes out.
+            session.headers["Connection"] = "close"
 
     def __enter__(self) -> "Observer":
         """Nothing to do: connections are opened when they are needed."""

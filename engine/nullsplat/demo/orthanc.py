@@ -1,8 +1,7 @@
 """A real Orthanc with the NullSplat plugin, in a data folder of its own: for the demonstration and the tests."""
 
 import json
-import shutil
-import subprocess
+import os
 import time
 from base64 import b64encode
 from collections.abc import Mapping
@@ -13,15 +12,10 @@ from types import TracebackType
 from typing import Any
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.demo.installation import PLUGIN_FOLDER, installed_orthanc
 from nullsplat.demo.node_files import configuration_folder, overlay, plugin_folder, read_configuration
 from nullsplat.demo.processes import Child, ChildFailed, free_port, start
 
-PLUGINS = Path("/usr/share/orthanc/plugins")
-NEEDED = {
-    "libOrthancPython.so": "orthanc-python",
-    "libOrthancDicomWeb.so": "orthanc-dicomweb",
-    "libOrthancWebViewer.so": "orthanc-webviewer",
-}
 ADMIN, ENGINE = "admin", "engine"
 SLOWEST_START = 60.0
 """Seconds. Orthanc itself needs one or two; a busy machine more."""
@@ -148,7 +142,7 @@ class OrthancNode:
         self._child.check()
 
     def _configuration(self) -> dict[str, Any]:
-        own = {
+        own: dict[str, Any] = {
             "StorageDirectory": str(self.settings.folder / "archive"),
             "HttpPort": self.http_port,
             "DicomPort": self.dicom_port,
@@ -156,6 +150,8 @@ class OrthancNode:
                 name: modality.configuration() for name, modality in self.settings.modalities.items()
             },
         }
+        if plugins := os.environ.get(PLUGIN_FOLDER):
+            own["Plugins"] = [plugins]
         return overlay(
             overlay(read_configuration(configuration_folder()), own), dict(self.settings.overrides)
         )
@@ -197,33 +193,6 @@ class OrthancNode:
             return False
         finally:
             connection.close()
-
-
-def installed_orthanc() -> Path:
-    """The Orthanc binary, after a look at whether all of Orthanc is there.
-
-    Raises:
-        ConfigurationError: something is missing; says what to install.
-    """
-    found = shutil.which("Orthanc", path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin")
-    missing = ["orthanc"] if found is None else []
-    missing += [package for library, package in NEEDED.items() if not (PLUGINS / library).exists()]
-    if found is None or missing:
-        raise ConfigurationError(
-            f"Orthanc with its plugins is needed, missing: {', '.join(missing)}; "
-            f"on Debian 12: apt-get install {' '.join(missing)}"
-        )
-    return Path(found)
-
-
-def orthanc_version() -> str:
-    """The version that the installed Orthanc reports.
-
-    Raises:
-        ConfigurationError: Orthanc is not installed.
-    """
-    output = subprocess.run([installed_orthanc(), "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - our own command
-    return output.stdout.split("\n", 1)[0].strip()
 
 
 def _check_port_free(purpose: str, port: int) -> None:

@@ -17,9 +17,10 @@ from nullsplat.core.volume import Volume
 from nullsplat.demo.assessment import RESULT, Assessment, assess
 from nullsplat.demo.fetching import Viewer, differing
 from nullsplat.demo.following import Json, Observer, follow, wait_for_decision
+from nullsplat.demo.installation import orthanc_version
 from nullsplat.demo.node import SCANNER, DemoNode
 from nullsplat.demo.options import Options
-from nullsplat.demo.orthanc import ADMIN, orthanc_version
+from nullsplat.demo.orthanc import ADMIN
 from nullsplat.demo.report import Facts, stage_lines, write_report
 from nullsplat.demo.sending import send
 from nullsplat.demo.simulation import Simulation, simulate

@@ -1,0 +1,1 @@
+"""A soak run: the whole node, good and bad series, and everything it stands on failing at random."""

@@ -1,0 +1,97 @@
+"""The report of a run, for docs/soak.md and for whoever has to find out what broke."""
+
+import json
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from soaking.evidence import RUN
+from soaking.plan import KINDS
+from soaking.verdict import Verdict
+
+Json = dict[str, Any]
+
+INTRODUCTION = """# Soak run
+
+Made by `make soak`. The whole node - Orthanc with the plugin, the engine's API, a worker, and a PACS - is sent good and
+bad series while its processes are killed with SIGKILL at random, the PACS goes away, and the disks fill up. At the end
+every good series must have exactly one complete derived series at the PACS, with the pixels and the place that it should
+have, every bad one its reason, and nothing else may have been stored. `SOAK_OPTIONS='--series 8 --minutes 3 --seed 2'`
+makes a short run; the same seed makes the same plan. The code is in `tests/soak`; a broken promise ends it with exit code
+1 and leaves the evidence in `build/soak`.
+"""
+
+
+def report(folder: Path, verdict: Verdict) -> str:
+    """The report as Markdown."""
+    run = json.loads((folder / RUN).read_text())
+    parts = [INTRODUCTION, _summary(run, verdict), _classes(run, verdict), _recoveries(run), _timeline(run)]
+    if verdict.superseded:
+        listed = "\n".join(f"- {words}" for words in verdict.superseded)
+        parts.append(
+            f"## Superseded\n\nComplete results of part of a series, made obsolete by slices that came later:\n\n{listed}\n"
+        )
+    return "\n".join(parts)
+
+
+def _summary(run: Json, verdict: Verdict) -> str:
+    facts, options = run["facts"], run["options"]
+    outcome = "**Every promise was kept.**" if not verdict.broken else "**Promises were broken:**"
+    broken = "".join(f"\n- {words}" for words in verdict.broken)
+    kinds = {"fast": "slices repeated, so that every pixel is known", "real": "the engine's own `preview`"}
+    rows = [
+        ("begun", facts["begun"]),
+        ("machine", f"{facts['machine']}, load {facts['load']} at the end"),
+        ("commit, Orthanc", f"{facts['commit'] or 'unknown'}, {facts['orthanc']}"),
+        ("seed", options["seed"]),
+        ("processing", kinds[options["processing"]]),
+        ("series, faults", f"{len(run['cases'])}, {len(run['faults'])}"),
+        ("disks", facts["disks"]),
+        ("seconds in all", facts["seconds"]),
+        ("seconds from the end of the last fault until all was settled", facts["settled_after_last_fault"]),
+        ("transfers that the scanner had to repeat", facts["resent"]),
+        ("engine jobs", _jobs(run)),
+    ]
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    return f"{outcome}{broken}\n\n| | |\n|---|---|\n{table}\n"
+
+
+def _jobs(run: Json) -> str:
+    states = [job["state"] for job in run["jobs"]]
+    return ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
+
+
+def _classes(run: Json, verdict: Verdict) -> str:
+    lines = []
+    for name, kind in KINDS.items():
+        count = sum(case["kind"] == name for case in run["cases"])
+        if count:
+            promised = f"refused: `{kind.reason}`" if kind.reason else "one complete result at the PACS"
+            lines.append(f"| {kind.story} | {count} | {promised} | {verdict.kept[name]} |")
+    head = "| what was sent | series | what must become of it | came out so |\n|---|---|---|---|"
+    return f"## Series\n\n{head}\n" + "\n".join(lines) + "\n"
+
+
+def _recoveries(run: Json) -> str:
+    lines = []
+    for kind in sorted({fault["kind"] for fault in run["faults"]}):
+        faults = [fault for fault in run["faults"] if fault["kind"] == kind]
+        known = [fault["recovery"] for fault in faults if fault["recovery"] is not None]
+        down = sum((fault["ended"] or fault["began"]) - fault["began"] for fault in faults)
+        figures = f"{median(known):.1f} | {max(known):.1f}" if known else "never | never"
+        lines.append(f"| {kind} | {len(faults)} | {down:.0f} | {figures} |")
+    head = "| fault | times | seconds down | seconds until ready again, median | longest |\n|---|---|---|---|---|"
+    return (
+        f"## Faults\n\nTimes until ready count from the moment the part is started again.\n\n{head}\n"
+        + "\n".join(lines)
+        + "\n"
+    )
+
+
+def _timeline(run: Json) -> str:
+    lines = [
+        f"{fault['began']:8.1f} s  {fault['kind']:<13} for {(fault['ended'] or fault['began']) - fault['began']:5.1f} s"
+        f"{'  ' + fault['words'] if fault['words'] else ''}"
+        for fault in run["faults"]
+    ]
+    return "## Timeline of the faults\n\n```\n" + "\n".join(lines) + "\n```\n"
