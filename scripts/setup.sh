@@ -13,7 +13,7 @@ PYTHON=${PYTHON:-python3}
 VENV=${VENV:-.venv}
 TORCH="torch==2.13.0"
 CPU_INDEX="https://download.pytorch.org/whl/cpu"
-DEBIAN_PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-webviewer dicom3tools chromium chromium-driver)
+DEBIAN_PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-webviewer dicom3tools chromium chromium-driver buildah mmdebstrap)
 
 step() { printf 'setup: %s\n' "$*"; }
 fail() {
