@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nullsplat.demo.processes import Child, start
 from tests.docker.host_packages import apt_proxy_settings, debian_sources
+
+from nullsplat.demo.processes import Child, start
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOWEST_BUILD = 900.0
@@ -43,12 +44,14 @@ class Buildah:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._options = ["--root", str(folder / "images"), "--runroot", str(folder / "run")]
+        places = ["--root", str(folder / "images"), "--runroot", str(folder / "run")]
+        self.program = ["buildah", *places, "--storage-driver", "vfs"]
 
     def call(self, *arguments: str, patience: float = SLOWEST_BUILD) -> str:
         """What a buildah command prints; its complaint is the error's text."""
-        command = ["buildah", *self._options, "--storage-driver", "vfs", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience)
+        done = subprocess.run(
+            [*self.program, *arguments], capture_output=True, text=True, check=False, timeout=patience
+        )
         if done.returncode:
             tail = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
             raise AssertionError(f"buildah {arguments[0]} must succeed, but exits {done.returncode}:\n{tail}")
@@ -125,23 +128,18 @@ class Container:
     def start(self, name: str, log: Path, *command: str) -> Child:
         """What the image does when it is started, with `command` in place of the image's own."""
         arguments = [*self.configuration["Entrypoint"], *(command or self.configuration["Cmd"])]
-        return start(name, ["buildah", *self._buildah._options, *self._run(arguments)], {}, log)
-
-    def exit_code(self, command: Sequence[str]) -> int:
-        """How a command ends that runs beside, as the image's own user."""
-        whole = ["buildah", *self._buildah._options, *self._run(command)]
-        return subprocess.run(whole, capture_output=True, check=False, timeout=120).returncode
+        return start(name, [*self._buildah.program, *self._run(arguments)], {}, log)
 
     def output(self, *command: str) -> str:
         """What a command prints, run as the image's own user."""
-        return self._buildah.call(*self._run(command)[2:], patience=120)
+        return self._buildah.call(*self._run(command), patience=120)
 
     def is_healthy(self, *instead: str) -> bool:
         """What the image's own health check says, or another one."""
         kind, *command = self.configuration["Healthcheck"]["Test"]
         assert kind == "CMD"
-        return self.exit_code(instead or command) == 0
+        whole = [*self._buildah.program, *self._run(instead or command)]
+        return subprocess.run(whole, capture_output=True, check=False, timeout=120).returncode == 0
 
     def _run(self, command: Sequence[str]) -> list[str]:
-        options = ["run", "--isolation=chroot", *self._options, self._name, "--"]
-        return ["--storage-driver", "vfs", *options, *command]
+        return ["run", "--isolation=chroot", *self._options, self._name, "--", *command]

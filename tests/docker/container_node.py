@@ -9,13 +9,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+from tests.docker.buildah import ROOT, Container
+from tests.docker.images import Images
+
 from nullsplat.demo.following import Node
 from nullsplat.demo.orthanc import Modality
 from nullsplat.demo.pacs import Pacs
 from nullsplat.demo.processes import Child, free_port
 from nullsplat.demo.sending import Peer
-from tests.docker.buildah import ROOT, Container
-from tests.docker.conftest import Images
 
 USER = 10001
 SCANNER = "CTSCANNER"

@@ -1,7 +1,6 @@
 """What this machine's apt and pip are told about where packages come from, so that a build can be told the same."""
 
 import ast
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ def debian_sources(suite: str) -> str:
     found = sorted({line for line in output.splitlines() if line.startswith("Debian")})
     lines = []
     for line in found:
-        label, address, codename = line.split("|")
+        _, address, codename = line.split("|")
         here = codename.partition("-")[0]
         lines.append(f"deb {address} {codename.replace(here, suite, 1)} main")
     return "".join(f"{line}\n" for line in dict.fromkeys(lines))
@@ -63,9 +62,14 @@ def _is_environment(line: str) -> bool:
 
 
 def _local_paths(text: str) -> list[Path]:
-    """Files and folders of this machine that a value names, as a path or as a file: URL."""
-    words = [word.removeprefix("file://") for word in text.split()]
-    return [Path(word) for word in words if re.match(r"/[^/]", word) and Path(word).exists()]
+    """Files and folders of this machine that a value names, as a path or as a file: URL.
+
+    For the URL of an index it is the folder above, since its pages may link to a folder beside it.
+    """
+    words = text.split()
+    plain = [Path(word) for word in words if word.startswith("/")]
+    indexes = [Path(word.removeprefix("file://")).parent for word in words if word.startswith("file:///")]
+    return [path for path in plain + indexes if path.exists()]
 
 
 def _run(*command: str) -> str:

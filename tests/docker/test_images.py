@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import dcmread
+from tests.docker.buildah import Container
+from tests.docker.container_node import SCANNER, USER, ContainerNode, processes_of
+from tests.docker.images import Images
 
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.demo.following import Observer, follow
 from nullsplat.demo.sending import send
 from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
-from tests.docker.buildah import Container
-from tests.docker.conftest import Images
-from tests.docker.container_node import SCANNER, USER, ContainerNode, processes_of
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 

@@ -10,9 +10,9 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from tests.docker.test_compose import settings_secrets
 
 from nullsplat.demo.node_files import overlay, read_configuration
-from tests.docker.test_compose import settings_secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docker/kubernetes"
