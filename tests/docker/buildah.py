@@ -120,9 +120,13 @@ class Container:
         self._buildah = buildah
         self._image = image
         self.configuration = buildah.configuration(image)
+        self.volumes = set(self.configuration["Volumes"])
         self._options = [f"--volume={here}:{there}" for here, there in mounts.items()]
         self._options += [f"--env={name}={value}" for name, value in environment.items()]
         self._name = buildah.call("from", "--pull-never", image)
+        # Otherwise buildah puts a volume of its own over what is mounted at the same place.
+        for target in {there.partition(":")[0] for there in mounts.values()} & self.volumes:
+            buildah.call("config", f"--volume={target}-", self._name)
         self.root = Path(buildah.call("mount", self._name))
 
     def start(self, name: str, log: Path, *command: str) -> Child:

@@ -1,7 +1,9 @@
 """The whole node from the built images: Orthanc, API and worker, each in a root filesystem of its own."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -77,9 +79,11 @@ class ContainerNode:
 
     def stop(self, name: str) -> None:
         """End one part as a container service does: SIGTERM to its first process."""
-        for process in processes_of(self.children[name].process.pid):
-            os.kill(process, 15)
-        self.children[name].process.wait(60)
+        child = self.children[name]
+        if child.process.poll() is None:
+            for process in processes_of(child.process.pid):
+                os.kill(process, signal.SIGTERM)
+            child.process.wait(60)
 
     @property
     def addresses(self) -> Node:
@@ -166,14 +170,16 @@ def owned(folder: Path) -> Path:
 
 
 def processes_of(pid: int) -> list[int]:
-    """The processes of the containers' user below `pid`."""
+    """The processes of the containers' user below `pid`, without buildah's own, whose end would kill the others."""
     found, waiting = [], [pid]
     while waiting:
         parent = waiting.pop()
         for task in Path(f"/proc/{parent}/task").glob("*/children"):
             waiting += [int(child) for child in task.read_text().split()]
-        if Path(f"/proc/{parent}").exists() and Path(f"/proc/{parent}").stat().st_uid == USER:
-            found.append(parent)
+        process = Path(f"/proc/{parent}")
+        with contextlib.suppress(FileNotFoundError):  # it may end at any moment
+            if process.stat().st_uid == USER and (process / "exe").readlink().name != "buildah":
+                found.append(parent)
     return found
 
 

@@ -55,12 +55,11 @@ def test_a_series_goes_through_the_containers(images: Images, tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["orthanc", "engine"])
 def test_nothing_but_the_volumes_can_be_written(images: Images, name: str) -> None:
     container = Container(images.buildah, getattr(images, name), {}, {})
-    volumes = tuple(container.configuration["Volumes"])
     command = ["find", "/", "-xdev", "-writable", "-not", "-type", "l", "-not", "-path", "/proc/*"]
     writable = {
         path
         for path in container.output(*command).splitlines()
-        if not path.startswith((*volumes, *NO_UNWANTED_WRITES, "/dev", "/proc"))
+        if not path.startswith((*container.volumes, *NO_UNWANTED_WRITES, "/dev", "/proc"))
     }
     assert not writable
 
