@@ -82,7 +82,8 @@ class ContainerNode:
         child = self.children[name]
         if child.process.poll() is None:
             for process in processes_of(child.process.pid):
-                os.kill(process, signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):  # it went with the one before it
+                    os.kill(process, signal.SIGTERM)
             child.process.wait(60)
 
     @property
