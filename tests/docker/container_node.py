@@ -179,7 +179,7 @@ def processes_of(pid: int) -> list[int]:
             waiting += [int(child) for child in task.read_text().split()]
         process = Path(f"/proc/{parent}")
         with contextlib.suppress(FileNotFoundError):  # it may end at any moment
-            if process.stat().st_uid == USER and (process / "exe").readlink().name != "buildah":
+            if process.stat().st_uid == USER and "buildah" not in (process / "exe").readlink().name:
                 found.append(parent)
     return found
 
