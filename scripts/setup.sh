@@ -15,7 +15,7 @@ TORCH="torch==2.13.0"
 CPU_INDEX="https://download.pytorch.org/whl/cpu"
 DEBIAN_PACKAGES=(
     orthanc orthanc-python orthanc-dicomweb orthanc-webviewer orthanc-gdcm dicom3tools
-    chromium chromium-driver postgresql nginx-light openssl # for the tests
+    chromium chromium-driver postgresql nginx-light openssl buildah mmdebstrap # for the tests
 )
 
 step() { printf 'setup: %s\n' "$*"; }
