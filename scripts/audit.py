@@ -40,8 +40,7 @@ REASONS = {
     "gsplat": "states no licence in its metadata; its LICENSE file is Apache-2.0",
     "psycopg": "LGPL-3.0, used as an unchanged library that everybody may replace",
     "psycopg-binary": "LGPL-3.0, as psycopg",
-    "pylibjpeg-libjpeg": "GPL-3.0: needed for JPEG and JPEG-LS in DICOM; who passes on an image with it passes on the GPL's "
-    "rights and its source as well; the engine's Apache-2.0 allows that, and nothing of it is in our own files",
+    "python-gdcm": "states no licence in its metadata; its LICENSE file is Apache-2.0, and GDCM itself is BSD",
 }
 """Distributions whose licence is not among the allowed ones, and why they are used all the same."""
 

@@ -3,6 +3,7 @@
 import re
 import runpy
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -17,7 +18,8 @@ REFRESH = "run docker/engine/pin.py in an environment that the tests pass in"
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
 def test_hadolint_finds_nothing(path: Path) -> None:
-    command = ["hadolint", "--no-color", "--config", str(ROOT / "docker/hadolint.yaml"), str(path)]
+    hadolint = str(Path(sys.executable).with_name("hadolint"))
+    command = [hadolint, "--no-color", "--config", str(ROOT / "docker/hadolint.yaml"), str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
