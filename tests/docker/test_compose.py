@@ -6,6 +6,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,14 @@ def read(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_compose_specification_is_met(name: str) -> None:
-    command = ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(FOLDER / name)]
+    command = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--builtin-schema",
+        "vendor.compose-spec",
+        str(FOLDER / name),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
