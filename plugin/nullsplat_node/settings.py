@@ -114,7 +114,7 @@ _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "LowDose": ({}, _low_dose),
     "Destinations": ([], checks.destinations),
     "SendFurther": (True, checks.truth),
-    "MaxAttempts": (3, checks.whole(1, 100)),
+    "MaxAttempts": (60, checks.whole(1, 100)),
     "RetryFirst": (5, checks.real(0.1, 3600)),
     "RetryLongest": (300, checks.real(0.1, 86400)),
     "ReconcileInterval": (60, checks.real(0.2, 3600)),

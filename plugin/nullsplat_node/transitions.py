@@ -56,7 +56,7 @@ class RetryPolicy:
         max_attempts: all attempts together, the first included.
     """
 
-    max_attempts: int = 3
+    max_attempts: int = 60
     backoff: Backoff = field(default_factory=Backoff)
 
 

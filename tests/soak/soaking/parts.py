@@ -36,7 +36,6 @@ PLUGIN = {
     "RetryFirst": 1,
     "RetryLongest": 10,
     # A disk stays full for longer than three quick attempts; with the intervals of a hospital it need not.
-    "MaxAttempts": 20,
 }
 READY_LINE = " is ready"
 
