@@ -35,7 +35,6 @@ PLUGIN = {
     "EngineTimeout": 10,
     "RetryFirst": 1,
     "RetryLongest": 10,
-    # A disk stays full for longer than three quick attempts; with the intervals of a hospital it need not.
 }
 READY_LINE = " is ready"
 
