@@ -172,6 +172,13 @@ def test_the_queue_is_paused_and_resumed_by_keyboard(queue: Browser, site: Site,
     assert not engine.paused
 
 
+def test_a_node_without_workers_says_that_jobs_wait(queue: Browser, engine: PacedEngine) -> None:
+    engine.workers = []
+    queue.until(lambda: "No worker is alive" in queue.texts(".card")[1])
+    assert "Jobs wait until there is one." in queue.texts(".card")[1]
+    assert "Jobs are taken" not in queue.texts(".card")[1]
+
+
 def test_workers_are_shown_with_their_gpu_and_what_they_do(queue: Browser, engine: PacedEngine) -> None:
     memory = {"used_bytes": 5_000_000_000, "size_bytes": 24_000_000_000}
     engine.workers = [

@@ -31,8 +31,10 @@ export function drawHealth(target, overview, poll) {
 function queueCard(engine, workers, poll) {
   if (!engine.reachable || engine.paused_since === undefined) { return null; }
   const paused = engine.paused_since;
-  const headline = paused ? `Paused since ${when(paused)}` : 'Jobs are taken';
-  const made = card('Queue', !paused && workers.length > 0, headline, workers.length ? workers : ['No worker is alive']);
+  const open = workers.length ? 'Jobs are taken' : 'No worker is alive';
+  const headline = paused ? `Paused since ${when(paused)}` : open;
+  const waiting = paused || workers.length ? [] : ['Jobs wait until there is one.'];
+  const made = card('Queue', !paused && workers.length > 0, headline, [...waiting, ...workers]);
   made.append(element('p', { className: 'buttons' }, pauseButton(paused, poll)));
   return made;
 }

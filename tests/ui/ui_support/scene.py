@@ -43,6 +43,9 @@ class Scene:
 
 def fill(archive: BrowserArchive, engine: PacedEngine) -> Scene:
     """Put everything into the archive."""
+    engine.workers = [
+        {"id": "worker-1", "device": "CPU", "job": "c4f1" * 8, "seen_at": "2026-11-25T09:30:00Z"},
+    ]
     finished, result = _finished(archive)
     _routing(archive)
     failed = _failed(archive)
