@@ -23,6 +23,12 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+def highest() -> int:
+    """Not ru_maxrss: that begins with what the process that started this one held."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in status if line.startswith("VmHWM:")).split()[1]) * 1024
+
+
 def forward_and_backward(result: Tensor) -> None:
     result.backward(torch.ones_like(result))
 
@@ -61,4 +67,4 @@ if __name__ == "__main__":
     run = prepare(size)
     before = resident()
     run()
-    sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before}\n")
+    sys.stdout.write(f"{highest() - before}\n")
