@@ -40,7 +40,7 @@ def _become_worker(order: dict[str, Any]) -> NoReturn:
         os.dup2(log, standard)
     os.environ.update(order["start"])
     try:
-        for name, value in order["patch"].items():
+        for name, value in order.get("patch", {}).items():
             _patch(name, value)
         run_worker(Settings(), FastProcessing(Path(order["control"])), lambda: os._exit(RESTART))
     except BaseException as error:  # noqa: BLE001 - a forked child must not fall back into the loop above
