@@ -23,7 +23,8 @@ def evaluate_stage2(  # noqa: PLR0913, PLR0917 - options are parameters
     ] = "4",
     noise: Annotated[str, typer.Option(metavar="HU,...", help="Deviation of the added noise.")] = "0",
     fits: Annotated[
-        str, typer.Option(metavar="KIND,...", help="presets, ablations, paper. Several by comma.")
+        str,
+        typer.Option(metavar="KIND,...", help="presets, ablations, paper, paper-small. Several by comma."),
     ] = "presets,ablations",
     crop: Annotated[
         str | None, typer.Option(metavar="Z,Y,X", help="Use only so many voxels in the middle.")

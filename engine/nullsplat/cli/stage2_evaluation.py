@@ -20,6 +20,7 @@ from nullsplat.evaluation.stage2_study import (
     Stage2Study,
     ablations,
     of_paper,
+    of_paper_small,
     of_presets,
 )
 from nullsplat.evaluation.stage2_table import table
@@ -32,6 +33,7 @@ FITS: dict[str, Callable[[], tuple[FitVariant, ...]]] = {
     "presets": of_presets,
     "ablations": ablations,
     "paper": of_paper,
+    "paper-small": of_paper_small,
 }
 """What `--fits` may name."""
 

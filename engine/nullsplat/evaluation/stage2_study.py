@@ -103,12 +103,21 @@ def ablations() -> tuple[FitVariant, ...]:
     return (*views, *counts, *parts)
 
 
-def of_paper() -> tuple[FitVariant, ...]:
+PAPER_SMALL = replace(PAPER, count=12_000, most=30_000, steps=2_500)
+"""The paper's fit for a volume of some hundred voxels along each edge at most, in minutes on a CPU."""
+
+
+def of_paper(fit: FitConfig = PAPER) -> tuple[FitVariant, ...]:
     """The paper's fit on its cubic base, with each activation that the paper compares."""
     return tuple(
-        FitVariant(f"`paper`, {said}", replace(PAPER, activation=name), base="cubic")
+        FitVariant(f"`paper`, {said}", replace(fit, activation=name), base="cubic")
         for name, said in (("prelu", "PReLU"), ("softplus", "softplus"), ("relu", "ReLU"))
     )
+
+
+def of_paper_small() -> tuple[FitVariant, ...]:
+    """The same with fewer Gaussians and steps."""
+    return of_paper(PAPER_SMALL)
 
 
 class Stage2Study:
