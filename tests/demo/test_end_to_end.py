@@ -67,7 +67,8 @@ def test_ctrl_c_ends_every_process(phantom: Path, tmp_path: Path) -> None:
     assert demo.returncode == 130, complaint
     assert complaint == "nullsplat: stopped\n"
     assert len(started) == 3  # Orthanc, API, worker
-    assert not [pid for pid in started if is_running(pid)]
+    left = {pid: Path(f"/proc/{pid}/cmdline") for pid in started if is_running(pid)}
+    assert not {pid: command.read_bytes() for pid, command in left.items()}
 
 
 def children_of(pid: int | str) -> list[int]:

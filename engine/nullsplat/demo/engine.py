@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,9 +87,11 @@ class Engine:
             child.check()
 
     def stop(self) -> None:
-        """End the worker first, then the API."""
-        while self._children:
-            self._children.pop().stop()
+        """End the worker first, then the API; an impatient second Ctrl-C spares neither."""
+        with ExitStack() as stack:
+            for child in self._children:
+                stack.callback(child.stop)
+            self._children = []
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + SLOWEST_START

@@ -29,6 +29,7 @@ QUICK = {
     "PollInterval": 0.2,
     "RetryFirst": 0.2,
     "RetryLongest": 0.5,
+    "MaxAttempts": 3,
     "EngineTimeout": 5,
 }
 PATIENCE = 25.0
