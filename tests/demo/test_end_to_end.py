@@ -17,10 +17,13 @@ pytestmark = [pytest.mark.orthanc, pytest.mark.slow]
 
 # Sockets of pynetdicom's and requests' ended connections wait for the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_scan_comes_back_super_resolved_and_everything_ends(phantom: Path, tmp_path: Path) -> None:
+def test_a_scan_comes_back_super_resolved_and_everything_ends(
+    phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = Options(folder=tmp_path / "demo", volume=phantom, slices=24)
     before = children_of("self")
     better = run(options, once=True)
+    assert "login" not in capsys.readouterr().out  # nobody can, where everything has ended
 
     report = json.loads((options.out / "report.json").read_text())
     assert report["better_than_cubic"] is better

@@ -14,10 +14,11 @@ from nullsplat.evaluation.stage2_study import (
     ablations,
     of_paper,
     of_presets,
+    schedules,
 )
 from nullsplat.evaluation.stage2_table import table
 from nullsplat.evaluation.subject import Subject
-from nullsplat.splat.fit_config import PREVIEW, STANDARD
+from nullsplat.splat.fit_config import PREVIEW, STANDARD, FitConfig
 
 QUICK = replace(PREVIEW, steps=80, voxels_each=20.0)
 TV = Row("tv", None, 0, 0, 0, 35.0, 0.9, None, 0.0)
@@ -49,10 +50,17 @@ def test_a_field_without_base_has_to_show_the_patient_alone(study: Stage2Study) 
 def test_each_ablation_changes_one_thing() -> None:
     preview, standard = of_presets()
     assert (preview.fit, standard.fit) == (PREVIEW, STANDARD)
-    for variant in ablations():
+    for variant in (*ablations(), *schedules()):
         assert variant != replace(standard, method=variant.method)
     assert [variant.fit.activation for variant in of_paper()] == ["prelu", "softplus", "relu"]
     assert {variant.base for variant in of_paper()} == {"cubic"}
+
+
+def test_another_schedule_does_the_same_work() -> None:
+    def views_seen(fit: FitConfig) -> int:
+        return fit.steps * fit.rounds * fit.views_per_step
+
+    assert {views_seen(variant.fit) for variant in schedules()} == {views_seen(STANDARD)}
 
 
 def test_the_table_gives_gains_on_tv() -> None:

@@ -24,7 +24,9 @@ def evaluate_stage2(  # noqa: PLR0913, PLR0917 - options are parameters
     noise: Annotated[str, typer.Option(metavar="HU,...", help="Deviation of the added noise.")] = "0",
     fits: Annotated[
         str,
-        typer.Option(metavar="KIND,...", help="presets, ablations, paper, paper-small. Several by comma."),
+        typer.Option(
+            metavar="KIND,...", help="presets, ablations, schedules, paper, paper-small. Several by comma."
+        ),
     ] = "presets,ablations",
     crop: Annotated[
         str | None, typer.Option(metavar="Z,Y,X", help="Use only so many voxels in the middle.")
@@ -37,8 +39,9 @@ def evaluate_stage2(  # noqa: PLR0913, PLR0917 - options are parameters
 ) -> None:
     """Measure stage 2 alone: the volume that Gaussians make of stage 1's projections, and of perfect ones.
 
-    Compares the fits of the presets, `standard` with one thing changed, and the paper's fit with each activation. What
-    they make of the true projections bounds what stage 2 can do; the rest is lost in stage 1.
+    Compares the fits of the presets, `standard` with one thing changed or its steps spent in another way, and the
+    paper's fit with each activation. What they make of the true projections bounds what stage 2 can do; the rest is
+    lost in stage 1.
 
     Example: `nullsplat eval-stage2 --public --scale 4 --out stage2`
     """

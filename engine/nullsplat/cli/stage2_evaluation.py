@@ -22,6 +22,7 @@ from nullsplat.evaluation.stage2_study import (
     of_paper,
     of_paper_small,
     of_presets,
+    schedules,
 )
 from nullsplat.evaluation.stage2_table import table
 from nullsplat.evaluation.study_files import write_study
@@ -32,6 +33,7 @@ _VIEWS = 100
 FITS: dict[str, Callable[[], tuple[FitVariant, ...]]] = {
     "presets": of_presets,
     "ablations": ablations,
+    "schedules": schedules,
     "paper": of_paper,
     "paper-small": of_paper_small,
 }

@@ -63,7 +63,7 @@ def run(options: Options, *, once: bool) -> bool:
             steps.say(
                 f"engine: {node.engine.settings.url}, PACS: {node.pacs.ae_title}@127.0.0.1:{node.pacs.port}"
             )
-            better = _send_and_compare(options, scan, node, steps)
+            better = _send_and_compare(options, scan, node, steps, stays=not once)
             if not once:
                 _wait_for_ctrl_c(node, steps)
     return better
@@ -104,14 +104,15 @@ def _make_scan(options: Options, volume: Volume, steps: Steps) -> Scan:
     return Scan(scene, files, uid)
 
 
-def _send_and_compare(options: Options, scan: Scan, node: DemoNode, steps: Steps) -> bool:
+def _send_and_compare(options: Options, scan: Scan, node: DemoNode, steps: Steps, *, stays: bool) -> bool:
     started = time.monotonic()
     with Observer(node.addresses) as observer:
         state, job, decision = _process(scan, node, observer, steps)
         received = _collect(options, state, node, steps)
         facts = Facts(options, scan.scene, decision, state, job, time.monotonic() - started)
         better = _compare(facts, received, steps)
-        _say_where(job, state, node, observer, steps)
+        if stays:
+            _say_where(job, state, node, observer, steps)
     return better
 
 

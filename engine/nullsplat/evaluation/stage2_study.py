@@ -103,6 +103,16 @@ def ablations() -> tuple[FitVariant, ...]:
     return (*views, *counts, *parts)
 
 
+def schedules() -> tuple[FitVariant, ...]:
+    """`standard` with the same work spent in another way."""
+    half, whole = STANDARD.steps // 2, STANDARD.steps * STANDARD.rounds
+    return (
+        FitVariant("two views a step", replace(STANDARD, views_per_step=2, steps=half)),
+        FitVariant("one round", replace(STANDARD, rounds=1, steps=whole)),
+        FitVariant("every tenth view judges when to stop", replace(STANDARD, held_out=10)),
+    )
+
+
 PAPER_SMALL = replace(PAPER, count=12_000, most=30_000, steps=2_500)
 """The paper's fit for a volume of some hundred voxels along each edge at most, in minutes on a CPU."""
 
