@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from nullsplat.demo.node_files import configuration_folder, overlay, read_configuration
-from nullsplat_node.settings import Settings, SettingsError, read_settings
+from nullsplat_node.settings import _FIELDS, _LOW_DOSE_FIELDS, Settings, SettingsError, read_settings
 from nullsplat_node.view import settings_shown
 
 SECRET = "sixteen-characters"
@@ -108,6 +108,12 @@ def test_the_shipped_configuration_is_valid_and_says_the_defaults() -> None:
     assert shipped["RemoteAccessAllowed"] is False
     assert shipped["DicomAlwaysAllowStore"] is False
     assert settings_shown(read_settings(shipped, {"NULLSPLAT_SECRET": SECRET})) == settings_shown(read())
+
+
+def test_the_shipped_configuration_shows_every_setting() -> None:
+    shown = read_configuration(configuration_folder())["NullSplat"]
+    assert shown.keys() == _FIELDS.keys()
+    assert shown["LowDose"].keys() == _LOW_DOSE_FIELDS.keys()
 
 
 def test_the_shipped_configuration_holds_no_password() -> None:

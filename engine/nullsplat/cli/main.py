@@ -160,9 +160,8 @@ def sr(
 def serve(debug: Debug = False) -> None:
     """Run the engine's HTTP API, which takes jobs from the Orthanc plugin.
 
-    Settings come from the environment: NULLSPLAT_HOST, NULLSPLAT_PORT, NULLSPLAT_SECRET, NULLSPLAT_DATABASE_URL,
-    NULLSPLAT_SPOOL, NULLSPLAT_ARCHIVE_URL, NULLSPLAT_ARCHIVE_USERNAME and NULLSPLAT_ARCHIVE_PASSWORD.
-    `nullsplat doctor` tells which are missing.
+    Settings come from the environment: NULLSPLAT_ARCHIVE_URL, NULLSPLAT_ARCHIVE_USERNAME, NULLSPLAT_ARCHIVE_PASSWORD,
+    NULLSPLAT_SECRET, and what docs/settings.md lists. `nullsplat doctor` tells which are missing.
     """
     with readable_failures(debug=debug):
         from nullsplat.cli.processes import run_api

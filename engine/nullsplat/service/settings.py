@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     cpu_threads: Annotated[int, Field(ge=0)] = 0
     """Threads that the processing may use; 0 leaves it to the libraries."""
     prior: str | None = None
-    """Folder of a prior of one's own, as `nullsplat train-prior` makes it; by default the presets' packaged ones."""
+    """Folder of a prior of one's own, as the `train-` commands make it; by default the presets' packaged ones."""
     parametric_maps: Annotated[str, Field(pattern="^(auto|never)$")] = "auto"
     """auto stores a map of the samples' standard deviation beside the result of a job with several; never does not."""
     quality_report: bool = True
