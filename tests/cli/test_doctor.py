@@ -118,6 +118,22 @@ def test_what_does_not_answer_is_named_with_a_remedy(tmp_path: Path) -> None:
     assert "nullsplat serve" in checks.engine(settings).text
 
 
+def test_an_engine_that_is_not_ready_says_itself_what_it_misses(tmp_path: Path) -> None:
+    answer = '{"ok": false, "checks": {"spool": "ok", "worker": "no worker is alive; start one"}}'
+    with archive(503, answer) as (url, _):
+        settings = make_settings(url, tmp_path).model_copy(
+            update={"port": int(url.split(":")[2].split("/")[0])}
+        )
+        found = checks.engine(settings)
+    assert found.level is Level.MISSING
+    assert found.text.endswith("/readyz is not ready: worker: no worker is alive; start one")
+
+
+def test_a_setting_of_the_plugin_alone_asks_nothing_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NULLSPLAT_RULES_FILE", "/etc/nullsplat/rules.toml")
+    assert checks.settings_findings()[1].level is Level.NOTE
+
+
 def test_settings_are_only_looked_at_where_somebody_set_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert checks.settings_findings()[1].level is Level.NOTE
     monkeypatch.setenv("NULLSPLAT_PORT", "99999")

@@ -1,10 +1,13 @@
 """Every connection of a node by TLS, set up from the shipped examples; and what is said when a certificate is wrong."""
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from bench import wait_for
 from fastapi import FastAPI
 from plugin_support.series import ct_series
 from security_support.authority import Authority
@@ -27,6 +30,8 @@ from nullsplat_node.engine_client import EngineClient, EngineUnreachable
 from nullsplat_node.settings import read_settings
 
 pytestmark = pytest.mark.orthanc
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_series_goes_round_the_whole_node_by_tls_alone(node: SecureNode) -> None:
@@ -130,6 +135,15 @@ def test_the_plugin_names_a_ca_file_that_cannot_be_used(
         read_settings(configuration, {"NULLSPLAT_SECRET": SECRET})
 
 
+def test_the_health_check_of_a_container_speaks_tls_where_the_engine_does(node: SecureNode) -> None:
+    script = [sys.executable, str(ROOT / "docker/engine/healthy.py"), "serve"]
+    plain = {"PATH": os.environ["PATH"], "NULLSPLAT_PORT": str(node.settings.port)}
+    encrypted = plain | {"NULLSPLAT_TLS_CERTIFICATE_FILE": str(node.settings.tls_certificate_file)}
+    for environment, code in ((plain, 1), (encrypted, 0)):
+        assert subprocess.run(script, env=environment, capture_output=True, check=False).returncode == code
+
+
 def test_doctor_finds_the_engine_by_its_own_certificate(node: SecureNode) -> None:
+    wait_for(lambda: checks.engine(node.settings).level is Level.OK)
     finding = checks.engine(node.settings)
     assert finding.level is Level.OK, finding

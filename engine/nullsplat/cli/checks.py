@@ -14,7 +14,7 @@ from nullsplat.cli.findings import Finding, Level
 from nullsplat.core.errors import ConfigurationError, NullSplatError, WeightsError
 from nullsplat.demo.installation import installed_orthanc, orthanc_version
 from nullsplat.prior import weights
-from nullsplat.service.settings import Settings
+from nullsplat.service.settings import PREFIX, Settings
 
 GIB = 2**30
 NEEDED_DISK_GIB = 5
@@ -91,7 +91,7 @@ def archive(settings: Settings) -> Finding:
 
 
 def engine(settings: Settings) -> Finding:
-    """The engine's own API."""
+    """The engine's own API, and what it says of itself."""
     url, todo = f"{settings.url}/readyz", "start it with: nullsplat serve"
     if settings.tls_certificate_file is not None:
         return _answers("Engine", url, todo, verify=_exactly(settings.tls_certificate_file))
@@ -108,8 +108,9 @@ def _exactly(certificate: Path) -> ssl.SSLContext:
 
 def settings_findings() -> tuple[Settings | None, Finding]:
     """The service's settings, or why they cannot be used."""
-    if not any(name.startswith("NULLSPLAT_") for name in os.environ):
-        todo = "no NULLSPLAT_ variable is set; `nullsplat serve` and `worker` need some, `sr` and `demo` none"
+    own = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    if own.isdisjoint(os.environ):
+        todo = "none of the engine's is set; `nullsplat serve` and `worker` need some, `sr` and `demo` none"
         return None, Finding("Settings", Level.NOTE, todo)
     try:
         return Settings(), Finding("Settings", Level.OK, "complete")
@@ -132,5 +133,16 @@ def _answers(
         return Finding(subject, Level.MISSING, f"{url} does not answer ({error}); {todo}")
     if answer.is_success:
         return Finding(subject, Level.OK, f"{url} answers")
+    if complaints := _complaints(answer):
+        return Finding(subject, Level.MISSING, f"{url} is not ready: {complaints}")
     what = answer.text.strip()[:200]
     return Finding(subject, Level.MISSING, f"{url} answers {answer.status_code} {what}; {todo}")
+
+
+def _complaints(answer: httpx.Response) -> str:
+    """What the engine misses, with its own advice; empty for an answer of another kind."""
+    try:
+        checks: dict[str, str] = answer.json()["checks"]
+        return "; ".join(f"{name}: {outcome}" for name, outcome in checks.items() if outcome != "ok")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""
