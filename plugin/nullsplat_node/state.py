@@ -126,7 +126,7 @@ def decode(stored: str) -> SeriesState:
         return _build(raw)
     except (ValueError, TypeError, KeyError) as error:
         raise StateUnreadable(
-            f"the stored state cannot be read ({type(error).__name__}: {str(error)[:120]}); press Again to start afresh"
+            f"the stored state cannot be read ({type(error).__name__}: {str(error)[:120]}); press Run again to start afresh"
         ) from error
 
 

@@ -73,7 +73,7 @@ def test_a_state_survives_its_json_form(state: SeriesState) -> None:
     )
 )
 def test_anything_else_is_unreadable_and_says_what_to_do(stored: str) -> None:
-    with pytest.raises(StateUnreadable, match=r"press Again|format 1"):
+    with pytest.raises(StateUnreadable, match=r"press Run again|format 1"):
         decode(stored)
 
 
