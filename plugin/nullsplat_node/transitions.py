@@ -179,9 +179,7 @@ def rerouted(state: SeriesState, routes: Tuple[Route, ...], now: float) -> Serie
 
 def result_gone(state: SeriesState, now: float) -> SeriesState:
     """Return the state after the result was deleted before it was delivered everywhere."""
-    message = (
-        "the result is no longer in this archive, so it cannot be sent on; press Run again to have it made anew"
-    )
+    message = "the result is no longer in this archive, so it cannot be sent on; press Run again to have it made anew"
     routes = tuple(routing.abandoned(route) for route in state.routes)
     gone = replace(state, code="result-missing", message=message, routes=routes)
     return _enter(gone, FAILED, now, message)
