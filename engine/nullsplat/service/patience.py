@@ -47,9 +47,8 @@ def patiently(
         try:
             return action()
         except ArchiveAway as error:
-            if (
-                heard is not None and heard.at - begun > LONGEST_PAUSE
-            ):  # there for a while: a new absence begins
+            # It was there for a while: a new absence begins.
+            if heard is not None and heard.at - begun > LONGEST_PAUSE:
                 deadline, pause = heard.at + patience, FIRST_PAUSE
             if time.monotonic() + pause > deadline:
                 raise ArchiveError(f"{error}; given up after {patience:.0f} s, run the job again") from error
