@@ -95,9 +95,8 @@ class Worker:
     def _take_hints(self, next_round: float) -> None:
         """Wait until something is due or somebody hints, and note what is hinted."""
         due = min(next_round, self._agenda.next_time() or next_round)
-        longest = (
-            self._settings.reconcile_interval
-        )  # or a clock that was set back would stop everything for as long
+        # Not longer, or a clock that is set back would stop everything for as long.
+        longest = self._settings.reconcile_interval
         try:
             hinted = self._hints.get(timeout=min(longest, max(0.0, due - self._clock())))
             while True:
