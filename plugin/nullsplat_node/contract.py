@@ -55,6 +55,7 @@ class JobStatus:
         stage: the stage that runs, empty when none does.
         eta: seconds left, None when not known.
         position: in the engine's queue, 1 for the next; None when it does not wait there.
+        priority: that the engine has the job with, empty when it does not tell.
     """
 
     key: str
@@ -64,6 +65,7 @@ class JobStatus:
     note: str = ""
     eta: Optional[float] = None
     position: Optional[int] = None
+    priority: str = ""
     failure: Optional[Failure] = None
     result: Optional[JobResult] = None
 
@@ -105,6 +107,7 @@ def read_job_status(answer: Any, key: str) -> JobStatus:
         note=note,
         eta=_seconds(answer.get("eta_seconds")),
         position=_position(answer.get("waiting")) if state == "queued" else None,
+        priority=_priority(answer.get("request")),
         failure=read_failure(answer.get("failure")) if state == "failed" else None,
         result=_result(answer.get("result")) if state == "succeeded" else None,
     )
@@ -165,6 +168,11 @@ def _stored_series(answer: Mapping[str, Any]) -> Tuple[str, Tuple[str, ...]]:
 
 def _is_uid(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[0-9.]{1,64}", value) is not None
+
+
+def _priority(request: Any) -> str:
+    priority = request.get("priority", "") if isinstance(request, dict) else ""
+    return priority if isinstance(priority, str) else ""
 
 
 def _fraction(value: Any) -> float:

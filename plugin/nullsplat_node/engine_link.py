@@ -49,7 +49,8 @@ class EngineLink:
         Raises:
             EngineAway, EngineRefused: as the client does; also at once while the pause lasts.
         """
-        if self._clock() < self._closed_until:
+        # Not longer than the pause, though the clock be set back meanwhile.
+        if 0 < self._closed_until - self._clock() <= self._pause:
             raise EngineUnreachable(self.trouble)
         try:
             answer = question(self._client)

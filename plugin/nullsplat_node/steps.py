@@ -24,6 +24,8 @@ from .state import Result, SeriesState
 
 AT_ONCE = 0.0
 """Time at which to look again when something changed."""
+RESULT_ATTEMPTS = 5
+"""Attempts after which a result that is not here is not made anew: each is a whole run, and stores one more series there."""
 
 
 class Steps:
@@ -99,9 +101,17 @@ class Steps:
         status = self._engine.ask(lambda client: client.submit(state.key, state.request or {}))
         if status.state == "cancelled":
             return self._renumber(series, state)
+        self._set_priority(state, status)
         if self._store.replace(series, state, after := transitions.accepted(state, self._clock())):
             return self._follow(series, after, status)
         return AT_ONCE
+
+    def _set_priority(self, state: SeriesState, status: JobStatus) -> None:
+        """Move a queued job that the engine had before, when a person gave the series another priority meanwhile."""
+        priority = str((state.request or {}).get("priority", "normal"))
+        if status.state == "queued" and status.priority not in ("", priority):
+            with contextlib.suppress(EngineRefused):  # its turn has come, or the engine knows no moving
+                self._engine.ask(lambda client: client.move(state.key, priority))
 
     def _held(self, series: str, state: SeriesState) -> Optional[Hold]:
         """Return why the rule of the series lets it wait; what a person asked for does not wait.
@@ -165,7 +175,8 @@ class Steps:
             return self._follow(series, state, status)
         found, missing = self._find(status.result)
         if missing:
-            self._fail(series, state, _incomplete(status.result, missing))
+            again = state.retries + 1 < RESULT_ATTEMPTS
+            self._fail(series, state, _incomplete(status.result, missing, again))
             return AT_ONCE
         for derived in (found.series, *found.further.values()):
             self._mark(derived, series)
@@ -269,12 +280,12 @@ def cancel_at_engine(engine: EngineLink, key: str) -> None:
         engine.ask(lambda client: client.cancel(key))
 
 
-def _incomplete(result: JobResult, missing: int) -> Failure:
+def _incomplete(result: JobResult, missing: int, again: bool) -> Failure:
     return Failure(
         "result-missing",
         f"all {_instances(result)} instances of the result must be in this archive, {missing} are not; "
         "check that the engine's archive_url is this Orthanc",
-        retryable=True,
+        retryable=again,
     )
 
 

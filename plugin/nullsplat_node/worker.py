@@ -74,6 +74,9 @@ class Worker:
     def _run(self) -> None:
         next_round = self._clock()
         while not self._stopping.is_set():
+            if self._was_set_back(next_round):
+                self._steps.try_all_at_once()
+                next_round = self._clock()
             if self._clock() >= next_round:
                 self._guarded(self._round)
                 next_round = self._clock() + self._settings.reconcile_interval
@@ -85,11 +88,17 @@ class Worker:
             if series is not None:
                 self._attend(series)
 
+    def _was_set_back(self, next_round: float) -> bool:
+        """Return whether the clock was set back, so that all times noted so far lie too far ahead."""
+        return next_round - self._clock() > self._settings.reconcile_interval
+
     def _take_hints(self, next_round: float) -> None:
         """Wait until something is due or somebody hints, and note what is hinted."""
         due = min(next_round, self._agenda.next_time() or next_round)
+        # Not longer, or a clock that is set back would stop everything for as long.
+        longest = self._settings.reconcile_interval
         try:
-            hinted = self._hints.get(timeout=max(0.0, due - self._clock()))
+            hinted = self._hints.get(timeout=min(longest, max(0.0, due - self._clock())))
             while True:
                 if hinted is not None:
                     self._agenda.add(hinted, self._clock())

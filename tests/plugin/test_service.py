@@ -1,9 +1,10 @@
 """The service over a make-believe Orthanc, where its order of doing things can be watched."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
-from plugin_support.beside import SECRET, running, wait_until
+from plugin_support.beside import SECRET, EngineBeside, running, wait_for_rounds, wait_until
 from plugin_support.fake_engine import FakeEngine
 from plugin_support.fake_orthanc import FakeOrthanc
 from plugin_support.series import ct_series
@@ -12,6 +13,7 @@ from pydicom.dataset import Dataset
 from nullsplat_node.archive import NotInArchive
 from nullsplat_node.audit import Entry
 from nullsplat_node.granting import NotPossible
+from nullsplat_node.steps import RESULT_ATTEMPTS
 
 WRITE = "PUT"
 
@@ -205,3 +207,50 @@ def test_the_queue_is_paused_and_resumed_for_a_person(orthanc: FakeOrthanc, engi
         wait_until(lambda: service.overview("")["engine"]["workers"] == engine.workers)
     assert [line["what"] for line in lines] == ["paused", "resumed"]
     assert {line["who"] for line in lines} == {"node"}
+
+
+def test_a_priority_given_while_the_engine_is_asked_reaches_the_engine(
+    orthanc: FakeOrthanc, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ct_series(4)
+    engine.positions[str(source[0].SeriesInstanceUID)] = 3
+    answer, asked = engine.answer, []
+    series = orthanc.add(source)
+
+    def slowly(method: str, path: str, body: bytes, token: str) -> object:
+        told = answer(method, path, body, token)
+        if method == "PUT" and not asked:
+            asked.append(service.move(series, "stat"))  # before the node heard that the engine has it
+        return told
+
+    monkeypatch.setattr(engine, "answer", slowly)
+    with running(orthanc, engine) as service:
+        wait_until(lambda: service.series(series)["state"] == "running")
+        (key,) = engine.requests
+        status = answer("GET", f"/v1/jobs/{key}", b"", f"Bearer {SECRET}")[1]
+    assert status["request"]["priority"] == "stat"
+
+
+def test_a_result_that_never_arrives_here_is_not_made_over_and_over(orthanc: FakeOrthanc) -> None:
+    series = orthanc.add(ct_series(4))
+    elsewhere = EngineBeside(SECRET, orthanc=orthanc, store_results=False)
+    with elsewhere, running(orthanc, elsewhere) as service:
+        wait_until(
+            lambda: (
+                service.series(series)["state"] == "failed"
+                and "cancel" not in service.series(series)["actions"]
+            )
+        )
+    assert len(elsewhere.requests) == RESULT_ATTEMPTS
+
+
+def test_a_clock_that_is_set_back_stops_nothing(orthanc: FakeOrthanc, engine: FakeEngine) -> None:
+    shift = [0.0]
+    engine.stop()
+    series = orthanc.add(ct_series(4), age=7200)
+    with running(orthanc, engine, clock=lambda: time.time() + shift[0]) as service:
+        wait_until(lambda: "cannot be reached" in service.series(series)["message"])
+        shift[0] = -3600.0
+        engine.start()
+        wait_until(lambda: service.series(series)["state"] == "running")
+        wait_for_rounds(orthanc, 2)

@@ -183,6 +183,17 @@ def test_what_may_pass_is_tried_again_by_itself_but_not_for_ever() -> None:
     assert decided(state) is Step.REST
 
 
+def test_what_is_remembered_does_not_grow_with_the_attempts() -> None:
+    policy = RetryPolicy()
+    state, sizes = running(), []
+    while (state := transitions.failed(state, Failure("archive", "away", True), 100.0, policy)).retry_at:
+        sizes.append(len(encode(state)))
+        again = transitions.taken(state, job(attempt=state.attempt + 1), 200.0, state.retries + 1)
+        state = transitions.accepted(again, 300.0)
+    assert state.attempt == policy.max_attempts == 60
+    assert sizes[-1] < max(sizes[:10]) + 100
+
+
 def test_what_will_not_pass_is_not_tried_again() -> None:
     state = transitions.failed(running(), Failure("input", "bad", False), 100.0, POLICY)
     assert (state.phase, state.retry_at, decided(state)) == (FAILED, None, Step.REST)

@@ -132,3 +132,26 @@ def test_waiting_for_the_archive_can_be_cancelled(client: Archive, archive: Arch
 def test_proxies_of_the_surroundings_are_not_used(client: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     client.probe()
+
+
+def test_a_confirmation_that_leaves_things_out_is_a_pause_and_no_surprise(
+    client: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "1.dcm").write_bytes(next(iter(ct_series().values())))
+    answer = pydicom.Dataset()
+    answer.ReferencedSOPSequence = [pydicom.Dataset()]
+    monkeypatch.setattr(client._writer, "store_instances", lambda *_, **__: answer)
+    with pytest.raises(ArchiveAway, match="did not confirm 1 of 1"):
+        client.store(STUDY, [tmp_path / "1.dcm"])
+    answer.FailedSOPSequence = [pydicom.Dataset()]
+    with pytest.raises(ArchiveAway, match="did not store 1 of 1"):
+        client.store(STUDY, [tmp_path / "1.dcm"])
+
+
+@pytest.mark.parametrize("rows", [{"Value": [None]}, {"Value": ["many"]}, {}])
+def test_a_search_that_tells_no_usable_size_is_estimated(
+    client: Archive, monkeypatch: pytest.MonkeyPatch, rows: dict[str, object]
+) -> None:
+    found = {"00080018": {"Value": ["2.25.1"]}, "00280010": rows}
+    monkeypatch.setattr(client._reader, "search_for_instances", lambda *_, **__: [found])
+    assert client.holding(STUDY, SERIES).voxels == 512 * 512

@@ -75,8 +75,9 @@ class Archive:
         instances = [pydicom.dcmread(file) for file in files]
         with self._connection.plain_errors():
             answer = self._writer.store_instances(instances, study_instance_uid=study_instance_uid)
-        failed = [int(item.FailureReason) for item in answer.get("FailedSOPSequence", [])]
-        stored = {str(item.ReferencedSOPInstanceUID) for item in answer.get("ReferencedSOPSequence", [])}
+        failed = [int(item.get("FailureReason") or 0) for item in answer.get("FailedSOPSequence") or []]
+        named = [item.get("ReferencedSOPInstanceUID") for item in answer.get("ReferencedSOPSequence") or []]
+        stored = {str(uid) for uid in named if uid}
         missing = {str(instance.SOPInstanceUID) for instance in instances} - stored
         if failed:
             reasons = ", ".join(f"{reason:#06x}" for reason in sorted(set(failed)))
@@ -102,5 +103,12 @@ class Archive:
 
 
 def _voxels(attributes: dict[str, Any]) -> int:
-    rows, columns = first_value(attributes, ROWS, 512), first_value(attributes, COLUMNS, 512)
-    return int(rows) * int(columns) * int(first_value(attributes, FRAMES, 1))
+    return _count(attributes, ROWS, 512) * _count(attributes, COLUMNS, 512) * _count(attributes, FRAMES, 1)
+
+
+def _count(attributes: dict[str, Any], tag: str, default: int) -> int:
+    """A whole number, or `default` where the archive tells none: it is only for estimating space."""
+    try:
+        return int(first_value(attributes, tag, default))
+    except (TypeError, ValueError):
+        return default

@@ -9,7 +9,7 @@ from nullsplat.dicom.reading import fingerprint
 from nullsplat.service.archive import Archive
 from nullsplat.service.connection import ArchiveAway
 from nullsplat.service.folders import JobFolder, bytes_needed, require_space
-from nullsplat.service.patience import patiently
+from nullsplat.service.patience import Heard, patiently
 from nullsplat.service.processing import Parameters, Processing, Source
 from nullsplat.service.settings import Settings
 
@@ -40,16 +40,18 @@ class Fetch:
         parameters = Parameters.of(request)
         self._processing.check(parameters)
         if not folder.source.exists():
-            patience = self._settings.archive_patience_seconds
-            patiently(
-                lambda: self._retrieve(request, folder, progress), patience, lambda why: progress(0.0, why)
-            )
+            patience, heard = self._settings.archive_patience_seconds, Heard()
+
+            def retrieve() -> None:
+                self._retrieve(request, folder, progress, heard)
+
+            patiently(retrieve, patience, lambda why: progress(0.0, why), heard)
         progress(RETRIEVED, "reading the series")
         source = self._processing.prepare(folder.source, folder.work)
         _require_same(request["fingerprint"], source.fingerprint)
         folder.write(SOURCE, asdict(source))
 
-    def _retrieve(self, request: dict[str, Any], folder: JobFolder, progress: Progress) -> None:
+    def _retrieve(self, request: dict[str, Any], folder: JobFolder, progress: Progress, heard: Heard) -> None:
         study, series = request["study_instance_uid"], request["series_instance_uid"]
         holding = self._archive.holding(study, series)
         expected = holding.sop_instance_uids
@@ -62,6 +64,7 @@ class Fetch:
         got = set()
         for uid in self._archive.retrieve(study, series, target):
             got.add(uid)
+            heard.note()
             progress(RETRIEVED * len(got) / len(expected), f"{len(got)} of {len(expected)} instances")
         if missing := len(expected - got):
             raise ArchiveAway(f"the archive sent {len(expected) - missing} of {len(expected)} instances")

@@ -15,13 +15,28 @@ LONGEST_PAUSE = 30.0
 TICK = 0.5
 
 
-def patiently(action: Callable[[], T], patience: float, tell: Callable[[str], None]) -> T:
+class Heard:
+    """When the archive last gave or took something, on the monotonic clock; 0 before the first time."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def note(self) -> None:
+        """It did so now."""
+        self.at = time.monotonic()
+
+
+def patiently(
+    action: Callable[[], T], patience: float, tell: Callable[[str], None], heard: Heard | None = None
+) -> T:
     """Do what needs the archive; while it is away try again, at growing intervals.
 
     Args:
         action: may be called several times.
         patience: seconds until giving up.
         tell: hears twice a second why it takes so long; may raise to give up earlier.
+        heard: noted by the action whenever the archive gave something. An archive that was there for a while within an
+            attempt has a new absence forgiven; one that is silent until a time-out was never there.
     Raises:
         ArchiveError: the archive refused, or was away for longer than `patience`.
     """
@@ -32,8 +47,9 @@ def patiently(action: Callable[[], T], patience: float, tell: Callable[[str], No
         try:
             return action()
         except ArchiveAway as error:
-            if time.monotonic() - begun > LONGEST_PAUSE:  # it was there for a while: a new absence begins
-                deadline, pause = time.monotonic() + patience, FIRST_PAUSE
+            # It was there for a while: a new absence begins.
+            if heard is not None and heard.at - begun > LONGEST_PAUSE:
+                deadline, pause = heard.at + patience, FIRST_PAUSE
             if time.monotonic() + pause > deadline:
                 raise ArchiveError(f"{error}; given up after {patience:.0f} s, run the job again") from error
             _wait(pause, tell, f"{error}; trying again")

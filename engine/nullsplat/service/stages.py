@@ -18,7 +18,7 @@ from nullsplat.service.eta import learn_weights
 from nullsplat.service.failures import as_failure
 from nullsplat.service.fetching import Fetch, expected_bytes, fetched_source, has_fetched
 from nullsplat.service.folders import JobFolder
-from nullsplat.service.jobs import Failure, Job, JobStore
+from nullsplat.service.jobs import OPEN, Failure, Job, JobStore
 from nullsplat.service.logs import working_on
 from nullsplat.service.processing import Parameters, Processing
 from nullsplat.service.progress import SHORT_STAGES, StageReporter, StopSignal
@@ -100,8 +100,12 @@ class StageRunner:
             _persistently(lambda: self._store.succeed(key, result))
         elif failure["code"] != CANCELLED:
             _persistently(lambda: self._store.fail(key, failure))
-        folder.discard_images()
         job = _persistently(lambda: self._store.get(key))
+        if job is not None and job.state in OPEN:
+            # Taken over while this worker was cut off; its successor may work in the same folder, where spools are shared.
+            logger.warning("the job is another worker's by now, its files are left alone")
+            return job.state
+        folder.discard_images()
         state = CANCELLED if job is None else job.state
         logger.info("job is over", extra={"state": state, "code": (failure or {}).get("code")})
         if job is not None:

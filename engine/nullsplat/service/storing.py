@@ -9,7 +9,7 @@ from nullsplat.service.archive import Archive
 from nullsplat.service.connection import ArchiveAway
 from nullsplat.service.folders import JobFolder
 from nullsplat.service.jobs import JobStore
-from nullsplat.service.patience import patiently
+from nullsplat.service.patience import Heard, patiently
 from nullsplat.service.processing import Derived
 
 CHUNK = 32
@@ -44,10 +44,16 @@ class Store:
         if not self._store.begin_storing(key):
             raise Cancelled("the job was cancelled on request")
 
-        def attempt() -> None:
-            self._attempt(request["study_instance_uid"], derived, folder, progress)
+        heard = Heard()
 
-        patiently(attempt, self._patience, lambda why: progress(0.0, why))
+        def stored(fraction: float, note: str = "") -> None:
+            heard.note()
+            progress(fraction, note)
+
+        def attempt() -> None:
+            self._attempt(request["study_instance_uid"], derived, folder, stored)
+
+        patiently(attempt, self._patience, lambda why: progress(0.0, why), heard)
 
     def _attempt(self, study: str, derived: Derived, folder: JobFolder, progress: Progress) -> None:
         files = {uid: name for series in derived.all_series.values() for uid, name in series.items()}

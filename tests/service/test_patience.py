@@ -1,0 +1,49 @@
+"""Patience with an archive that is away ends, also with one that is there but never says anything."""
+
+import time
+
+import pytest
+
+from nullsplat.core.errors import ArchiveError
+from nullsplat.service import patience
+from nullsplat.service.connection import ArchiveAway
+from nullsplat.service.patience import Heard, patiently
+
+ENOUGH = 20
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(patience, "LONGEST_PAUSE", 0.05)
+
+
+class Trying:
+    """An action that fails each time, after the archive was silent or busy for longer than the longest pause."""
+
+    def __init__(self, heard: Heard | None = None) -> None:
+        self.tries = 0
+        self._heard = heard
+
+    def __call__(self) -> None:
+        self.tries += 1
+        if self.tries == ENOUGH:
+            raise ArchiveError("it would never have ended")
+        time.sleep(0.1)
+        if self._heard is not None:
+            self._heard.note()
+        raise ArchiveAway("no answer")
+
+
+def test_an_archive_that_is_silent_until_the_timeout_is_given_up() -> None:
+    silent = Trying()
+    with pytest.raises(ArchiveError, match="given up after 0 s"):
+        patiently(silent, 0.3, lambda why: None, Heard())
+    assert silent.tries < ENOUGH / 2
+
+
+def test_an_archive_that_was_there_for_a_while_is_forgiven_another_absence() -> None:
+    heard = Heard()
+    busy = Trying(heard)
+    with pytest.raises(ArchiveError, match="it would never have ended"):
+        patiently(busy, 0.3, lambda why: None, heard)
