@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +118,51 @@ def test_a_fault_of_the_program_is_called_one(
     assert result.exit_code == 1
     assert "fault of the program" in result.stderr
     assert "--debug" in result.stderr
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    path = tmp_path / "ct.nii.gz"
+    write_nifti(make_volume(), path)
+    return path
+
+
+@pytest.mark.parametrize("option", ["OUTPUT", "--report", "--field"])
+def test_no_output_replaces_the_input(volume: Path, tmp_path: Path, option: str) -> None:
+    before = volume.read_bytes()
+    again = tmp_path / "other" / ".." / volume.name
+    (tmp_path / "other").mkdir()
+    if option == "--field":
+        again = tmp_path / "link.ply"
+        again.hardlink_to(volume)
+    arguments = [again] if option == "OUTPUT" else [tmp_path / "out.nii.gz", option, again]
+    assert "not INPUT" in refused(volume, *arguments)
+    assert volume.read_bytes() == before
+
+
+def test_two_outputs_of_one_name(volume: Path, tmp_path: Path) -> None:
+    both = tmp_path / "run.ply"
+    assert "run.ply" in refused(volume, tmp_path / "out.nii.gz", "--report", both, "--field", both)
+
+
+def test_an_output_folder_that_is_a_file(scan: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("already here")
+    assert "is a file" in refused(scan, tmp_path / "out")
+
+
+@pytest.mark.parametrize("option", ["OUTPUT", "--report"])
+def test_an_output_file_that_is_a_folder(volume: Path, tmp_path: Path, option: str) -> None:
+    folder = tmp_path / "folder.nii.gz"
+    folder.mkdir()
+    arguments = [folder] if option == "OUTPUT" else [tmp_path / "out.nii.gz", option, folder]
+    assert "is a folder" in refused(volume, *arguments)
+
+
+def test_a_folder_that_cannot_be_written_is_found_out_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, scan: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)  # permissions do not bind root
+    monkeypatch.setattr("nullsplat.cli.super_resolution.super_resolve", None)
+    result = CliRunner().invoke(app, ["sr", str(scan), str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert f"{tmp_path} cannot be written" in result.stderr

@@ -1,3 +1,4 @@
+import errno
 import json
 import re
 import subprocess
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from highdicom.sr import EnhancedSR
-from pydicom import dcmread
+from pydicom import dcmread, dcmwrite
 from pydicom.uid import CTImageStorage, EnhancedSRStorage, JPEGLSLossless
 from typer.testing import CliRunner
 
@@ -260,3 +261,30 @@ def test_a_transfer_syntax_without_encoder_is_refused_before_the_work(
 
 def test_the_command_offers_what_the_writer_can() -> None:
     assert [one.value for one in TransferSyntax] == [one.value for one in encoding.OutputSyntax]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("was_there", [False, True])
+def test_no_part_of_a_series_stays_behind(
+    tmp_path: Path,
+    quick: list[PipelineConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    was_there: bool,
+) -> None:
+    write_ct_series(make_volume(), tmp_path / "in", SeriesDescription())
+    out = tmp_path / "out"
+    if was_there:
+        out.mkdir()
+
+    def write_three(path: Path, *arguments: object, **options: object) -> None:
+        if path.name.startswith(".00004"):
+            path.write_bytes(b"DICM")
+            raise error
+        dcmwrite(path, *arguments, **options)
+
+    monkeypatch.setattr("pydicom.dcmwrite", write_three)
+    result = CliRunner().invoke(app, ["sr", str(tmp_path / "in"), str(out), "--device", "cpu"])
+    assert result.exit_code == (130 if isinstance(error, KeyboardInterrupt) else 1)
+    assert out.exists() == was_there
+    assert not was_there or list(out.iterdir()) == []

@@ -99,6 +99,7 @@ REFUSED: dict[str, tuple[Refusal, Callable[[], list[Dataset]]]] = {
     "effective z": (Refusal.NOT_HOUNSFIELD, lambda: edited(put(RescaleType="Z_EFF"))),
     "colour": (Refusal.NOT_HOUNSFIELD, lambda: edited(put(SamplesPerPixel=3))),
     "negative slope": (Refusal.NOT_HOUNSFIELD, lambda: edited(put(RescaleSlope=-1))),
+    "huge slope": (Refusal.NOT_HOUNSFIELD, lambda: edited(put(RescaleSlope="1e30"), ONE)),
     "two series": (Refusal.MIXED_SERIES, two_series),
     "two frames of reference": (
         Refusal.MIXED_FRAME_OF_REFERENCE,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nullsplat import __version__
+from nullsplat.cli.outputs import check_files, check_is_no_folder, whole_series
 from nullsplat.cli.uncertainty import FinishedRun, write_dicom_maps, write_nifti_maps
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
@@ -97,6 +98,7 @@ def check_paths(request: Request) -> None:
     Raises:
         UnreadableFile: no input, or a field's file of another kind.
         ConfigurationError: an output of another kind, one that would overwrite, or a folder that is not there.
+        StorageError: a folder that cannot be written.
     """
     source, target = request.source, request.target
     if not source.exists():
@@ -107,15 +109,18 @@ def check_paths(request: Request) -> None:
         )
     if is_nifti(source) != is_nifti(target):
         raise ConfigurationError(f"OUTPUT must be of INPUT's kind (folder or .nii/.nii.gz), got {target}")
-    if target.is_dir() and any(target.iterdir()):
+    if not is_nifti(target) and target.is_dir() and any(target.iterdir()):
         raise ConfigurationError(
             f"OUTPUT must be a new or empty folder, {target} holds files; choose another"
         )
+    if not is_nifti(target) and target.is_file():
+        raise ConfigurationError(f"OUTPUT must be a new or empty folder, {target} is a file; choose another")
     if request.field is not None:
         check_suffix(request.field)
-    for file in (path for path in (target, request.report, request.field) if path is not None):
-        if not file.parent.is_dir():
-            raise ConfigurationError(f"{file} needs a folder {file.parent} that is there; create it first")
+    files = [path for path in (request.report, request.field) if path is not None]
+    for file in [*files, target] if is_nifti(target) else files:
+        check_is_no_folder(file)
+    check_files(source, [target, *files])
 
 
 def check_dicom_options(request: Request) -> None:
@@ -147,12 +152,13 @@ def _process_series(source: SourceSeries, request: Request, ws: Workspace) -> Ou
     outcome = _process(source.volume, request, config, ws)
     provenance = _provenance(source, request, outcome.report)
     options = DerivedOptions(syntax=request.syntax)
-    derived = write_derived(source, outcome.volume, provenance, request.target, options)
-    if request.quality_report:
-        write_quality_report(source, derived, outcome.report, provenance, request.target, options)
-    if request.uncertainty:
-        finished = FinishedRun(ws, config, resolve_device(request.device))
-        write_dicom_maps(finished, source, provenance, request.target)
+    with whole_series(request.target):
+        derived = write_derived(source, outcome.volume, provenance, request.target, options)
+        if request.quality_report:
+            write_quality_report(source, derived, outcome.report, provenance, request.target, options)
+        if request.uncertainty:
+            finished = FinishedRun(ws, config, resolve_device(request.device))
+            write_dicom_maps(finished, source, provenance, request.target)
     return outcome
 
 

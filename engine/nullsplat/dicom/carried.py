@@ -11,14 +11,13 @@ import copy
 import math
 from collections.abc import Iterable
 
-from pydicom.charset import python_encoding
+from pydicom.charset import convert_encodings, default_encoding, python_encoding
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
-from pydicom.uid import UID
 
-from nullsplat.dicom.headers import quiet_pydicom, words
+from nullsplat.dicom.headers import is_uid, quiet_pydicom, words
 
 _PATIENT = """
     PatientName PatientID IssuerOfPatientID IssuerOfPatientIDQualifiersSequence TypeOfPatientID PatientBirthDate
@@ -101,15 +100,28 @@ def _is_usable(element: DataElement) -> bool:
         return False
     values = element.value if isinstance(element.value, MultiValue) else [element.value]
     if element.VR == "UI":
-        return all(UID(value).is_valid for value in values)
+        return all(is_uid(str(value)) for value in values)
     return all(math.isfinite(value) for value in values if isinstance(value, float))
 
 
 def carry_study_level(source: Dataset, target: Dataset) -> None:
-    """Copy what every object of the study shares; a character set only if there is one of that name."""
+    """Copy what every object of the study shares, and the character set if it is one.
+
+    Texts were decoded by a name that is only misspelt, and then need a character set that can hold them. By any other
+    name they were taken for Latin-1, and without a character set they get their own bytes back.
+    """
     carry(source, target, STUDY_LEVEL)
-    if all(term in python_encoding for term in words(source, "SpecificCharacterSet")):
+    terms = words(source, "SpecificCharacterSet")
+    if all(term in python_encoding for term in terms):
         carry(source, target, ("SpecificCharacterSet",))
+    elif _is_misspelt(terms):
+        target.SpecificCharacterSet = "ISO_IR 192"
+
+
+def _is_misspelt(terms: tuple[str, ...]) -> bool:
+    """Whether pydicom found out which character set was meant."""
+    with quiet_pydicom():
+        return any(encoding != default_encoding for encoding in convert_encodings(list(terms)))
 
 
 def carry_series_level(source: Dataset, target: Dataset) -> None:
@@ -127,10 +139,16 @@ def carry_image_level(source: Dataset, target: Dataset) -> None:
     """Copy what belongs to one slice, pairs only as pairs."""
     carry(source, target, IMAGE_LEVEL)
     for pair in TOGETHER:
-        if all(source.get(keyword) for keyword in pair):
+        if all(_has_value(source, keyword) for keyword in pair):
             carry(source, target, pair)
     if "WindowCenter" in target:
         carry(source, target, OPTIONAL_WITH_WINDOW)
+
+
+def _has_value(source: Dataset, keyword: str) -> bool:
+    """Whether an attribute is there and not empty; zero is a value."""
+    value = source.get(keyword)
+    return value is not None and (not hasattr(value, "__len__") or len(value) > 0)
 
 
 def fill_required(target: Dataset) -> None:

@@ -1,6 +1,8 @@
 """Writes the super-resolved volume as a CT series of its own, beside the source in the same study."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -146,10 +148,13 @@ def _series_template(source: SourceSeries, provenance: Provenance, options: Deri
 
 
 def set_creation(target: Dataset, provenance: Provenance) -> None:
-    """Date what is new about an object by the run's clock."""
+    """Date what is new about an object by the run's clock, in the time zone that the object names, if it does."""
+    created = provenance.created
+    with suppress(ValueError):  # no time zone, or none of that name
+        created = created.astimezone(datetime.strptime(text(target, "TimezoneOffsetFromUTC"), "%z").tzinfo)
     for event in ("Series", "Content", "InstanceCreation"):
-        setattr(target, f"{event}Date", provenance.created.strftime("%Y%m%d"))
-        setattr(target, f"{event}Time", provenance.created.strftime("%H%M%S.%f"))
+        setattr(target, f"{event}Date", created.strftime("%Y%m%d"))
+        setattr(target, f"{event}Time", created.strftime("%H%M%S.%f"))
 
 
 def is_lossy(source: SourceSeries) -> bool:

@@ -144,6 +144,14 @@ def required_numbers(header: Dataset, keyword: str, count: int) -> tuple[float, 
     return values
 
 
+def is_uid(value: str) -> bool:
+    """Whether this identifies something: digits and dots, with the leading zeros that some makers write.
+
+    PS3.5 9.1 forbids those zeros, but archives file the study under them, and a corrected UID would be another study's.
+    """
+    return len(value) <= 64 and _UID.fullmatch(value) is not None
+
+
 def required_uid(header: Dataset, keyword: str) -> str:
     """A well-formed unique identifier.
 
@@ -151,7 +159,7 @@ def required_uid(header: Dataset, keyword: str) -> str:
         IneligibleSeries: `incomplete-header`, the identifier is missing or malformed.
     """
     uid = text(header, keyword)
-    if not _UID.fullmatch(uid) or len(uid) > 64:
+    if not is_uid(uid):
         refuse(
             Refusal.INCOMPLETE_HEADER,
             f"every slice needs a valid {keyword}, where it is missing or malformed; export the series again",

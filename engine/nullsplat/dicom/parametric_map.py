@@ -28,6 +28,7 @@ from nullsplat.dicom.reading import SourceSeries
 from nullsplat.dicom.uids import derive_uid
 from nullsplat.dicom.writing import make_folder, write_file
 
+_IDENTIFIERS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
 _PLANE = (
     "Rows",
     "Columns",
@@ -184,10 +185,12 @@ def _window(values: Volume) -> hd.VOILUTTransformation:
 
 
 def _source_image(header: Dataset, slice_thickness: float) -> Dataset:
-    """What highdicom looks at in a source image, complete even where the scanner left gaps."""
+    """What highdicom asks of a source image.
+
+    Who the patient is follows from the source afterwards: highdicom refuses names, dates and codes that real headers hold.
+    """
     image = Dataset()
-    carry_series_level(header, image)
-    carry(header, image, (*_PLANE, "SOPInstanceUID", "SeriesInstanceUID"))
+    carry(header, image, (*_IDENTIFIERS, *_PLANE))
     fill_required(image)
     image.SOPClassUID = CTImageStorage  # of a multi-frame image highdicom would want the functional groups
     image.Modality = "CT"

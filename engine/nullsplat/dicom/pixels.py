@@ -23,6 +23,9 @@ from nullsplat.dicom.refusals import Refusal, refuse
 PADDING_IS_AIR_BELOW = -900.0
 """A Pixel Padding Value that means more HU than this cannot be told from tissue and is left alone."""
 
+HIGHEST_HU = 1e6
+"""No material comes near; what lies above is a damaged rescale, of which float32 would make NaN much later."""
+
 RESCALE_INTERCEPT = -1024
 
 
@@ -59,7 +62,7 @@ def slice_hu(source: Path | Dataset, header: Dataset, shape: tuple[int, int]) ->
         shape: rows and columns that the header promises.
     Raises:
         UnreadableFile: the pixels are truncated, damaged or of another size.
-        IneligibleSeries: the rescale is missing or not finite.
+        IneligibleSeries: the rescale is missing or not finite, or makes values that are no HU.
     """
     slope, intercept = _rescale(header)
     stored = _stored(source, header, shape)
@@ -73,6 +76,11 @@ def slice_hu(source: Path | Dataset, header: Dataset, shape: tuple[int, int]) ->
         refuse(
             Refusal.NOT_FINITE,
             "values in HU must be finite, the rescale makes some infinite; export the series again",
+        )
+    if hu.max() > HIGHEST_HU:
+        refuse(
+            Refusal.NOT_HOUNSFIELD,
+            f"values in HU are needed, the rescale makes some {hu.max():.3g}; export the series again",
         )
     clipped: ndarray = np.maximum(hu, np.float32(LOWEST_HU))
     return clipped
