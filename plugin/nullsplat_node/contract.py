@@ -17,6 +17,8 @@ from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
 VERSION = 1
 JOB_STATES = frozenset({"queued", "running", "succeeded", "failed", "cancelled"})
 KEY_DIGITS = 32
+LONGEST_MESSAGE = 1000
+"""Characters of a failure's message that are kept: it stands up to twenty times in a series' state."""
 
 
 class ContractError(ValueError):
@@ -133,7 +135,11 @@ def read_failure(answer: Any) -> Failure:
     code, message, retryable = answer.get("code"), answer.get("message"), answer.get("retryable")
     whole = isinstance(code, str) and isinstance(message, str) and isinstance(retryable, bool)
     _need(whole, "a failure with code, message and retryable", answer)
-    return Failure(str(code), str(message), bool(retryable))
+    return Failure(str(code), _shortened(str(message)), bool(retryable))
+
+
+def _shortened(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 3] + "..."
 
 
 def _running_stage(stages: Any) -> Tuple[str, str]:

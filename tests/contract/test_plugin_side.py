@@ -134,6 +134,14 @@ def test_the_example_error_is_understood() -> None:
     assert contract.read_error(EXAMPLES["error.wrong-secret"]).code == "unauthorized"
 
 
+def test_a_message_of_any_length_keeps_the_state_small() -> None:
+    long = {"code": "internal", "message": "x" * 100_000, "retryable": False}
+    message = contract.read_failure(long).message
+    assert len(message) == contract.LONGEST_MESSAGE
+    assert message.endswith("x...")
+    assert contract.read_failure({**long, "message": "y" * 1000}).message == "y" * 1000
+
+
 @pytest.mark.parametrize("name", STATUSES)
 def test_a_status_without_something_it_needs_is_refused(name: str) -> None:
     example = EXAMPLES[name]
