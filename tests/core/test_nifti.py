@@ -172,3 +172,12 @@ def test_the_same_volume_gives_the_same_bytes(tmp_path: Path) -> None:
     assert gzip.decompress((tmp_path / "a.nii.gz").read_bytes()) == gzip.decompress(
         (tmp_path / "b.nii.gz").read_bytes()
     )
+
+
+@pytest.mark.parametrize("unit", ["micron", "meter"])
+def test_lengths_in_another_unit_are_refused(tmp_path: Path, unit: str) -> None:
+    image = nib.Nifti1Image(np.zeros((4, 4, 4), np.float32), np.eye(4))
+    image.header.set_xyzt_units(unit)
+    nib.save(image, tmp_path / "ct.nii")
+    with pytest.raises(GeometryError, match=f"says {unit}"):
+        read_nifti(tmp_path / "ct.nii")

@@ -43,7 +43,7 @@ def read_nifti(path: Path) -> Volume:
 
     Raises:
         UnreadableFile: missing, truncated or no NIfTI file.
-        GeometryError: not three-dimensional, a sheared or singular affine, values that are no finite numbers.
+        GeometryError: not three-dimensional, not in mm, a sheared or singular affine, values that are no finite numbers.
     """
     try:
         image = _load(path)
@@ -114,6 +114,9 @@ def _load(path: Path) -> SpatialImage:
     image = nib.load(path)
     if not isinstance(image, nib.Nifti1Pair):  # also the class of NIfTI-2
         raise UnreadableFile(f"a NIfTI file was needed, {path.name} is of another format")
+    unit = image.header.get_xyzt_units()[0]
+    if unit not in ("mm", "unknown"):
+        raise GeometryError(f"{path.name} must give lengths in mm, its header says {unit}; convert it first")
     return image
 
 
