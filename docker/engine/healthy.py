@@ -2,11 +2,13 @@
 
 import os
 import socket
-import ssl
 import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
+
+from nullsplat.core.certificates import trust_exactly
 
 
 def serve() -> str:
@@ -16,7 +18,7 @@ def serve() -> str:
     url = f"{scheme}://127.0.0.1:{os.environ.get('NULLSPLAT_PORT', '8043')}/healthz"
     handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
     if certificate:
-        handlers.append(urllib.request.HTTPSHandler(context=_exactly(certificate)))
+        handlers.append(urllib.request.HTTPSHandler(context=trust_exactly(Path(certificate))))
     opener = urllib.request.build_opener(*handlers)
     try:
         with opener.open(url, timeout=8):
@@ -45,14 +47,6 @@ def worker() -> str:
     if seen is None or time.time() - seen > settings.worker_lost_seconds:
         return f"the worker on this host must say every few seconds that it lives, it last did so at {seen}"
     return ""
-
-
-def _exactly(certificate: str) -> ssl.SSLContext:
-    """Trust in the engine's own certificate, which is made for another name than 127.0.0.1."""
-    context = ssl.create_default_context(cafile=certificate)
-    context.check_hostname = False
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context
 
 
 if __name__ == "__main__":

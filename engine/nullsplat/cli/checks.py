@@ -11,6 +11,7 @@ import torch
 
 from nullsplat.cli import rule_work
 from nullsplat.cli.findings import Finding, Level
+from nullsplat.core.certificates import trust_exactly
 from nullsplat.core.errors import ConfigurationError, NullSplatError, WeightsError
 from nullsplat.demo.installation import installed_orthanc, orthanc_version
 from nullsplat.prior import weights
@@ -94,16 +95,8 @@ def engine(settings: Settings) -> Finding:
     """The engine's own API, and what it says of itself."""
     url, todo = f"{settings.url}/readyz", "start it with: nullsplat serve"
     if settings.tls_certificate_file is not None:
-        return _answers("Engine", url, todo, verify=_exactly(settings.tls_certificate_file))
+        return _answers("Engine", url, todo, verify=trust_exactly(settings.tls_certificate_file))
     return _answers("Engine", url, todo)
-
-
-def _exactly(certificate: Path) -> ssl.SSLContext:
-    """Trust in the engine's own certificate, whatever name of this machine it is made for."""
-    context = ssl.create_default_context(cafile=certificate)
-    context.check_hostname = False
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context
 
 
 def settings_findings() -> tuple[Settings | None, Finding]:
