@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -121,9 +122,7 @@ def test_what_does_not_answer_is_named_with_a_remedy(tmp_path: Path) -> None:
 def test_an_engine_that_is_not_ready_says_itself_what_it_misses(tmp_path: Path) -> None:
     answer = '{"ok": false, "checks": {"spool": "ok", "worker": "no worker is alive; start one"}}'
     with archive(503, answer) as (url, _):
-        settings = make_settings(url, tmp_path).model_copy(
-            update={"port": int(url.split(":")[2].split("/")[0])}
-        )
+        settings = make_settings(url, tmp_path).model_copy(update={"port": urlsplit(url).port})
         found = checks.engine(settings)
     assert found.level is Level.MISSING
     assert found.text.endswith("/readyz is not ready: worker: no worker is alive; start one")

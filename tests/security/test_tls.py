@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import wait_for
 from fastapi import FastAPI
 from plugin_support.series import ct_series
 from security_support.authority import Authority
@@ -144,6 +143,5 @@ def test_the_health_check_of_a_container_speaks_tls_where_the_engine_does(node: 
 
 
 def test_doctor_finds_the_engine_by_its_own_certificate(node: SecureNode) -> None:
-    wait_for(lambda: checks.engine(node.settings).level is Level.OK)
     finding = checks.engine(node.settings)
     assert finding.level is Level.OK, finding

@@ -25,6 +25,8 @@ from pynetdicom import AE, evt
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import CTImageStorage  # type: ignore[attr-defined]
 
+from nullsplat.cli import checks
+from nullsplat.cli.findings import Level
 from nullsplat.demo.node_files import (
     configuration_folder,
     overlay,
@@ -197,6 +199,7 @@ def running_node(folder: Path, authority: Authority, forge: Forge, stack: ExitSt
     worker = forge.ask(start=environment, control=str(folder / "control"), log=str(folder / "worker.log"))
     stack.callback(forge.ask, wait=worker)
     stack.callback(os.kill, worker, signal.SIGKILL)
+    wait_for(lambda: checks.engine(settings).level is Level.OK, what="the worker")
     return node
 
 
