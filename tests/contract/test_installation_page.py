@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from nullsplat.cli.main import app
 from nullsplat.demo.node_files import read_configuration
-from nullsplat.service.settings import PREFIX, Settings
+from nullsplat.service.settings import PREFIX, Settings, variable_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "orthanc-config/systemd"
@@ -58,7 +58,7 @@ def test_the_command_is_one_of_the_engine_in_the_environment_that_the_page_makes
 
 @each_unit
 def test_only_settings_of_the_engine_are_set_and_the_rest_as_in_the_image(unit: str) -> None:
-    fields = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    fields = set(map(variable_of, Settings.model_fields))
     in_image = dict(re.findall(r"\b([A-Z_]+)=(\S+)", ENGINE_IMAGE))
     set_here = environment(unit)
     assert {name for name in set_here if name.startswith(PREFIX)} <= fields
@@ -69,7 +69,7 @@ def test_only_settings_of_the_engine_are_set_and_the_rest_as_in_the_image(unit: 
 
 def test_the_engine_takes_its_file_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = dict(lines("engine.env"))
-    assert set(settings) <= {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    assert set(settings) <= set(map(variable_of, Settings.model_fields))
     for name, value in settings.items():
         if value.startswith("/etc/nullsplat/secrets/"):
             assert f" {value}\n" in COMMANDS, "the page must make the secret"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from nullsplat.service.settings import PREFIX, Settings
+from nullsplat.service.settings import Settings, variable_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/settings.md").read_text()
@@ -49,9 +49,7 @@ def variables(folder: str) -> set[str]:
 
 
 def test_every_setting_of_the_engine_is_there_with_its_default_and_no_other() -> None:
-    settings = {
-        f"{PREFIX}{name.upper()}": shown(field.default) for name, field in Settings.model_fields.items()
-    }
+    settings = {variable_of(name): shown(field.default) for name, field in Settings.model_fields.items()}
     assert section("Engine") == settings
 
 
@@ -70,7 +68,7 @@ def test_whatever_is_read_anywhere_is_on_the_page_or_in_the_example_of_the_conta
 
 
 def test_no_document_names_a_variable_that_nothing_reads() -> None:
-    read = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}.union(*map(variables, READERS))
+    read = set(map(variable_of, Settings.model_fields)).union(*map(variables, READERS))
     documents = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")]
     named = {name for path in documents for name in VARIABLE.findall(path.read_text())}
     assert named - AE_TITLES <= read

@@ -15,7 +15,7 @@ from nullsplat.core.certificates import trust_exactly
 from nullsplat.core.errors import ConfigurationError, NullSplatError, WeightsError
 from nullsplat.demo.installation import installed_orthanc, orthanc_version
 from nullsplat.prior import weights
-from nullsplat.service.settings import PREFIX, Settings
+from nullsplat.service.settings import Settings, variable_of
 
 GIB = 2**30
 NEEDED_DISK_GIB = 5
@@ -101,8 +101,8 @@ def engine(settings: Settings) -> Finding:
 
 def settings_findings() -> tuple[Settings | None, Finding]:
     """The service's settings, or why they cannot be used."""
-    own = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    if own.isdisjoint(os.environ):
+    own = map(variable_of, Settings.model_fields)
+    if os.environ.keys().isdisjoint(own):
         todo = "none of the engine's is set; `nullsplat serve` and `worker` need some, `sr` and `demo` none"
         return None, Finding("Settings", Level.NOTE, todo)
     try:

@@ -15,6 +15,11 @@ PREFIX = "NULLSPLAT_"
 Seconds = Annotated[float, Field(gt=0)]
 
 
+def variable_of(field: str) -> str:
+    """The environment variable of a field of `Settings`."""
+    return f"{PREFIX}{field.upper()}"
+
+
 class Settings(BaseSettings):
     """All that can be set from outside; each field is the environment variable NULLSPLAT_<FIELD>.
 
@@ -116,7 +121,7 @@ class Settings(BaseSettings):
             path = values.get(f"{name}_file")
             if path is None:
                 continue
-            variable = f"{PREFIX}{name.upper()}"
+            variable = variable_of(name)
             if values.get(name) is not None:
                 raise ConfigurationError(f"set either {variable} or {variable}_FILE, not both")
             try:
