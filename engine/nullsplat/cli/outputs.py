@@ -32,6 +32,20 @@ def check_files(source: Path, files: Sequence[Path]) -> None:
             raise StorageError(f"{folder} cannot be written; change its permissions or choose another folder")
 
 
+def check_new_folder(folder: Path) -> None:
+    """Refuse what a series cannot be put into.
+
+    Raises:
+        ConfigurationError: a folder that holds files, or a file.
+    """
+    if folder.is_file():
+        raise ConfigurationError(f"OUTPUT must be a new or empty folder, {folder} is a file; choose another")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigurationError(
+            f"OUTPUT must be a new or empty folder, {folder} holds files; choose another"
+        )
+
+
 def check_is_no_folder(file: Path) -> None:
     """Refuse a folder where a file was asked for.
 

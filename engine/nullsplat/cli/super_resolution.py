@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nullsplat import __version__
-from nullsplat.cli.outputs import check_files, check_is_no_folder, whole_series
+from nullsplat.cli.outputs import check_files, check_is_no_folder, check_new_folder, whole_series
 from nullsplat.cli.uncertainty import FinishedRun, write_dicom_maps, write_nifti_maps
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
@@ -109,16 +109,14 @@ def check_paths(request: Request) -> None:
         )
     if is_nifti(source) != is_nifti(target):
         raise ConfigurationError(f"OUTPUT must be of INPUT's kind (folder or .nii/.nii.gz), got {target}")
-    if not is_nifti(target) and target.is_dir() and any(target.iterdir()):
-        raise ConfigurationError(
-            f"OUTPUT must be a new or empty folder, {target} holds files; choose another"
-        )
-    if not is_nifti(target) and target.is_file():
-        raise ConfigurationError(f"OUTPUT must be a new or empty folder, {target} is a file; choose another")
+    if is_nifti(target):
+        check_is_no_folder(target)
+    else:
+        check_new_folder(target)
     if request.field is not None:
         check_suffix(request.field)
     files = [path for path in (request.report, request.field) if path is not None]
-    for file in [*files, target] if is_nifti(target) else files:
+    for file in files:
         check_is_no_folder(file)
     check_files(source, [target, *files])
 
