@@ -19,6 +19,10 @@ Check = Callable[[str, Any], Any]
 """Takes the setting's name and its value; returns the value as it is used, or raises SettingsError."""
 
 PRESETS = ("preview", "standard", "paper")
+_NUMBER = r"\d{1,4}(?:\.\d{1,9})?"
+_SLICE_PROFILE = re.compile(
+    rf"auto|(?:bell|box|gaussian)(?:\*{_NUMBER})?|{_NUMBER}mm:-?{_NUMBER}(?:,-?{_NUMBER}){{2,100}}", re.ASCII
+)
 PRIORITIES = ("stat", "normal", "night")
 
 
@@ -54,6 +58,16 @@ def choice(allowed: Tuple[str, ...]) -> Check:
         return str(value)
 
     return check
+
+
+def slice_profile(name: str, value: Any) -> str:
+    """Check for the words of a slice profile; the same as the engine's physics.profile, which tests compare."""
+    if not isinstance(value, str) or not _SLICE_PROFILE.fullmatch(value):
+        raise SettingsError(
+            f"{name} must be auto, bell, box or gaussian, with a factor such as bell*1.2, "
+            f"or a measured curve such as 1mm:0.1,0.2,0.4,0.2,0.1, got {value!r}"
+        )
+    return value
 
 
 def truth(name: str, value: Any) -> bool:

@@ -77,10 +77,16 @@ def fingerprint(series_uid: str, sop_uids: Iterable[str]) -> str:
     return hashlib.sha256("\n".join([series_uid, *sorted(sop_uids)]).encode("ascii")).hexdigest()
 
 
-def parameters(preset: str, scale: Iterable[float], seed: int, samples: int) -> Dict[str, Any]:
-    """Return the job parameters; whole factors are written as integers, so that equal requests have equal keys."""
+def parameters(
+    preset: str, scale: Iterable[float], seed: int, samples: int, slice_profile: str = "auto"
+) -> Dict[str, Any]:
+    """Return the job parameters; whole factors are written as integers, so that equal requests have equal keys.
+
+    A slice profile that is left to the engine is not written, so that keys stay those of engines before it.
+    """
     factors = [int(factor) if float(factor).is_integer() else float(factor) for factor in scale]
-    return {"preset": preset, "scale": factors, "seed": seed, "samples": samples}
+    asked = {} if slice_profile == "auto" else {"slice_profile": slice_profile}
+    return {"preset": preset, "scale": factors, "seed": seed, "samples": samples, **asked}
 
 
 def job_key(request: Mapping[str, Any]) -> str:

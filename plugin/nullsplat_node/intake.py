@@ -79,7 +79,7 @@ class Intake:
             "fingerprint": mark,
             # Counted over all sets of instances, so that no key comes twice: one may have been cancelled.
             "attempt": state.attempt + 1 if state else 1,
-            "parameters": parameters(orders.preset, taken.scale, seed, orders.samples),
+            "parameters": parameters(orders.preset, taken.scale, seed, orders.samples, orders.slice_profile),
             "priority": orders.priority,
         }
 

@@ -26,6 +26,7 @@ class Orders:
         scale: factors along z, y, x; None chooses z for `target_spacing`.
         target_spacing: slice spacing to reach when the scale is chosen, mm.
         destinations: names in Orthanc's DicomModalities.
+        slice_profile: how the scanner weights a slice; auto leaves it to the engine, which reads the header.
         hours: when jobs are handed over, none for any hour.
         daily: how many series are handed over a day, None for no limit.
     """
@@ -34,6 +35,7 @@ class Orders:
     target_spacing: float = 1.25
     preset: str = "standard"
     samples: int = 1
+    slice_profile: str = "auto"
     priority: str = "normal"
     destinations: Tuple[str, ...] = ()
     hours: Tuple[Span, ...] = ()
@@ -52,6 +54,8 @@ class Orders:
             f"priority {self.priority}",
             f"sent to {' and '.join(self.destinations)}" if self.destinations else "sent nowhere",
         ]
+        if self.slice_profile != "auto":
+            words.append(f"slice profile {self.slice_profile}")
         if self.hours:
             words.append(f"handed over only in {' and '.join(map(str, self.hours))}")
         if self.daily is not None:

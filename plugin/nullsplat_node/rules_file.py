@@ -244,6 +244,7 @@ _ORDERS: Dict[str, Check] = {
     "target_slice_spacing": checks.real(0.1, 10),
     "preset": checks.choice(checks.PRESETS),
     "samples": checks.whole(1, 64),
+    "slice_profile": checks.slice_profile,
     "priority": checks.choice(checks.PRIORITIES),
     "destinations": checks.destinations,
     "hours": _hours,

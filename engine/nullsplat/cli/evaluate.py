@@ -39,7 +39,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
     scale: Annotated[
         str,
         typer.Option(
-            metavar="S,...", help="4: coarser by 4 along all axes. z4: 4 slices become one. Several by comma."
+            metavar="S,...",
+            help="iso4 (or 4): coarser by 4 along all axes. thick4 (or z4): 4 slices become one, as in a "
+            "sequential scan. bell4: as in a helical one. Several by comma.",
         ),
     ] = "4",
     noise: Annotated[

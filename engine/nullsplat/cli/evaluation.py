@@ -69,7 +69,7 @@ def run(request: Request) -> bool:
 
 
 def parse_protocols(scale: str, noise: str) -> list[Protocol]:
-    """Every degradation: `4` is isotropic, `z4` thick slices, each with each strength of noise.
+    """Every degradation: `4` is isotropic, `z4` thick slices, `bell4` those of a helical scan, each with each strength of noise.
 
     Raises:
         ConfigurationError: something else.
@@ -114,10 +114,12 @@ def _named(subjects: list[Subject], names: list[str]) -> list[Subject]:
 
 
 def _protocol_name(part: str) -> str:
-    match = re.fullmatch(r"(z?)([2-9]|[1-9]\d)", part)
+    match = re.fullmatch(r"(z|iso|thick|bell)?([2-9]|[1-9]\d)", part)
     if match is None:
-        raise ConfigurationError(f"--scale must be numbers such as 4 or z4, by comma, got {part!r}")
-    return f"{'thick' if match[1] else 'iso'}{match[2]}"
+        raise ConfigurationError(
+            f"--scale must be degradations such as iso4 (or 4), thick4 (or z4) and bell4, by comma, got {part!r}"
+        )
+    return f"{ {None: 'iso', 'z': 'thick'}.get(match[1], match[1]) }{match[2]}".replace(" ", "")
 
 
 def _noise(text: str) -> list[float]:

@@ -96,6 +96,27 @@ def sr(
             metavar="NAME|DIR", help="Another prior than the preset's: packaged, your own folder, or none."
         ),
     ] = None,
+    slice_profile: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|bell|box|MEASURED",
+            help="How the scanner weights a slice. auto: as the header says, a bell where it says nothing. A factor "
+            "changes the width, bell*1.2; `nullsplat eval-pair` measures one, such as 1mm:0.1,0.2,0.4,0.2,0.1.",
+        ),
+    ] = "auto",
+    in_plane_profile: Annotated[
+        str,
+        typer.Option(
+            metavar="gaussian|bell|box|MEASURED",
+            help="How a pixel averages, where the axial plane is refined: FWHM in pixels, gaussian*1.2.",
+        ),
+    ] = "gaussian",
+    slice_thickness: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MM", min=0.01, help="Of a NIfTI file, whose slices are else taken as thick as far apart."
+        ),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write the run's figures to this file.")
     ] = None,
@@ -152,6 +173,9 @@ def sr(
                 uncertainty=uncertainty,
                 quality_report=quality_report,
                 syntax=OutputSyntax(transfer_syntax.value),
+                slice_profile=slice_profile,
+                in_plane_profile=in_plane_profile,
+                slice_thickness=slice_thickness,
             )
         )
 

@@ -1,8 +1,9 @@
 """`nullsplat sr`: one series or volume in, its super-resolved counterpart out, without a node."""
 
 import json
+import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError, UnreadableFile
 from nullsplat.core.nifti import is_nifti, read_nifti, write_nifti
 from nullsplat.core.volume import Axes3, Volume
+from nullsplat.dicom.acquisition import resolution_of
 from nullsplat.dicom.deriving import DerivedOptions, write_derived
 from nullsplat.dicom.encoding import OutputSyntax, check_encoder
-from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.provenance import Provenance, profile_in_words
 from nullsplat.dicom.quality_report import write_quality_report
 from nullsplat.dicom.reading import SourceSeries, read_folder
+from nullsplat.physics.profile import AUTO, Profile, Resolution
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.run import Outcome, super_resolve
 from nullsplat.pipeline.workspace import Workspace
@@ -43,6 +46,9 @@ class Request:
     uncertainty: bool = False
     quality_report: bool = False
     syntax: OutputSyntax = OutputSyntax.EXPLICIT
+    slice_profile: str = AUTO
+    in_plane_profile: str = "gaussian"
+    slice_thickness: float | None = None
 
 
 def run(request: Request) -> None:
@@ -54,6 +60,7 @@ def run(request: Request) -> None:
     """
     check_paths(request)
     check_dicom_options(request)
+    check_profiles(request)
     if request.uncertainty and request.samples == 1:
         raise ConfigurationError(
             "--uncertainty needs samples that can differ: give --samples 2 or more, got 1"
@@ -63,6 +70,9 @@ def run(request: Request) -> None:
     if request.report is not None:
         request.report.write_text(json.dumps(outcome.report, indent=2) + "\n")
     print(f"wrote {request.target}: {_summary(outcome)}")
+    check = outcome.report["slice_profile"]["check"]
+    if check["verdict"] == "contradicted":
+        print(f"warning: the data contradict the assumed slice profile: {check['why']}", file=sys.stderr)
 
 
 def _process_and_write(request: Request, ws: Workspace) -> Outcome:
@@ -136,8 +146,25 @@ def check_dicom_options(request: Request) -> None:
     check_encoder(request.syntax)
 
 
+def check_profiles(request: Request) -> None:
+    """Find out before the long work whether the profiles mean something.
+
+    Raises:
+        ConfigurationError: a text that stands for no profile, or a slice thickness for a series that has its own.
+    """
+    if request.slice_profile != AUTO:
+        Profile.parse(request.slice_profile)
+    Profile.parse(request.in_plane_profile)
+    if request.slice_thickness is not None and not is_nifti(request.source):
+        raise ConfigurationError(
+            "--slice-thickness is for NIfTI files, which do not tell it; a DICOM series has Slice Thickness"
+        )
+
+
 def _process_nifti(volume: Volume, request: Request, ws: Workspace) -> Outcome:
-    config = _configure(request)
+    distance = volume.geometry.spacing[0]
+    thickness = request.slice_thickness or distance
+    config = _configure(request, Resolution(thickness / distance, why="assumed, a NIfTI file does not tell"))
     outcome = _process(volume, request, config, ws)
     write_nifti(outcome.volume, request.target)
     if request.uncertainty:
@@ -146,7 +173,7 @@ def _process_nifti(volume: Volume, request: Request, ws: Workspace) -> Outcome:
 
 
 def _process_series(source: SourceSeries, request: Request, ws: Workspace) -> Outcome:
-    config = _configure(request, source.slice_thickness / source.volume.geometry.spacing[0])
+    config = _configure(request, resolution_of(source))
     outcome = _process(source.volume, request, config, ws)
     provenance = _provenance(source, request, outcome.report)
     options = DerivedOptions(syntax=request.syntax)
@@ -160,13 +187,16 @@ def _process_series(source: SourceSeries, request: Request, ws: Workspace) -> Ou
     return outcome
 
 
-def _configure(request: Request, slice_thickness_ratio: float = 1.0) -> PipelineConfig:
+def _configure(request: Request, resolution: Resolution) -> PipelineConfig:
+    if request.slice_profile != AUTO:
+        asked = Profile.parse(request.slice_profile)
+        resolution = replace(resolution, slice_profile=asked, why="asked for")
     return configure(
         parse_scale(request.scale),
         request.preset,
         seed=request.seed,
         samples=request.samples,
-        slice_thickness_ratio=slice_thickness_ratio,
+        resolution=replace(resolution, in_plane_profile=Profile.parse(request.in_plane_profile)),
         prior=request.prior,
     )
 
@@ -188,6 +218,7 @@ def _provenance(source: SourceSeries, request: Request, report: dict[str, Any]) 
         samples=request.samples,
         steps=report["steps"],
         lr_consistency_rmse_hu=report["lr_consistency_rmse_hu"],
+        slice_profile=profile_in_words(report["slice_profile"]),
         created=datetime.now().astimezone(),
         software_version=__version__,
     )

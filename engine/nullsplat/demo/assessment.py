@@ -13,6 +13,7 @@ from nullsplat.core.volume import Volume
 from nullsplat.demo.simulation import Simulation
 from nullsplat.evaluation.baselines import reconstruct
 from nullsplat.evaluation.figures import Comparison, save_comparison
+from nullsplat.evaluation.known import known_of
 from nullsplat.evaluation.metrics import Scores, score
 
 RESULT = "NullSplat"
@@ -56,7 +57,7 @@ def assess(received: Sequence[Path], scene: Simulation, picture: Path) -> Assess
     result = read_derived(received, scene.truth)
     scores, cubic = {}, None
     for name in BASELINES:
-        hu = reconstruct(name, scene.scan.hu, scene.how)
+        hu = reconstruct(name, scene.scan.hu, known_of(scene.how))
         scores[name] = score(hu, scene.truth.hu, scene.scan.hu, scene.how)
         cubic = hu
     scores[RESULT] = score(result.hu, scene.truth.hu, scene.scan.hu, scene.how)

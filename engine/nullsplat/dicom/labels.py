@@ -38,6 +38,7 @@ def derivation_description(provenance: Provenance) -> str:
         f"Preset {provenance.preset}, {provenance.steps} step(s), {provenance.samples} sample(s), "
         f"seed {provenance.seed}, attempt {provenance.attempt}, weights {provenance.model_hash}, "
         f"configuration {provenance.config_hash}. "
+        f"Slice profile {provenance.slice_profile}. "
         f"Downsampled again it differs from the source by {provenance.lr_consistency_rmse_hu:.2f} HU (RMSE). "
         "Fine detail is partly synthesised by a model. Research use only."
     )

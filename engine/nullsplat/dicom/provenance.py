@@ -1,7 +1,9 @@
 """What made a derived series."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from nullsplat.core.volume import Axes3
 
@@ -21,6 +23,7 @@ class Provenance:
         samples: how many samples were averaged.
         steps: evaluations of the network per sample.
         lr_consistency_rmse_hu: difference of the degraded result and the source, in HU.
+        slice_profile: what a slice was taken for, see `profile_in_words`.
         created: when the result was made, in the node's local time; the only clock that the writer knows.
         software_version: of NullSplat.
     """
@@ -35,5 +38,13 @@ class Provenance:
     samples: int
     steps: int
     lr_consistency_rmse_hu: float
+    slice_profile: str
     created: datetime
     software_version: str
+
+
+def profile_in_words(profile: Mapping[str, Any]) -> str:
+    """The slice profile of a run's report, such as `bell, FWHM 5 mm (Acquisition Type SPIRAL), supported by the data`."""
+    width = "" if profile["fwhm_mm"] is None else f", FWHM {profile['fwhm_mm']:.3g} mm"
+    verdict = {"supported": ", supported by the data", "contradicted": ", CONTRADICTED by the data"}
+    return f"{profile['profile']}{width} ({profile['why']}){verdict.get(profile['check']['verdict'], '')}"

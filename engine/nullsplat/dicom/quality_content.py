@@ -132,6 +132,7 @@ def _algorithm(provenance: Provenance) -> sr.AlgorithmIdentification:
         "Seed": provenance.seed,
         "Samples": provenance.samples,
         "Steps": provenance.steps,
+        "Slice profile": provenance.slice_profile,
         "Attempt": provenance.attempt,
     }
     return sr.AlgorithmIdentification(

@@ -8,10 +8,10 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.evaluation.degrade import Protocol
+from nullsplat.core.volume import Axes3
+from nullsplat.evaluation.known import Known
 from nullsplat.evaluation.lanczos import upsample_lanczos
 from nullsplat.evaluation.metrics import HIGHEST_HU, LOWEST_HU
-from nullsplat.physics.axis import BOX, GAUSSIAN
 from nullsplat.physics.degradation import Separable, degradation_for
 from nullsplat.physics.noise import estimate_noise
 from nullsplat.physics.saturation import saturation_floor
@@ -21,9 +21,9 @@ from nullsplat.physics.upsampling import upsample_cubic, upsample_linear
 Array3 = Float[ndarray, "_ _ _"]
 
 
-def operator_for(lr_shape: tuple[int, ...], how: Protocol) -> Separable:
-    """The engine's own operator for a protocol."""
-    return degradation_for(lr_shape, how.scale, BOX if how.kind == "thick" else GAUSSIAN)
+def operator_for(lr_shape: tuple[int, ...], known: Known, spacing: Axes3 = (1.0, 1.0, 1.0)) -> Separable:
+    """The engine's own operator for what is known; the spacing of the samples (mm) matters to measured curves alone."""
+    return degradation_for(lr_shape, known.scale, known.resolution.point_spreads(spacing))
 
 
 def trilinear(measured: Array3, op: Separable) -> Array3:
@@ -64,7 +64,7 @@ BASELINES: dict[str, Callable[[Array3, Separable], Array3]] = {
 }
 
 
-def reconstruct(method: str, measured: Array3, how: Protocol) -> Array3:
+def reconstruct(method: str, measured: Array3, known: Known, spacing: Axes3 = (1.0, 1.0, 1.0)) -> Array3:
     """The high-resolution volume in HU that a baseline makes of a measured one in HU.
 
     Raises:
@@ -72,4 +72,4 @@ def reconstruct(method: str, measured: Array3, how: Protocol) -> Array3:
     """
     if method not in BASELINES:
         raise ConfigurationError(f"baselines are {', '.join(BASELINES)}; got {method!r}")
-    return BASELINES[method](measured, operator_for(measured.shape, how))
+    return BASELINES[method](measured, operator_for(measured.shape, known, spacing))

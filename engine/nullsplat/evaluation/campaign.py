@@ -14,6 +14,7 @@ from nullsplat.evaluation.baselines import reconstruct
 from nullsplat.evaluation.case import FAILED, NOT_INSTALLED, Case, Record, Scene, key_of, run_case, scene_for
 from nullsplat.evaluation.degrade import Protocol
 from nullsplat.evaluation.figures import Comparison, save_comparison
+from nullsplat.evaluation.known import known_of
 from nullsplat.evaluation.method import Method, Reconstruction
 from nullsplat.evaluation.metrics import Scores, score
 from nullsplat.evaluation.store import finished, keep
@@ -68,7 +69,7 @@ class _Stage:
     def cubic(self) -> tuple[Volume, Scores]:
         """What every picture compares with."""
         truth = self.scene.truth
-        hu = reconstruct("cubic", self.scene.measured.hu, self.how)
+        hu = reconstruct("cubic", self.scene.measured.hu, known_of(self.how))
         scores = score(hu, truth.volume.hu, regions_of=truth.unclipped)
         return Volume(np.ascontiguousarray(hu), truth.volume.geometry), scores
 

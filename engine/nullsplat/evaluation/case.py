@@ -12,8 +12,9 @@ import torch
 from nullsplat.core.progress import Progress
 from nullsplat.core.volume import Volume
 from nullsplat.evaluation.degrade import Protocol, degrade
+from nullsplat.evaluation.known import known_of
 from nullsplat.evaluation.machine import code_hash, describe_machine
-from nullsplat.evaluation.method import Asked, Method, NotInstalled, Reconstruction, Task, without_noise
+from nullsplat.evaluation.method import Asked, Method, NotInstalled, Reconstruction, Task
 from nullsplat.evaluation.metrics import score
 from nullsplat.evaluation.metrics_slices import slice_consistency
 from nullsplat.evaluation.metrics_spectrum import error_spectrum
@@ -63,7 +64,7 @@ class Case:
             "input_sha256": input_sha256,
             "protocol": asdict(self.how),
             "method": self.method.name,
-            "identity": self.method.identity(Asked(without_noise(self.how), self.blind, self.seed)),
+            "identity": self.method.identity(Asked(known_of(self.how, blind=self.blind), self.seed)),
             "blind": self.blind,
             "seed": self.seed,
             "device": self.device.type,
@@ -116,10 +117,8 @@ def run_case(
     record = {**description, "machine": describe_machine()}
     try:
         seen = scene()
-        told = without_noise(case.how)
-        result = case.method.reconstruct(
-            Task(seen.measured, told, case.blind, case.seed, case.device), progress
-        )
+        known = known_of(case.how, blind=case.blind)
+        result = case.method.reconstruct(Task(seen.measured, known, case.seed, case.device), progress)
         return {**record, "status": DONE, **figures(result, seen, case.how)}, result
     except NotInstalled as error:
         return {**record, "status": NOT_INSTALLED, "error": str(error)}, None

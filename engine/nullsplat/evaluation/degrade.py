@@ -16,6 +16,12 @@ from nullsplat.core.seeds import numpy_generator
 
 FWHM_IN_SIGMA = 2.3548
 
+HELICAL_WEIGHTS = (0.022, 0.067, 0.128, 0.181, 0.203, 0.179, 0.128, 0.067, 0.022)
+"""Of the 1 mm slices in a 5 mm slice of one helical scan, -4 to 4 mm, by least squares: a Philips Ingenuity, pitch
+0.391, 64 x 0.625 mm; the phantom of github.com/neurolabusc/dcm_qa_ct, see docs/slice-profile.md."""
+HELICAL_STEPS = 5
+"""Of those weights in a slice thickness."""
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -23,12 +29,12 @@ class Protocol:
 
     Attributes:
         kind: `iso`, a Gaussian of FWHM = factor voxels along all axes, sampled at block centres;
-            `thick`, the mean of factor slices.
+            `thick`, the mean of factor slices; `bell`, factor slices as a helical scanner weights them.
         factor: voxels per sample along the axes that are degraded.
         noise_hu: standard deviation of the Gaussian noise on the low-resolution volume, in HU.
     """
 
-    kind: Literal["iso", "thick"]
+    kind: Literal["iso", "thick", "bell"]
     factor: int
     noise_hu: float = 0.0
 
@@ -45,18 +51,21 @@ class Protocol:
 
 
 def protocol(name: str, noise_hu: float = 0.0) -> Protocol:
-    """The protocol called `iso<factor>` or `thick<factor>`.
+    """The protocol called `iso<factor>`, `thick<factor>` or `bell<factor>`.
 
     Raises:
         ConfigurationError: another name, a factor below 2, or negative noise.
     """
-    match = re.fullmatch(r"(iso|thick)([2-9]|[1-9]\d)", name)
+    match = re.fullmatch(r"(iso|thick|bell)([2-9]|[1-9]\d)", name)
     if match is None or noise_hu < 0:
         raise ConfigurationError(
-            f"a protocol is iso<factor> or thick<factor>, such as iso4, with noise of 0 HU or more; "
+            f"a protocol is iso<factor>, thick<factor> or bell<factor>, such as iso4, with noise of 0 HU or more; "
             f"got {name!r} with {noise_hu} HU"
         )
-    return Protocol("iso" if match[1] == "iso" else "thick", int(match[2]), noise_hu)
+    return Protocol(_KINDS[match[1]], int(match[2]), noise_hu)
+
+
+_KINDS: dict[str, Literal["iso", "thick", "bell"]] = {"iso": "iso", "thick": "thick", "bell": "bell"}
 
 
 def crop_to_blocks(hu: Float[ndarray, "z y x"], how: Protocol) -> Float[ndarray, "_ _ _"]:
@@ -87,7 +96,7 @@ def degrade(truth: Float[ndarray, "z y x"], how: Protocol, seed: int = 0) -> Flo
         raise GeometryError(
             f"{how.name} needs multiples of {how.scale} voxels, got {truth.shape}; crop it first"
         )
-    low = _thick(truth, how.factor) if how.kind == "thick" else _iso(truth, how.factor)
+    low = _DEGRADATIONS[how.kind](truth, how.factor)
     if how.noise_hu:
         noise = numpy_generator(seed, "evaluation", how.name).standard_normal(low.shape, dtype=np.float32)
         low = low + noise.astype(low.dtype) * low.dtype.type(how.noise_hu)
@@ -97,6 +106,26 @@ def degrade(truth: Float[ndarray, "z y x"], how: Protocol, seed: int = 0) -> Flo
 def _thick(truth: Float[ndarray, "z y x"], factor: int) -> Float[ndarray, "_ y x"]:
     mean: ndarray = truth.reshape(truth.shape[0] // factor, factor, *truth.shape[1:]).mean(axis=1)
     return mean
+
+
+def _bell(truth: Float[ndarray, "z y x"], factor: int) -> Float[ndarray, "_ y x"]:
+    """Every slice a weighted mean of those about its centre; at the ends, of those that there are."""
+    low = np.empty((truth.shape[0] // factor, *truth.shape[1:]), truth.dtype)
+    for i in range(low.shape[0]):
+        distance = np.arange(truth.shape[0]) - ((i + 0.5) * factor - 0.5)
+        inside = np.flatnonzero(np.abs(distance) < factor + 0.5)
+        weights = _helical_weights(distance[inside] / factor, 1 / factor)
+        low[i] = np.tensordot((weights / weights.sum()).astype(truth.dtype), truth[inside], axes=1)
+    return low
+
+
+def _helical_weights(distance: Float[ndarray, "n"], width: float) -> Float[ndarray, "n"]:
+    """The measured curve, averaged over a slice of some `width`; both in slice thicknesses."""
+    curve = np.concatenate([[0.0], HELICAL_WEIGHTS, [0.0]])
+    at = (np.arange(len(curve)) - len(curve) // 2) / HELICAL_STEPS
+    across = (np.arange(20) + 0.5) / 20 - 0.5
+    weights: ndarray = np.interp(distance[:, None] + across * width, at, curve).mean(axis=1)
+    return weights
 
 
 def _iso(truth: Float[ndarray, "z y x"], factor: int) -> Float[ndarray, "_ _ _"]:
@@ -115,3 +144,6 @@ def _sampled_gaussian(truth: Float[ndarray, "n _ _"], factor: int) -> Float[ndar
         weights = np.exp(-0.5 * ((np.arange(first, last) - centre) / sigma) ** 2)
         low[i] = np.tensordot((weights / weights.sum()).astype(truth.dtype), truth[first:last], axes=1)
     return low
+
+
+_DEGRADATIONS = {"thick": _thick, "bell": _bell, "iso": _iso}

@@ -12,6 +12,7 @@ from nullsplat.core.progress import silent
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation.baselines import reconstruct
 from nullsplat.evaluation.degrade import Protocol, crop_to_blocks, degrade
+from nullsplat.evaluation.known import known_of
 from nullsplat.evaluation.metrics import HIGHEST_HU, LOWEST_HU
 from nullsplat.physics.noise import estimate_noise
 from nullsplat.physics.upsampling import upsample_cubic
@@ -48,7 +49,10 @@ class DegradedCase:
         dz, dy, dx = (d * s for d, s in zip(truth.geometry.spacing, how.scale, strict=True))
         nz, ny, nx = self._low.shape
         self.how, self.device, self.truth_hu = how, device, hu
-        self.config: PipelineConfig = replace(configure(how.scale, "standard", seed=seed), views=views)
+        self.config: PipelineConfig = replace(
+            configure(how.scale, "standard", seed=seed, resolution=known_of(how).resolution),
+            views=views,
+        )
         self.model: ForwardModel = forward_model(Geometry((nz, ny, nx), (dz, dy, dx)), self.config)
         self.noise_hu = estimate_noise(self._low)
         self.lr_hu = torch.from_numpy(self._low).to(device)
@@ -61,7 +65,7 @@ class DegradedCase:
     @cached_property
     def tv_hu(self) -> Float[Tensor, "z y x"]:
         """The baseline `tv`."""
-        return torch.from_numpy(reconstruct("tv", self._low, self.how)).to(self.device)
+        return torch.from_numpy(reconstruct("tv", self._low, known_of(self.how))).to(self.device)
 
     @cached_property
     def base_hu(self) -> Float[Tensor, "z y x"]:

@@ -1,7 +1,7 @@
 """What a method of the table is: what it is told, what it gives, and what identifies it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from nullsplat.core.progress import Progress
 from nullsplat.core.volume import Volume
-from nullsplat.evaluation.degrade import Protocol
+from nullsplat.evaluation.known import Known
 
 
 class NotInstalled(Exception):
@@ -23,22 +23,20 @@ class Task:
 
     Attributes:
         measured: the degraded volume in HU.
-        degradation: kind and factor, without the noise.
-        blind: whether the point-spread function is kept from the method too.
+        known: factors and slice profile.
         seed: of everything random in the method.
         device: that does the work, where the method can choose.
     """
 
     measured: Volume
-    degradation: Protocol
-    blind: bool
+    known: Known
     seed: int
     device: torch.device
 
     @property
     def hr_shape(self) -> tuple[int, int, int]:
         """Voxels that are asked for, along (z, y, x)."""
-        scale = self.degradation.scale
+        scale = self.known.scale
         z, y, x = (round(n * s) for n, s in zip(self.measured.geometry.shape, scale, strict=True))
         return z, y, x
 
@@ -62,8 +60,7 @@ class Reconstruction:
 class Asked:
     """What a method's settings may depend on, known before any volume is degraded."""
 
-    degradation: Protocol
-    blind: bool
+    known: Known
     seed: int
 
 
@@ -80,8 +77,3 @@ class Method:
     name: str
     reconstruct: Callable[[Task, Progress], Reconstruction]
     identity: Callable[[Asked], dict[str, str]]
-
-
-def without_noise(how: Protocol) -> Protocol:
-    """The part of a protocol that methods are told."""
-    return replace(how, noise_hu=0.0)

@@ -21,7 +21,7 @@ def find(name: str) -> Method | None:
     def run(task: Task, progress: Progress) -> Reconstruction:
         progress(0.0, name)
         with Stopwatch() as cost:
-            hu = reconstruct(name, task.measured.hu, task.degradation)
+            hu = reconstruct(name, task.measured.hu, task.known, task.measured.geometry.spacing)
         return Reconstruction(hu, {name: asdict(cost)})
 
     return Method(name, run, _identity)

@@ -13,17 +13,15 @@ from nullsplat.core.measure import Stopwatch
 from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.seeds import numpy_generator
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.evaluation.degrade import Protocol
+from nullsplat.evaluation.known import Known
 from nullsplat.evaluation.method import Asked, Method, Reconstruction, Task
+from nullsplat.physics.profile import Profile
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.forward_model import forward_model
 from nullsplat.pipeline.presets import PRESETS
 from nullsplat.pipeline.stages import RUNNERS, Stage, combined
 from nullsplat.pipeline.workspace import Workspace
 from nullsplat.prior.weights import NONE, prior_hash
-
-TOLD_SLICE_THICKNESS = 1.0
-"""Slice thickness over the distance of slices that `thick` protocols have."""
 
 
 def names() -> list[str]:
@@ -42,8 +40,8 @@ def find(name: str) -> Method | None:
     runners = RUNNERS | ablation.runners
 
     def run(task: Task, progress: Progress) -> Reconstruction:
-        asked = Asked(task.degradation, task.blind, task.seed)
-        return _run(task, ablation.settings(config_for(preset, asked)), runners, progress)
+        config = ablation.settings(config_for(preset, Asked(task.known, task.seed)))
+        return _run(task, config, runners, progress)
 
     def identity(asked: Asked) -> dict[str, str]:
         config = ablation.settings(config_for(preset, asked))
@@ -55,14 +53,11 @@ def find(name: str) -> Method | None:
 def config_for(preset: str, asked: Asked) -> PipelineConfig:
     """The configuration that a user would get who knows as much as the method is told.
 
-    The pipeline always estimates the noise from the measured volume and takes a Gaussian of FWHM = factor within
-    the slices; the one thing that it can be told of the point-spread function is the slice thickness.
+    The pipeline always estimates the noise from the measured volume, and takes a Gaussian of FWHM = factor within
+    the slices.
     """
-    if asked.blind:
-        return configure(asked.degradation.scale, preset, seed=asked.seed)
-    return configure(
-        asked.degradation.scale, preset, seed=asked.seed, slice_thickness_ratio=TOLD_SLICE_THICKNESS
-    )
+    known = asked.known
+    return configure(known.scale, preset, seed=asked.seed, resolution=known.resolution)
 
 
 def _run(task: Task, config: PipelineConfig, runners: dict[str, Stage], progress: Progress) -> Reconstruction:
@@ -88,8 +83,8 @@ def _warm_up(device: torch.device) -> None:
     """Have the kernels compiled once in this process, so that the first method does not pay for it."""
     hu = np.full((4, 12, 12), -1000, np.float32)
     hu[:, 3:9, 3:9] = numpy_generator(0, "evaluation", "warm-up").normal(50, 100, (4, 6, 6))
-    asked = Asked(Protocol("iso", 2), blind=True, seed=0)
-    task = Task(Volume(hu, Geometry(hu.shape, (1.0, 1.0, 1.0))), asked.degradation, True, 0, device)
+    asked = Asked(Known((2.0, 2.0, 2.0)), seed=0)
+    task = Task(Volume(hu, Geometry(hu.shape, (1.0, 1.0, 1.0))), asked.known, 0, device)
     config = _physics_alone(config_for("preview", asked))
     _run_stages(task, replace(config, views=4, fit=replace(config.fit, steps=2)), RUNNERS, silent)
 
@@ -118,6 +113,16 @@ def _no_detail(config: PipelineConfig) -> PipelineConfig:
 
 def _activated(activation: str) -> Callable[[PipelineConfig], PipelineConfig]:
     return lambda config: replace(config, fit=replace(config.fit, activation=activation), detail=0.0)
+
+
+def _sliced(profile: str) -> Callable[[PipelineConfig], PipelineConfig]:
+    assumed = Profile.parse(profile)
+    return lambda config: replace(config, resolution=replace(config.resolution, slice_profile=assumed))
+
+
+def _pixelled(profile: str) -> Callable[[PipelineConfig], PipelineConfig]:
+    assumed = Profile.parse(profile)
+    return lambda config: replace(config, resolution=replace(config.resolution, in_plane_profile=assumed))
 
 
 def _no_residual(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
@@ -152,6 +157,8 @@ class Ablation:
     runners: dict[str, Stage] = field(default_factory=dict)
 
 
+_PROFILES = ("box", "bell", "gaussian", "bell*0.8", "bell*1.2", "gaussian*0.8", "gaussian*1.2")
+
 ABLATIONS: dict[str, Ablation] = {
     "no-stage1": Ablation(_physics_alone),
     "no-stage2": Ablation(_all_detail, {"stage2": _no_residual}),
@@ -160,6 +167,9 @@ ABLATIONS: dict[str, Ablation] = {
     "softplus": Ablation(_activated("softplus")),
     "relu": Ablation(_activated("relu")),
     "sine": Ablation(_activated("sine")),
+    **{f"slices-{text}": Ablation(_sliced(text)) for text in _PROFILES},
+    **{f"pixels-{text}": Ablation(_pixelled(text)) for text in _PROFILES},
 }
 """Without a prior; stage 1's volume without Gaussians; Gaussians without stage 1's voxel detail; no reality check;
-Gaussians with another activation in PReLU's place, at learning rates that were chosen for PReLU."""
+Gaussians with another activation in PReLU's place, at learning rates that were chosen for PReLU; another slice profile,
+or another profile in plane, than what the method is told."""

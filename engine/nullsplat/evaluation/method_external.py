@@ -43,7 +43,7 @@ def find(name: str) -> Method | None:
         progress(0.0, name)
         function = _load(found)
         with Stopwatch() as cost:
-            hu = function(task.measured.hu.copy(), task.degradation.scale, task.seed)
+            hu = function(task.measured.hu.copy(), task.known.scale, task.seed)
         return Reconstruction(_checked(name, hu, task), {name: asdict(cost)})
 
     def identity(asked: Asked) -> dict[str, str]:

@@ -11,6 +11,7 @@ from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Volume
 from nullsplat.evaluation.baselines import BASELINES, reconstruct
 from nullsplat.evaluation.degrade import Protocol, crop_to_blocks, degrade
+from nullsplat.evaluation.known import known_of
 from nullsplat.pipeline.config import configure
 from nullsplat.pipeline.presets import PRESETS
 from nullsplat.pipeline.run import StageProgress, super_resolve
@@ -83,6 +84,6 @@ def _made(method: str, truth: Volume, measured: Volume, making: Making) -> Volum
     if method == TRUTH:
         return truth
     if method in BASELINES:
-        return Volume(reconstruct(method, measured.hu, making.how), truth.geometry)
-    config = configure(making.how.scale, method, seed=making.seed)
+        return Volume(reconstruct(method, measured.hu, known_of(making.how)), truth.geometry)
+    config = configure(making.how.scale, method, seed=making.seed, resolution=known_of(making.how).resolution)
     return super_resolve(measured, config, making.device, making.progress).volume

@@ -22,7 +22,8 @@ Results = dict[str, Any]
 
 _HOW = f"""\
 Every truth is clipped to [{LOWEST_HU:g}, {HIGHEST_HU:g}] HU and degraded by code that shares nothing with the engine:
-`isoN` is a Gaussian of FWHM = N voxels along all axes, sampled at block centres; `thickN` is the mean of N slices;
+`isoN` is a Gaussian of FWHM = N voxels along all axes, sampled at block centres; `thickN` is the mean of N slices, as of a
+sequential scan; `bellN` weights slices as measured on a helical scanner (docs/slice-profile.md), FWHM N slices;
 `+15HU` adds Gaussian noise of that deviation. PSNR and SSIM (3D) are of the range clipped to [0, 1]. RMSE is in HU
 inside the body and in lung, soft tissue and bone, by the HU of the truth before it was clipped. LR-consistency is the
 RMSE between the result, degraded again, and the measured volume. "Slice to slice" is the power of the differences
@@ -94,7 +95,7 @@ def _tables(records: Sequence[Record], seed: int) -> str:
 
 def _page(results: Results) -> str:
     software, machine, settings = results["software"], results["machine"], results["settings"]
-    told = "the factor alone" if settings["blind"] else "factor and slice thickness"
+    told = "the factor alone" if settings["blind"] else "factor and slice profile"
     volumes = [
         f"- **{volume['name']}**, {' x '.join(map(str, volume['shape']))} voxels of "
         f"{' x '.join(f'{mm:.2f}' for mm in volume['spacing_mm'])} mm (z, y, x)"

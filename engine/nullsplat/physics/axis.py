@@ -19,30 +19,46 @@ RANK_TOLERANCE = 1e-3
 """Singular values below this fraction of the largest count as zero: their inverse would only amplify rounding."""
 
 
+_FINE = 16
+"""Points of a voxel at which a measured curve is read."""
+
+
 @dataclass(frozen=True)
 class PointSpread:
     """How one low-resolution sample averages over an axis.
 
     Attributes:
-        kind: `gaussian` (in-plane resolution), `box` (slice thickness) or `point` (no average).
-        width: FWHM of the Gaussian or full width of the box, in distances between low-resolution samples.
-            Slices that are twice as thick as they are far apart have width 2.
+        kind: `gaussian`; `bell`, a raised cosine, as helical scanners weight a slice (docs/adr/0013); `box`, as
+            sequential ones do; `table`, a measured curve; or `point`, no average.
+        width: FWHM, in distances between low-resolution samples; of a table, the distance of its entries. Slices
+            that are twice as thick as they are far apart have width 2.
+        table: an odd number of weights about the sample's centre, read linearly; for the kind `table` alone.
     """
 
-    kind: Literal["gaussian", "box", "point"] = "gaussian"
+    kind: Literal["gaussian", "bell", "box", "table", "point"] = "gaussian"
     width: float = 1.0
+    table: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a width that is no width.
+        """Refuse what averages over nothing.
 
         Raises:
-            GeometryError: the width is not positive and finite.
+            GeometryError: the width is not positive and finite, or a table has no middle, no end or no sum.
         """
         if not (np.isfinite(self.width) and self.width > 0):
             raise GeometryError(f"a point-spread function needs a positive width, got {self.width}")
+        if (self.kind == "table") != bool(self.table):
+            raise GeometryError(f"a table of weights belongs to the kind table alone, got kind {self.kind}")
+        if self.table and (
+            len(self.table) % 2 == 0 or not np.isfinite(self.table).all() or sum(self.table) <= 0
+        ):
+            raise GeometryError(
+                f"a table must hold an odd number of finite weights with a positive sum, got {len(self.table)}"
+            )
 
 
 GAUSSIAN = PointSpread("gaussian")
+BELL = PointSpread("bell")
 BOX = PointSpread("box")
 POINT = PointSpread("point")
 
@@ -68,8 +84,12 @@ def degradation_matrix(n_lr: int, n_hr: int, psf: PointSpread) -> Float[ndarray,
     width = psf.width * n_hr / n_lr
     if psf.kind == "gaussian":
         weights = _gaussian(offset, width / FWHM_PER_SIGMA)
+    elif psf.kind == "bell":
+        weights = _raised_cosine(offset, width)
     elif psf.kind == "box":
         weights = _overlap(offset, width / 2)
+    elif psf.kind == "table":
+        weights = _interpolated(offset, width, np.asarray(psf.table))
     else:
         weights = np.clip(1 - np.abs(offset), 0, None)
     normalised: ndarray = weights / weights.sum(1, keepdims=True)
@@ -80,6 +100,28 @@ def _gaussian(offset: Float[ndarray, "lr hr"], sigma: float) -> Float[ndarray, "
     # relative to the nearest voxel, so that a very narrow Gaussian does not underflow to an empty row
     exponent: ndarray = (np.square(offset).min(1, keepdims=True) - np.square(offset)) / (2 * sigma**2)
     weights: ndarray = np.exp(exponent)
+    return weights
+
+
+def _raised_cosine(offset: Float[ndarray, "lr hr"], fwhm: float) -> Float[ndarray, "lr hr"]:
+    """Mean over each voxel of (1 + cos(pi x / FWHM)) / 2 for |x| < FWHM."""
+
+    def integral(x: Float[ndarray, "lr hr"]) -> Float[ndarray, "lr hr"]:
+        t = np.clip(x / fwhm, -1, 1)
+        return fwhm * (t + np.sin(np.pi * t) / np.pi) / 2
+
+    weights: ndarray = integral(offset + 0.5) - integral(offset - 0.5)
+    return weights
+
+
+def _interpolated(
+    offset: Float[ndarray, "lr hr"], step: float, table: Float[ndarray, " odd"]
+) -> Float[ndarray, "lr hr"]:
+    """Mean over each voxel of the lines between the entries, which lie `step` voxels apart and end in 0."""
+    half = len(table) // 2 + 1
+    at = np.arange(-half, half + 1) * step
+    inside = offset[..., None] + (np.arange(_FINE) + 0.5) / _FINE - 0.5
+    weights: ndarray = np.interp(inside, at, np.pad(table, 1)).mean(-1)
     return weights
 
 

@@ -34,11 +34,18 @@ def estimate_noise(hu: Float[ndarray, "z y x"]) -> float:
     """
     if min(hu.shape[1:]) < 3:
         raise GeometryError(f"noise can be estimated in slices of at least 3x3 pixels, got {hu.shape}")
-    highest = ndimage.correlate1d(ndimage.correlate1d(hu, _SECOND_DIFFERENCE, 1), _SECOND_DIFFERENCE, 2)
-    return float(DEVIATION_PER_MAD * np.median(np.abs(highest[_flat_tissue(hu)])))
+    return float(DEVIATION_PER_MAD * np.median(np.abs(highest_frequencies(hu)[flat_tissue(hu)])))
 
 
-def _flat_tissue(hu: Float[ndarray, "z y x"]) -> Bool[ndarray, "z y x"]:
+def highest_frequencies(hu: Float[ndarray, "z y x"]) -> Float[ndarray, "z y x"]:
+    """The second difference along rows and columns, in which white noise keeps its deviation."""
+    highest: ndarray = ndimage.correlate1d(
+        ndimage.correlate1d(hu, _SECOND_DIFFERENCE, 1), _SECOND_DIFFERENCE, 2
+    )
+    return highest
+
+
+def flat_tissue(hu: Float[ndarray, "z y x"]) -> Bool[ndarray, "z y x"]:
     """The flattest pixels of soft tissue; of everything, where there is next to no soft tissue."""
     smooth = ndimage.gaussian_filter(hu, (0, 1.5, 1.5))
     steepness = sum(np.square(slope) for slope in np.gradient(smooth, axis=(1, 2)))

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from nullsplat.core.progress import Progress
 from nullsplat.physics import intensity
-from nullsplat.physics.base import bounded, regularised_base
+from nullsplat.physics.base import across_slices, bounded, regularised_base
 from nullsplat.physics.consistency import exclude
 from nullsplat.physics.total_variation import tv_reconstruct
 from nullsplat.physics.upsampling import upsample_cubic
@@ -34,7 +34,8 @@ def base_volume(
     """
     if not config.consistent_base:
         return upsample_cubic(lr_hu, model.hr.shape).contiguous()
-    return regularised_base(lr_hu, model.volume_op, config.base, noise_hu, progress)
+    settings = across_slices(config.base, model.hr.spacing) if config.thick_slices else config.base
+    return regularised_base(lr_hu, model.volume_op, settings, noise_hu, progress)
 
 
 def refine(

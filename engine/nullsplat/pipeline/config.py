@@ -9,13 +9,14 @@ from functools import cached_property
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Axes3
 from nullsplat.physics.base import suited_to
+from nullsplat.physics.profile import Resolution
 from nullsplat.physics.total_variation import TotalVariation
 from nullsplat.pipeline.presets import PRESETS, Preset
 from nullsplat.prior.sampling import SamplingConfig
 from nullsplat.prior.slab.sampling import SlabSampling
 from nullsplat.splat.fit_config import FitConfig
 
-ALGORITHM = 2
+ALGORITHM = 3
 """Raised whenever the same configuration would give another result."""
 
 MAX_SCALE = 16.0
@@ -29,7 +30,7 @@ class PipelineConfig:
         scale: factors along (z, y, x); 1 leaves an axis alone.
         preset: name that the other settings came from.
         seed: of everything random.
-        slice_thickness_ratio: slice thickness divided by the distance of slices, for thick-slice input.
+        resolution: what the samples of the measured volume average over.
         prior: of stage 1; a packaged name or a folder, see `prior.weights.locate`.
         views: projections over [0, pi).
         base: how the base volume is made; zero iterations mean plain cubic upsampling.
@@ -44,7 +45,7 @@ class PipelineConfig:
     scale: Axes3
     preset: str
     seed: int
-    slice_thickness_ratio: float
+    resolution: Resolution
     prior: str
     views: int
     consistent_base: bool
@@ -59,6 +60,7 @@ class PipelineConfig:
     def hash(self) -> str:
         """SHA-256 over all settings, 64 hexadecimal digits."""
         content = {"algorithm": ALGORITHM, **dataclasses.asdict(self)}
+        del content["resolution"]["why"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -73,7 +75,7 @@ def configure(
     *,
     seed: int = 0,
     samples: int = 1,
-    slice_thickness_ratio: float = 1.0,
+    resolution: Resolution | None = None,
     prior: str | None = None,
 ) -> PipelineConfig:
     """The settings of a preset for one request.
@@ -84,7 +86,7 @@ def configure(
         preset: one of `PRESETS`.
         seed: of everything random.
         samples: diffusion samples K that are averaged and whose spread is the uncertainty.
-        slice_thickness_ratio: slice thickness divided by the distance of slices.
+        resolution: what the samples of the measured volume average over; `Resolution()` unless more is known.
         prior: other than the preset's; a packaged name or a folder.
 
     Raises:
@@ -110,7 +112,7 @@ def configure(
         scale=scale,
         preset=preset,
         seed=seed,
-        slice_thickness_ratio=slice_thickness_ratio,
+        resolution=resolution or Resolution(),
         prior=prior or chosen.prior,
         views=chosen.views,
         consistent_base=chosen.consistent_base,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Geometry
-from nullsplat.physics.axis import BOX, GAUSSIAN, PointSpread
+from nullsplat.physics.axis import PointSpread
 from nullsplat.physics.beam import ParallelBeam, beam_for
 from nullsplat.physics.degradation import Separable, degradation_for
 from nullsplat.physics.projector import Projector
@@ -28,6 +28,7 @@ class ForwardModel:
         lr_beam: beam that looks at the measured volume.
         hr_beam: the same views with the wanted detector resolution.
         projection_op: A = Az (x) Au, from wanted to measured projections; it commutes with projecting.
+        in_plane: point-spread function of a pixel, and so of a detector column.
     """
 
     lr: Geometry
@@ -36,6 +37,7 @@ class ForwardModel:
     lr_beam: ParallelBeam
     hr_beam: ParallelBeam
     projection_op: Separable
+    in_plane: PointSpread
 
     def project_lr(self, mu: Float[Tensor, "z y x"]) -> Float[Tensor, "v m n"]:
         """Projections of the measured volume (1/mm): unitless."""
@@ -74,7 +76,7 @@ class ForwardModel:
             columns=hr_columns,
             column_spacing=lr_beam.column_spacing * columns / hr_columns,
         )
-        along_u = degradation_for((columns,), (hr_columns / columns,), GAUSSIAN).axes[0]
+        along_u = degradation_for((columns,), (hr_columns / columns,), self.in_plane).axes[0]
         projection_op = Separable(self.volume_op.axes[0], along_u)
         return replace(self, lr_beam=lr_beam, hr_beam=hr_beam, projection_op=projection_op)
 
@@ -91,9 +93,9 @@ def forward_model(lr: Geometry, config: PipelineConfig) -> ForwardModel:
             f"in-plane refinement needs square pixels, got {lr.spacing[1]:.4g} x {lr.spacing[2]:.4g} mm; "
             "refine along z alone (scale Z,1,1) or resample the series first"
         )
-    along_z = PointSpread(BOX.kind, config.slice_thickness_ratio) if config.thick_slices else GAUSSIAN
-    volume_op = degradation_for(lr.shape, scale, (along_z, GAUSSIAN, GAUSSIAN))
+    spreads = config.resolution.point_spreads(lr.spacing)
+    volume_op = degradation_for(lr.shape, scale, spreads)
     nz, ny, nx = volume_op.hr_shape
     lr_beam = beam_for(lr.shape, lr.spacing, config.views)
-    empty = ForwardModel(lr, lr.resampled((nz, ny, nx)), volume_op, lr_beam, lr_beam, volume_op)
+    empty = ForwardModel(lr, lr.resampled((nz, ny, nx)), volume_op, lr_beam, lr_beam, volume_op, spreads[2])
     return empty.with_columns(lr_beam.columns)

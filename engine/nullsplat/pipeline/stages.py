@@ -14,6 +14,7 @@ from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Volume
 from nullsplat.physics.consistency import residual
 from nullsplat.physics.noise import estimate_noise
+from nullsplat.physics.profile_check import check_profile
 from nullsplat.pipeline.base_volume import base_volume, refine
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel, forward_model
@@ -64,7 +65,16 @@ def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, prog
         else:
             found = projections_of(seen, base_hu)
         ws.save_arrays("projections", mean=found.mean, deviation=found.deviation)
-        ws.save_json("stage1", {"noise_hu": noise_hu, "columns": found.model.lr_beam.columns, "steps": steps})
+        check = check_profile(lr_hu.cpu().numpy(), config.resolution, model.lr.spacing[0])
+        ws.save_json(
+            "stage1",
+            {
+                "noise_hu": noise_hu,
+                "columns": found.model.lr_beam.columns,
+                "steps": steps,
+                "profile_check": check.as_dict(),
+            },
+        )
     ws.mark_done("stage1", cost)
 
 
@@ -120,6 +130,7 @@ def run_consistency(ws: Workspace, config: PipelineConfig, device: torch.device,
             **figures,
             "noise_hu": noise_hu,
             "steps": found["steps"],
+            "slice_profile": _profile(config, model, found["profile_check"]),
             **_provenance(config, device),
             "stages": costs,
         },
@@ -168,6 +179,20 @@ def _spread(ws: Workspace, hu: Float[Tensor, "z y x"]) -> dict[str, Any]:
         return {}
     deviation = ws.load_tensor("deviation", "hu", hu.device)
     return {"deviation_rms_hu_by_tissue": rms_by_tissue(deviation, hu)}
+
+
+def _profile(config: PipelineConfig, model: ForwardModel, check: dict[str, Any]) -> dict[str, Any]:
+    """What a slice and a pixel were taken for, why, and whether the data speak for it."""
+    assumed = config.resolution
+    thickness = assumed.slice_thickness_ratio * model.lr.spacing[0]
+    return {
+        "profile": str(assumed.slice_profile),
+        "fwhm_mm": assumed.slice_profile.fwhm_mm(thickness),
+        "slice_thickness_mm": thickness,
+        "why": assumed.why,
+        "in_plane": None if config.thick_slices else str(assumed.in_plane_profile),
+        "check": check,
+    }
 
 
 def _provenance(config: PipelineConfig, device: torch.device) -> dict[str, Any]:

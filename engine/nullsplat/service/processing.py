@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from nullsplat.core.progress import Progress
+from nullsplat.physics.profile import AUTO
 
 
 @dataclass(frozen=True)
@@ -14,10 +15,14 @@ class Source:
     Attributes:
         fingerprint: SHA-256 of the series' UID and its instances' UIDs.
         slice_thickness_ratio: slice thickness over slice distance; 1 for contiguous slices.
+        slice_profile: that the header speaks for, see `physics.profile`.
+        profile_reason: the evidence.
     """
 
     fingerprint: str
     slice_thickness_ratio: float
+    slice_profile: str = "bell"
+    profile_reason: str = "assumed"
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Parameters:
     attempt: int
     seed: int = 0
     samples: int = 1
+    slice_profile: str = AUTO
 
     @classmethod
     def of(cls, request: dict[str, Any]) -> "Parameters":

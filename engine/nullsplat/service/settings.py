@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.dicom.encoding import OutputSyntax, check_encoder
+from nullsplat.physics.profile import AUTO, Profile
 
 PREFIX = "NULLSPLAT_"
 Seconds = Annotated[float, Field(gt=0)]
@@ -68,6 +69,10 @@ class Settings(BaseSettings):
     """Threads that the processing may use; 0 leaves it to the libraries."""
     prior: str | None = None
     """Folder of a prior of one's own, as the `train-` commands make it; by default the presets' packaged ones."""
+    slice_profile: str = AUTO
+    """How scanners weight a slice: auto as the header says, else bell, box, a factor (bell*1.2) or a measured curve."""
+    in_plane_profile: str = "gaussian"
+    """How a pixel averages where the axial plane is refined: gaussian, bell, box, a factor or a measured curve."""
     parametric_maps: Annotated[str, Field(pattern="^(auto|never)$")] = "auto"
     """auto stores a map of the samples' standard deviation beside the result of a job with several; never does not."""
     quality_report: bool = True
@@ -142,6 +147,16 @@ class Settings(BaseSettings):
             )
         try:
             check_encoder(value)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    @field_validator("slice_profile", "in_plane_profile")
+    @classmethod
+    def _check_profile(cls, value: str, info: ValidationInfo) -> str:
+        try:
+            if not (value == AUTO and info.field_name == "slice_profile"):
+                Profile.parse(value)
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
         return value

@@ -1,6 +1,6 @@
 """The real image processing behind the service: pipeline, prior and DICOM layer of this package."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ import torch
 from nullsplat import __version__
 from nullsplat.core.device import resolve_device
 from nullsplat.core.progress import Progress
+from nullsplat.dicom.acquisition import resolution_of
 from nullsplat.dicom.encoding import check_encoder
-from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.provenance import Provenance, profile_in_words
 from nullsplat.dicom.reading import read_folder
+from nullsplat.physics.profile import AUTO, Profile, Resolution
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.presets import PRESETS
 from nullsplat.pipeline.stages import RUNNERS
@@ -21,6 +23,19 @@ from nullsplat.pipeline.workspace import Workspace
 from nullsplat.prior import weights
 from nullsplat.service.derived_files import Output, write_all
 from nullsplat.service.processing import Derived, Parameters, Source
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Sensitivity profiles that an engine assumes, see `physics.profile`.
+
+    Attributes:
+        slice: across slices; auto is as the header says.
+        in_plane: across pixels, where the axial plane is refined.
+    """
+
+    slice: str = AUTO
+    in_plane: str = "gaussian"
 
 
 class SuperResolution:
@@ -32,6 +47,7 @@ class SuperResolution:
         cpu_threads: int = 0,
         prior: str | None = None,
         output: Output | None = None,
+        profiles: Profiles | None = None,
     ) -> None:
         """Decide how to compute.
 
@@ -40,7 +56,9 @@ class SuperResolution:
             cpu_threads: 0 leaves that to the libraries.
             prior: name or folder of the prior, see `weights.locate`; None leaves it to the preset.
             output: what is written of a result, and how.
+            profiles: of slices and pixels, where a job does not say.
         """
+        self._profiles = profiles or Profiles()
         self._output = output or Output()
         self._prior = prior
         self._device = device
@@ -62,7 +80,7 @@ class SuperResolution:
 
     def check(self, parameters: Parameters) -> None:
         """Refuse parameters that cannot be met; raises ConfigurationError."""
-        self._configure(parameters, 1.0)
+        self._configure(parameters, Source("", 1.0))
         check_encoder(self._output.options.syntax)
         resolve_device(self._device)
 
@@ -70,7 +88,8 @@ class SuperResolution:
         """Read a DICOM folder into the workspace; raises IneligibleSeries, UnreadableFile."""
         series = read_folder(dicom)
         Workspace(work).save_source(series.volume)
-        return Source(series.fingerprint, series.slice_thickness / series.volume.geometry.spacing[0])
+        known = resolution_of(series)
+        return Source(series.fingerprint, known.slice_thickness_ratio, str(known.slice_profile), known.why)
 
     def is_done(self, stage: str, work: Path) -> bool:
         """Whether the files of stage1, stage2 or consistency are there."""
@@ -79,7 +98,7 @@ class SuperResolution:
     def run(self, stage: str, work: Path, parameters: Parameters, source: Source, progress: Progress) -> None:
         """Do one of the stages stage1, stage2, consistency; returns at once if it is done already."""
         self._limit_threads()
-        config = self._configure(parameters, source.slice_thickness_ratio)
+        config = self._configure(parameters, source)
         RUNNERS[stage](Workspace(work), config, resolve_device(self._device), progress)
 
     def report(self, work: Path) -> dict[str, Any]:
@@ -97,15 +116,29 @@ class SuperResolution:
         provenance = _provenance(parameters, source, workspace.report())
         return write_all(read_folder(dicom), workspace, provenance, target, self._output)
 
-    def _configure(self, parameters: Parameters, slice_thickness_ratio: float) -> PipelineConfig:
+    def _configure(self, parameters: Parameters, source: Source) -> PipelineConfig:
+        profile, why = self._slice_profile(parameters, source)
         return configure(
             parameters.scale,
             parameters.preset,
             seed=parameters.seed,
             samples=parameters.samples,
-            slice_thickness_ratio=slice_thickness_ratio,
+            resolution=Resolution(
+                source.slice_thickness_ratio,
+                Profile.parse(profile),
+                Profile.parse(self._profiles.in_plane),
+                why,
+            ),
             prior=self._prior,
         )
+
+    def _slice_profile(self, parameters: Parameters, source: Source) -> tuple[str, str]:
+        """The job's own, else the engine's setting, else what the header speaks for; and why."""
+        if parameters.slice_profile != AUTO:
+            return parameters.slice_profile, "asked for by the job"
+        if self._profiles.slice != AUTO:
+            return self._profiles.slice, "set for this engine"
+        return source.slice_profile, source.profile_reason
 
     def _limit_threads(self) -> None:
         if self._cpu_threads:
@@ -123,5 +156,6 @@ def _provenance(parameters: Parameters, source: Source, report: dict[str, Any]) 
         lr_consistency_rmse_hu=report["lr_consistency_rmse_hu"],
         created=datetime.now().astimezone(),
         software_version=__version__,
-        **asdict(parameters),
+        slice_profile=profile_in_words(report["slice_profile"]),
+        **{name: value for name, value in asdict(parameters).items() if name != "slice_profile"},
     )

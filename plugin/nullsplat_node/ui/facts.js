@@ -31,5 +31,16 @@ function decided({ decision, code, job, derived }) {
 }
 
 function measured(report) {
-  return Object.entries(FIGURES).filter(([name]) => typeof report[name] === 'number').map(([name, [term, words]]) => [term, words(report[name])]);
+  const figures = Object.entries(FIGURES).filter(([name]) => typeof report[name] === 'number').map(([name, [term, words]]) => [term, words(report[name])]);
+  return [...figures, ...profile(report.slice_profile)];
+}
+
+/** Return what the engine took a slice for, and a warning where the series itself contradicts it. */
+function profile(assumed) {
+  if (!assumed) { return []; }
+  const width = assumed.fwhm_mm ? `, FWHM ${assumed.fwhm_mm.toFixed(1)} mm` : '';
+  const rows = [['Slice profile', `${assumed.profile}${width} (${assumed.why})`]];
+  if (assumed.check?.verdict === 'contradicted') { rows.push(['Warning', `The data contradict this slice profile, so that edges across slices may be wrong: ${assumed.check.why}`]); }
+  if (assumed.check?.verdict === 'supported') { rows.push(['', 'The noise of neighbouring slices supports it']); }
+  return rows;
 }

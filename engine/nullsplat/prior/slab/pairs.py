@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 from nullsplat.core.units import LOWEST_HU, hu_to_mu
 from nullsplat.core.volume import Axes3, Volume
 from nullsplat.physics.axis import BOX, GAUSSIAN
-from nullsplat.physics.base import regularised_base, suited_to
+from nullsplat.physics.base import across_slices, regularised_base, suited_to
 from nullsplat.physics.beam import ParallelBeam, beam_for
 from nullsplat.physics.degradation import Separable, degradation_for
 from nullsplat.physics.noise import estimate_noise
@@ -71,7 +71,7 @@ def make_pair(volume: Volume, generator: np.random.Generator) -> SlabPair:
         generator.standard_normal(tuple(measured.shape), dtype=np.float32)
     )
     measured.clamp_(min=LOWEST_HU)
-    volumes = torch.stack([truth, *_known(measured, op, scale)])
+    volumes = torch.stack([truth, *_known(measured, op, scale, spacing)])
     return SlabPair(
         thick, volumes.round().clamp(-1024, 32767).to(torch.int16).numpy(), _projected(volumes, spacing)
     )
@@ -109,9 +109,12 @@ def _low_shape(truth: Float[Tensor, "z y x"], scale: Axes3) -> tuple[int, ...]:
     return tuple(round(n / s) for n, s in zip(truth.shape, scale, strict=True))
 
 
-def _known(measured: Float[Tensor, "m n o"], op: Separable, scale: Axes3) -> list[Float[Tensor, "z y x"]]:
+def _known(
+    measured: Float[Tensor, "m n o"], op: Separable, scale: Axes3, spacing: Axes3
+) -> list[Float[Tensor, "z y x"]]:
     """What is known without learning: the base and the cubic interpolation."""
-    base = regularised_base(measured, op, suited_to(scale), estimate_noise(measured.numpy()))
+    settings = suited_to(scale) if scale[1] > 1 else across_slices(suited_to(scale), spacing)
+    base = regularised_base(measured, op, settings, estimate_noise(measured.numpy()))
     return [base, upsample_cubic(measured, op.hr_shape)]
 
 

@@ -1,0 +1,110 @@
+"""Sensitivity profiles: what a sample is assumed to average over, in the words of a command line or a rule."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from nullsplat.core.errors import ConfigurationError
+from nullsplat.core.volume import Axes3
+from nullsplat.physics.axis import PointSpread
+
+AUTO = "auto"
+"""The profile that the header speaks for."""
+
+GRAMMAR = "bell, box or gaussian, with a factor such as bell*0.9, or a measured curve such as 1mm:0.1,0.2,0.4,0.2,0.1"
+
+_NUMBER = r"\d{1,4}(?:\.\d{1,9})?"
+_NAMED = re.compile(rf"(bell|box|gaussian)(?:\*({_NUMBER}))?")
+_MEASURED = re.compile(rf"({_NUMBER})mm:(-?{_NUMBER}(?:,-?{_NUMBER}){{2,100}})")
+_FACTORS = (0.2, 5.0)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How sensitivity varies across a slice, or across a pixel.
+
+    Attributes:
+        kind: `bell`, `box` and `gaussian` as in `PointSpread`, or `table`, a measured curve.
+        factor: FWHM in slice thicknesses (across slices) or in pixel distances (in plane); not for a table.
+        step_mm: distance of a table's entries.
+        table: an odd number of weights about the middle.
+    """
+
+    kind: Literal["bell", "box", "gaussian", "table"]
+    factor: float = 1.0
+    step_mm: float = 0.0
+    table: tuple[float, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "Profile":
+        """The profile that a text stands for; see `GRAMMAR`.
+
+        Raises:
+            ConfigurationError: it stands for none.
+        """
+        words = text.strip().replace(" ", "")
+        if named := _NAMED.fullmatch(words):
+            return cls(_kind(named[1]), _checked_factor(float(named[2] or 1)))
+        if measured := _MEASURED.fullmatch(words):
+            table = tuple(float(weight) for weight in measured[2].split(","))
+            if float(measured[1]) > 0 and len(table) % 2 and sum(table) > 0:
+                return cls("table", step_mm=float(measured[1]), table=table)
+        raise ConfigurationError(f"a profile must be {GRAMMAR} (an odd number of weights), got {text!r}")
+
+    def __str__(self) -> str:
+        """The text that `parse` takes."""
+        if self.kind == "table":
+            return f"{self.step_mm:g}mm:" + ",".join(f"{weight:.4f}" for weight in self.table)
+        return self.kind if self.factor == 1 else f"{self.kind}*{self.factor:g}"
+
+    def spread(self, ratio: float, distance_mm: float) -> PointSpread:
+        """The profile for samples at a certain distance.
+
+        Args:
+            ratio: slice thickness over the distance of slices; 1 in plane.
+            distance_mm: between samples.
+        """
+        if self.kind == "table":
+            return PointSpread("table", self.step_mm / distance_mm, self.table)
+        return PointSpread(self.kind, self.factor * ratio)
+
+    def fwhm_mm(self, thickness_mm: float) -> float | None:
+        """Full width at half maximum for a nominal thickness; None of a measured curve, which says it itself."""
+        return None if self.kind == "table" else self.factor * thickness_mm
+
+
+BELL, BOX, GAUSSIAN = Profile("bell"), Profile("box"), Profile("gaussian")
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What the samples of a measured volume are taken to average over.
+
+    Attributes:
+        slice_thickness_ratio: slice thickness over the distance of slices.
+        slice_profile: how sensitivity varies across a slice; a bell unless more is known (docs/adr/0013).
+        in_plane_profile: how it varies across a pixel, where the axial plane is refined.
+        why: the evidence for the slice profile, in a few words without patient data; decides nothing.
+    """
+
+    slice_thickness_ratio: float = 1.0
+    slice_profile: Profile = BELL
+    in_plane_profile: Profile = GAUSSIAN
+    why: str = "assumed"
+
+    def point_spreads(self, spacing: Axes3) -> tuple[PointSpread, PointSpread, PointSpread]:
+        """Point-spread functions along (z, y, x) of samples of a spacing in mm."""
+        in_plane = self.in_plane_profile.spread(1.0, spacing[2])
+        return self.slice_profile.spread(self.slice_thickness_ratio, spacing[0]), in_plane, in_plane
+
+
+def _kind(name: str) -> Literal["bell", "box", "gaussian"]:
+    return "bell" if name == "bell" else "box" if name == "box" else "gaussian"
+
+
+def _checked_factor(factor: float) -> float:
+    if not _FACTORS[0] <= factor <= _FACTORS[1]:
+        raise ConfigurationError(
+            f"a profile's factor must lie in [{_FACTORS[0]:g}, {_FACTORS[1]:g}], got {factor:g}"
+        )
+    return factor
