@@ -23,6 +23,18 @@ def text(tags: Tags, keyword: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def named(tags: Tags) -> str:
+    """Return what people find the slice by: its Instance Number, or the number of the frame."""
+    frame, index = text(tags, "FrameNumber"), text(tags, "InstanceNumber")
+    return (
+        f"frame {frame}"
+        if frame
+        else f"instance {index[:12]}"
+        if index
+        else "a slice without Instance Number"
+    )
+
+
 def values(tags: Tags, keyword: str) -> Tuple[str, ...]:
     """Return the values of a multi-valued attribute, upper case; none when it is absent."""
     raw = text(tags, keyword)

@@ -135,7 +135,7 @@ def _series_template(source: SourceSeries, provenance: Provenance, options: Deri
     template.SeriesInstanceUID = derive_uid(provenance, "series")
     template.SeriesNumber = series_number(header, options.series_number_offset)
     template.SeriesDescription = series_description(header, provenance)
-    template.DerivationDescription = derivation_description(provenance)
+    template.DerivationDescription = derivation_description(provenance, source.remarks)
     template.DerivationCodeSequence = [CodedConcept.from_code(codes.DCM.SpatialResampling)]
     template.ContributingEquipmentSequence = contributing_equipment(header, provenance)
     template.ContentQualification = "RESEARCH"

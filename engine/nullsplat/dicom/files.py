@@ -39,6 +39,8 @@ def read_headers(files: list[Path]) -> list[tuple[Path, Dataset]]:
         UnreadableFile: a file is missing, truncated or not DICOM; the message names it.
     """
     headers = [(path, _read_header(path)) for path in files]
+    for path, header in headers:
+        header.file_name = path.name  # for `headers.named`
     images = [
         pair
         for pair in headers

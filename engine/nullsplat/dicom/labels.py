@@ -1,5 +1,7 @@
 """Texts by which people tell a derived series from its source."""
 
+from collections.abc import Sequence
+
 from pydicom.dataset import Dataset
 
 from nullsplat.dicom.eligibility import PRODUCT_NAME
@@ -29,8 +31,19 @@ def series_number(header: Dataset, offset: int) -> int:
     return int(original) + offset
 
 
-def derivation_description(provenance: Provenance) -> str:
-    """Method, factors, settings and measured consistency, in the 1024 characters of an ST."""
+def derivation_description(provenance: Provenance, remarks: Sequence[str] = ()) -> str:
+    """Method, factors, settings and measured consistency, in the 1024 characters of an ST.
+
+    Args:
+        provenance: of the run.
+        remarks: what a reader must know of the source, see `reading.SourceSeries`.
+    """
+    return " ".join(
+        [_made(provenance), *remarks, "Fine detail is partly synthesised by a model. Research use only."]
+    )
+
+
+def _made(provenance: Provenance) -> str:
     z, y, x = provenance.scale
     return (
         f"Super-resolved {z:.4g} x {y:.4g} x {x:.4g} (z, y, x) by {PRODUCT_NAME} {provenance.software_version}: "
@@ -39,6 +52,5 @@ def derivation_description(provenance: Provenance) -> str:
         f"seed {provenance.seed}, attempt {provenance.attempt}, weights {provenance.model_hash}, "
         f"configuration {provenance.config_hash}. "
         f"Slice profile {provenance.slice_profile}. "
-        f"Downsampled again it differs from the source by {provenance.lr_consistency_rmse_hu:.2f} HU (RMSE). "
-        "Fine detail is partly synthesised by a model. Research use only."
+        f"Downsampled again it differs from the source by {provenance.lr_consistency_rmse_hu:.2f} HU (RMSE)."
     )

@@ -28,7 +28,7 @@ class SeriesDescription:
         body_part: a defined term such as CHEST.
         ctdi_vol_mgy: CTDIvol in the 32 cm body phantom, mGy.
         exposure_mas: tube current-time product, mAs.
-        slice_thickness_mm: nominal thickness; the spacing comes from the volume.
+        slice_thickness_mm: nominal thickness, by default the distance of the slices, which comes from the volume.
         patient_name: of a patient who does not exist.
         patient_id: see there.
         acquired: date and time of everything.
@@ -41,7 +41,7 @@ class SeriesDescription:
     body_part: str = "CHEST"
     ctdi_vol_mgy: float = 1.2
     exposure_mas: int = 20
-    slice_thickness_mm: float = 5.0
+    slice_thickness_mm: float | None = None
     patient_name: str = "Demo^NullSplat"
     patient_id: str = "NULLSPLAT-DEMO"
     acquired: datetime = datetime(2025, 1, 1, 9)
@@ -66,7 +66,9 @@ def write_ct_series(volume: Volume, folder: Path, description: SeriesDescription
         dataset.update(template)
         dataset.SOPInstanceUID = hashed_uid("synthesis", description.seed, "slice", index)
         dataset.InstanceNumber = index + 1
-        set_plane(dataset, volume.geometry, index, description.slice_thickness_mm)
+        set_plane(
+            dataset, volume.geometry, index, description.slice_thickness_mm or volume.geometry.spacing[0]
+        )
         set_pixels(dataset, volume.hu[index])
         paths.append(folder / f"{index + 1:05d}.dcm")
         write_file(dataset, paths[-1])

@@ -17,7 +17,6 @@ from nullsplat.dicom.reading import read_folder
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "plugin"))
 
 from nullsplat_node.archive import Archive
-from nullsplat_node.conditions import Origin
 from nullsplat_node.eligibility import Candidate, Criteria, examine
 from nullsplat_node.refusal import Refused
 
@@ -81,7 +80,11 @@ def _judged(series: str, client: httpx.Client) -> tuple[str, str]:
     archive = Archive(OrthancOverHttp(client))
     here = archive.look(series)
     try:
-        examine(Candidate(archive.tags(here), Origin()), Criteria(min_slices=3), forced=True)
+        examine(
+            Candidate(archive.tags(here), transfer_syntax=archive.transfer_syntax(here)),
+            Criteria(min_slices=3),
+            forced=True,
+        )
     except Refused as refusal:
         return refusal.code, refusal.message
     return TAKEN, ""

@@ -29,9 +29,12 @@ from tests.dicom.series import Spec, make_series
 
 AXIAL = ["ORIGINAL", "PRIMARY", "AXIAL"]
 PLUGIN_WANTS_ORIGINAL = "the node works unattended and takes only what says that it is original"
+HALVES = "Orthanc keeps the two as two series, each of which has every other slice"
 PATIENTS_APART = (
     "Orthanc keeps two patients' slices as two series, each of which is good; the engine fetches both"
 )
+
+STUDIES_APART = PATIENTS_APART.replace("patients'", "studies'")
 
 
 def other_series(_: Series) -> Series:
@@ -79,7 +82,7 @@ OBJECTS = [
     row("empty image type", "taken", every(ImageType=""), plugin="derived", why=PLUGIN_WANTS_ORIGINAL),
     row("image type of neither kind", "taken", every(ImageType=["MIXED", "PRIMARY"]), plugin="derived", why=PLUGIN_WANTS_ORIGINAL),
     row("our manufacturer", "ours", every(Manufacturer="NullSplat")),
-    row("our manufacturer on one slice", "ours", some((6,), Manufacturer="NullSplat")),
+    row("our manufacturer on one slice", "ours", some((5,), Manufacturer="NullSplat")),
     row("our model", "ours", every(ManufacturerModelName="NullSplat")),
     row("our equipment contributed", "ours", every(ContributingEquipmentSequence=sequence(Manufacturer="NullSplat"))),
     row("other equipment contributed", "taken", every(ContributingEquipmentSequence=sequence(Manufacturer="ACME"))),
@@ -121,12 +124,14 @@ IDENTITY = [
     row("no study instance UID", "incomplete-header", without("StudyInstanceUID"), plugin="not-stored",
         why="Orthanc has no place for an instance without a UID"),
     row("study instance UID with a letter", "incomplete-header", every(StudyInstanceUID="1.2.anonymised")),
-    row("two studies", "mixed-study", upper(StudyInstanceUID="1.2.3.4.5"), plugin="taken", why=PATIENTS_APART.replace("patients'", "studies'")),
-    row("two studies alternate", "mixed-study", odd(StudyInstanceUID="1.2.3.4.6"), plugin="taken", why=PATIENTS_APART.replace("patients'", "studies'")),
+    row("two studies", "mixed-study", upper(StudyInstanceUID="1.2.3.4.5"), plugin="taken", why=STUDIES_APART),
+    row("two studies alternate", "mixed-study", odd(StudyInstanceUID="1.2.3.4.6"), plugin="slice-gaps",
+        why=HALVES),
     row("series instance UID with a letter", "incomplete-header", every(SeriesInstanceUID="1.2.series")),
     row("two series", "mixed-series", then(other_series), plugin="taken", why="Orthanc keeps two series as two, each of which is good"),
     row("two patients", "mixed-patient", upper(PatientID="OTHER", PatientName="Other^Person"), plugin="taken", why=PATIENTS_APART),
-    row("two patients alternate", "mixed-patient", odd(PatientID="OTHER", PatientName="Other^Person"), plugin="taken", why=PATIENTS_APART),
+    row("two patients alternate", "mixed-patient", odd(PatientID="OTHER", PatientName="Other^Person"), plugin="slice-gaps",
+        why=HALVES),
     row("a corrected patient ID in half", "mixed-patient", upper(PatientID="PID-7788-1"), plugin="taken", why=PATIENTS_APART),
     row("two names under one patient ID", "mixed-patient", upper(PatientName="Other^Person")),
     row("two birth dates under one patient ID", "mixed-patient", upper(PatientBirthDate="19800101")),

@@ -16,7 +16,7 @@ CONSTANT = [
     row("kernels change half-way", "mixed-acquisition", upper(ConvolutionKernel="B30f")),
     row("a kernel of two values", "taken", every(ConvolutionKernel=["Br40d", "3"])),
     row("temporal positions alternate", "mixed-acquisition", each("TemporalPositionIdentifier", lambda i: 1 + i % 2)),
-    row("temporal positions change half-way", "mixed-acquisition", each("TemporalPositionIdentifier", lambda i: 1 + i // 4)),
+    row("temporal positions change half-way", "mixed-acquisition", each("TemporalPositionIdentifier", lambda i: 1 + i // 3)),
     row("patient positions alternate", "mixed-acquisition", odd(PatientPosition="FFS")),
     row("scanners change half-way", "mixed-acquisition", upper(DeviceSerialNumber="999")),
 ]  # fmt: skip
@@ -25,7 +25,7 @@ STEADY = [
     row("acquisition numbers alternate", "mixed-acquisition", each("AcquisitionNumber", lambda i: 1 + i % 2)),
     row("acquisition numbers alternate in pairs", "mixed-acquisition", each("AcquisitionNumber", lambda i: 1 + i // 2 % 2)),
     row("three acquisitions take turns", "mixed-acquisition", each("AcquisitionNumber", lambda i: 1 + i % 3)),
-    row("acquisition numbers change half-way", "taken", each("AcquisitionNumber", lambda i: 1 + i // 4)),
+    row("acquisition numbers change half-way", "taken", each("AcquisitionNumber", lambda i: 1 + i // 3)),
     row("one acquisition for each slice", "taken", each("AcquisitionNumber", lambda i: i + 1)),
     row("acquisition numbers count down", "taken", each("AcquisitionNumber", lambda i: 10 - i // 2)),
     row("no acquisition numbers", "taken", without("AcquisitionNumber")),
@@ -50,7 +50,7 @@ CLOCK = [
     row("two times alternate", "mixed-acquisition", each("AcquisitionTime", lambda i: clock(90 * (i % 2)))),
     row("two passes with a time for each slice", "mixed-acquisition", each("AcquisitionTime", lambda i: clock(i + 90 * (i % 2)))),
     row("time that trembles", "taken", each("AcquisitionTime", lambda i: clock(10 + i + 1.5 * (i % 2)))),
-    row("two slabs in turn", "taken", each("AcquisitionTime", lambda i: clock(10 + i if i < 4 else 90 - i))),
+    row("two slabs in turn", "taken", each("AcquisitionTime", lambda i: clock(10 + i if i < 3 else 90 - i))),
     row("a time of each slice that is none", "taken", every(AcquisitionTime="")),
     row("dates with times alternate", "mixed-acquisition", each("AcquisitionDateTime", lambda i: f"20240203{clock(90 * (i % 2))}")),
 ]  # fmt: skip

@@ -17,7 +17,7 @@ Edit = Callable[[Series], Series | None]
 """Changes the series in place, or gives another one."""
 
 TAKEN = "taken"
-GOOD = Spec(shape=(8, 8, 8), spacing=(5.0, 0.7, 0.7))
+GOOD = Spec(shape=(6, 8, 8), spacing=(5.0, 0.7, 0.7))
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def odd(**attributes: object) -> Edit:
 
 def upper(**attributes: object) -> Edit:
     """Set attributes of the upper half."""
-    return some(range(4, 10_000), **attributes)
+    return some(range(3, 10_000), **attributes)
 
 
 def each(keyword: str, value: Callable[[int], object]) -> Edit:
