@@ -18,13 +18,13 @@ from .refusal import Refused
 from .tags import Tags, named, values
 
 CONSTANT = (
-    "KVP", "ConvolutionKernel", "TemporalPositionIdentifier", "PatientPosition", "DeviceSerialNumber",
+    "KVP", "ConvolutionKernel", "TemporalPositionIdentifier", "DeviceSerialNumber",
 )  # fmt: skip
 """The same in all slices that have it."""
 
 STEADY = (
     "ImageType", "AcquisitionNumber", "AcquisitionDate", "IrradiationEventUID", "NominalPercentageOfCardiacPhase",
-    "TemporalPositionIndex", "ContrastBolusAgent", "ScanOptions", "ProtocolName", "SeriesDescription",
+    "TemporalPositionIndex", "ContrastBolusAgent", "ScanOptions", "ProtocolName", "SeriesDescription", "PatientPosition",
 )  # fmt: skip
 """May change along the stack, as where one slab ends and the next begins, but not go back and forth."""
 
@@ -38,7 +38,7 @@ TREMBLING_SECONDS = 5.0
 """Steps of the clock that are no other pass: slices of one rotation are not in the order of their times."""
 
 RARE = 8
-"""One in so many slices may go back: a table that was moved twice, a slice that was repeated."""
+"""One return in so many slices is none of another pass: a table that was moved twice, a slice that was repeated."""
 
 
 def one_acquisition(slices: Sequence[Tags]) -> None:

@@ -1,3 +1,5 @@
+import contextlib
+import math
 from pathlib import Path
 
 import highdicom as hd
@@ -141,6 +143,38 @@ def test_bits_of_an_overlay_are_no_part_of_the_value(signed: bool) -> None:
         dataset.add_new(0x60000100, "US", 16)
         dataset.add_new(0x60000102, "US", 12)
     np.testing.assert_array_equal(read_datasets(datasets).volume.hu, np.maximum(spec.hu, -1024))
+
+
+def test_the_stack_sets_cosines_of_two_digits_right() -> None:
+    """Taken as they are they would lean by half a millimetre over this stack, which is a tilt of the gantry."""
+    cosine, sine = math.cos(math.radians(12)), math.sin(math.radians(12))
+    spec = Spec(shape=(60, 8, 8), spacing=(5.0, 0.7, 0.7), orientation=(1.0, 0.0, 0.0, 0.0, cosine, sine))
+    geometry = read_datasets(edited(coarse, spec=spec)).volume.geometry
+    top = np.array(spec.origin) + 59 * 5.0 * spec.normal
+    assert geometry.position((59, 0, 0)) == pytest.approx(tuple(top), abs=1e-6)
+    assert np.array(geometry.axes) @ np.array(geometry.axes).T == pytest.approx(np.eye(3), abs=1e-9)
+
+
+def coarse(dataset: Dataset) -> None:
+    dataset.ImageOrientationPatient = [round(float(value), 2) for value in dataset.ImageOrientationPatient]
+
+
+@pytest.mark.parametrize(("repeats", "taken"), [(2, True), (3, False)])
+def test_a_few_slices_of_another_acquisition_number_are_no_second_pass(repeats: int, taken: bool) -> None:
+    datasets = make_series(Spec(shape=(24, 8, 8)))
+    for index in range(repeats):
+        datasets[2 + 5 * index].AcquisitionNumber = 2
+    outcome = (
+        contextlib.nullcontext() if taken else pytest.raises(IneligibleSeries, match="from instance 3 on")
+    )
+    with outcome:
+        read_datasets(datasets)
+
+
+def test_a_thickness_that_was_assumed_is_said_to_be() -> None:
+    assert read_datasets(make_series()).remarks == ()
+    (remark,) = read_datasets(edited(lambda dataset: delattr(dataset, "SliceThickness"))).remarks
+    assert "taken for the distance, 2.5 mm" in remark
 
 
 def test_negative_values_whose_sign_is_not_extended_are_read() -> None:

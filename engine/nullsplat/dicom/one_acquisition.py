@@ -17,13 +17,13 @@ from nullsplat.dicom.headers import named, text
 from nullsplat.dicom.refusals import Refusal, refuse
 
 CONSTANT = (
-    "KVP", "ConvolutionKernel", "TemporalPositionIdentifier", "PatientPosition", "DeviceSerialNumber",
+    "KVP", "ConvolutionKernel", "TemporalPositionIdentifier", "DeviceSerialNumber",
 )  # fmt: skip
 """The same in all slices that have it."""
 
 STEADY = (
     "ImageType", "AcquisitionNumber", "AcquisitionDate", "IrradiationEventUID", "NominalPercentageOfCardiacPhase",
-    "TemporalPositionIndex", "ContrastBolusAgent", "ScanOptions", "ProtocolName", "SeriesDescription",
+    "TemporalPositionIndex", "ContrastBolusAgent", "ScanOptions", "ProtocolName", "SeriesDescription", "PatientPosition",
 )  # fmt: skip
 """May change along the stack, as where one slab ends and the next begins, but not go back and forth."""
 
@@ -37,7 +37,7 @@ TREMBLING_SECONDS = 5.0
 """Steps of the clock that are no other pass: slices of one rotation are not in the order of their times."""
 
 RARE = 8
-"""One in so many slices may go back: a table that was moved twice, a slice that was repeated."""
+"""One return in so many slices is none of another pass: a table that was moved twice, a slice that was repeated."""
 
 
 def check_one_acquisition(headers: Sequence[Dataset]) -> None:

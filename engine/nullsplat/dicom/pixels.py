@@ -3,6 +3,7 @@
 Source: PS3.3 C.11.1 (Modality LUT), C.7.5.1.1.2 (Pixel Padding Value).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +84,21 @@ def slice_hu(source: Path | Dataset, header: Dataset, shape: tuple[int, int]) ->
         )
     clipped: ndarray = np.maximum(hu, np.float32(LOWEST_HU))
     return clipped
+
+
+def check_scale(headers: Sequence[Dataset], hu: Float[ndarray, "z y x"]) -> None:
+    """Refuse values that nobody calls Hounsfield units and that cannot be: with air at 0, as dental CT and converters write.
+
+    Raises:
+        IneligibleSeries: `not-hounsfield`.
+    """
+    says_hu = any(text(header, "RescaleType").upper() == "HU" for header in headers)
+    if not says_hu and hu.min() >= 0:
+        refuse(
+            Refusal.NOT_HOUNSFIELD,
+            "values in Hounsfield units are needed, of these none is below 0, where air is -1000 and fat -100, and no Rescale "
+            "Type says HU; correct the Rescale Intercept, or say HU if they are",
+        )
 
 
 def stored_values(hu: Float[ndarray, "y x"]) -> Int16[ndarray, "y x"]:

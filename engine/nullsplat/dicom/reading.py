@@ -19,7 +19,7 @@ from nullsplat.dicom.files import read_headers, series_files
 from nullsplat.dicom.headers import decode, required_uid, text
 from nullsplat.dicom.identity import check_identity
 from nullsplat.dicom.one_acquisition import check_one_acquisition
-from nullsplat.dicom.pixels import check_transfer_syntax, slice_hu, with_pixels
+from nullsplat.dicom.pixels import check_scale, check_transfer_syntax, slice_hu, with_pixels
 from nullsplat.dicom.refusals import Refusal, refuse
 from nullsplat.dicom.stacking import Stack, stack
 from nullsplat.dicom.thickness import slice_thickness, unmeasured_share
@@ -150,4 +150,5 @@ def _decode_volume(headers: Sequence[Dataset], sources: Sequence[Path | Dataset]
     hu[0] = first
     for index in range(1, len(headers)):
         hu[index] = slice_hu(sources[index], headers[index], (rows, columns))
+    check_scale(headers, hu)
     return Volume(hu, grid.geometry)
