@@ -14,6 +14,7 @@ import nullsplat
 from nullsplat.cli.bench import bench
 from nullsplat.cli.convert_prior import convert_prior
 from nullsplat.cli.evaluate import evaluate
+from nullsplat.cli.evaluate_pair import evaluate_pair
 from nullsplat.cli.evaluate_stage1 import evaluate_stage1
 from nullsplat.cli.evaluate_stage2 import evaluate_stage2
 from nullsplat.cli.failures import readable_failures
@@ -275,5 +276,6 @@ app.command("bench", short_help="Time kernels and stages on this machine.")(benc
 app.command("reader-study", short_help="Prepare a blinded reading of several methods.")(reader_study)
 app.command("reader-score", short_help="Unblind the sheets of a reader study.")(reader_score)
 app.command("eval", short_help="Measure how good methods are on your own volumes.")(evaluate)
+app.command("eval-pair", short_help="Measure on a scan that was reconstructed thick and thin.")(evaluate_pair)
 app.command("eval-stage1", short_help="Measure stage 1 alone, on projections.")(evaluate_stage1)
 app.command("eval-stage2", short_help="Measure stage 2 alone, and what bounds it.")(evaluate_stage2)
