@@ -50,7 +50,8 @@ class ProfileEstimate:
         weights = np.array(self.weights)
         symmetric: ndarray = np.clip((weights + weights[::-1]) / 2, 0, None)
         keep = np.flatnonzero(symmetric > _NOISE_SHARE * symmetric.max())
-        kept = symmetric[keep[0] : keep[-1] + 1]
+        kept: ndarray = symmetric[keep[0] : keep[-1] + 1]
+        shares: ndarray = kept / kept.sum()
         return Profile(
             "table", step_mm=self.step_mm, table=tuple(round(float(w), 4) for w in kept / kept.sum())
         )
