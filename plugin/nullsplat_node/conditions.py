@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from .dose import Finding, LowDoseRules, judge, mean_exposure, mean_of
-from .tags import Tags, text
+from .tags import Tags, joined, text
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Origin:
 
 def facts_of(instances: Sequence[Tags], origin: Origin, low_dose: LowDoseRules) -> Facts:
     """Return the facts of a series out of the simplified tags of all its instances; at least one."""
-    texts = {key: _first(instances, subject.keyword) for key, subject in TEXTS.items() if subject.keyword}
+    texts = {key: _first(instances, subject) for key, subject in TEXTS.items() if subject.keyword}
     texts.update(called_aet=origin.called_aet.strip(), calling_aet=origin.calling_aet.strip())
     numbers: Dict[str, Optional[float]] = {
         key: mean_of(instances, subject.keyword) for key, subject in NUMBERS.items() if subject.keyword
@@ -205,9 +205,10 @@ class DoseCondition:
 Condition = Union[TextCondition, RangeCondition, DoseCondition]
 
 
-def _first(instances: Sequence[Tags], keyword: str) -> str:
+def _first(instances: Sequence[Tags], subject: Subject) -> str:
     """Return the text of the first slice that has one."""
-    return next(filter(None, (text(tags, keyword) for tags in instances)), "")
+    read = text if subject.typed else joined
+    return next(filter(None, (read(tags, subject.keyword) for tags in instances)), "")
 
 
 def _measure(value: float, subject: Subject) -> str:
