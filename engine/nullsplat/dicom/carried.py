@@ -3,7 +3,8 @@
 A list of what to drop would have to know every private, stale or future attribute; this one only names attributes
 that mean the same for a resampled image. What is left out on purpose: overlays and icons (drawn on the old grid),
 digital signatures and comments (made for the old object), references to other images, the performed procedure
-step (which lists what the scanner made), pixel statistics and padding.
+step (which lists what the scanner made), pixel statistics and padding, the tilt of the gantry (the slices of a result
+always stack along their normal, and readers that believe the tag would straighten them again).
 Source: PS3.3 A.3.3 (modules of the CT Image IOD).
 """
 
@@ -55,7 +56,7 @@ _IMAGE = """
     ContrastBolusVolume ContrastBolusStartTime ContrastBolusStopTime ContrastBolusTotalDose ContrastFlowRate
     ContrastFlowDuration ContrastBolusIngredient ContrastBolusIngredientConcentration
     KVP ScanOptions DataCollectionDiameter ReconstructionDiameter DistanceSourceToDetector
-    DistanceSourceToPatient GantryDetectorTilt TableHeight RotationDirection ExposureTime XRayTubeCurrent
+    DistanceSourceToPatient TableHeight RotationDirection ExposureTime XRayTubeCurrent
     Exposure ExposureInuAs FilterType GeneratorPower FocalSpots ConvolutionKernel RevolutionTime
     SingleCollimationWidth TotalCollimationWidth TableSpeed TableFeedPerRotation SpiralPitchFactor
     ExposureModulationType EstimatedDoseSaving DataCollectionCenterPatient ReconstructionTargetCenterPatient

@@ -5,7 +5,7 @@ import errno
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -114,13 +114,22 @@ class Workspace:
         """
         return load_field(self._file("field", "safetensors"))
 
+    def remark(self, remarks: Sequence[str]) -> None:
+        """Keep what a reader of the report must know about the source.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        self.save_json("remarks", {"source_remarks": "; ".join(remarks)} if remarks else {})
+
     def report(self) -> dict[str, Any]:
-        """Figures of the run.
+        """Figures of the run, and remarks on its source.
 
         Raises:
             UnreadableFile: the run is not finished.
         """
-        return self.load_json("report")
+        remarks = self.load_json("remarks") if self._file("remarks", "json").exists() else {}
+        return {**self.load_json("report"), **remarks}
 
     def is_done(self, stage: str) -> bool:
         """Whether a stage has finished."""

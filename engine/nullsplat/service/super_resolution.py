@@ -1,6 +1,6 @@
 """The real image processing behind the service: pipeline, prior and DICOM layer of this package."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,9 @@ class SuperResolution:
     def prepare(self, dicom: Path, work: Path) -> Source:
         """Read a DICOM folder into the workspace; raises IneligibleSeries, UnreadableFile."""
         series = read_folder(dicom)
-        Workspace(work).save_source(series.volume)
+        workspace = Workspace(work)
+        workspace.save_source(series.volume)
+        workspace.remark(series.remarks)
         known = resolution_of(series)
         return Source(series.fingerprint, known.slice_thickness_ratio, str(known.slice_profile), known.why)
 
@@ -113,8 +115,9 @@ class SuperResolution:
         The headers are read from the fetched files again, so that no patient's data ever enters the database.
         """
         workspace = Workspace(work)
-        provenance = _provenance(parameters, source, workspace.report())
-        return write_all(read_folder(dicom), workspace, provenance, target, self._output)
+        series = read_folder(dicom)
+        provenance = replace(_provenance(parameters, source, workspace.report()), remarks=series.remarks)
+        return write_all(series, workspace, provenance, target, self._output)
 
     def _configure(self, parameters: Parameters, source: Source) -> PipelineConfig:
         profile, why = self._slice_profile(parameters, source)
@@ -156,6 +159,7 @@ def _provenance(parameters: Parameters, source: Source, report: dict[str, Any]) 
         lr_consistency_rmse_hu=report["lr_consistency_rmse_hu"],
         created=datetime.now().astimezone(),
         software_version=__version__,
+        stage1=report["stage1_prior"],
         slice_profile=profile_in_words(report["slice_profile"]),
         **{name: value for name, value in asdict(parameters).items() if name != "slice_profile"},
     )
