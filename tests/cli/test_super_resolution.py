@@ -56,6 +56,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[PipelineConfig]:
             "config_hash": config.hash,
             "model_hash": "0" * 64,
             "steps": 1,
+            "stage1_prior": "slabs",
             "stages": {"stage1": {"seconds": 2.0}},
         }
         return Outcome(result, report)

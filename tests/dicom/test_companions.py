@@ -29,7 +29,11 @@ THICK = Spec(shape=(4, 8, 10), uid="thick")
 def beside(kind: str, **attributes: object) -> Dataset:
     """One image of the study that is no slice."""
     [image] = make_series(Spec(shape=(1, 12, 9), uid=kind))
-    image.SOPInstanceUID, image.SeriesNumber, image.SeriesDescription = generate_uid(entropy_srcs=[kind]), 1, kind
+    image.SOPInstanceUID, image.SeriesNumber, image.SeriesDescription = (
+        generate_uid(entropy_srcs=[kind]),
+        1,
+        kind,
+    )
     for keyword in ("ImagePositionPatient", "FrameOfReferenceUID"):
         delattr(image, keyword)
     for keyword, value in attributes.items():

@@ -34,6 +34,15 @@ Stage = Callable[[Workspace, PipelineConfig, torch.device, Progress], None]
 _BASE_SHARE = 0.25
 
 
+def identity(config: PipelineConfig) -> str:
+    """What two runs have in common that may share their stages: the configuration and the prior's weights.
+
+    Raises:
+        WeightsError: the prior is missing.
+    """
+    return f"configuration {config.hash}, weights {weights.prior_hash(config.prior)}"
+
+
 def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
     """Base volume and super-resolved projections.
 

@@ -18,7 +18,7 @@ from nullsplat.dicom.reading import read_folder
 from nullsplat.physics.profile import AUTO, Profile, Resolution
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.presets import PRESETS
-from nullsplat.pipeline.stages import RUNNERS
+from nullsplat.pipeline.stages import RUNNERS, identity
 from nullsplat.pipeline.workspace import Workspace
 from nullsplat.prior import weights
 from nullsplat.service.derived_files import Output, write_all
@@ -93,15 +93,22 @@ class SuperResolution:
         known = resolution_of(series)
         return Source(series.fingerprint, known.slice_thickness_ratio, str(known.slice_profile), known.why)
 
-    def is_done(self, stage: str, work: Path) -> bool:
-        """Whether the files of stage1, stage2 or consistency are there."""
-        return Workspace(work).is_done(stage)
+    def is_done(self, stage: str, work: Path, parameters: Parameters, source: Source) -> bool:
+        """Whether stage1, stage2 or consistency was done here as this processing would do it."""
+        workspace = Workspace(work)
+        run = identity(self._configure(parameters, source))
+        return workspace.is_done(stage) and workspace.is_of(run)
 
     def run(self, stage: str, work: Path, parameters: Parameters, source: Source, progress: Progress) -> None:
-        """Do one of the stages stage1, stage2, consistency; returns at once if it is done already."""
+        """Do one of the stages stage1, stage2, consistency; returns at once if it is done already.
+
+        What a worker with another prior or other presets left is done again: a result has one origin.
+        """
         self._limit_threads()
         config = self._configure(parameters, source)
-        RUNNERS[stage](Workspace(work), config, resolve_device(self._device), progress)
+        workspace = Workspace(work)
+        workspace.adopt(identity(config))
+        RUNNERS[stage](workspace, config, resolve_device(self._device), progress)
 
     def report(self, work: Path) -> dict[str, Any]:
         """The figures of a finished run."""
