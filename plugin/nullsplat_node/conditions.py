@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from .dose import Finding, LowDoseRules, judge, mean_exposure, mean_of
+from .kinds import is_derived
 from .tags import Tags, joined, text
 
 
@@ -68,11 +69,13 @@ class Facts:
         texts: by the keys of `TEXTS`, empty where there is none.
         numbers: by the keys of `NUMBERS`, None where there is none.
         dose: whether it is low, by the section LowDose of the settings.
+        derived: whether slices are reformats, or copies compressed with loss.
     """
 
     texts: Mapping[str, str]
     numbers: Mapping[str, Optional[float]]
     dose: Finding
+    derived: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ def facts_of(instances: Sequence[Tags], origin: Origin, low_dose: LowDoseRules) 
         key: mean_of(instances, subject.keyword) for key, subject in NUMBERS.items() if subject.keyword
     }
     numbers.update(exposure=mean_exposure(instances), slices=float(len(instances)))
-    return Facts(texts, numbers, judge(instances, origin.called_aet, low_dose))
+    dose = judge(instances, origin.called_aet, low_dose)
+    return Facts(texts, numbers, dose, any(is_derived(tags) for tags in instances))
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,23 @@ class DoseCondition:
         return "it is low dose" if self.low else "it is not low dose"
 
 
-Condition = Union[TextCondition, RangeCondition, DoseCondition]
+@dataclass(frozen=True)
+class DerivedCondition:
+    """The slices are derived (reformatted, or compressed with loss), or are original."""
+
+    derived: bool
+
+    def judged(self, facts: Facts) -> Verdict:
+        """Return whether it holds, and why."""
+        found = "its slices are derived" if facts.derived else "its slices are original"
+        return Verdict(facts.derived == self.derived, found)
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return "its slices are derived" if self.derived else "its slices are original"
+
+
+Condition = Union[TextCondition, RangeCondition, DoseCondition, DerivedCondition]
 
 
 def _first(instances: Sequence[Tags], subject: Subject) -> str:
