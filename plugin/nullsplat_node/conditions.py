@@ -12,7 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
 
-from .dose import Finding, LowDoseRules, judge, mean_exposure, mean_of
+from .dose import Finding, LowDoseRules, judge, mean_of
+from .exposure import mean_exposure
 from .kinds import is_derived
 from .tags import Tags, joined, text
 
