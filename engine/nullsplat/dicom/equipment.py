@@ -11,6 +11,7 @@ from highdicom import ContributingEquipment
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
+from nullsplat.dicom import algorithm
 from nullsplat.dicom.carried import carry
 from nullsplat.dicom.eligibility import PRODUCT_NAME
 from nullsplat.dicom.headers import text
@@ -65,5 +66,5 @@ def _processor(provenance: Provenance) -> Dataset:
         software_versions=provenance.software_version,
         purpose_of_reference=codes.DCM.ProcessingEquipment,
         contribution_datetime=date_time(provenance.created),
-        contribution_description="Super-resolution by null-space diffusion and signed Gaussian splatting",
+        contribution_description=algorithm.NAME,
     )
