@@ -4,7 +4,6 @@ Source: PS3.3 C.7.5.1 (General Equipment), C.12.1 (Contributing Equipment Sequen
 """
 
 import copy
-import re
 from datetime import datetime
 
 from highdicom import ContributingEquipment
@@ -16,6 +15,7 @@ from nullsplat.dicom.carried import carry
 from nullsplat.dicom.eligibility import PRODUCT_NAME
 from nullsplat.dicom.headers import text
 from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.repairs import is_date_time, repaired
 
 _SCANNER = (
     "ManufacturerModelName", "SoftwareVersions", "DeviceSerialNumber", "InstitutionName",
@@ -23,12 +23,11 @@ _SCANNER = (
 )  # fmt: skip
 
 
-_DATE_TIME = re.compile(r"\d{8}(\d{2,6}(\.\d{1,6})?)?([+-]\d{4})?")
-
-
 def contributing_equipment(header: Dataset, provenance: Provenance) -> list[Dataset]:
     """What the source already lists, then the scanner that acquired it, then NullSplat."""
-    earlier = [copy.deepcopy(item) for item in header.get("ContributingEquipmentSequence") or []]
+    keyword = "ContributingEquipmentSequence"
+    sound = repaired(header[keyword]) if keyword in header else None
+    earlier = copy.deepcopy(list(sound.value)) if sound else []
     return [*earlier, _scanner(header), _processor(provenance)]
 
 
@@ -54,7 +53,7 @@ def _scanner(header: Dataset) -> Dataset:
     acquired = text(header, "AcquisitionDateTime") or text(header, "AcquisitionDate") + text(
         header, "AcquisitionTime"
     )
-    if _DATE_TIME.fullmatch(acquired):
+    if is_date_time(acquired):
         item.add_new("ContributionDateTime", "DT", acquired)
     return item
 
