@@ -72,8 +72,8 @@ def _only_scan(series: dict[str, list[Pair]]) -> str:
     if len(series) > 1 and len(scans) != 1:
         refuse(
             Refusal.MIXED_SERIES,
-            f"one series was needed, got {len(scans)} with slices; choose one with --series NUMBER or UID: "
-            f"{_listed(series)}",
+            f"one series was needed, got {len(scans)} with slices; choose one (`nullsplat sr --series NUMBER|UID`) or "
+            f"move each into a folder of its own: {_listed(series)}",
         )
     return (scans or list(series))[0]
 
