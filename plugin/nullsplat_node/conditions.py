@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from .dose import Finding, LowDoseRules, judge, mean_of
-from .exposure import mean_exposure
 from .kinds import is_derived
 from .tags import Tags, joined, text
+from .xray_exposure import mean_exposure
 
 
 @dataclass(frozen=True)

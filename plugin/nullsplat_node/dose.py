@@ -2,7 +2,7 @@
 """Is the series low dose? Several kinds of evidence, because no single field can be relied on.
 
 A rule of the settings decides first, since somebody wrote it for just this. Then the strongest measurement
-that is there: CTDIvol (0018,9345), else the exposure in mAs as far as it can be compared (`exposure`). Only where nothing was measured do words in the
+that is there: CTDIvol (0018,9345), else the exposure in mAs as far as it can be compared (`xray_exposure`). Only where nothing was measured do words in the
 descriptions count. Unusable values (absent, zero, NaN, text) say nothing.
 """
 
@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
-from .exposure import mean_exposure, usable
 from .tags import Tags, text
+from .xray_exposure import mean_exposure, usable
 
 DESCRIPTIONS = ("ProtocolName", "SeriesDescription", "StudyDescription")
 
