@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from .conditions import Origin, facts_of
 from .dose import LowDoseRules
 from .frames import ENHANCED_CT, slices_of
 from .geometry import Stack, stack_of
+from .kinds import is_derived, is_lossy, slices_among, strange_word
 from .refusal import Refused
 from .rules import Choice, Orders, RuleSet, choose, default_rules, in_words
 from .tags import Tags, items, text, values
@@ -114,20 +115,24 @@ def examine(candidate: Candidate, criteria: Criteria, forced: bool = False) -> T
         Refused: it is not taken; says why.
     """
     _not_ours(candidate)
-    for tags in candidate.instances:
+    images = slices_among(candidate.instances)
+    for tags in images:
         _ct_images(tags)
-    slices = slices_of(candidate.instances)
+    slices = slices_of(images)
     for tags in slices:
-        _original_ct(tags)
+        _slice_of_ct(tags)
         _hounsfield(tags)
     _enough_slices(len(slices), criteria.min_slices)
     _one_frame_of_reference(slices)
     stack = stack_of(slices)
-    choice = choose(criteria.rules, facts_of(slices, candidate.origin, criteria.low_dose))
+    facts = facts_of(slices, candidate.origin, criteria.low_dose)
+    choice = choose(criteria.rules, facts)
     taking = choice.rule if choice.rule and choice.rule.process else None
     orders = taking.orders if taking else criteria.rules.defaults
     scale = _scale(stack, orders)
-    decision = f"{_permission(choice, criteria.rules, forced)}; {_described(stack, scale)}"
+    permission = _permission(choice, criteria.rules, forced, _kind(slices) if facts.derived else "")
+    remarks = _remarks(slices, stack, len(candidate.instances) - len(images))
+    decision = "; ".join([permission, _described(stack, scale), *remarks])
     return Taken(scale, decision, taking.name if taking else "", orders)
 
 
@@ -157,14 +162,21 @@ def _ct_images(tags: Tags) -> None:
         )
 
 
-def _original_ct(tags: Tags) -> None:
+def _slice_of_ct(tags: Tags) -> None:
     image_type = values(tags, "ImageType")
     if "LOCALIZER" in image_type:
         raise Refused("localizer", "axial slices are needed, Image Type says LOCALIZER; send the scan itself")
-    if image_type[:1] != ("ORIGINAL",):
+    if image_type[:1] not in (("ORIGINAL",), ("DERIVED",)):
         raise Refused(
             "derived",
-            f"Image Type must begin with ORIGINAL, got {image_type[0][:16] if image_type else 'none'}",
+            f"Image Type must begin with ORIGINAL or DERIVED, got {image_type[0][:16] if image_type else 'none'}",
+        )
+    strange = strange_word(tags) if is_derived(tags) else None
+    if strange is not None:
+        raise Refused(
+            "derived",
+            f"slices are needed, or reformats of slices in HU, got derived images of the kind {strange[:16]}; "
+            "send the series that the scanner reconstructed",
         )
     if text(tags, "PresentationIntentType").upper() == "FOR PROCESSING":
         raise Refused(
@@ -229,11 +241,20 @@ def _scale(stack: Stack, orders: Orders) -> Tuple[float, float, float]:
     return (factor, 1, 1)
 
 
-def _permission(choice: Choice, rules: RuleSet, forced: bool) -> str:
-    """Return why the series may be done; `Refused` when it may not."""
+def _permission(choice: Choice, rules: RuleSet, forced: bool, derived: str) -> str:
+    """Return why the series may be done; `Refused` when it may not.
+
+    Args:
+        derived: what kind of derived series it is, empty for an original.
+    """
     words = _in_words(choice, rules)
     if forced:
         return f"a person asked for it ({words})"
+    if derived and choice.rule is None:
+        raise Refused(
+            "derived-slices",
+            f"it is {derived}, which only a rule with derived = true takes; press Run to have it done all the same",
+        )
     if choice.rule is None:
         code = "no-rule" if rules.source else "not-low-dose"
         raise Refused(code, f"{words}; press Run to have it done all the same")
@@ -249,6 +270,26 @@ def _in_words(choice: Choice, rules: RuleSet) -> str:
         return f"no rule takes it ({choice.why})"
     leaves = "" if choice.rule.process else " leaves it alone"
     return f"rule {choice.rule.name!r}{leaves}: {choice.why}"
+
+
+def _kind(slices: Sequence[Tags]) -> str:
+    if any(is_lossy(tags) for tags in slices):
+        return "a copy that was compressed with loss, which is why Image Type says DERIVED"
+    return "a series of reformatted or otherwise derived slices"
+
+
+def _remarks(slices: Sequence[Tags], stack: Stack, left_out: int) -> List[str]:
+    """Return what is unusual about the series and does not keep it from being done."""
+    remarks = []
+    if stack.tilt:
+        remarks.append(f"the gantry was tilted by {stack.tilt:.1f} degrees, which the engine sets straight")
+    if not text(slices[0], "FrameOfReferenceUID"):
+        remarks.append("it has no Frame of Reference UID, the result gets one made of the Series UID")
+    if left_out:
+        remarks.append(f"{left_out} image{'s' if left_out > 1 else ''} of it that are no slices are left out")
+    if any(is_lossy(tags) for tags in slices):
+        remarks.append("it was compressed with loss")
+    return remarks
 
 
 def _described(stack: Stack, scale: Tuple[float, float, float]) -> str:

@@ -19,6 +19,7 @@ _GROUPS = (
     "PixelMeasuresSequence", "PlanePositionSequence", "PlaneOrientationSequence", "PixelValueTransformationSequence",
     "FrameContentSequence", "CTImageFrameTypeSequence", "CTAcquisitionDetailsSequence", "CTReconstructionSequence",
     "CTExposureSequence", "CTXRayDetailsSequence",
+    "CTTableDynamicsSequence",
 )  # fmt: skip
 _CLASSIC = {
     "FrameType": "ImageType",

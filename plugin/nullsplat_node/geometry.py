@@ -13,7 +13,7 @@ from statistics import median
 from typing import Sequence, Tuple
 
 from .refusal import Refused
-from .tags import BadTag, Tags, number, numbers
+from .tags import BadTag, Tags, numbers
 
 Vector = Tuple[float, ...]
 
@@ -26,8 +26,8 @@ SPACING_TOLERANCE = 0.05
 The engine has the same tolerance, so that it does not refuse what was taken here."""
 DUPLICATE_DISTANCE = 0.01
 """Slices nearer than this many millimetres lie in the same place."""
-TILT_TOLERANCE = 0.1
-"""Largest gantry tilt, in degrees, that counts as none."""
+LARGEST_TILT = 35.0
+"""Degrees; gantries tilt by up to 30, and what leans more is no stack of one. The engine has the same limit."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,13 @@ class Stack:
         slices: how many.
         spacing: distance between neighbouring slice centres, mm.
         pixel_spacing: distance between rows and between columns, mm.
+        tilt: of the gantry in degrees, as the positions show it; 0 where the slices lie straight above each other.
     """
 
     slices: int
     spacing: float
     pixel_spacing: Tuple[float, float]
+    tilt: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,6 @@ class _Slice:
     orientation: Vector
     pixel_spacing: Vector
     size: Vector
-    tilt: float
 
 
 def stack_of(instances: Sequence[Tags]) -> Stack:
@@ -66,12 +67,12 @@ def stack_of(instances: Sequence[Tags]) -> Stack:
     first = slices[0]
     _same_orientation(slices)
     _same_grid(slices)
-    normal = _axial_normal(first.orientation)
-    _no_recorded_tilt(slices)
+    normal = _normal(first.orientation)
     ordered = sorted(slices, key=lambda one: _dot(one.position, normal))
+    _axial(ordered, normal)
     spacing = _regular_spacing([_dot(one.position, normal) for one in ordered])
-    _no_shear(ordered, normal)
-    return Stack(len(slices), spacing, (first.pixel_spacing[0], first.pixel_spacing[1]))
+    tilt = _tilt(ordered, normal)
+    return Stack(len(slices), spacing, (first.pixel_spacing[0], first.pixel_spacing[1]), tilt)
 
 
 def _read(tags: Tags) -> _Slice:
@@ -81,7 +82,6 @@ def _read(tags: Tags) -> _Slice:
             orientation=_needed(tags, "ImageOrientationPatient", 6),
             pixel_spacing=_positive(tags, "PixelSpacing", 2),
             size=_positive(tags, "Rows", 1) + _positive(tags, "Columns", 1),
-            tilt=number(tags, "GantryDetectorTilt") or 0.0,
         )
     except BadTag as error:
         raise Refused("unreadable", str(error)) from error
@@ -123,26 +123,24 @@ def _same_grid(slices: Sequence[_Slice]) -> None:
             raise Refused("inconsistent-size", f"all slices must have the same {name}; there are {shown}")
 
 
-def _axial_normal(orientation: Vector) -> Vector:
+def _normal(orientation: Vector) -> Vector:
     row, column = orientation[:3], orientation[3:]
     lengths_off = max(abs(_dot(row, row) - 1), abs(_dot(column, column) - 1), abs(_dot(row, column)))
     if lengths_off > 10 * ORIENTATION_TOLERANCE:
         raise Refused("unreadable", "Image Orientation must be two perpendicular unit vectors, these are not")
-    normal = _cross(row, column)
-    if abs(normal[2]) < AXIAL_COSINE:
+    return _cross(row, column)
+
+
+def _axial(ordered: Sequence[_Slice], normal: Vector) -> None:
+    """Refuse what is not stacked along the patient: a tilted gantry turns slices, but the table still moves along it."""
+    moved = _minus(ordered[-1].position, ordered[0].position)
+    is_table_axial = abs(moved[2]) >= AXIAL_COSINE * _length(moved)
+    least = math.cos(math.radians(LARGEST_TILT)) if is_table_axial else AXIAL_COSINE
+    if abs(normal[2]) < least:
         angle = math.degrees(math.acos(min(1.0, abs(normal[2]))))
         raise Refused(
             "not-axial",
             f"slices must lie across the patient's long axis, these are turned by {angle:.0f} degrees",
-        )
-    return normal
-
-
-def _no_recorded_tilt(slices: Sequence[_Slice]) -> None:
-    tilt = max((one.tilt for one in slices), key=abs)
-    if abs(tilt) > TILT_TOLERANCE:
-        raise Refused(
-            "gantry-tilt", f"the gantry must not be tilted, Gantry/Detector Tilt is {tilt:g} degrees"
         )
 
 
@@ -182,28 +180,42 @@ def _no_missing(gaps: Sequence[float], usual: float) -> None:
         )
 
 
-def _no_shear(ordered: Sequence[_Slice], normal: Vector) -> None:
-    """Refuse when the slices do not lie above each other: the stack is sheared, as a tilted gantry leaves it."""
-    origin, pixel = ordered[0].position, min(ordered[0].pixel_spacing)
-    shifts = [_sideways(origin, one.position, normal) for one in ordered]
-    if shifts[-1] > pixel / 2:
-        height = _dot(_minus(ordered[-1].position, origin), normal)
-        angle = math.degrees(math.atan2(shifts[-1], height))
-        raise Refused(
-            "gantry-tilt",
-            f"slices must lie straight above each other, the stack leans by {angle:.2g} degrees",
-        )
-    if max(shifts) > pixel / 2:
+def _tilt(ordered: Sequence[_Slice], normal: Vector) -> float:
+    """Return by how many degrees the stack leans from the normal; slices may only lean evenly."""
+    origin, half_pixel = ordered[0].position, min(ordered[0].pixel_spacing) / 2
+    aside = [_aside(origin, one.position, normal) for one in ordered]
+    if max(map(_length, aside)) <= half_pixel:
+        return 0.0
+    height = _dot(_minus(ordered[-1].position, origin), normal)
+    shares = [_dot(_minus(one.position, origin), normal) / height for one in ordered]
+    off = [_length(_minus(here, _scaled(aside[-1], share))) for here, share in zip(aside, shares)]
+    if max(off) > half_pixel:
         raise Refused(
             "irregular-spacing",
-            f"slices must lie straight above each other, one is {max(shifts):.3g} mm aside",
+            f"slices must lie straight above each other or lean evenly, one is {max(off):.3g} mm aside",
         )
+    angle = math.degrees(math.atan2(_length(aside[-1]), height))
+    if angle > LARGEST_TILT:
+        raise Refused(
+            "gantry-tilt",
+            f"a gantry tilts by up to {LARGEST_TILT:g} degrees, these slices lean by {angle:.0f}; "
+            "reformat the series at the scanner",
+        )
+    return angle
 
 
-def _sideways(origin: Vector, position: Vector, normal: Vector) -> float:
+def _aside(origin: Vector, position: Vector, normal: Vector) -> Vector:
+    """Return how far a slice lies from above the origin, in its plane."""
     step = _minus(position, origin)
-    along = _dot(step, normal)
-    return math.sqrt(sum((s - along * n) ** 2 for s, n in zip(step, normal)))
+    return _minus(step, _scaled(normal, _dot(step, normal)))
+
+
+def _scaled(a: Vector, factor: float) -> Vector:
+    return tuple(x * factor for x in a)
+
+
+def _length(a: Vector) -> float:
+    return math.sqrt(_dot(a, a))
 
 
 def _minus(a: Vector, b: Vector) -> Vector:

@@ -35,6 +35,7 @@ def read_back(datasets: list[Dataset]) -> Volume:
     """The volume of a derived series, which `read_folder` refuses to super-resolve again."""
     for dataset in datasets:
         dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+        del dataset.Manufacturer, dataset.ContributingEquipmentSequence
         dataset.Manufacturer = "ACME"
     return read_datasets(datasets).volume
 

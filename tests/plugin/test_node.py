@@ -36,10 +36,9 @@ def localizer(_: int, dataset: Dataset) -> None:
 
 
 def not_a_number(index: int, dataset: Dataset) -> None:
-    dataset.GantryDetectorTilt = "0"
     dataset.CTDIvol = float("nan")
     if index == 3:
-        dataset["GantryDetectorTilt"]._value = "NaN"
+        dataset["PixelSpacing"]._value = "NaN"
 
 
 def test_a_low_dose_series_is_processed_and_its_result_reaches_the_pacs(node: Node) -> None:
@@ -75,7 +74,7 @@ REFUSED: list[tuple[int, Spoil | None, str, str]] = [
     (9, gap, "missing-slice", "between slice 6 and 7 the gap is 10 mm"),
     (2, localizer, "localizer", "LOCALIZER"),
     (1, None, "too-few-slices", "at least 3 slices"),
-    (6, not_a_number, "unreadable", "GantryDetectorTilt must be 1 finite number, got 'NaN'"),
+    (6, not_a_number, "unreadable", "PixelSpacing must be 2 finite numbers, got 'NaN'"),
 ]
 
 

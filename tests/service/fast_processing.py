@@ -50,7 +50,7 @@ class FastProcessing:
         np.save(work / "source.npy", series.volume.hu)
         return Source(series.fingerprint, series.slice_thickness / series.volume.geometry.spacing[0])
 
-    def is_done(self, stage: str, work: Path) -> bool:
+    def is_done(self, stage: str, work: Path, parameters: Parameters, source: Source) -> bool:
         return (work / f"{stage}.npy").exists()
 
     def run(self, stage: str, work: Path, parameters: Parameters, source: Source, progress: Progress) -> None:

@@ -79,7 +79,7 @@ def _options(
 @app.command(short_help="Super-resolve a DICOM folder or a NIfTI file.")
 def sr(
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="A folder with one CT series, or a .nii/.nii.gz.")
+        Path, typer.Argument(metavar="INPUT", help="A folder with a CT series, or a .nii/.nii.gz.")
     ],
     target: Annotated[
         Path, typer.Argument(metavar="OUTPUT", help="The same kind as INPUT; a folder must be new or empty.")
@@ -146,6 +146,13 @@ def sr(
     transfer_syntax: Annotated[
         TransferSyntax, typer.Option(help="How the slices in OUTPUT are encoded; all of them lose nothing.")
     ] = TransferSyntax.explicit,
+    series: Annotated[
+        str,
+        typer.Option(
+            metavar="NUMBER|UID",
+            help="Which series of INPUT, where it holds several; without it they are listed.",
+        ),
+    ] = "",
     debug: Debug = False,
 ) -> None:
     """Super-resolve a DICOM folder or a NIfTI file, without Orthanc.
@@ -177,6 +184,7 @@ def sr(
                 slice_profile=slice_profile,
                 in_plane_profile=in_plane_profile,
                 slice_thickness=slice_thickness,
+                series=series,
             )
         )
 

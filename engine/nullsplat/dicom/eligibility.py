@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
+from nullsplat.dicom.derived_kinds import strange_word
 from nullsplat.dicom.headers import number, printable, required_uid, text, words
 from nullsplat.dicom.refusals import Refusal, refuse
 
@@ -97,10 +98,28 @@ def _check_image_type(header: Dataset, count: int) -> None:
             Refusal.LOCALIZER,
             f"a stack of axial slices is needed, got a localizer among {count} image(s); choose the scan itself",
         )
-    if image_type[:1] == ("DERIVED",) or text(header, "Manufacturer") == PRODUCT_NAME:
+    if _is_ours(header):
+        refuse(
+            Refusal.DERIVED, "a scanner's series is needed, got one that NullSplat made; choose its source"
+        )
+    if image_type[:1] == ("DERIVED",):
+        _check_derived(header, image_type)
+
+
+def _is_ours(header: Dataset) -> bool:
+    makers = (header, *(header.get("ContributingEquipmentSequence") or []))
+    return any(PRODUCT_NAME in text(maker, "Manufacturer") for maker in makers)
+
+
+def _check_derived(header: Dataset, image_type: tuple[str, ...]) -> None:
+    """Refuse what was computed of slices and is none any more."""
+    strange = strange_word(image_type)
+    if strange is None and text(header, "SyntheticData").upper() == "YES":
+        strange = "synthetic data"
+    if strange is not None:
         refuse(
             Refusal.DERIVED,
-            "an original series is needed, got a derived one (reformatted, processed, or made by NullSplat); "
+            f"slices are needed, or reformats of slices in HU, got derived images of the kind {printable(strange)}; "
             "choose the series that the scanner reconstructed",
         )
 

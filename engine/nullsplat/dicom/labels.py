@@ -4,9 +4,10 @@ from pydicom.dataset import Dataset
 
 from nullsplat.dicom.eligibility import PRODUCT_NAME
 from nullsplat.dicom.headers import number, text
-from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.provenance import METHODS, Provenance
 
 _LO_CHARACTERS = 64
+_ST_CHARACTERS = 1024
 _LARGEST_IS = 2**31 - 1
 
 
@@ -32,9 +33,9 @@ def series_number(header: Dataset, offset: int) -> int:
 def derivation_description(provenance: Provenance) -> str:
     """Method, factors, settings and measured consistency, in the 1024 characters of an ST."""
     z, y, x = provenance.scale
-    return (
+    text = (
         f"Super-resolved {z:.4g} x {y:.4g} x {x:.4g} (z, y, x) by {PRODUCT_NAME} {provenance.software_version}: "
-        "null-space diffusion on projections, signed Gaussian splatting, 3D consistency. "
+        f"{METHODS[provenance.stage1]}, signed Gaussian splatting, 3D consistency. "
         f"Preset {provenance.preset}, {provenance.steps} step(s), {provenance.samples} sample(s), "
         f"seed {provenance.seed}, attempt {provenance.attempt}, weights {provenance.model_hash}, "
         f"configuration {provenance.config_hash}. "
@@ -42,3 +43,13 @@ def derivation_description(provenance: Provenance) -> str:
         f"Downsampled again it differs from the source by {provenance.lr_consistency_rmse_hu:.2f} HU (RMSE). "
         "Fine detail is partly synthesised by a model. Research use only."
     )
+    return _with_remarks(text, provenance.remarks)
+
+
+def _with_remarks(text: str, remarks: tuple[str, ...]) -> str:
+    """The text with as many whole remarks on the source as an ST can hold."""
+    for remark in remarks:
+        longer = f"{text} {remark[0].upper()}{remark[1:]}."
+        if len(longer) <= _ST_CHARACTERS:
+            text = longer
+    return text

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int16
 from numpy import ndarray
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
@@ -17,6 +16,7 @@ from pydicom.uid import UID
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.units import LOWEST_HU
 from nullsplat.dicom.enhanced import FRAME_NUMBER
+from nullsplat.dicom.files import read_file
 from nullsplat.dicom.headers import PARSING_ERRORS, number, quiet_pydicom, required_numbers, text
 from nullsplat.dicom.refusals import Refusal, refuse
 
@@ -108,30 +108,13 @@ def _rescale(header: Dataset) -> tuple[float, float]:
     return slope, intercept
 
 
-def with_pixels(path: Path) -> Dataset:
-    """The whole of a file.
-
-    Raises:
-        UnreadableFile: it is missing, truncated or damaged.
-    """
-    try:
-        with quiet_pydicom():
-            return dcmread(path)
-    except OSError as error:
-        raise UnreadableFile(f"{path.name} cannot be read: {error.strerror or 'truncated'}") from error
-    except (*PARSING_ERRORS, MemoryError) as error:
-        raise UnreadableFile(f"{path.name} is truncated or damaged; export it again") from error
-
-
 def _stored(source: Path | Dataset, header: Dataset, shape: tuple[int, int]) -> ndarray:
     name = source.name if isinstance(source, Path) else "a slice"
     frame = number(header, FRAME_NUMBER)
     try:
         with quiet_pydicom():
-            dataset = dcmread(source) if isinstance(source, Path) else source
+            dataset = read_file(source, pixels=True) if isinstance(source, Path) else source
             stored = pixel_array(dataset, index=None if frame is None else int(frame) - 1)
-    except OSError as error:
-        raise UnreadableFile(f"{name} cannot be read: {error.strerror or 'truncated'}") from error
     except (*PARSING_ERRORS, MemoryError) as error:
         raise UnreadableFile(
             f"the pixels of {name} are missing, truncated or damaged; export the slice again"

@@ -7,6 +7,13 @@ from typing import Any
 
 from nullsplat.core.volume import Axes3
 
+METHODS = {
+    "slabs": "null-space diffusion in thin slabs of the volume",
+    "projections": "null-space diffusion on projections",
+    "none": "no learned prior",
+}
+"""What stage 1 did, in words, by what its prior refines."""
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -26,6 +33,8 @@ class Provenance:
         slice_profile: what a slice was taken for, see `profile_in_words`.
         created: when the result was made, in the node's local time; the only clock that the writer knows.
         software_version: of NullSplat.
+        stage1: what its prior refined, one of `METHODS`.
+        remarks: on the source, see `SourceSeries.remarks`.
     """
 
     fingerprint: str
@@ -41,6 +50,8 @@ class Provenance:
     slice_profile: str
     created: datetime
     software_version: str
+    stage1: str = "slabs"
+    remarks: tuple[str, ...] = ()
 
 
 def profile_in_words(profile: Mapping[str, Any]) -> str:

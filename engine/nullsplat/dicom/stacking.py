@@ -15,7 +15,8 @@ from numpy import ndarray
 from pydicom.dataset import Dataset
 
 from nullsplat.core.volume import Axes3, Geometry
-from nullsplat.dicom.headers import number, required_numbers
+from nullsplat.dicom.headers import required_numbers
+from nullsplat.dicom.leaning import Lean, lean_of
 from nullsplat.dicom.refusals import Refusal, refuse
 
 ORIENTATION_TOLERANCE = 1e-3
@@ -27,9 +28,6 @@ SPACING_TOLERANCE = 0.05
 DUPLICATE_DISTANCE = 0.01
 """Slices that are nearer than this many millimetres lie in the same place."""
 
-TILT_TOLERANCE = 0.1
-"""Largest gantry tilt in degrees that is taken as none."""
-
 
 @dataclass(frozen=True)
 class Stack:
@@ -37,11 +35,13 @@ class Stack:
 
     Attributes:
         order: for each z index the index of the header it comes from.
-        geometry: where the voxels lie.
+        geometry: where the voxels lie, once the slices are placed as `lean` says.
+        lean: where the slices lie in their planes.
     """
 
     order: tuple[int, ...]
     geometry: Geometry
+    lean: Lean
 
 
 def stack(headers: Sequence[Dataset]) -> Stack:
@@ -54,17 +54,16 @@ def stack(headers: Sequence[Dataset]) -> Stack:
     """
     rows, columns, row_spacing, column_spacing = _common_size(headers)
     axes = _common_axes(headers)
-    _check_tilt_attribute(headers)
     positions = np.array([required_numbers(header, "ImagePositionPatient", 3) for header in headers])
     along = positions @ np.array(axes[0])
     order = np.argsort(along, kind="stable")
     spacing = _regular_spacing(along[order])
-    _check_perpendicular(positions[order], np.array(axes[0]), min(row_spacing, column_spacing))
     x, y, z = (float(value) for value in positions[order[0]])
     geometry = Geometry(
         (len(headers), rows, columns), (spacing, row_spacing, column_spacing), (x, y, z), axes
     )
-    return Stack(tuple(int(index) for index in order), geometry)
+    lean = lean_of(positions[order], geometry)
+    return Stack(tuple(int(index) for index in order), lean.common_grid(geometry), lean)
 
 
 def axes_of(header: Dataset) -> tuple[Axes3, Axes3, Axes3]:
@@ -129,19 +128,6 @@ def _common_axes(headers: Sequence[Dataset]) -> tuple[Axes3, Axes3, Axes3]:
     return axes[0]
 
 
-def _check_tilt_attribute(headers: Sequence[Dataset]) -> None:
-    tilt = max(abs(number(header, "GantryDetectorTilt") or 0.0) for header in headers)
-    if tilt > TILT_TOLERANCE:
-        _refuse_tilt(f"a gantry tilt of {tilt:.1f} degrees")
-
-
-def _refuse_tilt(came: str) -> None:
-    refuse(
-        Refusal.GANTRY_TILT,
-        f"slices stacked along their normal are needed, got {came}; reformat the series without tilt at the scanner",
-    )
-
-
 def _regular_spacing(along: Float[ndarray, "n"]) -> float:
     """The spacing of sorted positions along the normal, in mm."""
     gaps = np.diff(along)
@@ -177,12 +163,3 @@ def _check_gaps(gaps: Float[ndarray, "n"], usual: float) -> None:
             f"{int(missing.sum())} slice(s) are missing, the first after slice {after} of {len(gaps) + 1} "
             f"({gaps.max():.2f} mm where {usual:.2f} mm is usual); send the series again",
         )
-
-
-def _check_perpendicular(positions: Float[ndarray, "n 3"], normal: Float[ndarray, "3"], pixel: float) -> None:
-    """Refuse slices that shift sideways by more than half a pixel in all."""
-    offsets = positions - positions[0]
-    sideways = offsets - np.outer(offsets @ normal, normal)
-    shift = float(np.linalg.norm(sideways, axis=1).max())
-    if shift > pixel / 2:
-        _refuse_tilt(f"slices that shift sideways by up to {shift:.2f} mm")
