@@ -14,8 +14,12 @@ from dataclasses import dataclass
 from typing import FrozenSet, Mapping, Optional
 
 from .cross_site import from_elsewhere
-from .roles import Roles, may, needed
+from .roles import ADMINISTRATOR, ENGINE, Roles, may, needed
 
+LARGEST_QUESTION = 4 * 2**20
+"""Bytes. Orthanc takes as much memory as a request announces, before anything of it has come."""
+STORING = (ENGINE, ADMINISTRATOR)
+"""Roles that send images."""
 METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
 """OrthancPluginHttpMethod, as the filter is told the method."""
 
@@ -66,7 +70,21 @@ class Gate:
             )
         user, path = user_of(headers), normal(uri)
         role = self.roles.of(user)
-        return None if may(role, method, path) else _forbidden(method, path, user, role)
+        if not may(role, method, path):
+            return _forbidden(method, path, user, role)
+        return None if role in STORING or _announced(headers) <= LARGEST_QUESTION else _TOO_LARGE
+
+
+_TOO_LARGE = Refusal(
+    "too-large",
+    f"a search or an action may have {LARGEST_QUESTION} bytes at most, this one announces more; only those who store images "
+    "may send more",
+)
+
+
+def _announced(headers: Mapping[str, str]) -> int:
+    length = headers.get("content-length", "0")
+    return int(length) if re.fullmatch("[0-9]{1,15}", length) else LARGEST_QUESTION + 1
 
 
 def _forbidden(method: str, path: str, user: str, role: str) -> Refusal:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nullsplat_node.access import Gate, normal, shown, user_of
+from nullsplat_node.access import LARGEST_QUESTION, Gate, normal, shown, user_of
 from nullsplat_node.checks import SettingsError
 from nullsplat_node.roles import ENGINE, METRICS, OPERATOR, ROLES, VIEWER, Roles, assign, may, needed
 
@@ -77,6 +77,20 @@ def test_each_request_has_a_least_role_and_those_above_it_have_it_too(
     assert needed(method, normal(uri)) == least
     allowed = [role for role in order if not code(method, uri, role)]
     assert allowed == order[order.index(least) :]
+
+
+@pytest.mark.parametrize("length", [str(LARGEST_QUESTION + 1), "9" * 40, "-1", "²"])
+def test_who_stores_no_images_cannot_have_orthanc_take_memory_for_a_large_request(length: str) -> None:
+    for user, uri, refused in (
+        ("viewer", "/tools/find", "too-large"),
+        ("operator", "/nullsplat/queue", "too-large"),
+        ("engine", "/dicom-web/studies", ""),
+        ("administrator", "/instances", ""),
+    ):
+        refusal = GATE.refusal("POST", uri, {**basic(user), "content-length": length})
+        assert (refusal.code if refusal else "") == refused
+    allowed = {**basic("viewer"), "content-length": str(LARGEST_QUESTION)}
+    assert GATE.refusal("POST", "/tools/find", allowed) is None
 
 
 def test_a_user_without_a_role_may_read_only() -> None:

@@ -108,13 +108,31 @@ def test_a_second_request_on_a_connection_has_a_deadline_too(port: int, open_wit
     assert time.monotonic() - started < 3  # uvicorn's own limit, for idle ones, is five seconds
 
 
+@pytest.mark.parametrize("port", [IMPATIENT], indirect=True)
+def test_requests_that_come_together_are_answered_and_the_half_one_behind_them_has_a_deadline(
+    port: int, open_with: Open
+) -> None:
+    whole = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    connection = open_with(whole + whole + HALF_BODY)
+    said = b""
+    started = time.monotonic()
+    with contextlib.suppress(ConnectionResetError):
+        while piece := connection.recv(4096):
+            said += piece
+    assert said.count(b'{"ok":true}') == 2
+    assert time.monotonic() - started < 3
+
+
 @pytest.mark.parametrize("port", [PATIENT], indirect=True)
-def test_however_many_connections_wait_a_client_that_asks_is_answered(port: int, open_with: Open) -> None:
+def test_however_many_connections_wait_a_client_that_asks_is_answered(
+    port: int, open_with: Open, caplog: pytest.LogCaptureFixture
+) -> None:
     waiting = [open_with(HALF) for _ in range(100)]
     assert answers(port)
     assert all(is_closed(one) for one in waiting[:80])  # the longest-waiting make room
     waiting[-1].settimeout(0.2)
     assert not is_closed(waiting[-1])
+    assert [one for one in caplog.messages if "more than 16 connections" in one] == [caplog.messages[-1]]
 
 
 @pytest.mark.parametrize("port", [{}], indirect=True)

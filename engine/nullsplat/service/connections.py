@@ -6,6 +6,7 @@ take all file descriptors away from those that have something to ask.
 
 import asyncio
 import logging
+import math
 import resource
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 ANSWER_SECONDS = 60.0
 """For computing an answer and for the client to take it."""
 HANDSHAKE_SECONDS = 10.0
+QUIET_SECONDS = 60.0
 DESCRIPTORS = 65536
 """As many as the system allows up to this: TLS handshakes under way are no connections of ours yet."""
 
@@ -39,6 +41,8 @@ class LimitedProtocol(H11Protocol):
     """uvicorn's protocol for one connection, with a deadline for whatever the client has to do."""
 
     limits: ClassVar[ConnectionLimits]
+    told: ClassVar[float] = -math.inf
+    """When the log last said that there are too many."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Take the connection; one too many costs the place of the one that has kept us waiting for longest."""
@@ -53,22 +57,27 @@ class LimitedProtocol(H11Protocol):
         """Take a part of a request."""
         begins = self.conn.their_state is h11.IDLE and self._deadline is None
         super().data_received(data)
-        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
-            self.waiting_since = None
-            self._expect(ANSWER_SECONDS)
-        elif begins:
-            self._expect(self.limits.request_seconds)
+        self._judge(begins)
 
     def on_response_complete(self) -> None:
         """Wait for the next request; uvicorn ends a connection by itself on which none begins."""
         self._forget()
         self.waiting_since = self.loop.time()
         super().on_response_complete()
+        if self.conn.their_state is not h11.IDLE and not self.transport.is_closing():
+            self._judge(begins=True)  # the next one had come along with this one
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go."""
         self._forget()
         super().connection_lost(exc)
+
+    def _judge(self, begins: bool) -> None:
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self.waiting_since = None
+            self._expect(ANSWER_SECONDS)
+        elif begins:
+            self._expect(self.limits.request_seconds)
 
     def _expect(self, seconds: float) -> None:
         self._forget()
@@ -84,14 +93,24 @@ class LimitedProtocol(H11Protocol):
         self.transport.abort()
 
     def _make_room(self) -> None:
-        waiting = [one for one in self.connections if isinstance(one, LimitedProtocol) and one.waiting_since]
-        longest = min(waiting, key=lambda one: one.waiting_since or 0.0, default=self)
-        logger.warning(
-            "more than %d connections (NULLSPLAT_CONNECTIONS); the one that asked nothing for longest was cut off",
-            self.limits.connections,
-        )
+        waiting = {
+            one.waiting_since: one
+            for one in self.connections
+            if isinstance(one, LimitedProtocol) and one.waiting_since is not None
+        }
+        longest = waiting[min(waiting)]  # there is one: we have just come
+        self._tell_too_many()
         self.connections.discard(longest)  # at once, as the loss is told later
         longest.transport.abort()
+
+    def _tell_too_many(self) -> None:
+        """Once a minute: whoever opens connections must not fill the disk by it."""
+        if self.loop.time() - self.told > QUIET_SECONDS:
+            type(self).told = self.loop.time()
+            logger.warning(
+                "more than %d connections (NULLSPLAT_CONNECTIONS); those that ask nothing for longest are cut off",
+                self.limits.connections,
+            )
 
 
 def limited(limits: ConnectionLimits) -> type[LimitedProtocol]:
