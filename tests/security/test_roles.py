@@ -7,9 +7,11 @@ from plugin_support.node import Node
 from plugin_support.series import ct_series
 from security_support.guarded import NOWHERE, USERS, RestDescription, answer
 
+from nullsplat.cli.sockets import ports_open_everywhere
+
 pytestmark = pytest.mark.orthanc
 
-SEARCHES = {"/tools/find", "/tools/lookup", "/tools/bulk-content"}
+SEARCHES = {"/tools/find", "/tools/lookup", "/tools/bulk-content", "/tools/count-resources"}
 ORDER = ("monitor", "reader", "ward", "admin")
 READ = {
     "monitor": ["/nullsplat/metrics"],
@@ -72,6 +74,12 @@ def test_a_user_without_a_role_reads_and_is_named_at_start(guarded: Node) -> Non
     assert answer(guarded, "GET", "/studies", "guest")[0] == 200
     assert answer(guarded, "DELETE", f"/series/{NOWHERE}", "guest")[0] == 403
     assert "RegisteredUsers: guest stand without a role" in guarded.orthanc.log.read_text()
+
+
+def test_orthanc_listens_on_loopback_alone_where_its_version_can(guarded: Node) -> None:
+    version = json.loads(answer(guarded, "GET", "/system")[1])["Version"]
+    can = tuple(map(int, version.split(".")[:2])) >= (1, 13)
+    assert (guarded.orthanc.http_port in ports_open_everywhere()) is not can
 
 
 def test_a_method_in_disguise_is_judged_by_what_orthanc_would_do(guarded: Node) -> None:
