@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 Factors = Tuple[float, float, float]
@@ -115,6 +115,15 @@ def url(name: str, value: Any) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise SettingsError(f"{name} must be like http://host:port, without credentials, got {value!r}")
     return str(value).rstrip("/")
+
+
+def origins(name: str, value: Any) -> FrozenSet[str]:
+    """Check for origins of web pages, as a browser's address bar shows them before the first single slash."""
+    listed = names(name, value)
+    for one in listed:
+        if not re.fullmatch(r"https?://[^/\s@?#]+", one):
+            raise SettingsError(f"{name} must hold origins like https://portal.example:8443, got {one!r}")
+    return frozenset(one.lower() for one in listed)
 
 
 def scale(name: str, value: Any) -> Optional[Factors]:
