@@ -52,9 +52,7 @@ class ProfileEstimate:
         keep = np.flatnonzero(symmetric > _NOISE_SHARE * symmetric.max())
         kept: ndarray = symmetric[keep[0] : keep[-1] + 1]
         shares: ndarray = kept / kept.sum()
-        return Profile(
-            "table", step_mm=self.step_mm, table=tuple(round(float(w), 4) for w in kept / kept.sum())
-        )
+        return Profile("table", step_mm=self.step_mm, table=tuple(round(float(w), 4) for w in shares))
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -85,16 +83,17 @@ def estimate_profile(pair: Pair, slice_thickness_mm: float) -> ProfileEstimate:
             f"a slice profile needs {_FEWEST_PIXELS} pixels at edges, with thin slices {reach * step:g} mm to both "
             f"sides of a thick one; got {count} in {len(used)} thick slices"
         )
-    weights = np.linalg.solve(normal, target)
+    weights: ndarray = np.linalg.solve(normal, target)
     missed = max(power - 2 * weights @ target + weights @ normal @ weights, 0.0)
     total = float(weights.sum())
+    shares: ndarray = weights / total
     at = np.arange(-reach, reach + 1) * step
     return ProfileEstimate(
         step_mm=step,
-        weights=tuple(float(w) for w in weights / total),
+        weights=tuple(float(w) for w in shares),
         sum=total,
         fwhm_mm=_fwhm(at, weights),
-        centre_mm=float(at @ weights / total),
+        centre_mm=float(at @ shares),
         rms_hu=float(np.sqrt(missed / count)),
         slices=len(used),
         extent_mm=(min(used), max(used)),
