@@ -225,7 +225,7 @@ def demo(
         Path | None,
         typer.Option(metavar="FILE.nii.gz", help="Use this volume instead of the public chest CT."),
     ] = None,
-    factor: Annotated[int, typer.Option(help="How many slices become one, 2 to 8.")] = 4,
+    factor: Annotated[int, typer.Option(help="How many slices become one, 2 to 8.")] = 2,
     slices: Annotated[int, typer.Option(help="How many slices of the volume are used.")] = 132,
     noise: Annotated[float, typer.Option(metavar="HU", help="Strength of the added noise.")] = 15.0,
     preset: Annotated[str, typer.Option(help="preview, standard or paper.")] = "preview",
