@@ -17,8 +17,8 @@ from nullsplat.dicom.reading import SourceSeries
 from nullsplat.physics.profile import BELL, BOX, Profile, Resolution
 
 _TYPES = {"SPIRAL": BELL, "SEQUENCED": BOX, "STATIONARY": BOX, "CONSTANT_ANGLE": BOX}
-_HELICAL = re.compile(r"HELI(X|C)|SPIRAL|VOLUME HELI")
-_SEQUENTIAL = re.compile(r"\b(AXIAL|SEQUEN\w*|STEP|CINE|D?VOLUME[ _]CT)\b")
+_HELICAL = re.compile(r"HELI[XC]|SPIRAL")  # HELIX, HELICAL MODE, HELICAL_CT
+_SEQUENTIAL = re.compile(r"\bAXIAL|SEQUEN|\bSTEP|\bCINE|VOLUME[ _]CT")  # AXIAL MODE, CINE MODE, DVOLUME_CT
 _PITCHES = (0.05, 4.0)
 
 

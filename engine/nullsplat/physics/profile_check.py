@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from nullsplat.physics.axis import PointSpread, degradation_matrix
+from nullsplat.physics.axis import PointSpread, voxel_weights
 from nullsplat.physics.noise import DEVIATION_PER_MAD, flat_tissue, highest_frequencies
 from nullsplat.physics.profile import BELL, Profile, Resolution
 
@@ -29,7 +29,7 @@ _LEAST_RATIO = 0.8  # thinner slices share no ray, whatever their profile
 _NEGLIGIBLE = 0.01
 _MOST_SLICES = 64  # from the middle of the series: more change nothing but the time
 _CUT = 3.0  # deviations: beyond lies structure
-_FINE = 32  # voxels per sample on which profiles are compared
+_POINTS = 4096  # at which profiles are compared
 _FACTORS = np.arange(0.5, 2.51, 0.05)
 
 
@@ -91,10 +91,11 @@ def check_profile(hu: Float[ndarray, "z y x"], resolution: Resolution, distance_
 
 def shared_noise(psf: PointSpread, lag: int = 1) -> float:
     """Correlation of the noise of samples `lag` apart that average white noise with a point-spread function."""
-    middle = lag + int(np.ceil(2 * max(psf.width, 1) * max(len(psf.table), 1)))
-    n = 2 * middle + 1
-    rows = degradation_matrix(n, n * _FINE, psf)
-    return float(rows[middle] @ rows[middle + lag] / (rows[middle] @ rows[middle]))
+    reach = 2 * psf.width * max(len(psf.table), 1)
+    scale = _POINTS / (2 * reach + lag)
+    at = np.arange(_POINTS) - reach * scale
+    one, other = voxel_weights(np.stack([at, at - lag * scale]), scale, psf)
+    return float(one @ other / (one @ one))
 
 
 def noise_correlation(hu: Float[ndarray, "z y x"], ratio: float) -> float | None:
@@ -104,8 +105,9 @@ def noise_correlation(hu: Float[ndarray, "z y x"], ratio: float) -> float | None
         hu: volume in HU.
         ratio: slice thickness over the distance of slices; says how far apart slices share no ray.
     """
-    far = next(lag for lag in range(2, 100) if shared_noise(BELL.spread(1.3 * ratio, 1.0), lag) < _NEGLIGIBLE)
-    if len(hu) < max(_FEWEST_SLICES, far + 2) or min(hu.shape[1:]) < 3:
+    wide = BELL.spread(1.3 * ratio, 1.0)
+    far = next((lag for lag in range(2, len(hu) - 1) if shared_noise(wide, lag) < _NEGLIGIBLE), None)
+    if far is None or len(hu) < _FEWEST_SLICES or min(hu.shape[1:]) < 3:
         return None
     noise, flat = highest_frequencies(hu), flat_tissue(hu)
     near, rest = (_correlation(noise, flat, lag) for lag in (1, far))
