@@ -96,6 +96,7 @@ class FastProcessing:
             samples=parameters.samples,
             steps=1,
             lr_consistency_rmse_hu=0.0,
+            slice_profile="bell",
             created=datetime.now(UTC),
             software_version="test",
         )

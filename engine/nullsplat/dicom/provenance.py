@@ -14,6 +14,9 @@ METHODS = {
 }
 """What stage 1 did, in words, by what its prior refines."""
 
+_LONGEST_CURVE = 120
+"""Characters, so that a derivation description fits its 1024; the report of the run has all of a curve."""
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -58,4 +61,10 @@ def profile_in_words(profile: Mapping[str, Any]) -> str:
     """The slice profile of a run's report, such as `bell, FWHM 5 mm (Acquisition Type SPIRAL), supported by the data`."""
     width = "" if profile["fwhm_mm"] is None else f", FWHM {profile['fwhm_mm']:.3g} mm"
     verdict = {"supported": ", supported by the data", "contradicted": ", CONTRADICTED by the data"}
-    return f"{profile['profile']}{width} ({profile['why']}){verdict.get(profile['check']['verdict'], '')}"
+    return f"{_curve(profile['profile'])}{width} ({profile['why']}){verdict.get(profile['check']['verdict'], '')}"
+
+
+def _curve(profile: str) -> str:
+    if len(profile) <= _LONGEST_CURVE:
+        return profile
+    return f"{profile[:_LONGEST_CURVE].rpartition(',')[0]},... {profile.count(',') + 1} weights"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nullsplat.core.errors import ConfigurationError
@@ -156,15 +156,18 @@ class Settings(BaseSettings):
             raise ValueError(str(error)) from error
         return value
 
-    @field_validator("slice_profile", "in_plane_profile")
+    @field_validator("slice_profile")
     @classmethod
-    def _check_profile(cls, value: str, info: ValidationInfo) -> str:
+    def _check_slice_profile(cls, value: str) -> str:
+        return value if value == AUTO else cls._check_in_plane_profile(value)
+
+    @field_validator("in_plane_profile")
+    @classmethod
+    def _check_in_plane_profile(cls, value: str) -> str:
         try:
-            if not (value == AUTO and info.field_name == "slice_profile"):
-                Profile.parse(value)
+            return str(Profile.parse(value))
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
-        return value
 
     @field_validator("archive_url")
     @classmethod
