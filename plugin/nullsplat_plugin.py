@@ -10,15 +10,17 @@ import os
 import pathlib
 import re
 import sys
-from typing import Any
+import time
+from typing import Any, Callable, List
 
 import orthanc
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from nullsplat_node import access, audit, ohif, page_data, pages, rest
+from nullsplat_node import access, audit, exposure, ohif, page_data, pages, rest
 from nullsplat_node.archive import Archive
 from nullsplat_node.parts import Log
+from nullsplat_node.refused_requests import RefusedRequests
 from nullsplat_node.service import Service
 from nullsplat_node.settings import read_settings
 
@@ -26,6 +28,10 @@ CONFIGURATION = json.loads(orthanc.GetConfiguration())
 SETTINGS = read_settings(CONFIGURATION, os.environ)
 LOG = Log(orthanc.LogWarning, orthanc.LogError)
 SERVICE = Service(Archive(orthanc), SETTINGS, LOG, audit.writer(LOG, os.environ))
+GATE = access.Gate(SETTINGS.roles, SETTINGS.trusted_origins)
+REFUSED = RefusedRequests(orthanc.LogWarning, time.monotonic)
+SERVED: List[str] = []
+"""The plugin's routes, which say themselves why they refuse."""
 OHIF_PAGE = ohif.read_page(CONFIGURATION, LOG)
 
 _SERIES_EVENTS = (orthanc.ChangeType.STABLE_SERIES, orthanc.ChangeType.DELETED)
@@ -45,8 +51,27 @@ def on_change(change_type: int, level: int, resource: str) -> None:
 
 
 def on_http_request(uri: str, **request: Any) -> bool:
-    """Let the request through, or not."""
-    return access.allowed(uri, request.get("headers", {}), SETTINGS.engine_user)
+    """Let the request through, or not; Orthanc answers what it may not with 403 and no words."""
+    method = access.METHODS.get(request["method"], "?")
+    refusal = GATE.refusal(method, uri, request.get("headers", {}))
+    if refusal is None:
+        return True
+    REFUSED.note(refusal)
+    return any(re.fullmatch(route, access.normal(uri)) for route in SERVED)
+
+
+def serve(route: str, answer: Callable[..., None]) -> None:
+    """Register a route that is answered only to those who may ask; the others are told why not."""
+
+    def guarded(output: Any, uri: str, **request: Any) -> None:
+        refusal = GATE.refusal(request["method"], uri, request.get("headers", {}))
+        if refusal is None:
+            answer(output, uri, **request)
+        else:
+            rest.send(output, rest.refused(refusal))
+
+    SERVED.append(route)
+    orthanc.RegisterRestCallback(route, guarded)
 
 
 def on_status(output: Any, uri: str, **request: Any) -> None:
@@ -79,6 +104,11 @@ def on_story(output: Any, uri: str, **request: Any) -> None:
     rest.send(output, page_data.story_answer(SERVICE, request))
 
 
+def on_reset(output: Any, uri: str, **request: Any) -> None:
+    """Answer in place of Orthanc, which would load the plugin twice."""
+    rest.send(output, rest.reset_answer())
+
+
 def on_asset(output: Any, uri: str, **request: Any) -> None:
     """Answer with a file of the status page."""
     pages.send_asset(output, request)
@@ -96,15 +126,18 @@ def on_redirect(output: Any, uri: str, **request: Any) -> None:
 
 orthanc.RegisterOnChangeCallback(on_change)
 orthanc.RegisterIncomingHttpRequestFilter(on_http_request)
-orthanc.RegisterRestCallback(rest.STATUS_ROUTE, on_status)
-orthanc.RegisterRestCallback(rest.METRICS_ROUTE, on_metrics)
-orthanc.RegisterRestCallback(rest.SERIES_ROUTE, on_series)
-orthanc.RegisterRestCallback(rest.QUEUE_ROUTE, on_queue)
-orthanc.RegisterRestCallback(page_data.OVERVIEW_ROUTE, on_overview)
-orthanc.RegisterRestCallback(page_data.STORY_ROUTE, on_story)
-orthanc.RegisterRestCallback(pages.ASSET_ROUTE, on_asset)
+serve(rest.STATUS_ROUTE, on_status)
+serve(rest.METRICS_ROUTE, on_metrics)
+serve(rest.SERIES_ROUTE, on_series)
+serve(rest.QUEUE_ROUTE, on_queue)
+serve(rest.RESET_ROUTE, on_reset)
+serve(page_data.OVERVIEW_ROUTE, on_overview)
+serve(page_data.STORY_ROUTE, on_story)
+serve(pages.ASSET_ROUTE, on_asset)
 if OHIF_PAGE:
-    orthanc.RegisterRestCallback(ohif.PAGE_ROUTE, on_ohif)
+    serve(ohif.PAGE_ROUTE, on_ohif)
 for path in pages.REDIRECTS:
-    orthanc.RegisterRestCallback(re.escape(path), on_redirect)
+    serve(re.escape(path), on_redirect)
 orthanc.ExtendOrthancExplorer(pages.explorer_extension() + (ohif.explorer_extension() if OHIF_PAGE else ""))
+for sentence in exposure.exposures(CONFIGURATION, SETTINGS.roles):
+    orthanc.LogWarning(f"NullSplat: {sentence}")

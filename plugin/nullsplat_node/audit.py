@@ -8,9 +8,11 @@ move it away at any time.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import stat
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timezone
@@ -163,7 +165,27 @@ def _hash(value: object) -> str:
 
 
 def _open(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _close_to_others(path, file)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def _close_to_others(path: str, file: int) -> None:
+    found = os.fstat(file)
+    if not stat.S_ISREG(found.st_mode) or not found.st_mode & 0o077:
+        return
+    if found.st_uid != os.geteuid():
+        raise PermissionError(
+            errno.EACCES,
+            f"it is open to other users (mode {stat.S_IMODE(found.st_mode):04o}) and belongs to another one; chown it to "
+            "Orthanc's user or chmod it to 0600",
+            path,
+        )
+    os.fchmod(file, 0o600)
 
 
 def _append(path: str, line: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 Factors = Tuple[float, float, float]
@@ -19,11 +19,13 @@ Check = Callable[[str, Any], Any]
 """Takes the setting's name and its value; returns the value as it is used, or raises SettingsError."""
 
 PRESETS = ("preview", "standard", "paper")
-_NUMBER = r"\d{1,4}(?:\.\d{1,9})?"
-_SLICE_PROFILE = re.compile(
-    rf"auto|(?:bell|box|gaussian)(?:\*{_NUMBER})?|{_NUMBER}mm:-?{_NUMBER}(?:,-?{_NUMBER}){{2,100}}", re.ASCII
-)
 PRIORITIES = ("stat", "normal", "night")
+_FACTOR = r"0\.[2-9][0-9]{0,8}|[1-4](?:\.[0-9]{1,9})?|5(?:\.0{1,9})?"
+_NUMBER = r"[0-9]{1,4}(?:\.[0-9]{1,9})?"
+_WEIGHTS = rf"-?{_NUMBER}(?:,-?{_NUMBER},-?{_NUMBER}){{1,50}}"
+_SLICE_PROFILE = re.compile(
+    rf"auto|(?:bell|box|gaussian)(?:\*(?:{_FACTOR}))?|(?=[0.]*[1-9]){_NUMBER}mm:(?P<weights>{_WEIGHTS})"
+)
 
 
 def real(low: float, high: float) -> Check:
@@ -62,12 +64,14 @@ def choice(allowed: Tuple[str, ...]) -> Check:
 
 def slice_profile(name: str, value: Any) -> str:
     """Check for the words of a slice profile; the same as the engine's physics.profile, which tests compare."""
-    if not isinstance(value, str) or not _SLICE_PROFILE.fullmatch(value):
+    found = _SLICE_PROFILE.fullmatch(value) if isinstance(value, str) else None
+    if found is None or (found["weights"] and sum(map(float, found["weights"].split(","))) <= 0):
         raise SettingsError(
-            f"{name} must be auto, bell, box or gaussian, with a factor such as bell*1.2, "
-            f"or a measured curve such as 1mm:0.1,0.2,0.4,0.2,0.1, got {value!r}"
+            f"{name} must be auto, bell, box or gaussian, with a factor from 0.2 to 5 such as bell*1.2, or a measured "
+            "curve such as 1mm:0.1,0.2,0.4,0.2,0.1 (an odd number of weights, 101 at most, with a positive sum), "
+            f"got {value!r}"
         )
-    return value
+    return str(value)
 
 
 def truth(name: str, value: Any) -> bool:
@@ -115,6 +119,15 @@ def url(name: str, value: Any) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise SettingsError(f"{name} must be like http://host:port, without credentials, got {value!r}")
     return str(value).rstrip("/")
+
+
+def origins(name: str, value: Any) -> FrozenSet[str]:
+    """Check for origins of web pages, as a browser's address bar shows them before the first single slash."""
+    listed = names(name, value)
+    for one in listed:
+        if not re.fullmatch(r"https?://[^/\s@?#]+", one):
+            raise SettingsError(f"{name} must hold origins like https://portal.example:8443, got {one!r}")
+    return frozenset(one.lower() for one in listed)
 
 
 def scale(name: str, value: Any) -> Optional[Factors]:

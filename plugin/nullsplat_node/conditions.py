@@ -12,8 +12,10 @@ import re
 from dataclasses import dataclass
 from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
 
-from .dose import Finding, LowDoseRules, judge, mean_exposure, mean_of
-from .tags import Tags, text
+from .dose import Finding, LowDoseRules, judge, mean_of
+from .kinds import is_derived
+from .tags import Tags, joined, text
+from .xray_exposure import mean_exposure
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,13 @@ class Facts:
         texts: by the keys of `TEXTS`, empty where there is none.
         numbers: by the keys of `NUMBERS`, None where there is none.
         dose: whether it is low, by the section LowDose of the settings.
+        derived: whether slices are reformats, or copies compressed with loss.
     """
 
     texts: Mapping[str, str]
     numbers: Mapping[str, Optional[float]]
     dose: Finding
+    derived: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,14 @@ class Origin:
 
 def facts_of(instances: Sequence[Tags], origin: Origin, low_dose: LowDoseRules) -> Facts:
     """Return the facts of a series out of the simplified tags of all its instances; at least one."""
-    texts = {key: _first(instances, subject.keyword) for key, subject in TEXTS.items() if subject.keyword}
+    texts = {key: _first(instances, subject) for key, subject in TEXTS.items() if subject.keyword}
     texts.update(called_aet=origin.called_aet.strip(), calling_aet=origin.calling_aet.strip())
     numbers: Dict[str, Optional[float]] = {
         key: mean_of(instances, subject.keyword) for key, subject in NUMBERS.items() if subject.keyword
     }
     numbers.update(exposure=mean_exposure(instances), slices=float(len(instances)))
-    return Facts(texts, numbers, judge(instances, origin.called_aet, low_dose))
+    dose = judge(instances, origin.called_aet, low_dose)
+    return Facts(texts, numbers, dose, any(is_derived(tags) for tags in instances))
 
 
 @dataclass(frozen=True)
@@ -202,12 +207,29 @@ class DoseCondition:
         return "it is low dose" if self.low else "it is not low dose"
 
 
-Condition = Union[TextCondition, RangeCondition, DoseCondition]
+@dataclass(frozen=True)
+class DerivedCondition:
+    """The slices are derived (reformatted, or compressed with loss), or are original."""
+
+    derived: bool
+
+    def judged(self, facts: Facts) -> Verdict:
+        """Return whether it holds, and why."""
+        found = "its slices are derived" if facts.derived else "its slices are original"
+        return Verdict(facts.derived == self.derived, found)
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return "its slices are derived" if self.derived else "its slices are original"
 
 
-def _first(instances: Sequence[Tags], keyword: str) -> str:
+Condition = Union[TextCondition, RangeCondition, DoseCondition, DerivedCondition]
+
+
+def _first(instances: Sequence[Tags], subject: Subject) -> str:
     """Return the text of the first slice that has one."""
-    return next(filter(None, (text(tags, keyword) for tags in instances)), "")
+    read = text if subject.typed else joined
+    return next(filter(None, (read(tags, subject.keyword) for tags in instances)), "")
 
 
 def _measure(value: float, subject: Subject) -> str:

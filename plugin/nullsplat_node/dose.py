@@ -2,7 +2,7 @@
 """Is the series low dose? Several kinds of evidence, because no single field can be relied on.
 
 A rule of the settings decides first, since somebody wrote it for just this. Then the strongest measurement
-that is there: CTDIvol (0018,9345), else the exposure in mAs. Only where nothing was measured do words in the
+that is there: CTDIvol (0018,9345), else the exposure in mAs as far as it can be compared (`xray_exposure`). Only where nothing was measured do words in the
 descriptions count. Unusable values (absent, zero, NaN, text) say nothing.
 """
 
@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Callable, Optional, Sequence
+from typing import Optional, Sequence
 
-from .tags import BadTag, Tags, number, text
+from .tags import Tags, text
+from .xray_exposure import mean_exposure, usable
 
 DESCRIPTIONS = ("ProtocolName", "SeriesDescription", "StudyDescription")
 
@@ -63,12 +64,8 @@ def judge(instances: Sequence[Tags], called_aet: str, rules: LowDoseRules) -> Fi
 
 def mean_of(instances: Sequence[Tags], keyword: str) -> Optional[float]:
     """Return the mean of a positive number over the slices that have a usable one, None when none has."""
-    return _mean(instances, lambda tags: _usable(tags, keyword))
-
-
-def mean_exposure(instances: Sequence[Tags]) -> Optional[float]:
-    """Return the mean exposure in mAs over the slices that give one, None when none does."""
-    return _mean(instances, _mas)
+    found = [value for value in (usable(tags, keyword) for tags in instances) if value is not None]
+    return sum(found) / len(found) if found else None
 
 
 def _overruling(rule: str, measured: Optional[Finding]) -> Finding:
@@ -101,30 +98,6 @@ def _against_limit(name: str, unit: str, value: Optional[float], limit: float) -
         return None
     low = value <= limit
     return Finding(low, f"{name} {value:.4g} {unit} {'<=' if low else '>'} {limit:g} {unit}")
-
-
-def _mas(tags: Tags) -> Optional[float]:
-    """Return mAs from the first usable of Exposure, Exposure in uAs, and tube current x time."""
-    direct, micro = _usable(tags, "Exposure"), _usable(tags, "ExposureInuAs")
-    current, milliseconds = _usable(tags, "XRayTubeCurrent"), _usable(tags, "ExposureTime")
-    if direct is not None:
-        return direct
-    if micro is not None:
-        return micro / 1000.0
-    return current * milliseconds / 1000.0 if current and milliseconds else None
-
-
-def _usable(tags: Tags, keyword: str) -> Optional[float]:
-    try:
-        value = number(tags, keyword)
-    except BadTag:
-        return None
-    return value if value and value > 0 else None
-
-
-def _mean(instances: Sequence[Tags], read: Callable[[Tags], Optional[float]]) -> Optional[float]:
-    found = [value for value in map(read, instances) if value is not None]
-    return sum(found) / len(found) if found else None
 
 
 def _by_words(tags: Tags, rules: LowDoseRules) -> Optional[Finding]:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from .conditions import Origin, facts_of
 from .dose import LowDoseRules
 from .frames import ENHANCED_CT, slices_of
 from .geometry import Stack, stack_of
-from .identity import identified
+from .identity import identified, valid_uid
+from .kinds import is_derived, is_lossy, slices_among, strange_word
 from .limits import SQUARE_TOLERANCE
 from .one_acquisition import one_acquisition
 from .pixel_format import hounsfield, pixel_format
@@ -126,36 +127,38 @@ def examine(candidate: Candidate, criteria: Criteria, forced: bool = False) -> T
     Raises:
         Refused: it is not taken; says why.
     """
-    _not_ours(candidate)
-    for tags in candidate.instances:
+    images = slices_among(candidate.instances)
+    _not_ours(images, candidate.known_derived)
+    for tags in images:
         _ct_images(tags)
-    slices = slices_of(candidate.instances)
     identified(candidate.instances)
+    slices = slices_of(images)
     for tags in slices:
-        _original_ct(tags)
+        _slice_of_ct(tags)
         pixel_format(tags)
         hounsfield(tags)
     _enough_slices(len(slices), criteria.min_slices)
     _one_frame_of_reference(slices)
     stack = stack_of(slices)
     _decodable(candidate.transfer_syntax)
-    choice = choose(criteria.rules, facts_of(slices, candidate.origin, criteria.low_dose))
+    facts = facts_of(slices, candidate.origin, criteria.low_dose)
+    choice = choose(criteria.rules, facts)
     taking = choice.rule if choice.rule and choice.rule.process else None
     orders = taking.orders if taking else criteria.rules.defaults
     thickness = slice_thickness(stack.tags, stack.spacing, orders.allow_gaps)
     one_acquisition(stack.tags)
     scale = _scale(stack, orders)
-    decision = f"{_permission(choice, criteria.rules, forced)}; {_described(stack, scale)}"
+    permission = _permission(choice, criteria.rules, forced, _kind(slices) if facts.derived else "")
     gaps = unmeasured_share(thickness, stack.spacing)
-    if gaps:
-        decision += f"; gaps are allowed, {gaps:.0%} of the length was never measured"
+    remarks = _remarks(slices, stack, len(candidate.instances) - len(images), gaps)
+    decision = "; ".join([permission, _described(stack, scale), *remarks])
     return Taken(scale, decision, taking.name if taking else "", orders, bool(gaps))
 
 
-def _not_ours(candidate: Candidate) -> None:
-    if candidate.known_derived:
+def _not_ours(images: Sequence[Tags], known_derived: bool) -> None:
+    if known_derived:
         raise Refused("ours", "this series is a result that NullSplat stored here")
-    for tags in candidate.instances:
+    for tags in images:
         for equipment in (tags, *items(tags, "ContributingEquipmentSequence")):
             names = text(equipment, "Manufacturer") + " " + text(equipment, "ManufacturerModelName")
             if MARKER in names.lower():
@@ -188,17 +191,25 @@ def _is_classic_loop(tags: Tags) -> bool:
     )
 
 
-def _original_ct(tags: Tags) -> None:
+def _slice_of_ct(tags: Tags) -> None:
     image_type = values(tags, "ImageType")
     if "LOCALIZER" in image_type:
         raise Refused(
             "localizer",
             f"axial slices are needed, Image Type of {named(tags)} says LOCALIZER; send the scan itself",
         )
-    if image_type[:1] != ("ORIGINAL",):
+    if image_type[:1] not in (("ORIGINAL",), ("DERIVED",)):
         raise Refused(
             "derived",
-            f"Image Type must begin with ORIGINAL, got {image_type[0][:16] if image_type else 'none'} in {named(tags)}",
+            f"Image Type must begin with ORIGINAL or DERIVED, got {image_type[0][:16] if image_type else 'none'} in "
+            f"{named(tags)}",
+        )
+    strange = strange_word(tags) if is_derived(tags) else None
+    if strange is not None:
+        raise Refused(
+            "derived",
+            f"slices are needed, or reformats of slices in HU, {named(tags)} is derived of the kind {strange[:16]}; "
+            "send the series that the scanner reconstructed",
         )
     if text(tags, "PresentationIntentType").upper() == "FOR PROCESSING":
         raise Refused(
@@ -222,8 +233,12 @@ def _single_energy(tags: Tags, image_type: Tuple[str, ...]) -> None:
         )
 
 
-def _one_frame_of_reference(instances: Sequence[Tags]) -> None:
-    count = len({text(tags, "FrameOfReferenceUID") for tags in instances})
+def _one_frame_of_reference(slices: Sequence[Tags]) -> None:
+    """Refuse several; where no slice has one, the engine makes one."""
+    said = [text(tags, "FrameOfReferenceUID") for tags in slices]
+    for tags in slices if any(said) else ():
+        valid_uid(tags, "FrameOfReferenceUID")
+    count = len(set(said))
     if count > 1:
         raise Refused(
             "mixed-frame-of-reference", f"all slices must have one Frame of Reference UID, there are {count}"
@@ -271,11 +286,20 @@ def _decodable(transfer_syntax: str) -> None:
         )
 
 
-def _permission(choice: Choice, rules: RuleSet, forced: bool) -> str:
-    """Return why the series may be done; `Refused` when it may not."""
+def _permission(choice: Choice, rules: RuleSet, forced: bool, derived: str) -> str:
+    """Return why the series may be done; `Refused` when it may not.
+
+    Args:
+        derived: what kind of derived series it is, empty for an original.
+    """
     words = _in_words(choice, rules)
     if forced:
         return f"a person asked for it ({words})"
+    if derived and choice.rule is None:
+        raise Refused(
+            "derived-slices",
+            f"it is {derived}, which only a rule with derived = true takes; press Run to have it done all the same",
+        )
     if choice.rule is None:
         code = "no-rule" if rules.source else "not-low-dose"
         raise Refused(code, f"{words}; press Run to have it done all the same")
@@ -291,6 +315,28 @@ def _in_words(choice: Choice, rules: RuleSet) -> str:
         return f"no rule takes it ({choice.why})"
     leaves = "" if choice.rule.process else " leaves it alone"
     return f"rule {choice.rule.name!r}{leaves}: {choice.why}"
+
+
+def _kind(slices: Sequence[Tags]) -> str:
+    if any(is_lossy(tags) for tags in slices):
+        return "a copy that was compressed with loss, which is why Image Type says DERIVED"
+    return "a series of reformatted or otherwise derived slices"
+
+
+def _remarks(slices: Sequence[Tags], stack: Stack, left_out: int, gaps: float) -> List[str]:
+    """Return what is unusual about the series and does not keep it from being done."""
+    remarks = []
+    if gaps:
+        remarks.append(f"gaps are allowed, {gaps:.0%} of the length was never measured")
+    if stack.tilt:
+        remarks.append(f"the gantry was tilted by {stack.tilt:.1f} degrees, which the engine sets straight")
+    if not text(slices[0], "FrameOfReferenceUID"):
+        remarks.append("it has no Frame of Reference UID, the result gets one made of the Series UID")
+    if left_out:
+        remarks.append(f"{left_out} image{'s' if left_out > 1 else ''} of it that are no slices are left out")
+    if any(is_lossy(tags) for tags in slices):
+        remarks.append("it was compressed with loss")
+    return remarks
 
 
 def _described(stack: Stack, scale: Tuple[float, float, float]) -> str:

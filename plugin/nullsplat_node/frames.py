@@ -18,7 +18,7 @@ _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroup
 _GROUPS = (
     "PixelMeasuresSequence", "PlanePositionSequence", "PlaneOrientationSequence", "PixelValueTransformationSequence",
     "FrameContentSequence", "CTImageFrameTypeSequence", "CTAcquisitionDetailsSequence", "CTReconstructionSequence",
-    "CTExposureSequence", "CTXRayDetailsSequence", "CardiacSynchronizationSequence",
+    "CTExposureSequence", "CTXRayDetailsSequence", "CTTableDynamicsSequence", "CardiacSynchronizationSequence",
     "IrradiationEventIdentificationSequence",
 )  # fmt: skip
 _CLASSIC = {

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import median
-from typing import Sequence, Tuple
+from typing import NoReturn, Sequence, Tuple
 
-from .limits import ORIENTATION_TOLERANCE, PIXEL_SPACING_TOLERANCE, TILT_TOLERANCE, UNIT_TOLERANCE
+from .limits import LARGEST_TILT, ORIENTATION_TOLERANCE, PIXEL_SPACING_TOLERANCE, UNIT_TOLERANCE
 from .refusal import Refused
 from .regularity import regular_spacing
-from .tags import BadTag, Tags, named, number, numbers
+from .tags import BadTag, Tags, named, numbers
 
 Vector = Tuple[float, ...]
 
@@ -32,11 +32,13 @@ class Stack:
         tags: of the slices, from the lowest along their normal to the highest.
         spacing: distance between neighbouring slice centres, mm.
         pixel_spacing: distance between rows and between columns, mm.
+        tilt: of the gantry in degrees, as the positions show it; 0 where the slices lie straight above each other.
     """
 
     tags: Tuple[Tags, ...]
     spacing: float
     pixel_spacing: Tuple[float, float]
+    tilt: float = 0.0
 
     @property
     def slices(self) -> int:
@@ -51,7 +53,6 @@ class _Slice:
     orientation: Vector
     pixel_spacing: Vector
     size: Vector
-    tilt: float
 
 
 def stack_of(instances: Sequence[Tags]) -> Stack:
@@ -66,15 +67,14 @@ def stack_of(instances: Sequence[Tags]) -> Stack:
     rounded = _rounding([one.orientation for one in slices])
     _same_orientation(slices, rounded)
     _same_grid(slices)
-    normal = _axial_normal(slices[0])
-    _no_recorded_tilt(slices)
+    normal = _unit(_cross(slices[0].orientation[:3], slices[0].orientation[3:]))
     ordered = sorted(slices, key=lambda one: _dot(one.position, normal))
+    _axial(ordered, normal)
     normal = _straightened(normal, ordered, rounded)
     tags = [one.tags for one in ordered]
     spacing = regular_spacing([_dot(one.position, normal) for one in ordered], tags)
-    _no_shear(ordered, normal)
     rows, columns = slices[0].pixel_spacing
-    return Stack(tuple(tags), spacing, (rows, columns))
+    return Stack(tuple(tags), spacing, (rows, columns), _tilt(ordered, normal))
 
 
 def _read(tags: Tags) -> _Slice:
@@ -85,17 +85,9 @@ def _read(tags: Tags) -> _Slice:
             orientation=_needed(tags, "ImageOrientationPatient", 6),
             pixel_spacing=_positive(tags, "PixelSpacing", 2),
             size=_positive(tags, "Rows", 1) + _positive(tags, "Columns", 1),
-            tilt=_tilt(tags),
         )
     except BadTag as error:
         raise Refused("incomplete-header", f"{error} in {named(tags)}; send the series again") from error
-
-
-def _tilt(tags: Tags) -> float:
-    try:
-        return number(tags, "GantryDetectorTilt") or 0.0
-    except BadTag:
-        return 0.0
 
 
 def _needed(tags: Tags, keyword: str, count: int) -> Vector:
@@ -161,15 +153,17 @@ def _unit_vectors(one: _Slice) -> None:
         )
 
 
-def _axial_normal(one: _Slice) -> Vector:
-    normal = _unit(_cross(one.orientation[:3], one.orientation[3:]))
-    if abs(normal[2]) < AXIAL_COSINE:
+def _axial(ordered: Sequence[_Slice], normal: Vector) -> None:
+    """Refuse what is not stacked along the patient: a tilted gantry turns slices, but the table still moves along it."""
+    moved = _minus(ordered[-1].position, ordered[0].position)
+    is_table_axial = abs(moved[2]) >= AXIAL_COSINE * _length(moved)
+    least = math.cos(math.radians(LARGEST_TILT)) if is_table_axial else AXIAL_COSINE
+    if abs(normal[2]) < least:
         angle = math.degrees(math.acos(min(1.0, abs(normal[2]))))
         raise Refused(
             "not-axial",
             f"slices must lie across the patient's long axis, these are turned by {angle:.0f} degrees",
         )
-    return normal
 
 
 def _straightened(normal: Vector, ordered: Sequence[_Slice], rounded: float) -> Vector:
@@ -178,47 +172,61 @@ def _straightened(normal: Vector, ordered: Sequence[_Slice], rounded: float) -> 
     if not rounded or not any(along):
         return normal
     direction = _unit(along)
-    off = _minus(direction, normal)
-    return direction if math.sqrt(_dot(off, off)) <= 2 * rounded else normal
+    return direction if _length(_minus(direction, normal)) <= 2 * rounded else normal
 
 
-def _no_recorded_tilt(slices: Sequence[_Slice]) -> None:
-    tilt = max((one.tilt for one in slices), key=abs)
-    if abs(tilt) > TILT_TOLERANCE:
-        raise Refused(
-            "gantry-tilt", f"the gantry must not be tilted, Gantry/Detector Tilt is {tilt:g} degrees"
-        )
-
-
-def _no_shear(ordered: Sequence[_Slice], normal: Vector) -> None:
-    """Refuse when the slices do not lie above each other: evenly, as a tilted gantry leaves them, or some of them."""
-    origin, half = ordered[0].position, min(ordered[0].pixel_spacing) / 2
-    shifts = [_sideways(_minus(one.position, origin), normal) for one in ordered]
-    if max(map(_length, shifts)) <= half:
-        return
-    heights = [_dot(_minus(one.position, origin), normal) for one in ordered]
-    lean = tuple(value / heights[-1] for value in shifts[-1])
-    uneven = max(
-        _length(_minus(shift, tuple(value * height for value in lean)))
-        for shift, height in zip(shifts, heights)
-    )
-    if uneven <= half:
+def _tilt(ordered: Sequence[_Slice], normal: Vector) -> float:
+    """Return by how many degrees the stack leans from the normal; slices may only lean evenly."""
+    origin, half_pixel = ordered[0].position, min(ordered[0].pixel_spacing) / 2
+    aside = [_aside(origin, one.position, normal) for one in ordered]
+    if max(map(_length, aside)) <= half_pixel:
+        return 0.0
+    along = [_dot(_minus(one.position, origin), normal) for one in ordered]
+    off = [
+        _length(_minus(here, _scaled(aside[-1], height / along[-1]))) for here, height in zip(aside, along)
+    ]
+    if max(off) > half_pixel:
+        _refuse_uneven(ordered, along, aside, half_pixel)
+    angle = math.degrees(math.atan2(_length(aside[-1]), along[-1]))
+    if angle > LARGEST_TILT:
         raise Refused(
             "gantry-tilt",
-            f"slices must lie straight above each other, the stack leans by {math.degrees(math.atan(_length(lean))):.2g} degrees",
+            f"a gantry tilts by up to {LARGEST_TILT:g} degrees, these slices lean by {angle:.0f}; "
+            "reformat the series at the scanner",
         )
-    middle = tuple(median(shift[axis] for shift in shifts) for axis in range(3))
-    aside = [_length(_minus(shift, middle)) for shift in shifts]
-    first = next(index for index, value in enumerate(aside) if value > half or value == max(aside))
+    return angle
+
+
+def _refuse_uneven(
+    ordered: Sequence[_Slice], along: Sequence[float], aside: Sequence[Vector], tolerance: float
+) -> NoReturn:
+    """Name the first slice that lies aside of most."""
+    heights = [b - a for a, b in zip(along, along[1:])]
+    steps = [_scaled(_minus(b, a), 1 / height) for a, b, height in zip(aside, aside[1:], heights)]
+    usual = _middle(steps)
+    rest = [_minus(here, _scaled(usual, height)) for here, height in zip(aside, along)]
+    middle = _middle(rest)
+    moved = [_length(_minus(one, middle)) for one in rest]
+    first = next(index for index, value in enumerate(moved) if value > min(tolerance, 0.99 * max(moved)))
     raise Refused(
         "irregular-spacing",
-        f"slices must lie straight above each other, {named(ordered[first].tags)} lies {aside[first]:.3g} mm aside of most",
+        f"slices must lie straight above each other or lean evenly, {named(ordered[first].tags)} lies {moved[first]:.3g} mm "
+        "aside of most; send the series again",
     )
 
 
-def _sideways(step: Vector, normal: Vector) -> Vector:
-    along = _dot(step, normal)
-    return tuple(s - along * n for s, n in zip(step, normal))
+def _middle(vectors: Sequence[Vector]) -> Vector:
+    return tuple(median(vector[axis] for vector in vectors) for axis in range(3))
+
+
+def _aside(origin: Vector, position: Vector, normal: Vector) -> Vector:
+    """Return how far a slice lies from above the origin, in its plane."""
+    step = _minus(position, origin)
+    return _minus(step, _scaled(normal, _dot(step, normal)))
+
+
+def _scaled(a: Vector, factor: float) -> Vector:
+    return tuple(x * factor for x in a)
 
 
 def _length(a: Vector) -> float:

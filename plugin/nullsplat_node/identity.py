@@ -25,14 +25,17 @@ def identified(instances: Sequence[Tags]) -> None:
     """
     for tags in instances:
         for keyword in ("SeriesInstanceUID", "SOPInstanceUID", "StudyInstanceUID"):
-            _uid(tags, keyword)
-        if text(tags, "FrameOfReferenceUID"):
-            _uid(tags, "FrameOfReferenceUID")
+            valid_uid(tags, keyword)
     _same(instances, "Patient's Name", _name)
     _same(instances, "Patient's Birth Date", lambda tags: text(tags, "PatientBirthDate"))
 
 
-def _uid(tags: Tags, keyword: str) -> None:
+def valid_uid(tags: Tags, keyword: str) -> None:
+    """Refuse an identifier that is missing or malformed.
+
+    Raises:
+        Refused: `incomplete-header`.
+    """
     uid = text(tags, keyword)
     if len(uid) > 64 or not _UID.fullmatch(uid):
         raise Refused(

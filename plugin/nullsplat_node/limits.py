@@ -18,8 +18,8 @@ SPACING_TOLERANCE = 0.05
 DUPLICATE_DISTANCE = 0.01
 """Slices nearer than this many mm lie in the same place, or nearer than this share of the largest distance."""
 
-TILT_TOLERANCE = 0.1
-"""Largest gantry tilt in degrees that is taken as none."""
+LARGEST_TILT = 35.0
+"""Degrees; gantries tilt by up to 30, and what leans more is no stack of one."""
 
 LEAST_COVERAGE = 0.8
 """Least slice thickness, in slice spacings, of a stack without gaps."""

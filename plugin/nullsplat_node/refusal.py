@@ -10,6 +10,7 @@ TITLES = {
     "multi-stack": "several stacks in one multi-frame image",
     "localizer": "a localizer (scout)",
     "derived": "a derived series",
+    "derived-slices": "reformatted or compressed slices",
     "for-processing": "raw data for processing",
     "multi-energy": "a multi-energy series",
     "too-few-slices": "too few slices",
@@ -39,7 +40,7 @@ TITLES = {
 }
 """Every code that a refusal can carry."""
 
-FORCIBLE = frozenset({"not-low-dose", "no-rule", "left-alone", "not-automatic", "too-old"})
+FORCIBLE = frozenset({"derived-slices", "not-low-dose", "no-rule", "left-alone", "not-automatic", "too-old"})
 """Refusals of policy, which a person may overrule; the others say that the images cannot be used."""
 
 

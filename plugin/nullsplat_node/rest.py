@@ -7,16 +7,17 @@ GET  /nullsplat/series/{id}
 POST /nullsplat/series/{id}   {"action": "run" | "again" | "release" | "cancel"}
                               {"action": "priority", "priority": "stat" | "normal" | "night"}
 POST /nullsplat/queue         {"action": "pause" | "resume"}
+
+Who may ask, and from where, is decided before: see `access`.
 """
 
 from __future__ import annotations
 
 import json
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
-from urllib.parse import urlsplit
 
 from . import metrics
-from .access import user_of
+from .access import Refusal, user_of
 from .archive import ArchiveTrouble, NotInArchive
 from .audit import acting
 from .checks import PRIORITIES
@@ -27,6 +28,7 @@ from .wishes import ACTIONS, PRIORITY
 QUEUE_ROUTE = "/nullsplat/queue"
 STATUS_ROUTE = "/nullsplat/status"
 METRICS_ROUTE = "/nullsplat/metrics"
+RESET_ROUTE = "/tools/reset"
 SERIES_ROUTE = "/nullsplat/series/([0-9a-f-]{44})"
 
 Answer = Tuple[int, Dict[str, Any]]
@@ -78,10 +80,6 @@ def _wish(service: Service, series: str, request: Mapping[str, Any]) -> Answer:
 
 def _asked(request: Mapping[str, Any], actions: Tuple[str, ...]) -> Tuple[Dict[str, Any], Optional[Answer]]:
     """Return the body of a request for one of the actions, and the refusal of one that is none."""
-    if _from_elsewhere(request.get("headers", {})):
-        return {}, _error(
-            403, "cross-site", "this came from a page of another site; use Orthanc's own pages or a program"
-        )
     try:
         body = json.loads(request.get("body") or b"")
     except ValueError:
@@ -103,18 +101,22 @@ def _done(request: Mapping[str, Any], action: Callable[[], Dict[str, Any]]) -> A
         return _error(409, refusal.code, str(refusal))
 
 
-def _from_elsewhere(headers: Mapping[str, str]) -> bool:
-    """Return whether a browser sent this from a page of another site, with the password it remembers."""
-    origin = headers.get("origin", "")
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return True
-    return bool(origin) and urlsplit(origin).netloc != headers.get(
-        "x-forwarded-host", headers.get("host", "")
-    )
-
-
 def _error(status: int, code: str, message: str) -> Answer:
     return status, {"error": {"code": code, "message": message}}
+
+
+def refused(refusal: Refusal) -> Answer:
+    """Return HTTP status and body for a request that does not go on."""
+    return _error(403, refusal.code, refusal.message)
+
+
+def reset_answer() -> Answer:
+    """Return HTTP status and body for Orthanc's own route /tools/reset, which this plugin takes away."""
+    return _error(
+        403,
+        "no-reset",
+        "Orthanc cannot load the NullSplat plugin a second time into one process and would crash; restart the service instead",
+    )
 
 
 def send_metrics(output: Any, service: Service, request: Mapping[str, Any]) -> None:

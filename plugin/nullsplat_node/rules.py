@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
 from .checks import Factors
-from .conditions import Condition, DoseCondition, Facts
+from .conditions import Condition, DerivedCondition, DoseCondition, Facts, Verdict
 from .schedule import Span
 
 LONGEST_LIST = 6
@@ -76,6 +76,18 @@ class Rule:
     process: bool
     orders: Orders
 
+    @property
+    def asks_for_kind(self) -> bool:
+        """Whether the rule says if the slices must be derived or original."""
+        return any(isinstance(condition, DerivedCondition) for condition in self.conditions)
+
+    def judged(self, facts: Facts) -> List[Verdict]:
+        """Return the verdicts of the conditions; what is done by a rule is original unless the rule asks for derived."""
+        implied = (
+            (DerivedCondition(False),) if facts.derived and self.process and not self.asks_for_kind else ()
+        )
+        return [condition.judged(facts) for condition in (*self.conditions, *implied)]
+
     def __str__(self) -> str:
         """Return it in words."""
         when = f"when {', and '.join(map(str, self.conditions))}" if self.conditions else "always"
@@ -136,7 +148,7 @@ def choose(rules: RuleSet, facts: Facts) -> Choice:
     """Return the first rule whose conditions all hold, and why each before it did not take the series."""
     passed: List[Passed] = []
     for rule in rules.rules:
-        verdicts = [condition.judged(facts) for condition in rule.conditions]
+        verdicts = rule.judged(facts)
         against = [verdict.words for verdict in verdicts if not verdict.holds]
         if not against:
             why = ", ".join(verdict.words for verdict in verdicts)

@@ -20,6 +20,7 @@ from .conditions import (
     NUMBERS,
     TEXTS,
     Condition,
+    DerivedCondition,
     DoseCondition,
     Pattern,
     RangeCondition,
@@ -158,7 +159,7 @@ def _reachable(place: _Place, rules: List[Rule]) -> None:
     if any(rule.name == name for rule in earlier):
         place.fail(f"name must be of one rule only, {name!r} comes twice", "name")
     everything = next((rule.name for rule in earlier if not rule.conditions), None)
-    if everything is not None:
+    if everything is not None and not rules[-1].asks_for_kind:
         replace(place, name=name).fail(
             f"it can never take a series, since {everything!r} before it has no match and takes all; "
             "move that one to the end"
@@ -230,6 +231,10 @@ def _on_number(key: str) -> Check:
     return lambda name, value: RangeCondition(key, *_limits(name, value))
 
 
+def _on_kind(name: str, value: Any) -> Condition:
+    return DerivedCondition(checks.truth(name, value))
+
+
 def _on_dose(name: str, value: Any) -> Condition:
     return DoseCondition(checks.truth(name, value))
 
@@ -238,6 +243,7 @@ _MATCH: Dict[str, Check] = {
     **{key: _on_text(key) for key in TEXTS},
     **{key: _on_number(key) for key in NUMBERS},
     "low_dose": _on_dose,
+    "derived": _on_kind,
 }
 _ORDERS: Dict[str, Check] = {
     "scale": _scale,

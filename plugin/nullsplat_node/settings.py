@@ -7,12 +7,13 @@ import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
 
-from . import checks
+from . import checks, roles
 from .checks import Check, SettingsError
 from .dose import LowDoseRules
 from .eligibility import Criteria
+from .roles import Roles
 from .routing import Backoff
 from .rules import Orders, RuleSet, default_rules
 from .rules_file import read_rules
@@ -46,7 +47,8 @@ class Settings:
 
     Attributes:
         secret: shared with the engine; never shown.
-        engine_user: Orthanc user that may use nothing but DICOMweb.
+        roles: what each of Orthanc's users may do.
+        trusted_origins: of other sites' pages that may change something.
         stable_age: seconds without a new instance after which a series counts as complete.
         reconcile_interval: seconds between looks over the whole archive.
         poll_interval: seconds between looks at a running job.
@@ -55,7 +57,8 @@ class Settings:
 
     engine: Engine
     secret: str
-    engine_user: str
+    roles: Roles
+    trusted_origins: FrozenSet[str]
     criteria: Criteria
     retry: RetryPolicy
     stable_age: float
@@ -100,6 +103,8 @@ _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "EngineCaFile": ("", checks.string),
     "EngineTimeout": (10, checks.real(0.1, 300)),
     "EngineUser": ("engine", checks.string),
+    "Roles": (roles.BY_DEFAULT, roles.check_roles),
+    "TrustedOrigins": ([], checks.origins),
     "SecretFile": ("", checks.string),
     "RulesFile": ("", checks.string),
     "Automatic": (True, checks.truth),
@@ -135,7 +140,8 @@ def read_settings(configuration: Mapping[str, Any], environment: Mapping[str, st
     return Settings(
         engine=_engine(found),
         secret=_secret(found["SecretFile"], environment),
-        engine_user=found["EngineUser"],
+        roles=roles.assign(found["Roles"], found["EngineUser"], configuration),
+        trusted_origins=found["TrustedOrigins"],
         criteria=_criteria(found, _modalities(configuration)),
         retry=RetryPolicy(found["MaxAttempts"], backoff),
         stable_age=stable_age,
@@ -227,6 +233,10 @@ def _check_orthanc(configuration: Mapping[str, Any]) -> None:
             f'UserMetadata must register "{METADATA}" with a number of {FIRST_USER_METADATA} or more, got {number!r}'
         )
     for user, password in configuration.get("RegisteredUsers", {}).items():
+        if ":" in user:
+            raise SettingsError(
+                f"RegisteredUsers: the name {user!r} must not hold a colon, which ends it in HTTP Basic authentication"
+            )
         if not password:
             raise SettingsError(
                 f"RegisteredUsers: the user {user!r} has an empty password; set the environment variable "

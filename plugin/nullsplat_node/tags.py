@@ -1,13 +1,24 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Values out of Orthanc's simplified tags, where everything is text and anything may be garbage."""
+"""Values out of Orthanc's simplified tags, where everything is text and anything may be garbage.
+
+Orthanc shows every attribute in the series' character set, also those that the standard keeps out of it. In JIS X 0201
+(ISO_IR 13, ISO 2022 IR 13) the byte that separates values is a yen sign, and in KS X 1003 a won sign: what is shown
+then has either in place of the backslash. Neither may stand in a code string, a number or a UID.
+Source: PS3.5 6.1.2.3 (Encoding of Character Repertoires) and 6.2 (Value Representation).
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Mapping, Optional, Tuple
 
 Tags = Mapping[str, Any]
 """One instance's simplified tags: keyword to text, None or a list of items."""
+
+
+SEPARATOR = re.compile(r"[\\\u00a5\u20a9]")
+"""What stands between values, as Orthanc shows it."""
 
 
 class BadTag(ValueError):
@@ -35,10 +46,15 @@ def named(tags: Tags) -> str:
     )
 
 
+def joined(tags: Tags, keyword: str) -> str:
+    """Return all values of an attribute that people do not type, joined by backslashes; empty when it is absent."""
+    return "\\".join(part.strip() for part in SEPARATOR.split(text(tags, keyword)))
+
+
 def values(tags: Tags, keyword: str) -> Tuple[str, ...]:
     """Return the values of a multi-valued attribute, upper case; none when it is absent."""
-    raw = text(tags, keyword)
-    return tuple(part.strip().upper() for part in raw.split("\\")) if raw else ()
+    shown = joined(tags, keyword).upper()
+    return tuple(shown.split("\\")) if shown else ()
 
 
 def numbers(tags: Tags, keyword: str, count: int) -> Optional[Tuple[float, ...]]:
@@ -50,7 +66,7 @@ def numbers(tags: Tags, keyword: str, count: int) -> Optional[Tuple[float, ...]]
     raw = tags.get(keyword)
     if raw is None or raw == "":
         return None
-    parts = raw.split("\\") if isinstance(raw, str) else ()
+    parts = SEPARATOR.split(raw) if isinstance(raw, str) else ()
     try:
         found = tuple(float(part) for part in parts)
     except ValueError:

@@ -1,4 +1,5 @@
 import importlib.metadata
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import pytest
 
 from nullsplat.cli import checks, doctor, findings
 from nullsplat.cli.findings import Finding, Level
+from nullsplat.cli.sockets import ports_open_everywhere
 from nullsplat.core.errors import ConfigurationError, WeightsError
 from nullsplat.demo.processes import free_port
 from nullsplat.service.settings import Settings
@@ -109,6 +111,38 @@ def test_an_archive_that_refuses_is_not(tmp_path: Path) -> None:
         found = checks.archive(make_settings(url, tmp_path))
     assert found.level is Level.MISSING
     assert "401 who are you" in found.text
+
+
+PORTS = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:1F6A 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0
+   1: 0100007F:1F6B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2 1 0 100 0 0 10 0
+   2: 00000000:1F6C 0100007F:0050 01 00000000:00000000 00:00000000 00000000     0        0 3 1 0 100 0 0 10 0
+"""
+
+
+def test_only_ports_that_listen_on_all_interfaces_count(tmp_path: Path) -> None:
+    (tmp_path / "tcp").write_text(PORTS)
+    assert ports_open_everywhere((tmp_path / "tcp", tmp_path / "tcp6")) == {8042}
+    with socket.create_server(("127.0.0.1", 0)) as here:
+        assert here.getsockname()[1] not in ports_open_everywhere()
+
+
+@pytest.mark.parametrize(
+    ("url", "noted"),
+    [
+        ("http://127.0.0.1:8042/dicom-web", True),
+        ("http://localhost:8042/dicom-web", True),
+        ("http://127.0.0.1:8043/dicom-web", False),
+        ("http://pacs.example:8042/dicom-web", False),
+    ],
+)
+def test_an_archive_on_this_machine_that_listens_on_all_interfaces_is_noted(
+    url: str, noted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "ports_open_everywhere", lambda: {8042})
+    found = checks.archive_port(make_settings(url, tmp_path))
+    assert (found is not None) is noted
+    assert found is None or "port 8042 listens on all interfaces" in found.text
 
 
 def test_what_does_not_answer_is_named_with_a_remedy(tmp_path: Path) -> None:

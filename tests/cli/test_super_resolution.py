@@ -3,6 +3,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from highdicom.sr import EnhancedSR
 from pydicom import dcmread, dcmwrite
 from pydicom.uid import CTImageStorage, EnhancedSRStorage, JPEGLSLossless
+from tests.dicom.series import Spec, edited, make_series, save
 from typer.testing import CliRunner
 
 from nullsplat.cli import super_resolution
@@ -56,6 +58,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[PipelineConfig]:
             "config_hash": config.hash,
             "model_hash": "0" * 64,
             "steps": 1,
+            "stage1_prior": "slabs",
             "stages": {"stage1": {"seconds": 2.0}},
         }
         return Outcome(result, report)
@@ -120,6 +123,26 @@ def test_nifti_in_nifti_out(tmp_path: Path, quick: list[PipelineConfig]) -> None
     assert json.loads(report.read_text())["lr_consistency_rmse_hu"] == 3.25
     assert "12 slices of 64 x 64" in output
     assert "3.2 HU" in output
+
+
+def test_one_of_several_series_is_chosen_and_the_others_are_named(
+    tmp_path: Path, quick: list[PipelineConfig]
+) -> None:
+    spec = Spec(shape=(4, 8, 10))
+    other = edited(
+        lambda one: setattr(one, "SeriesNumber", 9), spec=replace(spec, shape=(5, 8, 10), uid="other")
+    )
+    study = save([*make_series(spec), *other], tmp_path / "study")
+    listed = " ".join(refused(study, tmp_path / "none").split())
+    assert "number 4, Lunge 2,5 mm, 4 image(s), UID " in listed
+    assert "number 9, Lunge 2,5 mm, 5 image(s), UID " in listed
+    result = CliRunner().invoke(
+        app, ["sr", str(study), str(tmp_path / "out"), "--series", "9", "--device", "cpu"]
+    )
+    assert result.exit_code == 0
+    assert "note: left out of the folder: number 4" in result.stderr
+    assert len(list((tmp_path / "out").iterdir())) == 20
+    assert len(quick) == 1
 
 
 def test_a_series_comes_out_as_a_derived_series_over_the_same_extent(

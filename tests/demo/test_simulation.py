@@ -12,17 +12,33 @@ def make_volume(slices: int, spacing: float = 2.5) -> Volume:
 
 
 @pytest.mark.parametrize("factor", [2, 4])
-def test_a_thick_slice_is_the_mean_of_the_thin_ones_at_the_same_place(factor: int) -> None:
-    volume = make_volume(13)
-    scene = simulate(volume, factor, noise_hu=0.0, seed=0)
-    kept = 13 // factor * factor
-    assert scene.truth.hu.shape[0] == kept
-    # CT images hold whole HU.
-    np.testing.assert_allclose(scene.scan.hu[1], volume.hu[factor : 2 * factor].mean(axis=0), atol=0.51)
+def test_thick_slices_lie_in_the_middle_of_the_thin_ones_that_they_are_made_of(factor: int) -> None:
+    slope = make_volume(13)
+    slope.hu[:] = 10.0 * np.arange(13)[:, None, None]
+    scene = simulate(slope, factor, noise_hu=0.0, seed=0)
+    assert scene.truth.hu.shape[0] == 13 // factor * factor
+    # A symmetric profile leaves a slope alone, but at the ends, where slices are missing. CT images hold whole HU.
+    middle = 10.0 * (factor + (factor - 1) / 2)
+    np.testing.assert_allclose(scene.scan.hu[1], middle, atol=0.51)
     thick = scene.scan.geometry
     assert thick.spacing == pytest.approx((2.5 * factor, 0.7, 0.7))
-    # The first thick slice lies in the middle of the thin ones that it is made of.
     assert thick.origin == pytest.approx((1.0, 2.0, 3.0 + 2.5 * (factor - 1) / 2))
+
+
+def test_a_thin_slice_shows_in_its_neighbours_too_as_in_a_helical_scan() -> None:
+    volume = make_volume(20)
+    volume.hu[:] = 0.0
+    volume.hu[8] = 1000.0  # beside the border between the thick slices 1 and 2
+    seen = simulate(volume, 4, noise_hu=0.0, seed=0).scan.hu[:, 0, 0]
+    assert 100 < seen[2] < 250  # a mean of four would be 250, and leave slice 1 empty
+    assert 50 < seen[1] < seen[2]
+
+
+def test_neighbouring_slices_share_a_part_of_their_noise() -> None:
+    flat = Volume(np.zeros((64, 40, 40), np.float32), Geometry((64, 40, 40), (1.0, 1.0, 1.0)))
+    noise = simulate(flat, 4, 15.0, 0).scan.hu
+    shared = float(np.corrcoef(noise[1:-2].ravel(), noise[2:-1].ravel())[0, 1])
+    assert shared == pytest.approx(0.17, abs=0.03)  # 1/6 for a bell, 0 for a box
 
 
 def test_noise_has_the_asked_strength_and_depends_on_the_seed_alone() -> None:

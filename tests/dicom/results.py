@@ -27,6 +27,7 @@ def make_provenance(source: SourceSeries, **changes: object) -> Provenance:
         "samples": 1,
         "steps": 8,
         "lr_consistency_rmse_hu": 3.25,
+        "slice_profile": "bell, FWHM 4 mm (Acquisition Type SPIRAL)",
         "created": CREATED,
         "software_version": "0.1.0",
     }

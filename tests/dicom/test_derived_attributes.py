@@ -216,3 +216,25 @@ def test_names_in_other_scripts_survive(tmp_path: Path) -> None:
     dataset = derive(read_datasets(make_series(replace(SMALL, extra=extra))), tmp_path)[0]
     assert dataset.PatientName == "山田^太郎"
     assert dataset.SeriesDescription == "胸部 CT [SR 4x RESEARCH]"
+
+
+@pytest.mark.parametrize(
+    ("stage1", "words"),
+    [
+        ("slabs", "diffusion in thin slabs"),
+        ("projections", "diffusion on projections"),
+        ("none", "no learned prior"),
+    ],
+)
+def test_the_derivation_says_what_was_done(
+    tmp_path: Path, source: SourceSeries, stage1: str, words: str
+) -> None:
+    told = derive(source, tmp_path, stage1=stage1)[0].DerivationDescription
+    assert words in told
+    assert ("projections" in told) == (stage1 == "projections")
+
+
+def test_remarks_never_make_the_derivation_too_long(tmp_path: Path, source: SourceSeries) -> None:
+    told = derive(source, tmp_path, remarks=("x" * 1000, "the first that fits"))[0].DerivationDescription
+    assert told.endswith("The first that fits.")
+    assert len(told) <= 1024

@@ -214,9 +214,9 @@ REFUSED = {
         Refusal.DERIVED,
         lambda: per_frame(FRAME_TYPE, FrameType=["ORIGINAL", "PRIMARY", "VOLUME", "MAXIMUM"]),
     ),
-    "a reformat": (
+    "projections": (
         Refusal.DERIVED,
-        lambda: per_frame(FRAME_TYPE, FrameType=["DERIVED", "SECONDARY", "VOLUME", "NONE"]),
+        lambda: per_frame(FRAME_TYPE, FrameType=["DERIVED", "SECONDARY", "PROJECTION", "NONE"]),
     ),
     "a localizer": (
         Refusal.LOCALIZER,

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as Items
 from tests.dicom.results import make_provenance, make_result
-from tests.dicom.series import Spec, edited, save
+from tests.dicom.series import Spec, code, edited, save
+from tests.dicom.validation import errors_of, needs_validator
 
 from nullsplat.dicom.deriving import write_derived
 from nullsplat.dicom.headers import quiet_pydicom
@@ -47,19 +49,110 @@ def test_all_objects_are_in_the_study_whose_identifier_has_leading_zeros(tmp_pat
         assert evidence[0].StudyInstanceUID == LEADING_ZERO
 
 
-@pytest.mark.parametrize(
-    ("keyword", "value"),
-    [
-        ("PatientSex", "W"),
-        ("PatientSex", "f"),
-        ("PatientBirthDate", "19570000"),
-        ("StudyDate", "2024-02-03"),
-        ("StudyTime", "10:11:12"),
-    ],
-)
-def test_values_outside_the_standard_pass_as_they_came(tmp_path: Path, keyword: str, value: str) -> None:
+REPAIRED: dict[str, tuple[str, object, object]] = {
+    "a sex in small letters": ("PatientSex", "f", "F"),
+    "a sex in German": ("PatientSex", "W", None),
+    "a date of no month": ("PatientBirthDate", "19570000", None),
+    "a date of zeros": ("PatientBirthDate", "00000000", None),
+    "a date with dashes": ("StudyDate", "2024-02-03", "20240203"),
+    "a date of ACR-NEMA": ("StudyDate", "2024.02.03", "20240203"),
+    "a day that February lacks": ("StudyDate", "20230229", None),
+    "a time with colons": ("StudyTime", "10:11:12", "101112"),
+    "an hour that no day has": ("StudyTime", "251112", None),
+    "a time zone with a colon": ("TimezoneOffsetFromUTC", "+05:30", "+0530"),
+    "an age without its unit": ("PatientAge", "45", None),
+    "a code in small letters": ("BodyPartExamined", "Chest", "CHEST"),
+    "a weight with too many digits": ("PatientWeight", "70.12345678901234567", "70.1234567890124"),
+}
+"""What comes, and what it becomes; None where it is left out, or empty if it must be there."""
+
+
+@pytest.mark.parametrize(("keyword", "value", "expected"), REPAIRED.values(), ids=REPAIRED)
+def test_values_outside_the_standard_are_repaired_or_left_out(
+    tmp_path: Path, keyword: str, value: object, expected: object
+) -> None:
     for kind, dataset in derived_objects(tmp_path, **{keyword: value}).items():
-        assert str(dataset[keyword].value) == value, kind
+        if kind != "slice" and keyword in SERIES_ONLY:
+            continue
+        got = dataset.get(keyword)
+        assert (str(got) if got else None) == expected, kind
+
+
+SERIES_ONLY = ("BodyPartExamined",)
+IMAGE_VALUES: dict[str, tuple[str, object, object]] = {
+    "a whole number with decimals": ("AcquisitionNumber", "3.0", 3),
+    "a fraction where a whole number must be": ("Exposure", "15.5", None),
+    "an impossible moment": ("AcquisitionDateTime", "20261340101112", None),
+    "a moment of no such hour": ("AcquisitionDateTime", "20240203250000", None),
+    "a moment": ("AcquisitionDateTime", "20240203101112.5+0100", "20240203101112.5+0100"),
+    "a direction that is none": ("RotationDirection", "LEFT", None),
+    "an item without a code": ("AnatomicRegionSequence", [Dataset()], None),
+}
+
+
+@pytest.mark.parametrize(("keyword", "value", "expected"), IMAGE_VALUES.values(), ids=IMAGE_VALUES)
+def test_values_of_a_slice_are_repaired_or_left_out(
+    tmp_path: Path, keyword: str, value: object, expected: object
+) -> None:
+    got = derived_objects(tmp_path, **{keyword: value})["slice"].get(keyword)
+    assert (got or None) == expected
+
+
+WINDOWS: dict[str, tuple[object, object, object, object]] = {
+    "no width": (40, 0, None, None),
+    "a negative width": (40, -1, None, None),
+    "two centres and one width": ([40, -600], 400, 40, 400),
+    "one of two without width": ([40, -600], [0, 1500], -600, 1500),
+    "two windows": ([40, -600], [400, 1500], [40, -600], [400, 1500]),
+}
+
+
+@pytest.mark.parametrize(("centre", "width", "shown", "wide"), WINDOWS.values(), ids=WINDOWS)
+def test_only_windows_that_can_be_shown_are_carried(
+    tmp_path: Path, centre: object, width: object, shown: object, wide: object
+) -> None:
+    words = ["SOFT", "LUNG"]
+    dataset = derived_objects(
+        tmp_path, WindowCenter=centre, WindowWidth=width, WindowCenterWidthExplanation=words
+    )
+    got = dataset["slice"]
+    assert (got.get("WindowCenter"), got.get("WindowWidth")) == (shown, wide)
+    assert ("WindowCenterWidthExplanation" in got) == isinstance(shown, list)
+
+
+@pytest.mark.parametrize("empty", ["", None, ["", ""]])
+def test_an_empty_character_set_is_left_out(tmp_path: Path, empty: object) -> None:
+    objects = derived_objects(
+        tmp_path, SpecificCharacterSet=empty, PatientName="Doe^Jane", StudyDescription="CT"
+    )
+    for kind, dataset in objects.items():
+        assert "SpecificCharacterSet" not in dataset, kind
+
+
+def test_texts_of_slices_in_several_character_sets_keep_their_letters(tmp_path: Path) -> None:
+    datasets = edited(lambda one: setattr(one, "PatientName", "Doe^Jane"), spec=SMALL)
+    for index, one in enumerate(datasets):
+        one.StudyDescription = "Thorax"
+        one.SpecificCharacterSet = "ISO_IR 192" if index else "ISO_IR 100"
+        one.ContrastBolusAgent = "Kontrastmittel 沃" if index else "Müller"
+    source = read_folder(save(datasets, tmp_path / "source"))
+    paths = write_derived(source, make_result(source), make_provenance(source), tmp_path / "slices").paths
+    told = [dcmread(path).ContrastBolusAgent for path in paths]
+    assert set(told) == {"Müller", "Kontrastmittel 沃"}
+
+
+@needs_validator
+def test_the_validator_finds_no_errors_in_what_came_of_all_of_them(tmp_path: Path) -> None:
+    worst = {keyword: value for keyword, value, _ in [*REPAIRED.values(), *IMAGE_VALUES.values()]}
+    item = Dataset()
+    with quiet_pydicom():
+        item.Manufacturer, item.ContributionDateTime = "Archive", "20261340"
+    item.PurposeOfReferenceCodeSequence = Items([code("109101", "DCM", "Acquisition Equipment")])
+    worst |= {"WindowCenter": [40, 40], "WindowWidth": [0, -1], "SpecificCharacterSet": "", "StudyDescription": "CT",
+              "ContributingEquipmentSequence": [item], "ImageComments": "", "PatientName": "Doe^Jane"}  # fmt: skip
+    derived_objects(tmp_path, **worst)
+    for path in (tmp_path / "slices/00001.dcm", tmp_path / "uncertainty.dcm", *tmp_path.glob("*report*.dcm")):
+        assert errors_of(path) == []
 
 
 @pytest.mark.parametrize(

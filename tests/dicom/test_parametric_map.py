@@ -13,6 +13,8 @@ from tests.dicom.validation import errors_of, needs_validator, warnings_of
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Volume
+from nullsplat.dicom.algorithm import NAME
+from nullsplat.dicom.deriving import DerivedOptions
 from nullsplat.dicom.parametric_map import DEVIATION, NULL_SPACE, MapKind, write_map
 from nullsplat.dicom.reading import SourceSeries, read_datasets
 from nullsplat.dicom.uids import derive_uid
@@ -65,6 +67,30 @@ def test_the_map_says_what_it_measures(tmp_path: Path, source: SourceSeries) -> 
     assert dataset.ContentQualification == "RESEARCH"
     assert dataset.SeriesDescription == "Lunge 2,5 mm [SR 4x STDDEV RESEARCH]"
     assert dataset.SeriesNumber == 2004
+
+
+@KINDS
+def test_the_map_says_that_a_model_made_it_and_which(
+    tmp_path: Path, source: SourceSeries, kind: MapKind
+) -> None:
+    dataset = dcmread(write(source, tmp_path, kind, seed=5))
+    (mapping,) = dataset.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence
+    told = [
+        (item.ConceptNameCodeSequence[0].CodeValue, item.TextValue)
+        for item in mapping.QuantityDefinitionSequence
+        if item.ValueType == "TEXT"
+    ]
+    assert told[:2] == [("111001", NAME), ("111003", "0.1.0")]
+    assert ("111002", f"Weights SHA-256: {'a1' * 32}") in told
+    assert ("111002", "Seed: 5") in told
+    assert dataset.SyntheticData == "YES"
+    options = DerivedOptions(synthetic_data=False)
+    unmarked = write_map(kind, source, values_of(source, kind), make_provenance(source), tmp_path, options)
+    assert "SyntheticData" not in dcmread(unmarked.path)
+
+
+def test_the_change_is_called_that(tmp_path: Path, source: SourceSeries) -> None:
+    assert dcmread(write(source, tmp_path, NULL_SPACE)).ContentDescription.startswith("Null-space change")
 
 
 def test_a_change_has_two_signs_and_its_own_series(tmp_path: Path, source: SourceSeries) -> None:

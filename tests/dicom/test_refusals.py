@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders import RLELosslessDecoder
+from pydicom.sequence import Sequence as Items
 from pydicom.uid import (
     MPEG2MPML,
     EnhancedCTImageStorage,
@@ -55,6 +56,12 @@ def leaning(millimetres: float) -> list[Dataset]:
     return datasets
 
 
+def made_by(maker: str) -> Dataset:
+    item = Dataset()
+    item.Manufacturer = maker
+    return item
+
+
 def accelerating() -> list[Dataset]:
     datasets = make_series()
     for index, dataset in enumerate(datasets):
@@ -84,11 +91,18 @@ REFUSED: dict[str, tuple[Refusal, Callable[[], list[Dataset]]]] = {
     "screen shot": (Refusal.NOT_CT, lambda: edited(put(SOPClassUID=SecondaryCaptureImageStorage))),
     "no storage class": (Refusal.NOT_CT, lambda: without("SOPClassUID")),
     "localizer": (Refusal.LOCALIZER, lambda: edited(put(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]))),
-    "one localizer among slices": (
-        Refusal.LOCALIZER,
-        lambda: edited(put(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), FIRST),
+    "a scout that says it is axial": (
+        Refusal.MIXED_ORIENTATION,
+        lambda: edited(put(ImageOrientationPatient=[1, 0, 0, 0, 0, -1]), FIRST),
     ),
-    "derived": (Refusal.DERIVED, lambda: edited(put(ImageType=["DERIVED", "PRIMARY", "AXIAL"]))),
+    "projections": (Refusal.DERIVED, lambda: edited(put(ImageType=["DERIVED", "SECONDARY", "OTHER", "CSA MIP THICK"]))),
+    "perfusion": (Refusal.DERIVED, lambda: edited(put(ImageType=["DERIVED", "PRIMARY", "PERFUSION", "RCBF"]))),
+    "subtraction": (Refusal.DERIVED, lambda: edited(put(ImageType=["DERIVED", "PRIMARY", "AXIAL", "SUBTRACTION"]))),
+    "synthetic": (Refusal.DERIVED, lambda: edited(put(ImageType=["DERIVED", "PRIMARY", "AXIAL"], SyntheticData="YES"))),
+    "our own, sent on by another": (
+        Refusal.OURS,
+        lambda: edited(put(ContributingEquipmentSequence=Items([made_by("Archive"), made_by("NullSplat")]))),
+    ),
     "our own": (Refusal.OURS, lambda: edited(put(Manufacturer="NullSplat"))),
     "enhanced": (Refusal.ENHANCED, lambda: edited(put(SOPClassUID=EnhancedCTImageStorage))),
     "several stacks": (Refusal.MULTI_STACK, two_stacks),
@@ -112,8 +126,12 @@ REFUSED: dict[str, tuple[Refusal, Callable[[], list[Dataset]]]] = {
     ),
     "another pixel spacing": (Refusal.INCONSISTENT_SIZE, lambda: edited(put(PixelSpacing=[0.5, 0.5]), ONE)),
     "another number of rows": (Refusal.INCONSISTENT_SIZE, lambda: edited(put(Rows=16), ONE)),
-    "tilt in the header": (Refusal.GANTRY_TILT, lambda: edited(put(GantryDetectorTilt=-12.5))),
-    "tilt in the positions": (Refusal.GANTRY_TILT, lambda: leaning(0.2)),
+    "more tilt than a gantry has": (Refusal.GANTRY_TILT, lambda: leaning(2.5)),
+    "one slice aside": (Refusal.IRREGULAR_SPACING, lambda: edited(shifted(y=1.0), ONE)),
+    "one frame of reference of many missing": (
+        Refusal.INCOMPLETE_HEADER,
+        lambda: edited(put(FrameOfReferenceUID=""), ONE),
+    ),
     "one slice": (Refusal.TOO_FEW_SLICES, lambda: make_series()[:1]),
     "two slices": (Refusal.TOO_FEW_SLICES, lambda: make_series()[:2]),
     "same slice twice": (Refusal.DUPLICATE_INSTANCES, lambda: [*make_series(), make_series()[3]]),
@@ -147,7 +165,7 @@ REFUSED: dict[str, tuple[Refusal, Callable[[], list[Dataset]]]] = {
 } | {
     f"no {keyword}": (Refusal.INCOMPLETE_HEADER, lambda keyword=keyword: without(keyword))
     for keyword in (
-        "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID", "ImagePositionPatient",
+        "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "ImagePositionPatient",
         "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "RescaleSlope", "RescaleIntercept",
     )
 }  # fmt: skip
@@ -285,9 +303,9 @@ def test_pixels_of_another_size_than_promised_are_refused() -> None:
 def test_refusal_comes_before_the_first_pixel_is_decoded() -> None:
     def spoil(dataset: Dataset) -> None:
         dataset.PixelData = b"\0\0"
-        dataset.GantryDetectorTilt = 20
+        dataset.RescaleType = "Z_EFF"
 
-    with pytest.raises(IneligibleSeries, match="tilt"):
+    with pytest.raises(IneligibleSeries, match="Hounsfield"):
         read_datasets(edited(spoil))
 
 

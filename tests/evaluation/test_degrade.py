@@ -6,12 +6,20 @@ import torch
 
 from nullsplat.core.errors import ConfigurationError, GeometryError
 from nullsplat.evaluation.baselines import operator_for
-from nullsplat.evaluation.degrade import Protocol, crop_to_blocks, degrade, protocol
+from nullsplat.evaluation.degrade import HELICAL_WEIGHTS, Protocol, crop_to_blocks, degrade, protocol
+from nullsplat.evaluation.known import known_of
+from nullsplat.physics.profile import Resolution
 
 
 @pytest.mark.parametrize(
     ("name", "scale"),
-    [("iso4", (4, 4, 4)), ("iso8", (8, 8, 8)), ("thick4", (4, 1, 1)), ("thick12", (12, 1, 1))],
+    [
+        ("iso4", (4, 4, 4)),
+        ("iso8", (8, 8, 8)),
+        ("thick4", (4, 1, 1)),
+        ("bell4", (4, 1, 1)),
+        ("thick12", (12, 1, 1)),
+    ],
 )
 def test_names_give_scales(name: str, scale: tuple[int, int, int]) -> None:
     assert protocol(name).scale == scale
@@ -19,7 +27,7 @@ def test_names_give_scales(name: str, scale: tuple[int, int, int]) -> None:
     assert protocol(name, 15).name == f"{name}+15HU"
 
 
-@pytest.mark.parametrize("name", ["iso1", "iso", "thin4", "iso4x", "thick04"])
+@pytest.mark.parametrize("name", ["iso1", "iso", "thin4", "iso4x", "thick04", "bell1", "bells4"])
 def test_unknown_names_are_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="such as iso4"):
         protocol(name)
@@ -49,8 +57,42 @@ def test_the_engine_is_told_the_same_degradation(name: str) -> None:
     how = protocol(name)
     truth = crop_to_blocks(np.random.default_rng(0).normal(0, 500, (13, 17, 14)), how).copy()
     mine = degrade(truth, how)
-    engine = operator_for(mine.shape, how).forward(torch.from_numpy(truth)).numpy()
+    engine = operator_for(mine.shape, known_of(how)).forward(torch.from_numpy(truth)).numpy()
     np.testing.assert_allclose(mine, engine, atol=0.01)  # weights beyond five sigma are left out here
+
+
+def test_slices_of_a_helical_scan_are_weighted_as_was_measured() -> None:
+    # One lit slice of five in a slice thickness, as in the measurement; read over a slice, the curve is a little lower.
+    responses = [degrade(lit[:, None, None], protocol("bell5"))[1, 0, 0] for lit in np.eye(15)]
+    at = np.interp(
+        np.arange(-7, 8)[:, None] + np.linspace(-0.475, 0.475, 20), np.arange(-5, 6), (0, *HELICAL_WEIGHTS, 0)
+    )
+    np.testing.assert_allclose(responses, at.mean(1) / at.mean(1).sum(), atol=1e-6)
+    np.testing.assert_allclose(responses[3:12], HELICAL_WEIGHTS, atol=0.006)
+
+
+def test_the_ends_of_a_helical_scan_average_what_there_is() -> None:
+    np.testing.assert_allclose(degrade(np.full((10, 2, 2), 7.0), protocol("bell5")), 7.0)
+
+
+@pytest.mark.parametrize("factor", [3, 4, 5])
+def test_the_engines_bell_is_that_of_a_helical_scan_within_a_hundredth(factor: int) -> None:
+    z = np.arange(12 * factor) / factor  # in slices
+    truth = (500 * np.sin(z * 1.1) + 300 * np.cos(z * 0.6))[:, None, None] * np.ones((1, 3, 2))
+    how = protocol(f"bell{factor}")
+    mine = degrade(truth, how)
+    engine = operator_for(mine.shape, known_of(how)).forward(torch.from_numpy(truth)).numpy()
+    np.testing.assert_allclose(mine[1:-1], engine[1:-1], atol=0.01 * np.abs(truth).max())
+
+
+def test_methods_are_told_the_profile_but_not_when_they_are_blind() -> None:
+    told = {
+        name: str(known_of(protocol(name)).resolution.slice_profile) for name in ("iso4", "thick4", "bell4")
+    }
+    assert told == {"iso4": "gaussian", "thick4": "box", "bell4": "bell"}
+    for name in told:
+        blind = known_of(protocol(name, 15.0), blind=True)
+        assert (blind.scale, blind.resolution) == (protocol(name).scale, Resolution())
 
 
 def test_noise_has_its_deviation_and_follows_the_seed() -> None:

@@ -14,7 +14,8 @@ from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation import method_external
 from nullsplat.evaluation.case import scene_for
 from nullsplat.evaluation.degrade import protocol
-from nullsplat.evaluation.method import Asked, NotInstalled, Task, without_noise
+from nullsplat.evaluation.known import known_of
+from nullsplat.evaluation.method import Asked, NotInstalled, Task
 from nullsplat.evaluation.registry import find_method, find_methods, method_names
 from nullsplat.evaluation.subject import Subject
 from nullsplat.pipeline.presets import PRESETS
@@ -35,18 +36,12 @@ def small_preview(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def task_of(subject: Subject) -> Task:
     measured = scene_for(subject, ISO2, seed=0).measured
-    return Task(measured, ISO2, blind=False, seed=0, device=torch.device("cpu"))
+    return Task(measured, known_of(ISO2), seed=0, device=torch.device("cpu"))
 
 
 def test_nothing_that_a_method_is_told_holds_the_noise() -> None:
-    assert without_noise(protocol("iso4", 15)).noise_hu == 0
-    assert {field.name for field in dataclasses.fields(Task)} == {
-        "measured",
-        "degradation",
-        "blind",
-        "seed",
-        "device",
-    }
+    assert known_of(protocol("iso4", 15)) == known_of(protocol("iso4"))
+    assert {field.name for field in dataclasses.fields(Task)} == {"measured", "known", "seed", "device"}
 
 
 @pytest.mark.parametrize("name", ["trilinear", "cubic", "lanczos", "tv"])
@@ -78,7 +73,7 @@ class TestAblations:
         monkeypatch.setattr(weights, "load", lambda folder: pytest.fail("no prior was wanted"))
         method = find_method("preview-no-stage1")
         assert method.reconstruct(task_of(subject), silent).hu.shape == subject.volume.hu.shape
-        assert method.identity(Asked(ISO2, blind=False, seed=0))["model_sha256"] == "0" * 64
+        assert method.identity(Asked(known_of(ISO2), seed=0))["model_sha256"] == "0" * 64
 
     def test_without_the_last_stage_nobody_compares_with_the_measurement(self, subject: Subject) -> None:
         whole = find_method("preview").reconstruct(task_of(subject), silent)
@@ -93,7 +88,7 @@ class TestAblations:
 
 
 def test_what_decides_a_preset_identifies_it() -> None:
-    asked = Asked(ISO2, blind=False, seed=0)
+    asked = Asked(known_of(ISO2), seed=0)
     identity = find_method("preview").identity
     assert identity(asked) == identity(asked)
     assert identity(asked) != identity(dataclasses.replace(asked, seed=1))
@@ -142,7 +137,9 @@ class TestOtherPackages:
         task = task_of(subject)
         result = find_method("theirs").reconstruct(task, silent)
         np.testing.assert_array_equal(result.hu[::2, ::2, ::2], task.measured.hu)
-        assert find_method("theirs").identity(Asked(ISO2, False, 0)) == {"package": f"numpy {np.__version__}"}
+        assert find_method("theirs").identity(Asked(known_of(ISO2), 0)) == {
+            "package": f"numpy {np.__version__}"
+        }
 
     def test_another_shape_than_asked_for_is_refused(
         self, subject: Subject, monkeypatch: pytest.MonkeyPatch
@@ -172,7 +169,7 @@ def test_bm4d_takes_noise_away() -> None:
     pytest.importorskip("bm4d", reason="optional: pip install nullsplat[eval-extra]")
     noise = np.random.default_rng(0).normal(40, 30, (16, 24, 24)).astype(np.float32)
     measured = Volume(noise, Geometry(noise.shape, (1.0, 1.0, 1.0)))
-    task = Task(measured, ISO2, blind=False, seed=0, device=torch.device("cpu"))
+    task = Task(measured, known_of(ISO2), seed=0, device=torch.device("cpu"))
     cubic, denoised = (find_method(name).reconstruct(task, silent).hu for name in ("cubic", "bm4d"))
     assert denoised.mean() == pytest.approx(40, abs=1)
     assert denoised.std() < cubic.std() / 3

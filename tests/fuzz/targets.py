@@ -18,9 +18,10 @@ from nullsplat.core.errors import InputError
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.reading import read_folder
 from nullsplat.service.contract.messages import fault, job_key
-from nullsplat_node.access import allowed
+from nullsplat_node.access import Gate
 from nullsplat_node.checks import SettingsError
 from nullsplat_node.contract import ContractError, read_error, read_job_status
+from nullsplat_node.roles import ENGINE, VIEWER, Roles
 from nullsplat_node.rules import Orders
 from nullsplat_node.rules_file import rules_from
 from nullsplat_node.state import StateUnreadable, decode, encode
@@ -117,8 +118,10 @@ def rules_text(content: bytes) -> None:
 def authorization(content: bytes) -> None:
     """Orthanc's own check has let the request in; ours must not let the engine's user go further by a trick."""
     header = content.decode("latin-1")
-    allowed("/system", {"authorization": header}, "engine")
-    assert not allowed("/system", {"authorization": "Basic ZW5naW5lOng="}, "engine")
+    gate = Gate(Roles({"engine": ENGINE}, VIEWER), frozenset())
+    for name in ("authorization", "origin", "referer", "x-forwarded-host"):
+        gate.refusal("POST", "/instances", {"host": "node", name: header})
+    assert gate.refusal("GET", "/system", {"authorization": "Basic ZW5naW5lOng=", "origin": header})
 
 
 def parsed(content: bytes) -> Any:

@@ -7,7 +7,7 @@ from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Axes3
 from nullsplat.physics import intensity
 from nullsplat.physics.axis import BOX, GAUSSIAN
-from nullsplat.physics.base import BASE, OPEN, bounded, regularised_base, suited_to
+from nullsplat.physics.base import BASE, OPEN, across_slices, bounded, regularised_base, suited_to
 from nullsplat.physics.degradation import Separable, degradation_for
 from nullsplat.physics.total_variation import TotalVariation
 
@@ -21,23 +21,31 @@ def tissue(op: Separable) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("scale", "step", "across_slices"),
+    ("scale", "step", "longer"),
     [
-        ((4, 4, 4), 1.0, 1.0),
-        ((8, 8, 8), 2.0, 1.0),
-        ((2, 2, 2), 0.5, 1.0),
-        ((4, 1, 1), 1.0, 0.5),
-        ((6, 1, 1), 1.5, 0.5),
-        ((1, 4, 4), 1.0, 1.0),
+        ((4, 4, 4), 1.0, 1),
+        ((8, 8, 8), 2.0, 1),
+        ((2, 2, 2), 0.5, 1),
+        ((4, 1, 1), 1.0, 2),
+        ((6, 1, 1), 1.5, 2),
+        ((1, 4, 4), 1.0, 1),
     ],
 )
-def test_the_step_grows_with_the_factor_and_thick_slices_count_half(
-    scale: Axes3, step: float, across_slices: float
+def test_the_step_grows_with_the_factor_and_thick_slices_take_twice_as_many(
+    scale: Axes3, step: float, longer: int
 ) -> None:
     suited = suited_to(scale)
     assert suited.step == pytest.approx(step * BASE.step)
-    assert suited.weights == (across_slices, 1.0, 1.0)
-    assert (suited.iterations, suited.decay, suited.epsilon) == (BASE.iterations, BASE.decay, BASE.epsilon)
+    assert suited.iterations == longer * BASE.iterations
+    assert suited.decay**suited.iterations == pytest.approx(
+        BASE.decay**BASE.iterations
+    )  # the last step is as long
+    assert (suited.weights, suited.epsilon) == (BASE.weights, BASE.epsilon)
+
+
+def test_differences_across_slices_count_per_millimetre() -> None:
+    assert across_slices(BASE, (2.0, 0.5, 0.5)).weights == (0.25, 1.0, 1.0)
+    assert across_slices(BASE, (1.0, 1.0, 1.0)) == BASE
 
 
 def test_a_base_that_is_given_is_scaled_instead_of_the_default() -> None:

@@ -16,6 +16,10 @@ OPERATORS = {
     "thick slices": degradation_for((4, 5, 6), (4, 1, 1), BOX),
     "non-integer": degradation_for((4, 3, 5), (2.5, 1.3, 1.7), (BOX, GAUSSIAN, GAUSSIAN)),
     "overlapping slices": degradation_for((6, 3, 2), (3, 1, 2), PointSpread("box", 1.5)),
+    "helical slices": degradation_for((5, 3, 2), (4, 1, 1), PointSpread("bell", 1.25)),
+    "measured slices": degradation_for(
+        (5, 3, 2), (3, 1, 1), PointSpread("table", 0.3, (0.1, 0.5, 1.0, 0.4, -0.05))
+    ),
     "projection": degradation_for((4, 6), (3, 2)),
     "identity": degradation_for((3, 4, 5), (1, 1, 1)),
 }

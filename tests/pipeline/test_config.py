@@ -3,6 +3,7 @@
 import pytest
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.physics.profile import BOX, Resolution
 from nullsplat.pipeline.config import configure
 from nullsplat.pipeline.presets import PRESETS
 from nullsplat.prior import weights
@@ -18,13 +19,20 @@ def test_equal_requests_hash_equally() -> None:
         configure((2, 1, 1)),
         configure((4, 1, 1), seed=1),
         configure((4, 1, 1), samples=2),
-        configure((4, 1, 1), slice_thickness_ratio=1.5),
+        configure((4, 1, 1), resolution=Resolution(1.5)),
+        configure((4, 1, 1), resolution=Resolution(slice_profile=BOX)),
+        configure((4, 1, 1), resolution=Resolution(in_plane_profile=BOX)),
         configure((4, 1, 1), "standard"),
         configure((4, 1, 1), prior=weights.XRAY),
     ],
 )
 def test_whatever_changes_the_result_changes_the_hash(other: object) -> None:
     assert configure((4, 1, 1)).hash != other.hash  # type: ignore[attr-defined]
+
+
+def test_the_evidence_for_a_profile_decides_nothing() -> None:
+    told = configure((4, 1, 1), resolution=Resolution(why="Acquisition Type SPIRAL"))
+    assert told.hash == configure((4, 1, 1)).hash
 
 
 @pytest.mark.parametrize("preset", PRESETS)

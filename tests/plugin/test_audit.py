@@ -167,6 +167,21 @@ def test_a_file_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) -> N
         writer(Log(pytest.fail, pytest.fail), {FILE_VARIABLE: str(tmp_path / "nowhere" / "x")})
 
 
+def test_a_file_that_others_may_read_is_closed_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    path.touch()
+    path.chmod(0o644)
+    environment = {FILE_VARIABLE: str(path)}
+    writer(Log(pytest.fail, pytest.fail), environment)
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o640)
+    monkeypatch.setattr("os.geteuid", lambda: 4242)
+    with pytest.raises(PermissionError, match=r"open to other users \(mode 0640\).*chmod it to 0600"):
+        writer(Log(pytest.fail, pytest.fail), environment)
+
+
 def test_a_line_that_the_disk_refuses_is_not_lost() -> None:
     warnings: list[str] = []
     errors: list[str] = []

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from plugin_support.series import Change, ct_series, simplified_tags
 from pydicom.dataset import Dataset
 
+from nullsplat_node.conditions import DerivedCondition
 from nullsplat_node.eligibility import Candidate, Criteria, examine, glance
 from nullsplat_node.refusal import FORCIBLE, TITLES, Refused
-from nullsplat_node.rules import Orders, default_rules
+from nullsplat_node.rules import Orders, Rule, RuleSet, default_rules
 
 CRITERIA = Criteria(min_slices=3)
 
@@ -42,10 +43,14 @@ def marked(_: int, dataset: Dataset) -> None:
     dataset.ContributingEquipmentSequence = [item]
 
 
-def tilted(index: int, dataset: Dataset) -> None:
-    cosine, sine = math.cos(math.radians(15)), math.sin(math.radians(15))
-    dataset.ImageOrientationPatient = [1, 0, 0, 0, cosine, sine]
-    dataset.ImagePositionPatient = [0, 0, index * 5.0]
+def tilted(degrees: float) -> Change:
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+
+    def change(index: int, dataset: Dataset) -> None:
+        dataset.ImageOrientationPatient = [1, 0, 0, 0, cosine, sine]
+        dataset.ImagePositionPatient = [0, 0, index * 5.0]
+
+    return change
 
 
 REFUSALS: list[tuple[str, Change]] = [
@@ -54,8 +59,9 @@ REFUSALS: list[tuple[str, Change]] = [
     ("enhanced-not-supported", every(SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1")),
     ("enhanced-not-supported", every(SOPClassUID="1.2.840.10008.5.1.4.1.1.2.2")),
     ("localizer", every(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])),
-    ("localizer", only(3, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])),
-    ("derived", every(ImageType=["DERIVED", "SECONDARY", "REFORMATTED"])),
+    ("derived", every(ImageType=["DERIVED", "SECONDARY", "OTHER", "CSA MIP THICK"])),
+    ("derived", every(ImageType=["DERIVED", "PRIMARY", "PERFUSION", "RCBF"])),
+    ("derived", every(ImageType=["DERIVED", "PRIMARY", "AXIAL"], SyntheticData="YES")),
     ("derived", every(ImageType="")),
     ("for-processing", every(PresentationIntentType="FOR PROCESSING")),
     ("multi-energy", every(MultienergyCTAcquisition="YES")),
@@ -67,8 +73,8 @@ REFUSALS: list[tuple[str, Change]] = [
     ("not-axial", every(ImageOrientationPatient=[1, 0, 0, 0, 0, -1])),
     ("inconsistent-size", only(4, PixelSpacing=[0.8, 0.8])),
     ("inconsistent-size", only(4, Rows=32)),
-    ("gantry-tilt", every(GantryDetectorTilt=12.5)),
-    ("gantry-tilt", tilted),
+    ("gantry-tilt", positions(lambda i: [0, 4.0 * i, 5.0 * i])),
+    ("irregular-spacing", only(4, ImagePositionPatient=[0, 1, 20])),
     ("duplicate-slices", positions(lambda i: [0, 0, 5.0 * (i // 2)])),
     ("missing-slice", positions(lambda i: [0, 0, 5.0 * (i + (i >= 6))])),
     ("irregular-spacing", positions(lambda i: [0, 0, 5.0 * i + (2.0 if i >= 6 else 0)])),
@@ -102,6 +108,62 @@ def test_an_ordinary_low_dose_chest_is_taken_and_the_decision_names_its_evidence
         taken.decision
         == "low dose because CTDIvol 1.4 mGy <= 3 mGy; 12 slices 5 mm apart, scale 4 x 1 x 1 (z, y, x)"
     )
+
+
+@pytest.mark.parametrize("degrees", [15, -28])
+def test_a_tilted_stack_is_taken_and_the_decision_says_so(degrees: float) -> None:
+    taken = examine(candidate(change=tilted(degrees)), CRITERIA)
+    assert f"the gantry was tilted by {abs(degrees):.1f} degrees" in taken.decision
+
+
+@pytest.mark.parametrize("tag", [12.5, "NaN"])
+def test_the_tilt_in_the_header_decides_nothing(tag: object) -> None:
+    tags = [{**one, "GantryDetectorTilt": str(tag)} for one in candidate().instances]
+    assert "tilted" not in examine(Candidate(tags), CRITERIA).decision
+
+
+@pytest.mark.parametrize(
+    "other", [{"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7.4"},
+              {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.67", "Modality": "SR"}],
+)  # fmt: skip
+def test_what_a_series_comes_with_does_not_hide_it(other: dict[str, Any]) -> None:
+    page = ct_series(1, change=every(ImagePositionPatient=None, **other))
+    slices = candidate().instances
+    taken = examine(Candidate([simplified_tags(page[0]), *slices]), CRITERIA)
+    assert "12 slices" in taken.decision
+    assert "1 image of it that are no slices are left out" in taken.decision
+
+
+def test_a_missing_frame_of_reference_is_no_reason_to_refuse() -> None:
+    decision = examine(candidate(change=every(FrameOfReferenceUID="")), CRITERIA).decision
+    assert "no Frame of Reference UID" in decision
+
+
+THICK_REFORMAT = every(
+    ImageType=["DERIVED", "SECONDARY", "OTHER", "CSA MPR THICK", "", "AXIAL", "CT_SOM5 SPI"]
+)
+LOSSY_COPY = every(ImageType=["DERIVED", "PRIMARY", "AXIAL"], LossyImageCompression="01")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [(THICK_REFORMAT, "reformatted"), (LOSSY_COPY, "compressed with loss")]
+)
+def test_derived_slices_wait_for_a_person_or_a_rule_that_asks_for_them(change: Change, words: str) -> None:
+    with pytest.raises(Refused, match=words) as refusal:
+        examine(candidate(change=change), CRITERIA)
+    assert (refusal.value.code, refusal.value.forcible) == ("derived-slices", True)
+    assert examine(candidate(change=change), CRITERIA, forced=True).scale == (4, 1, 1)
+    asking = Rule("reformats", (DerivedCondition(True),), True, Orders())
+    criteria = Criteria(min_slices=3, rules=RuleSet((*default_rules().rules, asking), Orders(), "rules.toml"))
+    assert examine(candidate(change=change), criteria).rule == "reformats"
+    assert examine(candidate(), criteria).rule == "low-dose CT"
+
+
+def test_a_rule_that_leaves_alone_leaves_derived_slices_alone_too() -> None:
+    rules = RuleSet((Rule("phantoms", (), False, Orders()),), Orders(), "rules.toml")
+    with pytest.raises(Refused) as refusal:
+        examine(candidate(change=THICK_REFORMAT), Criteria(min_slices=3, rules=rules))
+    assert refusal.value.code == "left-alone"
 
 
 @pytest.mark.parametrize("slices", [1, 2])
@@ -199,7 +261,7 @@ def test_garbage_in_any_attribute_gives_a_reason_and_never_a_crash(data: st.Data
     tags = [dict(one) for one in FOUR_SLICES]
     keywords = [
         *tags[0],
-        "GantryDetectorTilt",
+        "LossyImageCompression",
         "Exposure",
         "ContributingEquipmentSequence",
         "MultienergyCTAcquisition",

@@ -123,7 +123,7 @@ def test_a_running_node_answers_with_its_figures_and_without_a_patient(engine: F
 
     def tilted(index: int, dataset: Dataset) -> None:
         named(index, dataset)
-        dataset.GantryDetectorTilt = 12
+        dataset.ImagePositionPatient = [0, 4.0 * index, 5.0 * index]  # more than a gantry tilts
 
     orthanc, good = FakeOrthanc(), ct_series(4, change=named)
     orthanc.add(good)

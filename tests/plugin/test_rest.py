@@ -104,7 +104,6 @@ def test_the_queue_is_paused_and_resumed_by_post_alone() -> None:
     assert switched(post(b'{"action": "pause"}')) == (200, {"how": "pause"})
     assert switched(post(b'{"action": "run"}'))[0] == 400
     assert switched({"method": "GET"}) == (405, {"allow": "POST"})
-    assert switched(post(b'{"action": "pause"}', sec_fetch_site="cross-site"))[0] == 403
     status, message = switched(post(b'{"action": "resume"}'), NotPossible("engine-away", "away"))
     assert (status, message["error"]["code"]) == (409, "engine-away")
 
@@ -116,24 +115,6 @@ def test_errors_have_their_http_status_and_a_code() -> None:
     status, message = asked(post(b'{"action": "run"}'), NotPossible("missing-slice", "a slice is missing"))
     assert (status, message["error"]) == (409, {"code": "missing-slice", "message": "a slice is missing"})
     assert status_answer(FakeService(), {"method": "POST"}) == (405, {"allow": "GET"})  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({}, 200),
-        ({"origin": "http://node:8042"}, 200),
-        ({"origin": "https://node:8042", "sec_fetch_site": "same-origin"}, 200),
-        ({"origin": "http://evil.example"}, 403),
-        ({"origin": "null"}, 403),
-        ({"sec_fetch_site": "cross-site"}, 403),
-        ({"sec_fetch_site": "same-site", "origin": "http://node:8042"}, 403),
-    ],
-)
-def test_pages_of_other_sites_cannot_use_the_password_that_the_browser_remembers(
-    headers: dict[str, str], status: int
-) -> None:
-    assert asked(post(b'{"action": "run"}', **headers))[0] == status
 
 
 @pytest.mark.parametrize("kind", [FakeOutput, FakeOutputOf40])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from security_support.node import (
     engine_settings,
     listening_pacs,
     send,
+    serving_api,
 )
 
 from nullsplat.cli import checks
@@ -84,6 +86,18 @@ def test_the_engine_says_that_the_archive_is_not_trusted(node: SecureNode, stran
     with pytest.raises(ArchiveError, match=r"certificate that is not trusted.*NULLSPLAT_ARCHIVE_CA_FILE"):
         archive.holding("1.2.3", "1.2.4")
     archive.close()
+
+
+def test_a_client_that_begins_tls_and_does_not_go_on_is_cut_off(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nullsplat.service.connections.HANDSHAKE_SECONDS", 0.5)
+    settings = engine_settings(engine_environment(tmp_path, authority, "https://127.0.0.1:9/dicom-web"))
+    with (
+        serving_api(settings, tmp_path / "control"),
+        socket.create_connection((settings.host, settings.port), timeout=5) as silent,
+    ):
+        assert silent.recv(1) == b""
 
 
 @pytest.mark.parametrize(

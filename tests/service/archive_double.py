@@ -41,6 +41,8 @@ class ArchiveDouble:
         """Announce more than is sent when a series is retrieved."""
         self.talks_html = False
         """Answer a retrieval with a web page, as a proxy's log-in does."""
+        self.moved_to = ""
+        """Answer everything with 307 and this address."""
         self.stored: list[str] = []
         self.retrieved = 0
         self._server: ThreadingHTTPServer | None = None
@@ -172,6 +174,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(503)
         elif self.headers.get("Authorization") != f"Basic {credentials}":
             self._answer(401)
+        elif self.double.moved_to:
+            self._answer(307)
         else:
             return False
         return True
@@ -179,6 +183,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, body: bytes = b"", content_type: str = "text/plain") -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
+        if self.double.moved_to:
+            self.send_header("Location", self.double.moved_to + self.path)
         self.send_header("Content-Length", str(len(body) + 1000 * self.double.break_off))
         self.close_connection = self.double.break_off
         self.end_headers()

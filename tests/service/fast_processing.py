@@ -50,7 +50,7 @@ class FastProcessing:
         np.save(work / "source.npy", series.volume.hu)
         return Source(series.fingerprint, series.slice_thickness / series.volume.geometry.spacing[0])
 
-    def is_done(self, stage: str, work: Path) -> bool:
+    def is_done(self, stage: str, work: Path, parameters: Parameters, source: Source) -> bool:
         return (work / f"{stage}.npy").exists()
 
     def run(self, stage: str, work: Path, parameters: Parameters, source: Source, progress: Progress) -> None:
@@ -96,6 +96,7 @@ class FastProcessing:
             samples=parameters.samples,
             steps=1,
             lr_consistency_rmse_hu=0.0,
+            slice_profile="bell",
             created=datetime.now(UTC),
             software_version="test",
         )

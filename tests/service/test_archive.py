@@ -155,3 +155,25 @@ def test_a_search_that_tells_no_usable_size_is_estimated(
     found = {"00080018": {"Value": ["2.25.1"]}, "00280010": rows}
     monkeypatch.setattr(client._reader, "search_for_instances", lambda *_, **__: [found])
     assert client.holding(STUDY, SERIES).voxels == 512 * 512
+
+
+def test_no_image_and_no_question_follows_a_redirect(
+    client: Archive, archive: ArchiveDouble, tmp_path: Path
+) -> None:
+    (tmp_path / "1.dcm").write_bytes(next(iter(ct_series(series="2.25.7").values())))
+    elsewhere = ArchiveDouble()
+    elsewhere.start()
+    archive.moved_to = f"http://127.0.0.1:{elsewhere.port}"
+    try:
+        for ask in (
+            lambda: client.store(STUDY, [tmp_path / "1.dcm"]),
+            lambda: list(client.retrieve(STUDY, SERIES, tmp_path)),
+            lambda: client.holding(STUDY, SERIES),
+            client.probe,
+        ):
+            with pytest.raises(ArchiveError, match=r"HTTP 307.*NULLSPLAT_ARCHIVE_URL") as refused:
+                ask()
+            assert not isinstance(refused.value, ArchiveAway)  # asking again would not help
+    finally:
+        elsewhere.stop()
+    assert (elsewhere.stored, elsewhere.retrieved) == ([], 0)

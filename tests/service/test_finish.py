@@ -10,9 +10,11 @@ from fast_processing import FastProcessing
 from nullsplat.service.audit import AuditLog
 from nullsplat.service.database import open_database, transaction
 from nullsplat.service.jobs import JobStore, insert_job
+from nullsplat.service.processing import Derived
 from nullsplat.service.progress import StopSignal
 from nullsplat.service.settings import Settings
 from nullsplat.service.stages import Oversight, StageRunner
+from nullsplat.service.storing import remember_derived
 from nullsplat.service.watchdog import Watchdog, start_anew
 
 LOST = {"code": "cancelled", "message": "the job was cancelled on request", "retryable": False}
@@ -56,3 +58,21 @@ def test_the_files_of_a_job_that_was_cancelled_are_deleted(database: sa.Engine, 
     source.mkdir(parents=True)
     assert runner.finish("k", LOST) == "cancelled"
     assert not source.exists()
+
+
+def test_a_finished_result_is_stored_though_the_prior_changed_since(
+    database: sa.Engine, runner: StageRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is computed again: its files and its report say by what it was made."""
+    stored: list[str] = []
+    monkeypatch.setattr(FastProcessing, "is_done", lambda *_: False)
+    monkeypatch.setattr(FastProcessing, "run", lambda *_: pytest.fail("a stage was done again"))
+    monkeypatch.setattr(runner, "_store", JobStore(database))
+    monkeypatch.setattr(runner, "_save", lambda key, *_: stored.append(key))
+    folder = runner.folder("k")
+    folder.derived.mkdir(parents=True)
+    (folder.derived / "00001.dcm").touch()
+    remember_derived(folder, Derived("2.25.1", {"2.25.2": "00001.dcm"}))
+    folder.write("report.json", {"model_hash": "a" * 64})
+    assert runner.run("k", "store") is None
+    assert stored == ["k"]

@@ -102,6 +102,29 @@ def test_a_spool_that_cannot_be_made_is_named(surroundings: pytest.MonkeyPatch, 
         Settings(spool=tmp_path / "file" / "spool").prepare_spool()
 
 
+def test_a_spool_that_others_may_read_is_closed_with_what_lies_in_it(
+    surroundings: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "jobs").mkdir()
+    for name in ("nullsplat.sqlite", "audit.jsonl"):
+        (tmp_path / name).touch()
+    for path in (tmp_path, *tmp_path.iterdir()):
+        path.chmod(0o775)
+    Settings(spool=tmp_path).prepare_spool()
+    assert [path.stat().st_mode & 0o077 for path in (tmp_path, *tmp_path.iterdir())] == [0] * 4
+
+
+def test_a_spool_of_somebody_else_that_others_may_read_is_refused(
+    surroundings: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o755)
+    surroundings.setattr("os.geteuid", lambda: 4242)
+    with pytest.raises(
+        ConfigurationError, match=r"NULLSPLAT_SPOOL must be .*belongs to another one.*chmod 0700"
+    ):
+        Settings(spool=tmp_path).prepare_spool()
+
+
 def test_stage_limits_are_found_by_stage(surroundings: pytest.MonkeyPatch) -> None:
     surroundings.setenv("NULLSPLAT_STAGE2_LIMIT_SECONDS", "12.5")
     assert Settings().stage_limit("stage2") == 12.5

@@ -11,14 +11,18 @@ from dicom_samples import PATIENT, SERIES, STUDY, ct_series
 from pydicom.uid import JPEGLSLossless
 
 from nullsplat.core.errors import ConfigurationError, IneligibleSeries
+from nullsplat.core.measure import Cost
 from nullsplat.core.progress import silent
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.deriving import DerivedOptions
 from nullsplat.dicom.encoding import OutputSyntax
-from nullsplat.dicom.reading import fingerprint
-from nullsplat.pipeline.config import configure
+from nullsplat.dicom.reading import fingerprint, read_folder
+from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.presets import PRESETS
-from nullsplat.pipeline.workspace import Workspace
+from nullsplat.pipeline.stages import Stage
+from nullsplat.pipeline.workspace import STAGES, Workspace
+from nullsplat.prior import weights
+from nullsplat.prior.weights import SLAB, XRAY
 from nullsplat.service import super_resolution
 from nullsplat.service.derived_files import Output
 from nullsplat.service.processing import Parameters, Processing
@@ -88,6 +92,64 @@ def test_every_stage_runs_with_the_same_configuration(
     assert seen == [configure(PARAMETERS.scale, "preview").hash] * 3
 
 
+def test_what_another_prior_did_is_done_again(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker goes on with a job after the node's prior was changed: all of the result is of the new one."""
+    did: list[tuple[str, str]] = []
+
+    def record(stage: str) -> Stage:
+        def run(workspace: Workspace, config: PipelineConfig, _device: Any, _progress: Any) -> None:
+            if not workspace.is_done(stage):
+                did.append((stage, config.prior))
+                workspace.save_arrays(f"{stage}-{config.prior}", hu=np.zeros(1, np.float32))
+                workspace.mark_done(stage, Cost(seconds=1.0))
+
+        return run
+
+    for stage in STAGES:
+        monkeypatch.setitem(super_resolution.RUNNERS, stage, record(stage))
+    work, before, after = tmp_path / "work", SuperResolution("cpu", prior=XRAY), SuperResolution("cpu")
+    found = before.prepare(source, work)
+    for stage in ("stage1", "stage1", "stage2"):
+        before.run(stage, work, PARAMETERS, found, silent)
+    assert before.is_done("stage2", work, PARAMETERS, found)
+    assert not after.is_done("stage1", work, PARAMETERS, found)
+    assert not before.is_done("stage1", work, replace(PARAMETERS, seed=1), found)
+    for stage in STAGES:
+        after.run(stage, work, PARAMETERS, found, silent)
+    assert did == [("stage1", XRAY), ("stage2", XRAY), *((stage, SLAB) for stage in STAGES)]
+    assert not Workspace(work).has(f"stage1-{XRAY}")  # a file that only one kind of prior writes
+    np.testing.assert_array_equal(Workspace(work).source().hu, read_folder(source).volume.hu)
+
+
+def test_weights_of_the_same_name_are_another_prior(
+    processing: SuperResolution, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        super_resolution.RUNNERS, "stage1", lambda ws, *_: ws.mark_done("stage1", Cost(seconds=1.0))
+    )
+    found = processing.prepare(source, tmp_path / "work")
+    processing.run("stage1", tmp_path / "work", PARAMETERS, found, silent)
+    assert processing.is_done("stage1", tmp_path / "work", PARAMETERS, found)
+    monkeypatch.setattr(weights, "prior_hash", lambda _prior: "c" * 64)
+    assert not processing.is_done("stage1", tmp_path / "work", PARAMETERS, found)
+
+
+def test_a_remark_on_the_source_is_in_the_report(
+    processing: SuperResolution, source: Path, tmp_path: Path
+) -> None:
+    for path in source.iterdir():
+        ds = pydicom.dcmread(path)
+        del ds.FrameOfReferenceUID
+        ds.save_as(path)
+    processing.prepare(source, tmp_path / "work")
+    Workspace(tmp_path / "work").save_json("report", {"noise_hu": 1.0})
+    report = processing.report(tmp_path / "work")
+    assert report["noise_hu"] == 1.0
+    assert "no Frame of Reference UID" in report["source_remarks"]
+
+
 def test_the_result_becomes_a_series_of_the_same_patient_and_study(
     processing: SuperResolution, source: Path, tmp_path: Path
 ) -> None:
@@ -97,7 +159,7 @@ def test_the_result_becomes_a_series_of_the_same_patient_and_study(
     low = workspace.source()
     high = np.repeat(low.hu, 2, axis=0)
     workspace.save_result(Volume(high, low.geometry.resampled(high.shape)))
-    hashes = {"model_hash": "a" * 64, "config_hash": "b" * 64, "steps": 1}
+    hashes = {"model_hash": "a" * 64, "config_hash": "b" * 64, "steps": 1, "stage1_prior": "slabs"}
     workspace.save_json("report", {**hashes, "lr_consistency_rmse_hu": 3.5})
     target.mkdir()
     derived = processing.derive(source, work, PARAMETERS, found, target)
@@ -120,7 +182,7 @@ def test_several_samples_bring_a_map_of_their_deviation(
     low = workspace.source()
     workspace.save_result(low)
     workspace.save_arrays("deviation", hu=np.full(low.hu.shape, 7.5, np.float32))
-    hashes = {"model_hash": "a" * 64, "config_hash": "b" * 64, "steps": 1}
+    hashes = {"model_hash": "a" * 64, "config_hash": "b" * 64, "steps": 1, "stage1_prior": "slabs"}
     workspace.save_json("report", {**hashes, "lr_consistency_rmse_hu": 3.5})
     target.mkdir()
     parameters = replace(PARAMETERS, samples=4)
@@ -143,7 +205,7 @@ def test_the_figures_go_with_the_result(source: Path, tmp_path: Path, report: bo
     found = processing.prepare(source, work, PARAMETERS)
     workspace = Workspace(work)
     workspace.save_result(workspace.source())
-    hashes = {"model_hash": "a" * 64, "config_hash": "b" * 64, "steps": 1}
+    hashes = {"model_hash": "a" * 64, "config_hash": "b" * 64, "steps": 1, "stage1_prior": "slabs"}
     workspace.save_json("report", {**hashes, "lr_consistency_rmse_hu": 3.5})
     target.mkdir()
     derived = processing.derive(source, work, PARAMETERS, found, target)
@@ -165,7 +227,14 @@ def test_the_same_run_has_the_same_uids_and_the_next_attempt_has_others(
     workspace = Workspace(work)
     workspace.save_result(workspace.source())
     workspace.save_json(
-        "report", {"model_hash": "a" * 64, "config_hash": "b" * 64, "steps": 1, "lr_consistency_rmse_hu": 0.0}
+        "report",
+        {
+            "model_hash": "a" * 64,
+            "config_hash": "b" * 64,
+            "steps": 1,
+            "stage1_prior": "slabs",
+            "lr_consistency_rmse_hu": 0.0,
+        },
     )
 
     def uids(folder: str, attempt: int) -> set[str]:

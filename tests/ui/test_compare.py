@@ -29,12 +29,14 @@ class Pair:
 
 
 @pytest.fixture
-def pair(archive: BrowserArchive) -> Pair:
+def pair(archive: BrowserArchive, request: pytest.FixtureRequest) -> Pair:
+    """The parameter, where there is one, are further attributes of both series."""
     rng = np.random.default_rng(3)
     source = rng.integers(-1000, 900, (3, ROWS, COLUMNS)).astype(np.float32)
     result = rng.integers(-1000, 900, (6, 2 * ROWS, 2 * COLUMNS)).astype(np.float32)
     spread = rng.integers(0, 60, (6, 2 * ROWS, 2 * COLUMNS)).astype(np.float32)
     about = {"StudyInstanceUID": "2.25.77", "PatientID": "P-1", "PatientName": "Known^Array"}
+    about |= getattr(request, "param", {})
     thick = series(
         list(source),
         [0.0, 5.0, 10.0],
@@ -100,6 +102,14 @@ def test_every_picture_is_that_of_its_array(compare: Browser, pair: Pair) -> Non
     expect(compare, pair, 3, 1, LUNG)  # at 6.25 mm, 1.25 mm from the source's second slice
     assert "5 mm thick, centre 1.3 mm away" in compare.texts("figcaption")[0].replace("\n", " ")
     assert "at 6.3 mm" in compare.texts(".slice-words")[0]
+
+
+@pytest.mark.parametrize(
+    "pair", [{"SpecificCharacterSet": ["ISO 2022 IR 13", "ISO 2022 IR 87"]}], indirect=True
+)
+def test_a_japanese_series_is_compared_like_any_other(compare: Browser, pair: Pair) -> None:
+    """Orthanc shows the backslash between its values as a yen sign."""
+    expect(compare, pair, 3, 1, LUNG)
 
 
 def test_slices_are_reached_by_keys_wheel_and_slider(compare: Browser, pair: Pair) -> None:

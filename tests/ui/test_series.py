@@ -35,6 +35,16 @@ def test_the_story_of_a_series_is_told_and_leads_on(scene: Scene, site: Site, br
     browser.until(lambda: all(browser.run("return [...document.querySelectorAll('.thumbnails img')].map((one) => one.naturalWidth)")))  # fmt: skip
 
 
+def test_what_is_unusual_about_the_source_is_said(scene: Scene, site: Site, browser: Browser) -> None:
+    browser.open(f"{site.page}#/series/{scene.finished}")
+    browser.one("dl")
+    told = dict(zip(browser.texts("dt"), browser.texts("dd"), strict=True))
+    assert (
+        told["About the source"]
+        == "The gantry was tilted by 15.0 degrees; the source was compressed with loss"
+    )
+
+
 def test_a_result_leads_to_the_comparison_with_its_source(scene: Scene, site: Site, browser: Browser) -> None:
     browser.open(f"{site.page}#/compare/{scene.result}")
     browser.until(lambda: browser.texts(".slice-words") == ["17 of 32, at 28.1 mm"])

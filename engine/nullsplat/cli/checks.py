@@ -5,12 +5,14 @@ import shutil
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import torch
 
 from nullsplat.cli import rule_work
 from nullsplat.cli.findings import Finding, Level
+from nullsplat.cli.sockets import ports_open_everywhere
 from nullsplat.core.certificates import trust_exactly
 from nullsplat.core.errors import ConfigurationError, NullSplatError, WeightsError
 from nullsplat.demo.installation import installed_orthanc, orthanc_version
@@ -19,6 +21,7 @@ from nullsplat.service.settings import Settings, variable_of
 
 GIB = 2**30
 NEEDED_DISK_GIB = 5
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RULES_VARIABLE = "NULLSPLAT_RULES_FILE"
 """Names the rules file in the shipped Orthanc configuration."""
 
@@ -89,6 +92,19 @@ def archive(settings: Settings) -> Finding:
     if settings.archive_ca_file is not None:
         return _answers("Archive", url, todo, auth=credentials, verify=str(settings.archive_ca_file))
     return _answers("Archive", url, todo, auth=credentials)
+
+
+def archive_port(settings: Settings) -> Finding | None:
+    """Whether an archive on this machine also listens to others; None when it does not, or is elsewhere."""
+    address = urlsplit(settings.archive_url)
+    port = address.port or {"http": 80, "https": 443}[address.scheme]
+    if address.hostname not in LOOPBACK or port not in ports_open_everywhere():
+        return None
+    text = (
+        f"port {port} listens on all interfaces: Orthanc before 1.13 cannot do otherwise, and with RemoteAccessAllowed false "
+        "refuses whoever is elsewhere; close the port in the firewall, or from 1.13 on set HttpBindAddresses"
+    )
+    return Finding("Archive's port", Level.NOTE, text)
 
 
 def engine(settings: Settings) -> Finding:

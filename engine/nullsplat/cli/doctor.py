@@ -48,4 +48,6 @@ def _engine_findings() -> Iterator[Finding]:
     yield finding
     if settings is not None:
         yield checks.archive(settings)
+        if (open_port := checks.archive_port(settings)) is not None:
+            yield open_port
         yield checks.engine(settings)

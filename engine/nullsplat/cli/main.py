@@ -14,6 +14,7 @@ import nullsplat
 from nullsplat.cli.bench import bench
 from nullsplat.cli.convert_prior import convert_prior
 from nullsplat.cli.evaluate import evaluate
+from nullsplat.cli.evaluate_pair import evaluate_pair
 from nullsplat.cli.evaluate_stage1 import evaluate_stage1
 from nullsplat.cli.evaluate_stage2 import evaluate_stage2
 from nullsplat.cli.failures import readable_failures
@@ -78,7 +79,7 @@ def _options(
 @app.command(short_help="Super-resolve a DICOM folder or a NIfTI file.")
 def sr(
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="A folder with one CT series, or a .nii/.nii.gz.")
+        Path, typer.Argument(metavar="INPUT", help="A folder with a CT series, or a .nii/.nii.gz.")
     ],
     target: Annotated[
         Path, typer.Argument(metavar="OUTPUT", help="The same kind as INPUT; a folder must be new or empty.")
@@ -152,6 +153,13 @@ def sr(
     transfer_syntax: Annotated[
         TransferSyntax, typer.Option(help="How the slices in OUTPUT are encoded; all of them lose nothing.")
     ] = TransferSyntax.explicit,
+    series: Annotated[
+        str,
+        typer.Option(
+            metavar="NUMBER|UID",
+            help="Which series of INPUT, where it holds several; without it they are listed.",
+        ),
+    ] = "",
     debug: Debug = False,
 ) -> None:
     """Super-resolve a DICOM folder or a NIfTI file, without Orthanc.
@@ -184,6 +192,7 @@ def sr(
                 in_plane_profile=in_plane_profile,
                 slice_thickness=slice_thickness,
                 allow_gaps=allow_gaps,
+                series=series,
             )
         )
 
@@ -224,7 +233,7 @@ def demo(
         Path | None,
         typer.Option(metavar="FILE.nii.gz", help="Use this volume instead of the public chest CT."),
     ] = None,
-    factor: Annotated[int, typer.Option(help="How many slices become one, 2 to 8.")] = 4,
+    factor: Annotated[int, typer.Option(help="How many slices become one, 2 to 8.")] = 2,
     slices: Annotated[int, typer.Option(help="How many slices of the volume are used.")] = 132,
     noise: Annotated[float, typer.Option(metavar="HU", help="Strength of the added noise.")] = 15.0,
     preset: Annotated[str, typer.Option(help="preview, standard or paper.")] = "preview",
@@ -283,5 +292,6 @@ app.command("bench", short_help="Time kernels and stages on this machine.")(benc
 app.command("reader-study", short_help="Prepare a blinded reading of several methods.")(reader_study)
 app.command("reader-score", short_help="Unblind the sheets of a reader study.")(reader_score)
 app.command("eval", short_help="Measure how good methods are on your own volumes.")(evaluate)
+app.command("eval-pair", short_help="Measure on a scan that was reconstructed thick and thin.")(evaluate_pair)
 app.command("eval-stage1", short_help="Measure stage 1 alone, on projections.")(evaluate_stage1)
 app.command("eval-stage2", short_help="Measure stage 2 alone, and what bounds it.")(evaluate_stage2)

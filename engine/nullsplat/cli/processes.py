@@ -1,5 +1,8 @@
 """The engine's long-running processes, with settings from the environment."""
 
+import os
+
+from nullsplat.core.private import OTHERS
 from nullsplat.service.server import run_server
 from nullsplat.service.settings import Settings
 from nullsplat.service.worker import run_worker as run_jobs
@@ -12,6 +15,7 @@ def run_api() -> None:
         ConfigurationError: a setting is missing or wrong.
         StorageError: the database cannot be used.
     """
+    os.umask(OTHERS)  # whatever is written, the database too, tells of patients
     run_server(Settings())
 
 
@@ -23,4 +27,5 @@ def run_worker() -> None:
         WeightsError: the prior's weights are missing or damaged.
         StorageError: the database cannot be used.
     """
+    os.umask(OTHERS)
     run_jobs(Settings())

@@ -50,6 +50,7 @@ class Request:
     in_plane_profile: str = "gaussian"
     slice_thickness: float | None = None
     allow_gaps: bool = False
+    series: str = ""
 
 
 def run(request: Request) -> None:
@@ -80,7 +81,7 @@ def _process_and_write(request: Request, ws: Workspace) -> Outcome:
     if is_nifti(request.source):
         outcome = _process_nifti(read_nifti(request.source), request, ws)
     else:
-        source = read_folder(request.source, allow_gaps=request.allow_gaps)
+        source = read_folder(request.source, request.series, allow_gaps=request.allow_gaps)
         outcome = _process_series(source, request, ws)
     if request.field is not None:
         save_field(ws.field(), request.field)
@@ -139,10 +140,10 @@ def check_dicom_options(request: Request) -> None:
     Raises:
         ConfigurationError: the output is no DICOM folder, or there is no encoder for the transfer syntax.
     """
-    asked = request.quality_report or request.syntax is not OutputSyntax.EXPLICIT
+    asked = request.quality_report or request.series or request.syntax is not OutputSyntax.EXPLICIT
     if asked and is_nifti(request.target):
         raise ConfigurationError(
-            f"--quality-report and --transfer-syntax are for DICOM folders, OUTPUT is {request.target.name}; "
+            f"--quality-report, --series and --transfer-syntax are for DICOM folders, OUTPUT is {request.target.name}; "
             "leave them out, or use --report"
         )
     check_encoder(request.syntax)
@@ -176,6 +177,9 @@ def _process_nifti(volume: Volume, request: Request, ws: Workspace) -> Outcome:
 
 def _process_series(source: SourceSeries, request: Request, ws: Workspace) -> Outcome:
     config = _configure(request, resolution_of(source))
+    for remark in source.remarks:
+        print(f"note: {remark}", file=sys.stderr)
+    ws.remark(source.remarks)
     outcome = _process(source.volume, request, config, ws)
     provenance = _provenance(source, request, outcome.report)
     options = DerivedOptions(syntax=request.syntax)
@@ -223,6 +227,8 @@ def _provenance(source: SourceSeries, request: Request, report: dict[str, Any]) 
         slice_profile=profile_in_words(report["slice_profile"]),
         created=datetime.now().astimezone(),
         software_version=__version__,
+        stage1=report["stage1_prior"],
+        remarks=source.remarks,
     )
 
 

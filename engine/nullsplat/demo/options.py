@@ -31,7 +31,7 @@ class Options:
     folder: Path = Path("demo")
     cache: Path = field(default_factory=cache_folder)
     volume: Path | None = None
-    factor: int = 4
+    factor: int = 2
     slices: int = 132
     noise_hu: float = 15.0
     seed: int = 0

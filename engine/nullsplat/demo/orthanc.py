@@ -17,6 +17,9 @@ from nullsplat.demo.node_files import configuration_folder, overlay, plugin_fold
 from nullsplat.demo.processes import Child, ChildFailed, free_port, start
 
 ADMIN, ENGINE = "admin", "engine"
+GRANTED = ("AllowEcho", "AllowStore")
+WITHHELD = ("AllowFind", "AllowFindWorklist", "AllowGet", "AllowMove", "AllowStorageCommitment")
+"""Said to be false, because Orthanc grants a modality whatever its entry leaves out."""
 SLOWEST_START = 60.0
 """Seconds. Orthanc itself needs one or two; a busy machine more."""
 
@@ -31,7 +34,8 @@ class Modality:
 
     def configuration(self) -> dict[str, Any]:
         """The entry for Orthanc's DicomModalities."""
-        return {"AET": self.ae_title, "Host": self.host, "Port": self.port, "AllowStore": True}
+        address = {"AET": self.ae_title, "Host": self.host, "Port": self.port}
+        return {**address, **dict.fromkeys(GRANTED, True), **dict.fromkeys(WITHHELD, False)}
 
 
 @dataclass(frozen=True)

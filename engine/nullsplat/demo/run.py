@@ -93,7 +93,10 @@ def _make_scan(options: Options, volume: Volume, steps: Steps) -> Scan:
     scene = simulate(volume, options.factor, options.noise_hu, options.seed)
     thickness = scene.scan.geometry.spacing[0]
     description = SeriesDescription(
-        series_description=f"LUNG SCREENING {thickness:.1f}", slice_thickness_mm=thickness, seed=options.seed
+        series_description=f"LUNG SCREENING {thickness:.1f}",
+        slice_thickness_mm=thickness,
+        spiral_pitch=1.0,
+        seed=options.seed,
     )
     files = write_ct_series(scene.scan, options.scan, description)
     uid = _series_instance_uid(files[0])

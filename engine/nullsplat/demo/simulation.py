@@ -1,10 +1,13 @@
-"""A low-dose, thick-slice scan, made from a scan with thinner slices that is kept aside as the truth."""
+"""A low-dose, helical scan in thick slices, made from a scan with thinner ones that is kept aside as the truth."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
 from nullsplat.core.errors import GeometryError
+from nullsplat.core.seeds import numpy_generator
 from nullsplat.core.volume import Volume
 from nullsplat.evaluation.degrade import Protocol, crop_to_blocks, degrade
 
@@ -27,7 +30,9 @@ class Simulation:
 
 
 def simulate(volume: Volume, factor: int, noise_hu: float, seed: int) -> Simulation:
-    """Average every `factor` slices and add Gaussian noise; slices that fill no whole group are left out.
+    """Weight slices as a helical scanner does and add noise; slices that fill no whole group are left out.
+
+    The noise is white in the thin slices and weighted like them, so that neighbouring thick slices share a part of it.
 
     Raises:
         GeometryError: fewer than two groups of slices, or groups of less than two.
@@ -37,9 +42,19 @@ def simulate(volume: Volume, factor: int, noise_hu: float, seed: int) -> Simulat
         raise GeometryError(
             f"two groups of {max(factor, 2)} slices are needed, got {slices} slices and {factor=}"
         )
-    how = Protocol("thick", factor, noise_hu)
+    how = Protocol("bell", factor, noise_hu)
     hu = np.maximum(crop_to_blocks(volume.hu, how), DETECTOR_FLOOR_HU)
     truth = Volume(hu, replace(volume.geometry, shape=(hu.shape[0], hu.shape[1], hu.shape[2])))
-    measured = np.rint(np.maximum(degrade(hu, how, seed), DETECTOR_FLOOR_HU))
+    clean = replace(how, noise_hu=0.0)
+    low = degrade(hu, clean) + noise_hu * _unit_noise(hu.shape, clean, seed)
+    measured = np.rint(np.maximum(low, DETECTOR_FLOOR_HU)).astype(np.float32)
     thick = truth.geometry.resampled((measured.shape[0], measured.shape[1], measured.shape[2]))
     return Simulation(truth, Volume(measured, thick), how)
+
+
+def _unit_noise(shape: tuple[int, ...], how: Protocol, seed: int) -> Float[ndarray, "_ y x"]:
+    """Noise of deviation 1 on the scan's grid."""
+    white = numpy_generator(seed, "demo", how.name).standard_normal(shape, dtype=np.float32)
+    noise = degrade(white, how)
+    scaled: ndarray = noise / noise.std()
+    return scaled

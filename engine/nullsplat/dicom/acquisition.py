@@ -17,8 +17,8 @@ from nullsplat.dicom.reading import SourceSeries
 from nullsplat.physics.profile import BELL, BOX, Profile, Resolution
 
 _TYPES = {"SPIRAL": BELL, "SEQUENCED": BOX, "STATIONARY": BOX, "CONSTANT_ANGLE": BOX}
-_HELICAL = re.compile(r"HELI(X|C)|SPIRAL|VOLUME HELI")
-_SEQUENTIAL = re.compile(r"\b(AXIAL|SEQUEN\w*|STEP|CINE|D?VOLUME[ _]CT)\b")
+_HELICAL = re.compile(r"HELI[XC]|SPIRAL")  # HELIX, HELICAL MODE, HELICAL_CT
+_SEQUENTIAL = re.compile(r"\bAXIAL|SEQUEN|\bSTEP|\bCINE|VOLUME[ _]CT")  # AXIAL MODE, CINE MODE, DVOLUME_CT
 _PITCHES = (0.05, 4.0)
 
 
@@ -64,13 +64,14 @@ def _scan_options(header: Dataset) -> _Answer:
 
 
 def _table_feed(header: Dataset) -> _Answer:
-    """A helical scan by the table's speed: so much of the detector's width in one revolution."""
-    speed, revolution = number(header, "TableSpeed"), number(header, "RevolutionTime")
-    width = number(header, "TotalCollimationWidth")
-    if not speed or not revolution or not width or min(speed, revolution, width) <= 0:
+    """A helical scan by how far the table moves in one revolution, in widths of the detector."""
+    moved = (number(header, "TableSpeed") or 0.0) * (number(header, "RevolutionTime") or 0.0)
+    feed, width = number(header, "TableFeedPerRotation") or moved, number(header, "TotalCollimationWidth")
+    if width is None or not width > 0:
         return None
-    pitch = speed * revolution / width
-    return (BELL, f"Table Speed, a pitch of {pitch:.3g}") if _is_pitch(pitch) else None
+    return (
+        (BELL, f"Table Feed per Rotation, a pitch of {feed / width:.3g}") if _is_pitch(feed / width) else None
+    )
 
 
 def _is_pitch(value: float) -> bool:

@@ -3,21 +3,20 @@
 A list of what to drop would have to know every private, stale or future attribute; this one only names attributes
 that mean the same for a resampled image. What is left out on purpose: overlays and icons (drawn on the old grid),
 digital signatures and comments (made for the old object), references to other images, the performed procedure
-step (which lists what the scanner made), pixel statistics and padding.
+step (which lists what the scanner made), pixel statistics and padding, the tilt of the gantry (the slices of a result
+always stack along their normal, and readers that believe the tag would straighten them again).
 Source: PS3.3 A.3.3 (modules of the CT Image IOD).
 """
 
 import copy
-import math
 from collections.abc import Iterable
 
 from pydicom.charset import convert_encodings, default_encoding, python_encoding
-from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.dataelem import DataElement
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 
-from nullsplat.dicom.headers import is_uid, quiet_pydicom, words
+from nullsplat.dicom.headers import quiet_pydicom, words
+from nullsplat.dicom.repairs import repaired, windows
 
 _PATIENT = """
     PatientName PatientID IssuerOfPatientID IssuerOfPatientIDQualifiersSequence TypeOfPatientID PatientBirthDate
@@ -55,7 +54,7 @@ _IMAGE = """
     ContrastBolusVolume ContrastBolusStartTime ContrastBolusStopTime ContrastBolusTotalDose ContrastFlowRate
     ContrastFlowDuration ContrastBolusIngredient ContrastBolusIngredientConcentration
     KVP ScanOptions DataCollectionDiameter ReconstructionDiameter DistanceSourceToDetector
-    DistanceSourceToPatient GantryDetectorTilt TableHeight RotationDirection ExposureTime XRayTubeCurrent
+    DistanceSourceToPatient TableHeight RotationDirection ExposureTime XRayTubeCurrent
     Exposure ExposureInuAs FilterType GeneratorPower FocalSpots ConvolutionKernel RevolutionTime
     SingleCollimationWidth TotalCollimationWidth TableSpeed TableFeedPerRotation SpiralPitchFactor
     ExposureModulationType EstimatedDoseSaving DataCollectionCenterPatient ReconstructionTargetCenterPatient
@@ -70,11 +69,11 @@ SERIES_LEVEL = STUDY_LEVEL + tuple(_SERIES.split())
 IMAGE_LEVEL = tuple(_IMAGE.split())
 """May change from slice to slice; taken from the nearest source slice."""
 
-TOGETHER = (
-    ("CTDIvol", "CTDIPhantomTypeCodeSequence"),  # a dose index means nothing without its phantom
-    ("WindowCenter", "WindowWidth"),
-)
-"""Image-level pairs, of which one without the other would mislead."""
+DOSE_INDEX = ("CTDIvol", "CTDIPhantomTypeCodeSequence")
+"""A dose index means nothing without its phantom."""
+
+WINDOW = ("WindowCenter", "WindowWidth")
+"""In pairs, and only those that can be shown."""
 
 OPTIONAL_WITH_WINDOW = ("WindowCenterWidthExplanation", "VOILUTFunction")
 
@@ -86,22 +85,13 @@ REQUIRED_EVEN_IF_EMPTY = (
 
 
 def carry(source: Dataset, target: Dataset, keywords: Iterable[str]) -> None:
-    """Copy the attributes that are there, have the representation that the standard gives them, and a usable value."""
+    """Copy the attributes that are there and sound, or can be repaired, see `repairs`."""
     with quiet_pydicom():
         for keyword in keywords:
             tag = tag_for_keyword(keyword)
-            if tag is not None and tag in source and _is_usable(source[tag]):
-                target[tag] = copy.deepcopy(source[tag])
-
-
-def _is_usable(element: DataElement) -> bool:
-    """Texts pass as they came, since they identify the patient; broken UIDs and numbers only break what reads them."""
-    if element.VR not in dictionary_VR(element.tag).split(" or "):
-        return False
-    values = element.value if isinstance(element.value, MultiValue) else [element.value]
-    if element.VR == "UI":
-        return all(is_uid(str(value)) for value in values)
-    return all(math.isfinite(value) for value in values if isinstance(value, float))
+            sound = repaired(source[tag]) if tag is not None and tag in source else None
+            if sound is not None:
+                target[sound.tag] = copy.deepcopy(sound)
 
 
 def carry_study_level(source: Dataset, target: Dataset) -> None:
@@ -112,8 +102,10 @@ def carry_study_level(source: Dataset, target: Dataset) -> None:
     """
     carry(source, target, STUDY_LEVEL)
     terms = words(source, "SpecificCharacterSet")
+    if not any(terms):
+        return  # an empty one means the default, which needs no attribute
     if all(term in python_encoding for term in terms):
-        carry(source, target, ("SpecificCharacterSet",))
+        target.SpecificCharacterSet = copy.deepcopy(source.SpecificCharacterSet)
     elif _is_misspelt(terms):
         target.SpecificCharacterSet = "ISO_IR 192"
 
@@ -138,11 +130,22 @@ def carry_series_level(source: Dataset, target: Dataset) -> None:
 def carry_image_level(source: Dataset, target: Dataset) -> None:
     """Copy what belongs to one slice, pairs only as pairs."""
     carry(source, target, IMAGE_LEVEL)
-    for pair in TOGETHER:
-        if all(_has_value(source, keyword) for keyword in pair):
-            carry(source, target, pair)
-    if "WindowCenter" in target:
+    if all(_has_value(source, keyword) for keyword in DOSE_INDEX):
+        carry(source, target, DOSE_INDEX)
+        if any(keyword not in target for keyword in DOSE_INDEX):
+            for keyword in DOSE_INDEX:
+                target.pop(keyword, None)
+    _carry_window(source, target)
+
+
+def _carry_window(source: Dataset, target: Dataset) -> None:
+    centres, widths = windows(source)
+    if centres:
+        target.WindowCenter, target.WindowWidth = centres, widths
         carry(source, target, OPTIONAL_WITH_WINDOW)
+        explained = target.get("WindowCenterWidthExplanation")
+        if explained and len(centres) != target["WindowCenterWidthExplanation"].VM:
+            del target.WindowCenterWidthExplanation
 
 
 def _has_value(source: Dataset, keyword: str) -> bool:

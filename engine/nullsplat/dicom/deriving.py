@@ -19,7 +19,7 @@ from nullsplat.dicom.carried import carry_image_level, carry_series_level, fill_
 from nullsplat.dicom.encoding import OutputSyntax, check_encoder, check_size
 from nullsplat.dicom.enhanced import FRAME_NUMBER
 from nullsplat.dicom.equipment import contributing_equipment, set_general_equipment
-from nullsplat.dicom.headers import number, text
+from nullsplat.dicom.headers import number, text, words
 from nullsplat.dicom.labels import derivation_description, series_description, series_number
 from nullsplat.dicom.planes import set_pixels, set_plane
 from nullsplat.dicom.provenance import Provenance
@@ -128,6 +128,8 @@ def _series_template(source: SourceSeries, provenance: Provenance, options: Deri
     header = source.headers[0]
     template = Dataset()
     carry_series_level(header, template)
+    if len({words(one, "SpecificCharacterSet") for one in source.headers}) > 1:
+        template.SpecificCharacterSet = "ISO_IR 192"  # which holds the texts of all slices
     set_general_equipment(template, provenance)
     template.SOPClassUID = CTImageStorage
     template.Modality = "CT"
@@ -135,7 +137,7 @@ def _series_template(source: SourceSeries, provenance: Provenance, options: Deri
     template.SeriesInstanceUID = derive_uid(provenance, "series")
     template.SeriesNumber = series_number(header, options.series_number_offset)
     template.SeriesDescription = series_description(header, provenance)
-    template.DerivationDescription = derivation_description(provenance, source.remarks)
+    template.DerivationDescription = derivation_description(provenance)
     template.DerivationCodeSequence = [CodedConcept.from_code(codes.DCM.SpatialResampling)]
     template.ContributingEquipmentSequence = contributing_equipment(header, provenance)
     template.ContentQualification = "RESEARCH"

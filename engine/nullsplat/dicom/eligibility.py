@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
+from nullsplat.dicom.derived_kinds import strange_word
 from nullsplat.dicom.headers import named, number, printable, required_uid, text, words
 from nullsplat.dicom.pixel_format import check_format, check_rescale
 from nullsplat.dicom.refusals import Refusal, refuse
@@ -128,9 +129,18 @@ def _check_image_type(header: Dataset, count: int) -> None:
             "choose the scan itself",
         )
     if image_type[:1] == ("DERIVED",):
+        _check_derived(header, image_type)
+
+
+def _check_derived(header: Dataset, image_type: tuple[str, ...]) -> None:
+    """Refuse what was computed of slices and is none any more."""
+    strange = strange_word(image_type)
+    if strange is None and text(header, "SyntheticData").upper() == "YES":
+        strange = "synthetic data"
+    if strange is not None:
         refuse(
             Refusal.DERIVED,
-            f"an original series is needed, {named(header)} is derived (reformatted or processed); "
+            f"slices are needed, or reformats of slices in HU, {named(header)} is derived of the kind {printable(strange)}; "
             "choose the series that the scanner reconstructed",
         )
 

@@ -4,17 +4,18 @@ Source: PS3.3 C.7.5.1 (General Equipment), C.12.1 (Contributing Equipment Sequen
 """
 
 import copy
-import re
 from datetime import datetime
 
 from highdicom import ContributingEquipment
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
+from nullsplat.dicom import algorithm
 from nullsplat.dicom.carried import carry
 from nullsplat.dicom.eligibility import PRODUCT_NAME
 from nullsplat.dicom.headers import text
 from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.repairs import is_date_time, repaired
 
 _SCANNER = (
     "ManufacturerModelName", "SoftwareVersions", "DeviceSerialNumber", "InstitutionName",
@@ -22,12 +23,11 @@ _SCANNER = (
 )  # fmt: skip
 
 
-_DATE_TIME = re.compile(r"\d{8}(\d{2,6}(\.\d{1,6})?)?([+-]\d{4})?")
-
-
 def contributing_equipment(header: Dataset, provenance: Provenance) -> list[Dataset]:
     """What the source already lists, then the scanner that acquired it, then NullSplat."""
-    earlier = [copy.deepcopy(item) for item in header.get("ContributingEquipmentSequence") or []]
+    keyword = "ContributingEquipmentSequence"
+    sound = repaired(header[keyword]) if keyword in header else None
+    earlier = copy.deepcopy(list(sound.value)) if sound else []
     return [*earlier, _scanner(header), _processor(provenance)]
 
 
@@ -53,7 +53,7 @@ def _scanner(header: Dataset) -> Dataset:
     acquired = text(header, "AcquisitionDateTime") or text(header, "AcquisitionDate") + text(
         header, "AcquisitionTime"
     )
-    if _DATE_TIME.fullmatch(acquired):
+    if is_date_time(acquired):
         item.add_new("ContributionDateTime", "DT", acquired)
     return item
 
@@ -65,5 +65,5 @@ def _processor(provenance: Provenance) -> Dataset:
         software_versions=provenance.software_version,
         purpose_of_reference=codes.DCM.ProcessingEquipment,
         contribution_datetime=date_time(provenance.created),
-        contribution_description="Super-resolution by null-space diffusion and signed Gaussian splatting",
+        contribution_description=algorithm.NAME,
     )

@@ -1,14 +1,13 @@
 """Texts by which people tell a derived series from its source."""
 
-from collections.abc import Sequence
-
 from pydicom.dataset import Dataset
 
 from nullsplat.dicom.eligibility import PRODUCT_NAME
 from nullsplat.dicom.headers import number, text
-from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.provenance import METHODS, Provenance
 
 _LO_CHARACTERS = 64
+_ST_CHARACTERS = 1024
 _LARGEST_IS = 2**31 - 1
 
 
@@ -31,26 +30,26 @@ def series_number(header: Dataset, offset: int) -> int:
     return int(original) + offset
 
 
-def derivation_description(provenance: Provenance, remarks: Sequence[str] = ()) -> str:
-    """Method, factors, settings and measured consistency, in the 1024 characters of an ST.
-
-    Args:
-        provenance: of the run.
-        remarks: what a reader must know of the source, see `reading.SourceSeries`.
-    """
-    return " ".join(
-        [_made(provenance), *remarks, "Fine detail is partly synthesised by a model. Research use only."]
-    )
-
-
-def _made(provenance: Provenance) -> str:
+def derivation_description(provenance: Provenance) -> str:
+    """Method, factors, settings and measured consistency, in the 1024 characters of an ST."""
     z, y, x = provenance.scale
-    return (
+    text = (
         f"Super-resolved {z:.4g} x {y:.4g} x {x:.4g} (z, y, x) by {PRODUCT_NAME} {provenance.software_version}: "
-        "null-space diffusion on projections, signed Gaussian splatting, 3D consistency. "
+        f"{METHODS[provenance.stage1]}, signed Gaussian splatting, 3D consistency. "
         f"Preset {provenance.preset}, {provenance.steps} step(s), {provenance.samples} sample(s), "
         f"seed {provenance.seed}, attempt {provenance.attempt}, weights {provenance.model_hash}, "
         f"configuration {provenance.config_hash}. "
         f"Slice profile {provenance.slice_profile}. "
-        f"Downsampled again it differs from the source by {provenance.lr_consistency_rmse_hu:.2f} HU (RMSE)."
+        f"Downsampled again it differs from the source by {provenance.lr_consistency_rmse_hu:.2f} HU (RMSE). "
+        "Fine detail is partly synthesised by a model. Research use only."
     )
+    return _with_remarks(text, provenance.remarks)
+
+
+def _with_remarks(text: str, remarks: tuple[str, ...]) -> str:
+    """The text with as many whole remarks on the source as an ST can hold."""
+    for remark in remarks:
+        longer = f"{text} {remark[0].upper()}{remark[1:]}."
+        if len(longer) <= _ST_CHARACTERS:
+            text = longer
+    return text

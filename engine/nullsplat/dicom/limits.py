@@ -3,8 +3,8 @@
 from nullsplat.core.units import LEAST_COVERAGE
 
 __all__ = [
-    "COVERAGE_RANGE", "DUPLICATE_DISTANCE", "LEAST_COVERAGE", "ORIENTATION_TOLERANCE", "PIXEL_SPACING_TOLERANCE",
-    "SPACING_TOLERANCE", "SQUARE_TOLERANCE", "THICKEST", "THICKNESS_TOLERANCE", "TILT_TOLERANCE", "UNIT_TOLERANCE",
+    "COVERAGE_RANGE", "DUPLICATE_DISTANCE", "LARGEST_TILT", "LEAST_COVERAGE", "ORIENTATION_TOLERANCE", "PIXEL_SPACING_TOLERANCE",
+    "SPACING_TOLERANCE", "SQUARE_TOLERANCE", "THICKEST", "THICKNESS_TOLERANCE", "UNIT_TOLERANCE",
 ]  # fmt: skip
 
 ORIENTATION_TOLERANCE = 1e-3
@@ -22,8 +22,8 @@ SPACING_TOLERANCE = 0.05
 DUPLICATE_DISTANCE = 0.01
 """Slices nearer than this many mm lie in the same place, or nearer than this share of the largest distance."""
 
-TILT_TOLERANCE = 0.1
-"""Largest gantry tilt in degrees that is taken as none."""
+LARGEST_TILT = 35.0
+"""Degrees; gantries tilt by up to 30, and what leans more is no stack of one."""
 
 THICKEST = 50.0
 """Largest slice thickness in mm that a scanner makes."""

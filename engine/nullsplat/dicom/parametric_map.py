@@ -15,6 +15,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import CTImageStorage
 
 from nullsplat.core.volume import Volume
+from nullsplat.dicom import algorithm
 from nullsplat.dicom.carried import carry, carry_series_level, fill_required
 from nullsplat.dicom.concepts import NULL_SPACE_CHANGE, SCHEME, coding_schemes
 from nullsplat.dicom.deriving import DerivedOptions, check_same_extent, is_lossy, set_creation
@@ -82,7 +83,7 @@ NULL_SPACE = MapKind(
     label="NULL_SPACE",
     mark="NULLSPACE ",
     short="NULLSPACE",
-    meaning="Added to interpolation and not measurable",
+    meaning="Null-space change: added to interpolation, not measurable",
     quantity=NULL_SPACE_CHANGE,
     number=3,
 )
@@ -125,6 +126,7 @@ def write_map(
         dataset = _parametric_map(kind, source, values, provenance)
         _describe_series(dataset, kind, source, provenance, options or DerivedOptions())
         _fix_measures(dataset, source, values)
+        _name_algorithm(dataset, provenance)
     path = folder / kind.file_name
     write_file(dataset, path)
     return WrittenMap(str(dataset.SeriesInstanceUID), str(dataset.SOPInstanceUID), path)
@@ -213,6 +215,8 @@ def _describe_series(
     dataset.SeriesNumber = series_number(header, kind.number * options.series_number_offset)
     dataset.SeriesDescription = series_description(header, provenance, kind.mark)
     dataset.ContributingEquipmentSequence = contributing_equipment(header, provenance)
+    if options.synthetic_data:
+        dataset.SyntheticData = "YES"
     dataset.LossyImageCompression = "01" if is_lossy(source) else "00"
     for item in dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence:
         item.ReferencedSOPClassUID = header.SOPClassUID
@@ -226,3 +230,17 @@ def _fix_measures(dataset: Dataset, source: SourceSeries, values: Volume) -> Non
     ratio = values.geometry.spacing[0] / source.volume.geometry.spacing[0]
     measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
     measures.SliceThickness = decimal(source.slice_thickness * ratio)
+
+
+def _name_algorithm(dataset: Dataset, provenance: Provenance) -> None:
+    """Say in the definition of the quantity what computed it; a map has no other place for that.
+
+    Source: PS3.3 C.7.6.16.2.11 (Quantity Definition Sequence), PS3.16 TID 4019.
+    """
+    mapping = dataset.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
+    for name, value in (
+        (codes.DCM.AlgorithmName, algorithm.NAME),
+        (codes.DCM.AlgorithmVersion, provenance.software_version),
+        *((codes.DCM.AlgorithmParameters, parameter) for parameter in algorithm.parameters(provenance)),
+    ):
+        mapping.QuantityDefinitionSequence.append(hd.sr.TextContentItem(name=name, value=value))

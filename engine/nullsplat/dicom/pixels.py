@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int16
 from numpy import ndarray
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
@@ -19,6 +18,7 @@ from pydicom.uid import UID
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.units import HIGHEST_HU, LOWEST_HU
 from nullsplat.dicom.enhanced import FRAME_NUMBER
+from nullsplat.dicom.files import read_file
 from nullsplat.dicom.headers import PARSING_ERRORS, named, number, quiet_pydicom, text
 from nullsplat.dicom.pixel_format import check_rescale
 from nullsplat.dicom.refusals import Refusal, refuse
@@ -86,14 +86,17 @@ def slice_hu(source: Path | Dataset, header: Dataset, shape: tuple[int, int]) ->
     return clipped
 
 
-def check_scale(headers: Sequence[Dataset], hu: Float[ndarray, "z y x"]) -> None:
+def check_scale(headers: Sequence[Dataset], lowest_hu: float) -> None:
     """Refuse values that nobody calls Hounsfield units and that cannot be: with air at 0, as dental CT and converters write.
 
+    Args:
+        headers: of all slices.
+        lowest_hu: of all their pixels.
     Raises:
         IneligibleSeries: `not-hounsfield`.
     """
     says_hu = any(text(header, "RescaleType").upper() == "HU" for header in headers)
-    if not says_hu and hu.min() >= 0:
+    if not says_hu and lowest_hu >= 0:
         refuse(
             Refusal.NOT_HOUNSFIELD,
             "values in Hounsfield units are needed, of these none is below 0, where air is -1000 and fat -100, and no Rescale "
@@ -105,21 +108,6 @@ def stored_values(hu: Float[ndarray, "y x"]) -> Int16[ndarray, "y x"]:
     """HU as int16 for Rescale Slope 1 and Intercept -1024; clipped to [-1024, 31743] HU, the range of int16 above air."""
     stored: ndarray = np.clip(np.rint(hu) - RESCALE_INTERCEPT, 0, np.iinfo(np.int16).max).astype("<i2")
     return stored
-
-
-def with_pixels(path: Path) -> Dataset:
-    """The whole of a file.
-
-    Raises:
-        UnreadableFile: it is missing, truncated or damaged.
-    """
-    try:
-        with quiet_pydicom():
-            return dcmread(path)
-    except OSError as error:
-        raise UnreadableFile(f"{path.name} cannot be read: {error.strerror or 'truncated'}") from error
-    except (*PARSING_ERRORS, MemoryError) as error:
-        raise UnreadableFile(f"{path.name} is truncated or damaged; export it again") from error
 
 
 @dataclass(frozen=True)
@@ -158,15 +146,13 @@ def _stored(source: Path | Dataset, header: Dataset, shape: tuple[int, int]) -> 
     index = None if frame is None else int(frame) - 1
     try:
         with quiet_pydicom():
-            dataset = dcmread(source) if isinstance(source, Path) else source
+            dataset = read_file(source, pixels=True) if isinstance(source, Path) else source
             values = pixel_array(dataset, index=index)
             is_native = not UID(text(header.file_meta, "TransferSyntaxUID")).is_encapsulated
             held = pixel_array(dataset, index=index, correct_unused_bits=False) if is_native else values
             stored = _Stored(
                 values, held, int(number(header, "BitsStored") or 16), _has_overlay_bits(dataset)
             )
-    except OSError as error:
-        raise UnreadableFile(f"{name} cannot be read: {error.strerror or 'truncated'}") from error
     except (*PARSING_ERRORS, MemoryError) as error:
         raise UnreadableFile(
             f"the pixels of {name} are missing, truncated or damaged; export the slice again"

@@ -7,6 +7,16 @@ from typing import Any
 
 from nullsplat.core.volume import Axes3
 
+METHODS = {
+    "slabs": "null-space diffusion in thin slabs of the volume",
+    "projections": "null-space diffusion on projections",
+    "none": "no learned prior",
+}
+"""What stage 1 did, in words, by what its prior refines."""
+
+_LONGEST_CURVE = 120
+"""Characters, so that a derivation description fits its 1024; the report of the run has all of a curve."""
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -26,6 +36,8 @@ class Provenance:
         slice_profile: what a slice was taken for, see `profile_in_words`.
         created: when the result was made, in the node's local time; the only clock that the writer knows.
         software_version: of NullSplat.
+        stage1: what its prior refined, one of `METHODS`.
+        remarks: on the source, see `SourceSeries.remarks`.
     """
 
     fingerprint: str
@@ -41,10 +53,18 @@ class Provenance:
     slice_profile: str
     created: datetime
     software_version: str
+    stage1: str = "slabs"
+    remarks: tuple[str, ...] = ()
 
 
 def profile_in_words(profile: Mapping[str, Any]) -> str:
     """The slice profile of a run's report, such as `bell, FWHM 5 mm (Acquisition Type SPIRAL), supported by the data`."""
     width = "" if profile["fwhm_mm"] is None else f", FWHM {profile['fwhm_mm']:.3g} mm"
     verdict = {"supported": ", supported by the data", "contradicted": ", CONTRADICTED by the data"}
-    return f"{profile['profile']}{width} ({profile['why']}){verdict.get(profile['check']['verdict'], '')}"
+    return f"{_curve(profile['profile'])}{width} ({profile['why']}){verdict.get(profile['check']['verdict'], '')}"
+
+
+def _curve(profile: str) -> str:
+    if len(profile) <= _LONGEST_CURVE:
+        return profile
+    return f"{profile[:_LONGEST_CURVE].rpartition(',')[0]},... {profile.count(',') + 1} weights"

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from nullsplat.dicom import concepts
+from nullsplat.dicom import algorithm, concepts
 from nullsplat.dicom.eligibility import PRODUCT_NAME
 from nullsplat.dicom.provenance import Provenance
 from nullsplat.dicom.uids import derive_uid
@@ -123,22 +123,8 @@ def _measurements(
 
 
 def _algorithm(provenance: Provenance) -> sr.AlgorithmIdentification:
-    z, y, x = provenance.scale
-    parameters = {
-        "Weights SHA-256": provenance.model_hash,
-        "Configuration SHA-256": provenance.config_hash,
-        "Preset": provenance.preset,
-        "Scale (z, y, x)": f"{z:.4g}, {y:.4g}, {x:.4g}",
-        "Seed": provenance.seed,
-        "Samples": provenance.samples,
-        "Steps": provenance.steps,
-        "Slice profile": provenance.slice_profile,
-        "Attempt": provenance.attempt,
-    }
     return sr.AlgorithmIdentification(
-        name="Super-resolution by null-space diffusion and signed Gaussian splatting",
-        version=provenance.software_version,
-        parameters=[f"{name}: {value}" for name, value in parameters.items()],
+        name=algorithm.NAME, version=provenance.software_version, parameters=algorithm.parameters(provenance)
     )
 
 

@@ -5,7 +5,7 @@ All checks run on headers before the first pixel is decoded; pixels then stream 
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +13,19 @@ from pydicom.dataset import Dataset
 
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.volume import Volume
+from nullsplat.dicom.choosing import chosen_series, slices_among
 from nullsplat.dicom.eligibility import check_count, check_kind, check_same_series
 from nullsplat.dicom.enhanced import frames_of, is_enhanced
-from nullsplat.dicom.files import read_headers, series_files
+from nullsplat.dicom.files import read_file, read_headers, series_files
 from nullsplat.dicom.headers import decode, required_uid, text
 from nullsplat.dicom.identity import check_identity
 from nullsplat.dicom.one_acquisition import check_one_acquisition
-from nullsplat.dicom.pixels import check_scale, check_transfer_syntax, slice_hu, with_pixels
+from nullsplat.dicom.pixels import check_scale, check_transfer_syntax, slice_hu
 from nullsplat.dicom.refusals import Refusal, refuse
+from nullsplat.dicom.remarks import on_source, on_thickness
 from nullsplat.dicom.stacking import Stack, stack
-from nullsplat.dicom.thickness import slice_thickness, unmeasured_share
+from nullsplat.dicom.thickness import slice_thickness
+from nullsplat.dicom.uids import hashed_uid
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class SourceSeries:
             `enhanced.frames_of` gives it.
         fingerprint: of the set of instances, see `fingerprint`.
         slice_thickness: mm; the spacing of the slices where the scanner gives none.
-        remarks: what a reader of a result must know of the source, in sentences without patient data.
+        remarks: what a reader of a result must know, see `remarks.on_source`.
     """
 
     volume: Volume
@@ -50,18 +53,21 @@ class SourceSeries:
         return tuple({str(header.SOPInstanceUID): header for header in self.headers}.values())
 
 
-def read_folder(path: Path, *, allow_gaps: bool = False) -> SourceSeries:
-    """Read the one CT series in a folder; hidden files, a DICOMDIR and subfolders are ignored.
+def read_folder(path: Path, series: str = "", *, allow_gaps: bool = False) -> SourceSeries:
+    """Read one CT series of a folder; hidden files, a DICOMDIR and subfolders are ignored.
 
     Args:
         path: of the folder.
+        series: number or UID of the series that is meant, where the folder holds several.
         allow_gaps: take slices that are thinner than they are apart.
     Raises:
         UnreadableFile: no folder, no files, or a file that is truncated, damaged or not DICOM.
+        ConfigurationError: `series` names none.
         IneligibleSeries: the series is refused; its code is one of `refusals.Refusal`.
     """
-    pairs = read_headers(series_files(path))
-    return _read([header for _, header in pairs], [file for file, _ in pairs], allow_gaps)
+    pairs, remarks = chosen_series(read_headers(series_files(path)), series)
+    found = _read([header for _, header in pairs], [file for file, _ in pairs], allow_gaps)
+    return replace(found, remarks=(*found.remarks, *remarks))
 
 
 def read_datasets(datasets: Sequence[Dataset], *, allow_gaps: bool = False) -> SourceSeries:
@@ -88,11 +94,14 @@ def _read(headers: list[Dataset], sources: Sequence[Path | Dataset], allow_gaps:
     check_same_series(headers)
     sop_uids = [required_uid(header, "SOPInstanceUID") for header in headers]
     check_identity(headers)
+    kept = slices_among(headers)
+    left_out = len(headers) - len(kept)
+    headers, sources = [headers[index] for index in kept], [sources[index] for index in kept]
     if any(is_enhanced(header) for header in headers):
         headers = frames_of(headers)
         sources = [sources[0]] * len(headers)
     check_kind(headers)
-    _check_common(headers)
+    made_frame = _check_common(headers)
     check_count(headers)
     grid = stack(headers)
     for header in headers:
@@ -108,47 +117,41 @@ def _read(headers: list[Dataset], sources: Sequence[Path | Dataset], allow_gaps:
         headers=ordered,
         fingerprint=fingerprint(text(ordered[0], "SeriesInstanceUID"), sop_uids),
         slice_thickness=thickness or spacing,
-        remarks=_remarks(thickness, spacing),
+        remarks=(*on_thickness(thickness, spacing), *on_source(ordered, left_out, made_frame, grid.lean)),
     )
-
-
-def _remarks(thickness: float | None, spacing: float) -> tuple[str, ...]:
-    if thickness is None:
-        return (
-            f"The source does not say its slice thickness; it was taken for the distance, {spacing:.4g} mm.",
-        )
-    share = unmeasured_share(thickness, spacing)
-    if not share:
-        return ()
-    gaps = f"The source has gaps: slices of {thickness:.4g} mm every {spacing:.4g} mm"
-    return (f"{gaps}, {share:.0%} of the length was never measured and is invented.",)
 
 
 def _opened(headers: Sequence[Dataset], sources: Sequence[Path | Dataset]) -> Sequence[Path | Dataset]:
     """The sources, a multi-frame file among them as one dataset that all of its slices share."""
     first = sources[0]
     if is_enhanced(headers[0]) and isinstance(first, Path):
-        return [with_pixels(first)] * len(sources)
+        return [read_file(first, pixels=True)] * len(sources)
     return sources
 
 
-def _check_common(headers: Sequence[Dataset]) -> None:
+def _check_common(headers: Sequence[Dataset]) -> bool:
+    """Whether the frame of reference had to be made: the same for all slices, and again from the same series."""
+    made = not any(text(header, "FrameOfReferenceUID") for header in headers)
+    for header in headers if made else ():
+        header.FrameOfReferenceUID = hashed_uid("frame of reference", text(header, "SeriesInstanceUID"))
     frames = {required_uid(header, "FrameOfReferenceUID") for header in headers}
     if len(frames) > 1:
         refuse(
             Refusal.MIXED_FRAME_OF_REFERENCE,
             f"all slices must lie in one frame of reference, got {len(frames)}; split the series by acquisition",
         )
+    return made
 
 
 def _decode_volume(headers: Sequence[Dataset], sources: Sequence[Path | Dataset], grid: Stack) -> Volume:
-    _, rows, columns = grid.geometry.shape
-    first = slice_hu(
-        sources[0], headers[0], (rows, columns)
-    )  # before the memory of a whole volume is asked for
+    _, *shape = grid.geometry.shape
+    size = grid.lean.size
+    first = slice_hu(sources[0], headers[0], size)  # before the memory of a whole volume is asked for
     hu = np.empty(grid.geometry.shape, np.float32)
-    hu[0] = first
-    for index in range(1, len(headers)):
-        hu[index] = slice_hu(sources[index], headers[index], (rows, columns))
-    check_scale(headers, hu)
+    lowest = np.inf
+    for index, header in enumerate(headers):
+        values = slice_hu(sources[index], header, size) if index else first
+        lowest = min(lowest, float(values.min()))  # before the air around leaning slices
+        hu[index] = grid.lean.placed(values, index, (shape[0], shape[1]))
+    check_scale(headers, lowest)
     return Volume(hu, grid.geometry)

@@ -15,8 +15,9 @@ from numpy import ndarray
 from pydicom.dataset import Dataset
 
 from nullsplat.core.volume import Axes3, Geometry
-from nullsplat.dicom.headers import named, number, required_numbers
-from nullsplat.dicom.limits import PIXEL_SPACING_TOLERANCE, TILT_TOLERANCE, UNIT_TOLERANCE
+from nullsplat.dicom.headers import named, required_numbers
+from nullsplat.dicom.leaning import Lean, lean_of
+from nullsplat.dicom.limits import PIXEL_SPACING_TOLERANCE, UNIT_TOLERANCE
 from nullsplat.dicom.orientation import Axes, rounding, spread_allowed, straightened
 from nullsplat.dicom.refusals import Refusal, refuse
 from nullsplat.dicom.regularity import regular_spacing
@@ -28,11 +29,13 @@ class Stack:
 
     Attributes:
         order: for each z index the index of the header it comes from.
-        geometry: where the voxels lie.
+        geometry: where the voxels lie, once the slices are placed as `lean` says.
+        lean: where the slices lie in their planes.
     """
 
     order: tuple[int, ...]
     geometry: Geometry
+    lean: Lean
 
 
 def stack(headers: Sequence[Dataset]) -> Stack:
@@ -46,18 +49,17 @@ def stack(headers: Sequence[Dataset]) -> Stack:
     rows, columns, row_spacing, column_spacing = _common_size(headers)
     rounded = rounding(np.array([_cosines(header) for header in headers]))
     axes = _common_axes(headers, rounded)
-    _check_tilt_attribute(headers)
     positions = np.array([required_numbers(header, "ImagePositionPatient", 3) for header in headers])
     order = np.argsort(positions @ np.array(axes[0]), kind="stable")
     positions, ordered = positions[order], [headers[index] for index in order]
     axes = straightened(axes, positions, rounded)
     spacing = regular_spacing(positions @ np.array(axes[0]), ordered)
-    _check_perpendicular(ordered, positions, np.array(axes[0]), min(row_spacing, column_spacing))
     x, y, z = (float(value) for value in positions[0])
     geometry = Geometry(
         (len(headers), rows, columns), (spacing, row_spacing, column_spacing), (x, y, z), axes
     )
-    return Stack(tuple(int(index) for index in order), geometry)
+    lean = lean_of(positions, geometry, ordered)
+    return Stack(tuple(int(index) for index in order), lean.common_grid(geometry), lean)
 
 
 def axes_of(header: Dataset) -> Axes:
@@ -135,37 +137,3 @@ def _common_axes(headers: Sequence[Dataset], rounded: float) -> Axes:
             f"by up to {spread.max():.3f}; split the series by orientation",
         )
     return axes[0]
-
-
-def _check_tilt_attribute(headers: Sequence[Dataset]) -> None:
-    tilt = max(abs(number(header, "GantryDetectorTilt") or 0.0) for header in headers)
-    if tilt > TILT_TOLERANCE:
-        _refuse_tilt(f"a gantry tilt of {tilt:.1f} degrees")
-
-
-def _refuse_tilt(came: str) -> None:
-    refuse(
-        Refusal.GANTRY_TILT,
-        f"slices stacked along their normal are needed, got {came}; reformat the series without tilt at the scanner",
-    )
-
-
-def _check_perpendicular(
-    headers: Sequence[Dataset], positions: Float[ndarray, "n 3"], normal: Float[ndarray, "3"], pixel: float
-) -> None:
-    """Refuse slices that shift sideways by more than half a pixel: evenly, as under a tilted gantry, or some of them."""
-    offsets = positions - positions[0]
-    along = offsets @ normal
-    sideways = offsets - np.outer(along, normal)
-    if np.linalg.norm(sideways, axis=1).max() <= pixel / 2:
-        return
-    uneven = np.linalg.norm(sideways - np.outer(along / along[-1], sideways[-1]), axis=1)
-    if uneven.max() <= pixel / 2:
-        _refuse_tilt(f"slices that shift sideways by up to {np.linalg.norm(sideways[-1]):.2f} mm")
-    moved = np.linalg.norm(sideways - np.median(sideways, axis=0), axis=1)
-    first = int((moved > pixel / 2).argmax())
-    refuse(
-        Refusal.IRREGULAR_SPACING,
-        f"slices must lie straight above each other, {named(headers[first])} lies {moved[first]:.2f} mm aside of most; "
-        "send the series again",
-    )

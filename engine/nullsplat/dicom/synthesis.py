@@ -15,6 +15,7 @@ from nullsplat.dicom.uids import hashed_uid
 from nullsplat.dicom.writing import make_folder, write_file
 
 _ROTATION_MS = 500
+_DETECTOR_ROWS, _DETECTOR_ROW_MM = 64, 0.625
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class SeriesDescription:
         body_part: a defined term such as CHEST.
         ctdi_vol_mgy: CTDIvol in the 32 cm body phantom, mGy.
         exposure_mas: tube current-time product, mAs.
+        spiral_pitch: of a helical scan; None says nothing of how the patient was scanned.
         slice_thickness_mm: nominal thickness, by default the distance of the slices, which comes from the volume.
         patient_name: of a patient who does not exist.
         patient_id: see there.
@@ -41,6 +43,7 @@ class SeriesDescription:
     body_part: str = "CHEST"
     ctdi_vol_mgy: float = 1.2
     exposure_mas: int = 20
+    spiral_pitch: float | None = None
     slice_thickness_mm: float | None = None
     patient_name: str = "Demo^NullSplat"
     patient_id: str = "NULLSPLAT-DEMO"
@@ -123,6 +126,13 @@ def _set_acquisition(template: Dataset, description: SeriesDescription) -> None:
     template.ExposureTime = _ROTATION_MS
     template.XRayTubeCurrent = round(description.exposure_mas * 1000 / _ROTATION_MS)
     template.Exposure = round(description.exposure_mas)
+    if description.spiral_pitch is not None:
+        template.ScanOptions = "HELIX"
+        template.RevolutionTime = _ROTATION_MS / 1000
+        template.SingleCollimationWidth = _DETECTOR_ROW_MM
+        template.TotalCollimationWidth = _DETECTOR_ROWS * _DETECTOR_ROW_MM
+        template.TableFeedPerRotation = description.spiral_pitch * template.TotalCollimationWidth
+        template.SpiralPitchFactor = description.spiral_pitch
     template.GantryDetectorTilt = 0
     template.ConvolutionKernel = "STANDARD"
     template.CTDIvol = description.ctdi_vol_mgy

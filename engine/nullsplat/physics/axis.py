@@ -19,10 +19,6 @@ RANK_TOLERANCE = 1e-3
 """Singular values below this fraction of the largest count as zero: their inverse would only amplify rounding."""
 
 
-_FINE = 16
-"""Points of a voxel at which a measured curve is read."""
-
-
 @dataclass(frozen=True)
 class PointSpread:
     """How one low-resolution sample averages over an axis.
@@ -76,24 +72,39 @@ def degradation_matrix(n_lr: int, n_hr: int, psf: PointSpread) -> Float[ndarray,
         n_hr: voxels; s = n_hr / n_lr need not be an integer.
         psf: its width is turned into voxels by multiplying with s.
     Raises:
-        GeometryError: fewer voxels than samples, or none.
+        GeometryError: fewer voxels than samples, or none; a measured curve that averages over nothing.
     """
     if not 1 <= n_lr <= n_hr:
         raise GeometryError(f"an axis needs 1 <= low-resolution samples <= voxels, got {n_lr} and {n_hr}")
-    offset = np.arange(n_hr) - sample_centres(n_lr, n_hr)[:, None]
-    width = psf.width * n_hr / n_lr
-    if psf.kind == "gaussian":
-        weights = _gaussian(offset, width / FWHM_PER_SIGMA)
-    elif psf.kind == "bell":
-        weights = _raised_cosine(offset, width)
-    elif psf.kind == "box":
-        weights = _overlap(offset, width / 2)
-    elif psf.kind == "table":
-        weights = _interpolated(offset, width, np.asarray(psf.table))
-    else:
-        weights = np.clip(1 - np.abs(offset), 0, None)
-    normalised: ndarray = weights / weights.sum(1, keepdims=True)
+    weights = voxel_weights(np.arange(n_hr) - sample_centres(n_lr, n_hr)[:, None], n_hr / n_lr, psf)
+    sums = weights.sum(1, keepdims=True)
+    if not (sums > 0).all():
+        raise GeometryError(
+            "negative weights of a measured profile outweigh the others at the border; leave them out"
+        )
+    normalised: ndarray = weights / sums
     return normalised
+
+
+def voxel_weights(offset: Float[ndarray, "lr hr"], scale: float, psf: PointSpread) -> Float[ndarray, "lr hr"]:
+    """What voxels count for samples, not normalised.
+
+    Args:
+        offset: of each voxel's centre from each sample's, in voxels.
+        scale: voxels in the distance between samples.
+        psf: of the samples.
+    """
+    width = psf.width * scale
+    if psf.kind == "gaussian":
+        return _gaussian(offset, width / FWHM_PER_SIGMA)
+    if psf.kind == "bell":
+        return _raised_cosine(offset, width)
+    if psf.kind == "box":
+        return _overlap(offset, width / 2)
+    if psf.kind == "table":
+        return _between_entries(offset, width, psf.table)
+    point: ndarray = np.clip(1 - np.abs(offset), 0, None)
+    return point
 
 
 def _gaussian(offset: Float[ndarray, "lr hr"], sigma: float) -> Float[ndarray, "lr hr"]:
@@ -114,14 +125,19 @@ def _raised_cosine(offset: Float[ndarray, "lr hr"], fwhm: float) -> Float[ndarra
     return weights
 
 
-def _interpolated(
-    offset: Float[ndarray, "lr hr"], step: float, table: Float[ndarray, " odd"]
+def _between_entries(
+    offset: Float[ndarray, "lr hr"], step: float, table: tuple[float, ...]
 ) -> Float[ndarray, "lr hr"]:
     """Mean over each voxel of the lines between the entries, which lie `step` voxels apart and end in 0."""
-    half = len(table) // 2 + 1
-    at = np.arange(-half, half + 1) * step
-    inside = offset[..., None] + (np.arange(_FINE) + 0.5) / _FINE - 0.5
-    weights: ndarray = np.interp(inside, at, np.pad(table, 1)).mean(-1)
+
+    def integral_of_a_tent(x: Float[ndarray, "lr hr"]) -> Float[ndarray, "lr hr"]:
+        t = np.clip(x / step, -1, 1)
+        return step * (0.5 + t - t * np.abs(t) / 2)
+
+    weights = np.zeros_like(offset)
+    for place, entry in enumerate(table, -(len(table) // 2)):
+        x = offset - place * step
+        weights += entry * (integral_of_a_tent(x + 0.5) - integral_of_a_tent(x - 0.5))
     return weights
 
 

@@ -11,12 +11,15 @@ from nullsplat.physics.axis import PointSpread
 AUTO = "auto"
 """The profile that the header speaks for."""
 
-GRAMMAR = "bell, box or gaussian, with a factor such as bell*0.9, or a measured curve such as 1mm:0.1,0.2,0.4,0.2,0.1"
+GRAMMAR = (
+    "bell, box or gaussian, with a factor from 0.2 to 5 such as bell*0.9, or a measured curve such as "
+    "1mm:0.1,0.2,0.4,0.2,0.1 (an odd number of weights, 101 at most, with a positive sum)"
+)
 
-_NUMBER = r"\d{1,4}(?:\.\d{1,9})?"
-_NAMED = re.compile(rf"(bell|box|gaussian)(?:\*({_NUMBER}))?")
-_MEASURED = re.compile(rf"({_NUMBER})mm:(-?{_NUMBER}(?:,-?{_NUMBER}){{2,100}})")
-_FACTORS = (0.2, 5.0)
+_FACTOR = r"0\.[2-9][0-9]{0,8}|[1-4](?:\.[0-9]{1,9})?|5(?:\.0{1,9})?"
+_NUMBER = r"[0-9]{1,4}(?:\.[0-9]{1,9})?"
+_NAMED = re.compile(rf"(bell|box|gaussian)(?:\*({_FACTOR}))?")
+_MEASURED = re.compile(rf"(?=[0.]*[1-9])({_NUMBER})mm:(-?{_NUMBER}(?:,-?{_NUMBER},-?{_NUMBER}){{1,50}})")
 
 
 @dataclass(frozen=True)
@@ -42,20 +45,19 @@ class Profile:
         Raises:
             ConfigurationError: it stands for none.
         """
-        words = text.strip().replace(" ", "")
-        if named := _NAMED.fullmatch(words):
-            return cls(_kind(named[1]), _checked_factor(float(named[2] or 1)))
-        if measured := _MEASURED.fullmatch(words):
+        if named := _NAMED.fullmatch(text):
+            return cls(_kind(named[1]), float(named[2] or 1))
+        if measured := _MEASURED.fullmatch(text):
             table = tuple(float(weight) for weight in measured[2].split(","))
-            if float(measured[1]) > 0 and len(table) % 2 and sum(table) > 0:
+            if sum(table) > 0:
                 return cls("table", step_mm=float(measured[1]), table=table)
-        raise ConfigurationError(f"a profile must be {GRAMMAR} (an odd number of weights), got {text!r}")
+        raise ConfigurationError(f"a profile must be {GRAMMAR}, got {text!r}")
 
     def __str__(self) -> str:
         """The text that `parse` takes."""
         if self.kind == "table":
-            return f"{self.step_mm:g}mm:" + ",".join(f"{weight:.4f}" for weight in self.table)
-        return self.kind if self.factor == 1 else f"{self.kind}*{self.factor:g}"
+            return f"{_plain(self.step_mm)}mm:" + ",".join(map(_plain, self.table))
+        return self.kind if self.factor == 1 else f"{self.kind}*{_plain(self.factor)}"
 
     def spread(self, ratio: float, distance_mm: float) -> PointSpread:
         """The profile for samples at a certain distance.
@@ -102,9 +104,6 @@ def _kind(name: str) -> Literal["bell", "box", "gaussian"]:
     return "bell" if name == "bell" else "box" if name == "box" else "gaussian"
 
 
-def _checked_factor(factor: float) -> float:
-    if not _FACTORS[0] <= factor <= _FACTORS[1]:
-        raise ConfigurationError(
-            f"a profile's factor must lie in [{_FACTORS[0]:g}, {_FACTORS[1]:g}], got {factor:g}"
-        )
-    return factor
+def _plain(value: float) -> str:
+    """All digits that `parse` takes, and no exponent."""
+    return f"{value:.9f}".rstrip("0").rstrip(".")

@@ -13,13 +13,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from nullsplat.physics.axis import PointSpread, degradation_matrix
+from nullsplat.physics.axis import PointSpread, voxel_weights
 from nullsplat.physics.noise import DEVIATION_PER_MAD, flat_tissue, highest_frequencies
 from nullsplat.physics.profile import BELL, Profile, Resolution
 
 Verdict = Literal["supported", "contradicted", "undecided"]
 
-WIDTH_TOLERANCE = 0.15
+WIDTH_TOLERANCE = 0.1
 """A profile is contradicted by a correlation that it would not have if it were so much wider or narrower."""
 
 _MARGIN = 0.02  # of a correlation: scatter between patients and scanners of one kind
@@ -27,9 +27,11 @@ _FEWEST_PAIRS = 2000
 _FEWEST_SLICES = 6
 _LEAST_RATIO = 0.8  # thinner slices share no ray, whatever their profile
 _NEGLIGIBLE = 0.01
+_MOST_STRUCTURE = 0.2  # correlation of slices that share no ray; on six real scans it was 0.08 at most
 _MOST_SLICES = 64  # from the middle of the series: more change nothing but the time
+_MOST_ROUNDING = 0.7  # of the noise's variance
 _CUT = 3.0  # deviations: beyond lies structure
-_FINE = 32  # voxels per sample on which profiles are compared
+_POINTS = 4096  # at which profiles are compared
 _FACTORS = np.arange(0.5, 2.51, 0.05)
 
 
@@ -78,7 +80,7 @@ def check_profile(hu: Float[ndarray, "z y x"], resolution: Resolution, distance_
     first = max(len(hu) - _MOST_SLICES, 0) // 2
     measured = noise_correlation(hu[first : first + _MOST_SLICES], ratio)
     if measured is None:
-        why = "the series has too few slices, too little flat tissue or too little noise to tell"
+        why = "the series has too few slices, or too little noise in flat tissue beside structure and rounding, to tell"
         return ProfileCheck("undecided", None, expected, None, why)
     apparent = _apparent_factor(measured, ratio, distance_mm)
     low, high = (_scaled(assumed, 1 + side * WIDTH_TOLERANCE, ratio, distance_mm) for side in (-1, 1))
@@ -91,10 +93,11 @@ def check_profile(hu: Float[ndarray, "z y x"], resolution: Resolution, distance_
 
 def shared_noise(psf: PointSpread, lag: int = 1) -> float:
     """Correlation of the noise of samples `lag` apart that average white noise with a point-spread function."""
-    middle = lag + int(np.ceil(2 * max(psf.width, 1) * max(len(psf.table), 1)))
-    n = 2 * middle + 1
-    rows = degradation_matrix(n, n * _FINE, psf)
-    return float(rows[middle] @ rows[middle + lag] / (rows[middle] @ rows[middle]))
+    reach = 2 * psf.width * max(len(psf.table), 1)
+    scale = _POINTS / (2 * reach + lag)
+    at = np.arange(_POINTS) - reach * scale
+    one, other = voxel_weights(np.stack([at, at - lag * scale]), scale, psf)
+    return float(one @ other / (one @ one))
 
 
 def noise_correlation(hu: Float[ndarray, "z y x"], ratio: float) -> float | None:
@@ -104,17 +107,16 @@ def noise_correlation(hu: Float[ndarray, "z y x"], ratio: float) -> float | None
         hu: volume in HU.
         ratio: slice thickness over the distance of slices; says how far apart slices share no ray.
     """
-    far = next(lag for lag in range(2, 100) if shared_noise(BELL.spread(1.3 * ratio, 1.0), lag) < _NEGLIGIBLE)
-    if len(hu) < max(_FEWEST_SLICES, far + 2) or min(hu.shape[1:]) < 3:
+    wide = BELL.spread(1.3 * ratio, 1.0)
+    far = next((lag for lag in range(2, len(hu) - 1) if shared_noise(wide, lag) < _NEGLIGIBLE), None)
+    if far is None or len(hu) < _FEWEST_SLICES or min(hu.shape[1:]) < 3:
         return None
     noise, flat = highest_frequencies(hu), flat_tissue(hu)
     near, rest = (_correlation(noise, flat, lag) for lag in (1, far))
-    rounding = _rounding_variance(hu) / max(
-        float(np.median(np.abs(noise[flat])) * DEVIATION_PER_MAD) ** 2, 1e-12
-    )
-    if near is None or rounding > 0.7:
+    rounding = _rounding_variance(hu) / max(_deviation(noise, flat) ** 2, 1e-12)
+    if near is None or rest is None or rest > _MOST_STRUCTURE or rounding > _MOST_ROUNDING:
         return None
-    structure = max(rest or 0.0, 0.0)
+    structure = max(rest, 0.0)
     return float(np.clip((near / (1 - rounding) - structure) / (1 - structure), 0, 1))
 
 
@@ -123,11 +125,14 @@ def _correlation(noise: Float[ndarray, "z y x"], flat: Bool[ndarray, "z y x"], l
     a, b = noise[lag:][both], noise[:-lag][both]
     if len(a) < _FEWEST_PAIRS:
         return None
-    deviation = max(DEVIATION_PER_MAD * float(np.median(np.abs(noise[flat]))), 1e-6)
-    inside = a**2 + b**2 < 2 * (_CUT * deviation) ** 2
+    inside = a**2 + b**2 < 2 * (_CUT * max(_deviation(noise, flat), 1e-6)) ** 2
     a, b = a[inside].astype(np.float64), b[inside].astype(np.float64)
     power = np.sqrt(np.mean(a * a) * np.mean(b * b))
     return float(np.mean(a * b) / power) if power > 0 else None
+
+
+def _deviation(noise: Float[ndarray, "z y x"], flat: Bool[ndarray, "z y x"]) -> float:
+    return DEVIATION_PER_MAD * float(np.median(np.abs(noise[flat])))
 
 
 def _rounding_variance(hu: Float[ndarray, "z y x"]) -> float:

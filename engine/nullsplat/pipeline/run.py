@@ -10,7 +10,7 @@ import torch
 
 from nullsplat.core.volume import Volume
 from nullsplat.pipeline.config import PipelineConfig
-from nullsplat.pipeline.stages import RUNNERS
+from nullsplat.pipeline.stages import RUNNERS, identity
 from nullsplat.pipeline.workspace import Workspace
 
 StageProgress = Callable[[str, float, str], None]
@@ -57,7 +57,7 @@ def super_resolve(
         with tempfile.TemporaryDirectory(prefix="nullsplat-") as temporary:
             return super_resolve(volume, config, device, progress, Path(temporary))
     ws = Workspace(folder)
-    ws.claim(volume, config.hash)
+    ws.claim(volume, identity(config))
     ws.save_source(volume)
     for stage, run in RUNNERS.items():
         run(ws, config, device, lambda fraction, note="", stage=stage: progress(stage, fraction, note))

@@ -34,6 +34,15 @@ Stage = Callable[[Workspace, PipelineConfig, torch.device, Progress], None]
 _BASE_SHARE = 0.25
 
 
+def identity(config: PipelineConfig) -> str:
+    """What two runs have in common that may share their stages: the configuration and the prior's weights.
+
+    Raises:
+        WeightsError: the prior is missing.
+    """
+    return f"configuration {config.hash}, weights {weights.prior_hash(config.prior)}"
+
+
 def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
     """Base volume and super-resolved projections.
 
@@ -51,17 +60,17 @@ def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, prog
         base_hu = base_volume(lr_hu, model, config, noise_hu, lambda f, note="": told(f, "base volume"))
         ws.save_arrays("base", hu=base_hu)
         seen = measured_projections(lr_hu, model, noise_hu)
-        prior, steps = load_prior(config.prior, device), 0
+        prior, steps, refined_by = load_prior(config.prior, device), 0, "none"
         if isinstance(prior, SlabPipeline):
             stage = SlabStage(lr_hu, base_hu, model, config, noise_hu)
             refined = stage.run(prior, seen, rest)
             ws.save_arrays("refined", hu=refined.hu)
             if config.sampling.samples > 1:
                 ws.save_arrays("deviation", hu=refined.deviation_hu)
-            found, steps = refined.projections, stage.steps
+            found, steps, refined_by = refined.projections, stage.steps, "slabs"
         elif prior is not None:
             found = sample_projections(seen, base_hu, prior, config, rest)
-            steps = config.sampling.steps
+            steps, refined_by = config.sampling.steps, "projections"
         else:
             found = projections_of(seen, base_hu)
         ws.save_arrays("projections", mean=found.mean, deviation=found.deviation)
@@ -72,6 +81,7 @@ def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, prog
                 "noise_hu": noise_hu,
                 "columns": found.model.lr_beam.columns,
                 "steps": steps,
+                "prior": refined_by,
                 "profile_check": check.as_dict(),
             },
         )
@@ -132,6 +142,7 @@ def run_consistency(ws: Workspace, config: PipelineConfig, device: torch.device,
             "noise_hu": noise_hu,
             "steps": found["steps"],
             "slice_profile": _profile(config, model, found["profile_check"]),
+            "stage1_prior": found["prior"],
             **_provenance(config, device),
             "stages": costs,
         },

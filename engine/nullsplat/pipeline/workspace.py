@@ -5,7 +5,7 @@ import errno
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +21,8 @@ from nullsplat.splat.files import encode_safetensors, load_field
 from nullsplat.splat.placement import PlacedField
 
 STAGES = ("stage1", "stage2", "consistency")
+_OF_THE_SOURCE = (("source", "npz"), ("geometry", "json"), ("remarks", "json"))
+"""What does not depend on how the source is processed."""
 
 
 class Workspace:
@@ -31,20 +33,38 @@ class Workspace:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
 
-    def claim(self, volume: Volume, config_hash: str) -> None:
-        """Make this the folder of one source and one configuration.
+    def claim(self, volume: Volume, run: str) -> None:
+        """Make this the folder of one source and one run, see `stages.identity`.
 
         Raises:
             ConfigurationError: the folder holds another run.
             StorageError: the folder cannot be written.
         """
         voxels = np.ascontiguousarray(volume.hu)  # hashed where it lies: bytes would be a copy of the volume
-        mine = {"source_sha256": hashlib.sha256(voxels.data).hexdigest(), "config_hash": config_hash}
+        mine = {"source_sha256": hashlib.sha256(voxels.data).hexdigest(), "run": run}
         if self._file("run", "json").exists() and self.load_json("run") != mine:
             raise ConfigurationError(
                 f"{self.path} holds a run of another source or with other settings; give an empty folder"
             )
         self.save_json("run", mine)
+
+    def adopt(self, run: str) -> None:
+        """Make this the folder of a run, see `stages.identity`: what another left of its stages is thrown away.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        if not self.is_of(run):
+            self._file("identity", "json").unlink(missing_ok=True)  # first, so that nothing counts any more
+            kept = {self._file(name, suffix) for name, suffix in _OF_THE_SOURCE}
+            for path in self.path.iterdir():
+                if path.is_file() and path not in kept:
+                    path.unlink(missing_ok=True)
+            self.save_json("identity", {"run": run})
+
+    def is_of(self, run: str) -> bool:
+        """Whether the stages that are done here are this run's."""
+        return self._file("identity", "json").exists() and self.load_json("identity") == {"run": run}
 
     def save_source(self, volume: Volume) -> None:
         """Keep the measured volume.
@@ -114,13 +134,22 @@ class Workspace:
         """
         return load_field(self._file("field", "safetensors"))
 
+    def remark(self, remarks: Sequence[str]) -> None:
+        """Keep what a reader of the report must know about the source.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        self.save_json("remarks", {"source_remarks": "; ".join(remarks)} if remarks else {})
+
     def report(self) -> dict[str, Any]:
-        """Figures of the run.
+        """Figures of the run, and remarks on its source.
 
         Raises:
             UnreadableFile: the run is not finished.
         """
-        return self.load_json("report")
+        remarks = self.load_json("remarks") if self._file("remarks", "json").exists() else {}
+        return {**self.load_json("report"), **remarks}
 
     def is_done(self, stage: str) -> bool:
         """Whether a stage has finished."""

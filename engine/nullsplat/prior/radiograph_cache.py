@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from nullsplat.core.errors import StorageError, UnreadableFile
+from nullsplat.core.private import private_folder
 from nullsplat.prior.data import Radiograph
 
 _SALT = "salt"
@@ -40,7 +41,7 @@ class RadiographCache:
         """
         self.folder = folder
         with _writing(folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(folder)
             salt = folder / _SALT
             if not salt.exists():
                 self._write(_SALT, lambda file: file.write(secrets.token_bytes(_SALT_BYTES)))

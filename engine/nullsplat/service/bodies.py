@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from nullsplat.service.contract.messages import fault
 from nullsplat.service.jobs import Job
@@ -18,17 +19,27 @@ async def json_body(request: Request) -> Any:
     Raises:
         Refusal: it is too large, or not JSON.
     """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > (limit := request.app.state.request_bytes):
-            raise too_large(limit)
+    body = await _whole(request)
     try:
         return json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise Refusal(
             422, "bad-request", "the body must be JSON in UTF-8 as the contract says; it is not JSON"
         ) from None
+
+
+async def _whole(request: Request) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > (limit := request.app.state.request_bytes):
+                raise too_large(limit)
+    except ClientDisconnect:  # nobody is there any more to be told
+        raise Refusal(
+            400, "bad-request", "the request must come whole, its client left before its end"
+        ) from None
+    return bytes(body)
 
 
 def _refuse_constant(name: str) -> None:

@@ -102,6 +102,11 @@ class Connection:
 
     def _remember(self, response: requests.Response, **_options: object) -> None:
         self._latest = response
+        if 300 <= response.status_code < 400:
+            raise ArchiveError(  # here requests has not yet followed it
+                f"{self._url} sends the engine elsewhere (HTTP {response.status_code}), where patients' images must not "
+                f"follow unasked; let {self._names.url} name the DICOMweb root where it is now"
+            )
 
     def _refusal(self, status: int) -> ArchiveError:
         if status in (401, 403):

@@ -85,8 +85,8 @@ class Processing(Protocol):
     def prepare(self, dicom: Path, work: Path, parameters: Parameters) -> Source:
         """Read a DICOM folder into the workspace; raises IneligibleSeries, UnreadableFile."""
 
-    def is_done(self, stage: str, work: Path) -> bool:
-        """Whether the files of stage1, stage2 or consistency are there."""
+    def is_done(self, stage: str, work: Path, parameters: Parameters, source: Source) -> bool:
+        """Whether stage1, stage2 or consistency was done here as this processing would do it."""
 
     def run(self, stage: str, work: Path, parameters: Parameters, source: Source, progress: Progress) -> None:
         """Do one of the stages stage1, stage2, consistency; returns at once if it is done already."""

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.service.api import Access, Parts, create_api
 from nullsplat.service.audit import AuditLog
+from nullsplat.service.connections import ConnectionLimits, EventLoop, limited, raise_descriptor_limit
 from nullsplat.service.database import open_database
 from nullsplat.service.engine_info import EngineInfo
 from nullsplat.service.health import Readiness
@@ -33,6 +34,7 @@ def run_server(settings: Settings) -> None:
         StorageError: the database cannot be used.
     """
     configure_logging(settings.log_level, settings.log_format)
+    raise_descriptor_limit()
     with application(settings, _super_resolution(settings)) as app:
         config = server_configuration(app, settings)
         with listening_socket(settings.host, settings.port, encrypted=config.is_ssl) as listener:
@@ -53,6 +55,8 @@ def server_configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         ws="none",
+        http=limited(ConnectionLimits(settings.connections, settings.request_seconds)),
+        loop=f"{EventLoop.__module__}:{EventLoop.__name__}",
         ssl_certfile=certificate,
         ssl_keyfile=key,
         ssl_keyfile_password="-",  # noqa: S106 - none: a key with a password is refused instead of asked for

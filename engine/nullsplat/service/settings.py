@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.core.private import close_files, private_folder
 from nullsplat.dicom.encoding import OutputSyntax, check_encoder
 from nullsplat.physics.profile import AUTO, Profile
 
@@ -97,6 +98,10 @@ class Settings(BaseSettings):
     """How often one address may ask the API for long; 0 for as often as it likes."""
     request_burst: Annotated[int, Field(ge=1)] = 1000
     """How often one address may ask the API at once."""
+    request_seconds: Seconds = 10.0
+    """How long a client may take over sending one request."""
+    connections: Annotated[int, Field(ge=8)] = 256
+    """At one time, of all clients; of more, the one that has asked nothing for longest is cut off."""
 
     fetch_limit_seconds: Seconds = 3600.0
     stage1_limit_seconds: Seconds = 4 * 3600.0
@@ -151,15 +156,18 @@ class Settings(BaseSettings):
             raise ValueError(str(error)) from error
         return value
 
-    @field_validator("slice_profile", "in_plane_profile")
+    @field_validator("slice_profile")
     @classmethod
-    def _check_profile(cls, value: str, info: ValidationInfo) -> str:
+    def _check_slice_profile(cls, value: str) -> str:
+        return value if value == AUTO else cls._check_in_plane_profile(value)
+
+    @field_validator("in_plane_profile")
+    @classmethod
+    def _check_in_plane_profile(cls, value: str) -> str:
         try:
-            if not (value == AUTO and info.field_name == "slice_profile"):
-                Profile.parse(value)
+            return str(Profile.parse(value))
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
-        return value
 
     @field_validator("archive_url")
     @classmethod
@@ -192,17 +200,18 @@ class Settings(BaseSettings):
         return float(getattr(self, f"{stage}_limit_seconds"))
 
     def prepare_spool(self) -> None:
-        """Create the spool, closed to other users since patients' images pass through it.
+        """Create the spool, closed to other users since patients' images pass through it; close one that is open.
 
         Raises:
-            ConfigurationError: it cannot be created or entered.
+            ConfigurationError: it cannot be created, entered or closed.
         """
         try:
-            self.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (self.spool / "jobs").mkdir(mode=0o700, exist_ok=True)
+            private_folder(self.spool)
+            private_folder(self.spool / "jobs")
+            close_files(self.spool)
         except OSError as error:
             raise ConfigurationError(
-                f"{PREFIX}SPOOL must be a folder that this user may write, {self.spool} is not: {error.strerror}"
+                f"{PREFIX}SPOOL must be a folder that this user alone may use, {self.spool} is not: {error.strerror}"
             ) from error
 
 

@@ -168,20 +168,25 @@ class StageRunner:
     def _work(self, job: Job, stage: str, progress: Progress) -> None:
         """Do a stage, and first again what should be there and is not.
 
-        Files go missing when a worker on another machine, with another disk, takes a job over.
+        Files go missing when a worker on another machine, with another disk, takes a job over; and what a worker with
+        another prior did counts for nothing, unless its result is finished.
         """
-        for earlier in STAGES[: STAGES.index(stage)]:
-            if not self._is_there(earlier, self.folder(job.key)):
-                logger.warning("files of %s are gone, doing it again", earlier)
+        finished = stage == "store" and self._is_there("derive", job)
+        for earlier in () if finished else STAGES[: STAGES.index(stage)]:
+            if not self._is_there(earlier, job):
+                logger.warning("%s is not there as it is done here, doing it again", earlier)
                 self._do(job, earlier, lambda _fraction, note="": progress(0.0, note))
         self._do(job, stage, progress)
 
-    def _is_there(self, stage: str, folder: JobFolder) -> bool:
+    def _is_there(self, stage: str, job: Job) -> bool:
+        folder = self.folder(job.key)
         if stage == "fetch":
             return folder.source.exists() and has_fetched(folder)
         if stage == "derive":
             return folder.derived.exists() and has_derived(folder)
-        return self._processing.is_done(stage, folder.work)
+        return self._processing.is_done(
+            stage, folder.work, Parameters.of(job.request), fetched_source(folder)
+        )
 
     def _do(self, job: Job, stage: str, progress: Progress) -> None:
         folder = self.folder(job.key)

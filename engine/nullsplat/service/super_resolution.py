@@ -1,6 +1,6 @@
 """The real image processing behind the service: pipeline, prior and DICOM layer of this package."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from nullsplat.dicom.reading import read_folder
 from nullsplat.physics.profile import AUTO, Profile, Resolution
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.presets import PRESETS
-from nullsplat.pipeline.stages import RUNNERS
+from nullsplat.pipeline.stages import RUNNERS, identity
 from nullsplat.pipeline.workspace import Workspace
 from nullsplat.prior import weights
 from nullsplat.service.derived_files import Output, write_all
@@ -87,19 +87,28 @@ class SuperResolution:
     def prepare(self, dicom: Path, work: Path, parameters: Parameters) -> Source:
         """Read a DICOM folder into the workspace; raises IneligibleSeries, UnreadableFile."""
         series = read_folder(dicom, allow_gaps=parameters.allow_gaps)
-        Workspace(work).save_source(series.volume)
+        workspace = Workspace(work)
+        workspace.save_source(series.volume)
+        workspace.remark(series.remarks)
         known = resolution_of(series)
         return Source(series.fingerprint, known.slice_thickness_ratio, str(known.slice_profile), known.why)
 
-    def is_done(self, stage: str, work: Path) -> bool:
-        """Whether the files of stage1, stage2 or consistency are there."""
-        return Workspace(work).is_done(stage)
+    def is_done(self, stage: str, work: Path, parameters: Parameters, source: Source) -> bool:
+        """Whether stage1, stage2 or consistency was done here as this processing would do it."""
+        workspace = Workspace(work)
+        run = identity(self._configure(parameters, source))
+        return workspace.is_done(stage) and workspace.is_of(run)
 
     def run(self, stage: str, work: Path, parameters: Parameters, source: Source, progress: Progress) -> None:
-        """Do one of the stages stage1, stage2, consistency; returns at once if it is done already."""
+        """Do one of the stages stage1, stage2, consistency; returns at once if it is done already.
+
+        What a worker with another prior or other presets left is done again: a result has one origin.
+        """
         self._limit_threads()
         config = self._configure(parameters, source)
-        RUNNERS[stage](Workspace(work), config, resolve_device(self._device), progress)
+        workspace = Workspace(work)
+        workspace.adopt(identity(config))
+        RUNNERS[stage](workspace, config, resolve_device(self._device), progress)
 
     def report(self, work: Path) -> dict[str, Any]:
         """The figures of a finished run."""
@@ -114,7 +123,7 @@ class SuperResolution:
         """
         workspace = Workspace(work)
         series = read_folder(dicom, allow_gaps=parameters.allow_gaps)
-        provenance = _provenance(parameters, source, workspace.report())
+        provenance = replace(_provenance(parameters, source, workspace.report()), remarks=series.remarks)
         return write_all(series, workspace, provenance, target, self._output)
 
     def _configure(self, parameters: Parameters, source: Source) -> PipelineConfig:
@@ -157,6 +166,7 @@ def _provenance(parameters: Parameters, source: Source, report: dict[str, Any]) 
         lr_consistency_rmse_hu=report["lr_consistency_rmse_hu"],
         created=datetime.now().astimezone(),
         software_version=__version__,
+        stage1=report["stage1_prior"],
         slice_profile=profile_in_words(report["slice_profile"]),
         scale=parameters.scale,
         preset=parameters.preset,

@@ -14,7 +14,8 @@ const FIGURES = {
 
 /** Return what was decided and measured, as a list of terms. */
 export function facts(story) {
-  const rows = [...decided(story), ...measured(story.derived?.report || {})];
+  const report = story.derived?.report || {};
+  const rows = [...decided(story), ...measured(report), ...remarked(report)];
   if (!rows.length) { return []; }
   return [element('h2', { textContent: 'Facts' }), element('dl', {}, rows.map(([term, text]) => [element('dt', { textContent: term }), element('dd', { textContent: text })]))];
 }
@@ -45,3 +46,5 @@ function profile(assumed) {
   if (assumed.check?.verdict === 'supported') { rows.push(['', 'The noise of neighbouring slices supports it']); }
   return rows;
 }
+
+function remarked({ source_remarks: remarks }) { return remarks ? [['About the source', sentence(remarks)]] : []; }

@@ -4,8 +4,11 @@
 
 import { getJson } from './api.js';
 
-/** Return the numbers of a DICOM value such as "1\\0\\0". */
-export function numbers(text) { return String(text || '').split('\\').map(Number); }
+/** Return the numbers of a DICOM value such as "1\\0\\0".
+ *
+ * Orthanc shows the backslash in the series' character set: as a yen sign in a Japanese one, as a won sign in a Korean one.
+ */
+export function numbers(text) { return String(text || '').split(/[\\\u00a5\u20a9]/).map(Number); }
 
 function dot(a, b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 

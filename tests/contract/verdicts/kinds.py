@@ -1,5 +1,7 @@
 """Rows about what kind of images these are, and whose."""
 
+from copy import deepcopy
+
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     EnhancedCTImageStorage,
@@ -8,6 +10,8 @@ from pydicom.uid import (
     PositronEmissionTomographyImageStorage,
     SecondaryCaptureImageStorage,
     UltrasoundMultiFrameImageStorage,
+    XRayRadiationDoseSRStorage,
+    generate_uid,
 )
 from tests.contract.verdicts.table import (
     Row,
@@ -41,6 +45,17 @@ def other_series(_: Series) -> Series:
     return make_series(Spec(shape=(4, 8, 8), spacing=(5.0, 0.7, 0.7), uid="another series"))
 
 
+def report(series: Series) -> Series:
+    """A structured report, as scanners send with a scan."""
+    made = deepcopy(series[0])
+    made.SOPClassUID, made.SOPInstanceUID = (
+        XRayRadiationDoseSRStorage,
+        generate_uid(entropy_srcs=[made.SOPInstanceUID]),
+    )
+    del made.PixelData, made.ImagePositionPatient, made.ImageOrientationPatient, made.ImageType
+    return [made]
+
+
 def energy(*values: str) -> list[str]:
     return [*AXIAL, *values]
 
@@ -52,7 +67,10 @@ OBJECTS = [
     row("PET that says CT", "not-ct", every(SOPClassUID=PositronEmissionTomographyImageStorage)),
     row("PT in the modality", "not-ct", every(Modality="PT")),
     row("secondary capture", "not-ct", every(SOPClassUID=SecondaryCaptureImageStorage)),
-    row("one secondary capture", "not-ct", some((3,), SOPClassUID=SecondaryCaptureImageStorage)),
+    row("one secondary capture at the end", "taken", some((5,), SOPClassUID=SecondaryCaptureImageStorage)),
+    row("one secondary capture in place of a slice", "missing-slice", some((3,), SOPClassUID=SecondaryCaptureImageStorage)),
+    row("a dose report beside the slices", "taken", then(report)),
+    row("a dose report of another patient's name", "mixed-patient", then(report), some((6,), PatientName="Other^Person")),
     row("an ultrasound loop", "not-ct", every(Modality="US", SOPClassUID=UltrasoundMultiFrameImageStorage, NumberOfFrames=20)),
     row("no modality", "not-ct", without("Modality")),
     row("empty modality", "not-ct", every(Modality="")),
@@ -65,15 +83,19 @@ OBJECTS = [
     row("two frames in a classic slice", "enhanced-not-supported", some((2,), NumberOfFrames=2)),
     row("one frame said to be one", "taken", every(NumberOfFrames=1)),
     row("localizer", "localizer", every(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])),
-    row("one localizer", "localizer", some((0,), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])),
+    row("one localizer", "taken", some((0,), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])),
     row("localizer in value 4", "localizer", every(ImageType=energy("LOCALIZER"))),
     row("localizer in lower case", "localizer", raw("ImageType", "CS", b"original\\primary\\localizer")),
-    row("derived", "derived", every(ImageType=["DERIVED", "SECONDARY", "REFORMATTED"])),
-    row("derived primary axial", "derived", every(ImageType=["DERIVED", "PRIMARY", "AXIAL"])),
-    row("derived MPR", "derived", every(ImageType=["DERIVED", "SECONDARY", "MPR"])),
+    row("derived", "taken", every(ImageType=["DERIVED", "SECONDARY", "REFORMATTED"])),
+    row("derived primary axial", "taken", every(ImageType=["DERIVED", "PRIMARY", "AXIAL"])),
+    row("derived MPR", "taken", every(ImageType=["DERIVED", "SECONDARY", "MPR"])),
     row("derived MIP", "derived", every(ImageType=["DERIVED", "SECONDARY", "MIP"])),
-    row("derived in lower case", "derived", raw("ImageType", "CS", b"derived\\primary\\axial")),
-    row("one derived slice", "derived", some((5,), ImageType=["DERIVED", "PRIMARY", "AXIAL"])),
+    row("derived MIP on one slice", "derived", some((5,), ImageType=["DERIVED", "SECONDARY", "MIP"])),
+    row("derived perfusion", "derived", every(ImageType=["DERIVED", "PRIMARY", "PERFUSION", "RCBF"])),
+    row("derived and synthetic", "derived", every(ImageType=["DERIVED", "PRIMARY", "AXIAL"], SyntheticData="YES")),
+    row("a copy compressed with loss", "taken", every(ImageType=["DERIVED", "PRIMARY", "AXIAL"], LossyImageCompression="01")),
+    row("derived in lower case", "taken", raw("ImageType", "CS", b"derived\\primary\\axial")),
+    row("one derived slice", "taken", some((5,), ImageType=["DERIVED", "PRIMARY", "AXIAL"])),
     row("original in lower case", "taken", raw("ImageType", "CS", b"original\\primary\\axial")),
     row("original secondary", "taken", every(ImageType=["ORIGINAL", "SECONDARY", "AXIAL"])),
     row("image type padded", "taken", raw("ImageType", "CS", b"ORIGINAL\\PRIMARY\\AXIAL\0")),
@@ -140,13 +162,10 @@ IDENTITY = [
     row("a name that some slices lack", "taken", upper(PatientName="")),
     row("a birth date that some slices lack", "taken", upper(PatientBirthDate="")),
     row("no patient ID", "taken", every(PatientID="")),
-    row("no frame of reference", "incomplete-header", without("FrameOfReferenceUID"), plugin="taken",
-        why="the engine wants one; the plugin does not look"),
-    row("empty frame of reference", "incomplete-header", every(FrameOfReferenceUID=""), plugin="taken",
-        why="the engine wants one; the plugin does not look"),
+    row("no frame of reference", "taken", without("FrameOfReferenceUID")),
+    row("empty frame of reference", "taken", every(FrameOfReferenceUID="")),
     row("frame of reference with a letter", "incomplete-header", every(FrameOfReferenceUID="1.2.frame")),
-    row("frame of reference missing on one", "incomplete-header", without("FrameOfReferenceUID", which=range(3, 4)),
-        plugin="mixed-frame-of-reference", why="the engine wants one on each slice; the plugin counts the missing one as another"),
+    row("frame of reference missing on one", "incomplete-header", without("FrameOfReferenceUID", which=range(3, 4))),
     row("two frames of reference", "mixed-frame-of-reference", upper(FrameOfReferenceUID="1.2.3")),
     row("one other frame of reference", "mixed-frame-of-reference", some((2,), FrameOfReferenceUID="1.2.3")),
     row("frame of reference with NULs", "taken", raw("FrameOfReferenceUID", "UI", b"1.2.3.4\0\0\0")),

@@ -1,6 +1,7 @@
 """Rows about where slices lie and how thick they are."""
 
 import math
+from collections.abc import Callable
 
 from pydicom.uid import generate_uid
 from tests.contract.verdicts.table import (
@@ -41,6 +42,10 @@ def tilted(degrees: float) -> tuple[float, ...]:
 def turned(degrees: float) -> tuple[float, ...]:
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return (c, s, 0.0, -s, c, 0.0)
+
+
+def leaning(degrees: float) -> Callable[[int], tuple[float, float, float]]:
+    return lambda i: (-100.0, -90 + 5 * i * math.tan(math.radians(degrees)), 5.0 * i)
 
 
 def again(series: Series) -> Series:
@@ -87,12 +92,17 @@ POSITIONS = [
     row("the first slice aside", "irregular-spacing", at(lambda i: (-100 + 3 * (i == 0), -90, 5 * i))),
     row("the table moved half-way", "irregular-spacing", at(lambda i: (-100 + 3 * (i >= 3), -90, 5 * i))),
     row("a third of a pixel aside", "taken", at(lambda i: (-100 + 0.2 * (i == 3), -90, 5 * i))),
-    row("leaning by 15 degrees", "gantry-tilt", at(lambda i: (-100, -90 + 5 * i * math.tan(math.radians(15)), 5 * i))),
-    row("leaning by 2 degrees", "gantry-tilt", at(lambda i: (-100, -90 + 5 * i * math.tan(math.radians(2)), 5 * i))),
-    row("tilted slices on a straight table", "gantry-tilt", every(ImageOrientationPatient=list(tilted(15)))),
-    row("tilt in the header", "gantry-tilt", every(GantryDetectorTilt=12.5)),
-    row("negative tilt in the header", "gantry-tilt", every(GantryDetectorTilt=-12.5)),
-    row("tilt of one slice", "gantry-tilt", some((3,), GantryDetectorTilt=3)),
+    row("leaning by 15 degrees", "taken", at(leaning(15))),
+    row("leaning by 34 degrees", "taken", at(leaning(34))),
+    row("leaning by 36 degrees", "gantry-tilt", at(leaning(36))),
+    row("leaning by 15 degrees, one slice aside", "irregular-spacing", at(leaning(15)), some((3,), ImagePositionPatient=[-97, -85, 15])),
+    row("leaning by 15 degrees, air at 0", "not-hounsfield", at(leaning(15)), every(RescaleIntercept=0), without("RescaleType"),
+        plugin="taken", why="only the pixels tell, which the plugin does not read"),
+    row("leaning by 2 degrees", "taken", at(leaning(2))),
+    row("tilted slices on a straight table", "taken", every(ImageOrientationPatient=list(tilted(15)))),
+    row("tilt in the header of a straight stack", "taken", every(GantryDetectorTilt=12.5)),
+    row("negative tilt in the header of a straight stack", "taken", every(GantryDetectorTilt=-12.5)),
+    row("tilt in one header", "taken", some((3,), GantryDetectorTilt=3)),
     row("tilt 0", "taken", every(GantryDetectorTilt=0)),
     row("tilt 0.05", "taken", every(GantryDetectorTilt=0.05)),
     row("tilt left empty", "taken", every(GantryDetectorTilt=None)),

@@ -75,15 +75,27 @@ def ct_slice(index: int, spacing: float, seed: int) -> Dataset:
     return dataset
 
 
+YEN_SIGN_FOR_BACKSLASH = ("ISO_IR 13", "ISO 2022 IR 13")
+
+
 def simplified_tags(dataset: Dataset) -> dict[str, Any]:
-    """The data set's attributes in the form of Orthanc's /instances/{id}/simplified-tags."""
+    """The data set's attributes in the form of Orthanc's /instances/{id}/simplified-tags.
+
+    tests/contract/test_character_sets.py compares the separator of values with a real Orthanc's.
+    """
+    terms = dataset.get("SpecificCharacterSet") or ""
+    first = terms if isinstance(terms, str) else terms[0]
+    return _shown(dataset, "\u00a5" if first in YEN_SIGN_FOR_BACKSLASH else "\\")
+
+
+def _shown(dataset: Dataset, separator: str) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for element in dataset:
         if element.VR == "SQ":
-            shown[element.keyword] = [simplified_tags(item) for item in element.value]
+            shown[element.keyword] = [_shown(item, separator) for item in element.value]
         elif element.keyword == "PixelData":
             shown[element.keyword] = None
         else:
             values = [element.value] if element.VM <= 1 else list(element.value)
-            shown[element.keyword] = "\\".join("" if value is None else str(value) for value in values)
+            shown[element.keyword] = separator.join("" if value is None else str(value) for value in values)
     return shown

@@ -64,7 +64,8 @@ def _leave(dataset: Dataset, index: int) -> None:
 
 
 def _tilt(dataset: Dataset, index: int) -> None:
-    dataset.GantryDetectorTilt = 12
+    x, y, z = dataset.ImagePositionPatient
+    dataset.ImagePositionPatient = [x, y + 2 * SPACING_MM * index, z]
 
 
 def _localizer(dataset: Dataset, index: int) -> None:
@@ -77,7 +78,7 @@ def _mr(dataset: Dataset, index: int) -> None:
 
 
 def _derived(dataset: Dataset, index: int) -> None:
-    dataset.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
+    dataset.ImageType = ["DERIVED", "SECONDARY", "OTHER", "CSA MIP THICK"]
 
 
 def _dose(dataset: Dataset, index: int) -> None:

@@ -25,6 +25,7 @@ REPORT = {
     "lr_consistency_max_hu": 14.0,
     "noise_hu": 15.1,
     "null_space_rms_hu": 11.7,
+    "source_remarks": "the gantry was tilted by 15.0 degrees; the source was compressed with loss",
 }
 THICK = [10.0 + 5.0 * index for index in range(8)]
 THIN = [8.125 + 1.25 * index for index in range(32)]

@@ -1,0 +1,33 @@
+from nullsplat_node.exposure import exposures
+from nullsplat_node.roles import Roles
+
+CLOSED = dict.fromkeys(("AllowFind", "AllowFindWorklist", "AllowGet", "AllowMove"), False)
+
+
+def said(modalities: object = None, users: dict[str, str] | None = None) -> list[str]:
+    configuration = {
+        "DicomModalities": {} if modalities is None else modalities,
+        "RegisteredUsers": users or {},
+        "AuthenticationEnabled": True,
+    }
+    return exposures(configuration, Roles({"admin": "administrator"}, "viewer"))
+
+
+def test_a_modality_that_leaves_a_permission_out_is_named_with_it() -> None:
+    (sentence,) = said({"CT": {"AET": "CT", **CLOSED, "AllowStore": True}, "MR": {"AllowFind": False}})
+    assert sentence.startswith("DicomModalities: MR does not say AllowFindWorklist, AllowGet, AllowMove, so")
+
+
+def test_the_short_form_is_named_since_it_allows_everything() -> None:
+    (sentence,) = said({"CT": ["CT", "10.1.2.3", 104]})
+    assert "CT does not say AllowFind, AllowFindWorklist, AllowGet, AllowMove" in sentence
+
+
+def test_what_is_said_is_not_spoken_of_again_even_if_it_is_allowed() -> None:
+    assert said({"PACS": {**CLOSED, "AllowFind": True}}) == []
+    assert said("/var/lib/modalities.json") == []
+
+
+def test_users_without_a_role_are_named() -> None:
+    (sentence,) = said(users={"admin": "x", "doctor": "x"})
+    assert "doctor stand without a role" in sentence
