@@ -1,6 +1,7 @@
 """The whole pipeline on a small phantom: better than interpolation, faithful to the input, and resumable."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import torch
 
 from nullsplat.core.errors import Cancelled, UnreadableFile
 from nullsplat.core.measure import Cost
-from nullsplat.core.units import LOWEST_HU
+from nullsplat.core.units import HIGHEST_HU, LOWEST_HU
 from nullsplat.core.volume import Geometry, Volume
+from nullsplat.physics.consistency import residual
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline import stages
 from nullsplat.pipeline.config import PipelineConfig, configure
@@ -175,3 +177,19 @@ def test_a_run_may_name_the_prior_of_xrays_which_leaves_the_base_alone(tmp_path:
     assert not (tmp_path / "deviation.npz").exists()
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)
+
+
+def test_the_figures_are_of_what_can_be_written(
+    kept: Workspace, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ws = Workspace(Path(shutil.copytree(kept.path, tmp_path / "again")))
+    (ws.path / "consistency.done.json").unlink()
+    too_high = torch.from_numpy(outcome.volume.hu.copy())
+    too_high[4:8, 20, 20] = 2 * HIGHEST_HU
+    monkeypatch.setattr(stages, "refine", lambda *_: too_high.clone())
+    stages.run_consistency(ws, small(), CPU, lambda *_: None)
+    lr_hu, model = stages.measured(ws, small(), CPU)
+    written = torch.from_numpy(ws.result().hu)
+    assert written.max() == HIGHEST_HU
+    missed = residual(written, lr_hu, model.volume_op).square().mean().sqrt()
+    assert ws.report()["lr_consistency_rmse_hu"] == pytest.approx(float(missed), rel=1e-3)

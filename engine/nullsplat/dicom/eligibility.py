@@ -134,13 +134,14 @@ def _check_image_type(header: Dataset, count: int) -> None:
 
 def _check_derived(header: Dataset, image_type: tuple[str, ...]) -> None:
     """Refuse what was computed of slices and is none any more."""
-    strange = strange_word(image_type)
-    if strange is None and text(header, "SyntheticData").upper() == "YES":
+    word = strange_word(image_type)
+    strange = printable(word) if word is not None else ""
+    if word is None and text(header, "SyntheticData").upper() == "YES":
         strange = "synthetic data"
-    if strange is not None:
+    if strange:
         refuse(
             Refusal.DERIVED,
-            f"slices are needed, or reformats of slices in HU, {named(header)} is derived of the kind {printable(strange)}; "
+            f"slices are needed, or reformats of slices in HU, {named(header)} is derived of the kind {strange}; "
             "choose the series that the scanner reconstructed",
         )
 

@@ -92,7 +92,6 @@ OBJECTS = [
     row("derived MIP", "derived", every(ImageType=["DERIVED", "SECONDARY", "MIP"])),
     row("derived MIP on one slice", "derived", some((5,), ImageType=["DERIVED", "SECONDARY", "MIP"])),
     row("derived perfusion", "derived", every(ImageType=["DERIVED", "PRIMARY", "PERFUSION", "RCBF"])),
-    row("derived and synthetic", "derived", every(ImageType=["DERIVED", "PRIMARY", "AXIAL"], SyntheticData="YES")),
     row("a copy compressed with loss", "taken", every(ImageType=["DERIVED", "PRIMARY", "AXIAL"], LossyImageCompression="01")),
     row("derived in lower case", "taken", raw("ImageType", "CS", b"derived\\primary\\axial")),
     row("one derived slice", "taken", some((5,), ImageType=["DERIVED", "PRIMARY", "AXIAL"])),
