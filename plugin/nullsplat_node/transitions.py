@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from . import routing
 from .contract import Failure, JobResult
@@ -134,10 +134,17 @@ def renumbered(state: SeriesState, request: Mapping[str, Any], key: str, now: fl
 
 def finished(state: SeriesState, result: JobResult, now: float) -> SeriesState:
     """Return the state after the engine reported success."""
-    # Only plain figures are remembered; all the rest stays with the engine.
-    figures = {name: value for name, value in result.report.items() if isinstance(value, (int, float, str))}
-    found = Result(result.series_uid, report=figures, further=dict.fromkeys(result.further, ""))
+    found = Result(
+        result.series_uid, report=_remembered(result.report), further=dict.fromkeys(result.further, "")
+    )
     return _enter(replace(state, result=found), SUCCEEDED, now, "the engine has finished")
+
+
+def _remembered(report: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return plain figures, and what slices were taken for; all the rest stays with the engine."""
+    figures = {name: value for name, value in report.items() if isinstance(value, (int, float, str))}
+    profile = report.get("slice_profile")
+    return {**figures, "slice_profile": dict(profile)} if isinstance(profile, dict) else figures
 
 
 def failed(state: SeriesState, failure: Failure, now: float, policy: RetryPolicy) -> SeriesState:

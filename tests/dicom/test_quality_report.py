@@ -102,6 +102,7 @@ def test_method_and_purpose_are_on_record(tmp_path: Path, source: SourceSeries) 
     assert set(texts(document, "Algorithm Parameters")) == {
         f"Weights SHA-256: {'a1' * 32}", f"Configuration SHA-256: {'b2' * 32}", "Preset: preview",
         "Scale (z, y, x): 4, 1, 1", "Seed: 7", "Samples: 1", "Steps: 8", "Attempt: 1",
+        "Slice profile: bell, FWHM 4 mm (Acquisition Type SPIRAL)",
     }  # fmt: skip
     assert texts(document, "Device Observer Name") == ["NullSplat"]
 

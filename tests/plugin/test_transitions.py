@@ -57,6 +57,21 @@ def routed() -> SeriesState:
     return transitions.verified(done, Result("2.25.1", "abc", 1), ("A", "B"), 3.0)
 
 
+def test_figures_and_what_slices_were_taken_for_are_remembered_and_nothing_else() -> None:
+    profile = {
+        "profile": "bell",
+        "fwhm_mm": 5.0,
+        "why": "assumed",
+        "check": {"verdict": "contradicted", "why": "..."},
+    }
+    report = {"noise_hu": 15.1, "slice_profile": profile, "stages": {"stage1": {"seconds": 9.0}}}
+    state = transitions.finished(running(), replace(RESULT, report=report), 2.0)
+    remembered = decode(encode(state))
+    assert remembered.result.report == {"noise_hu": 15.1, "slice_profile": profile}
+    odd = transitions.finished(running(), replace(RESULT, report={"slice_profile": ["bell"]}), 2.0)
+    assert odd.result.report == {}
+
+
 def test_a_failed_job_can_be_released_as_the_same_attempt() -> None:
     failure = Failure("internal", "broken", retryable=False)
     failed = transitions.failed(running(), failure, 2.0, POLICY)

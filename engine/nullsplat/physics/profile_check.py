@@ -84,7 +84,7 @@ def check_profile(hu: Float[ndarray, "z y x"], resolution: Resolution, distance_
         return ProfileCheck("undecided", None, expected, None, why)
     apparent = _apparent_factor(measured, ratio, distance_mm)
     low, high = (_scaled(assumed, 1 + side * WIDTH_TOLERANCE, ratio, distance_mm) for side in (-1, 1))
-    found = f"the noise of neighbouring slices correlates by {measured:.2f}, {expected:.2f} was expected of {assumed}"
+    found = f"the noise of neighbouring slices correlates by {measured:.2f}, {expected:.2f} was expected"
     if low - _MARGIN <= measured <= high + _MARGIN:
         return ProfileCheck("supported", measured, expected, apparent, found)
     advice = f"{found}; it would fit bell*{apparent:.2g}, which --slice-profile or a rule can set"
