@@ -41,6 +41,16 @@ def test_a_measured_curve_does_what_the_bell_does_that_it_is() -> None:
     assert float(np.sqrt(np.mean(difference**2))) < 0.1 * rmse(outcome("bell", RATIO).volume.hu)
 
 
+def test_no_profile_is_checked_where_slices_stay_as_they_are() -> None:
+    noise = np.random.default_rng(0).normal(40, 20, (8, 96, 96)).astype(np.float32)
+    config = dataclasses.replace(small(prior="none"), scale=(1.0, 2.0, 2.0))
+    check = super_resolve(
+        Volume(noise, Geometry(noise.shape, (5.0, 1.0, 1.0))), config, CPU, lambda *_: None
+    ).report["slice_profile"]["check"]
+    assert (check["verdict"], check["expected_noise_correlation"]) == ("undecided", None)
+    assert "slices are not refined" in check["why"]
+
+
 def test_the_report_says_what_a_slice_was_taken_for_and_why() -> None:
     told = outcome("bell", RATIO).report["slice_profile"]
     check = told.pop("check")

@@ -42,14 +42,14 @@ class ProfileCheck:
     Attributes:
         verdict: `undecided` where there is too little noise, tissue or overlap to tell.
         noise_correlation: of neighbouring slices, measured; None where it cannot be.
-        expected: by the assumed profile.
+        expected: by the assumed profile; None where it plays no part.
         apparent: factor of the bell that would have the measured correlation.
         why: the verdict in a sentence.
     """
 
     verdict: Verdict
     noise_correlation: float | None
-    expected: float
+    expected: float | None
     apparent: float | None
     why: str
 
