@@ -119,6 +119,17 @@ class Archive:
         metadata = self._get(f"/instances/{here.instances[0]}/metadata?expand")
         return Origin(str(metadata.get("CalledAET", "")), str(metadata.get("RemoteAET", "")))
 
+    def transfer_syntax(self, here: SeriesHere) -> str:
+        """Return the transfer syntax of the first instance, empty when Orthanc does not tell.
+
+        Of all of them it would take as many calls as there are slices, to find out what the engine says in any case.
+        """
+        metadata = self._get(f"/instances/{here.instances[0]}/metadata?expand")
+        if "TransferSyntax" in metadata:
+            return str(metadata["TransferSyntax"])
+        header = self._get(f"/instances/{here.instances[0]}/header?simplify")  # Orthanc notes no private ones
+        return str(header.get("TransferSyntaxUID", ""))
+
     def sop_uids(self, series: str) -> List[str]:
         """Return the SOP Instance UIDs of the series.
 

@@ -78,14 +78,21 @@ def fingerprint(series_uid: str, sop_uids: Iterable[str]) -> str:
 
 
 def parameters(
-    preset: str, scale: Iterable[float], seed: int, samples: int, slice_profile: str = "auto"
+    preset: str,
+    scale: Iterable[float],
+    seed: int,
+    samples: int,
+    slice_profile: str = "auto",
+    allow_gaps: bool = False,
 ) -> Dict[str, Any]:
     """Return the job parameters; whole factors are written as integers, so that equal requests have equal keys.
 
-    A slice profile that is left to the engine is not written, so that keys stay those of engines before it.
+    What is as it was before there was a choice is not written, so that keys stay those of engines before it.
     """
     factors = [int(factor) if float(factor).is_integer() else float(factor) for factor in scale]
-    asked = {} if slice_profile == "auto" else {"slice_profile": slice_profile}
+    asked: Dict[str, Any] = {} if slice_profile == "auto" else {"slice_profile": slice_profile}
+    if allow_gaps:
+        asked["allow_gaps"] = True
     return {"preset": preset, "scale": factors, "seed": seed, "samples": samples, **asked}
 
 

@@ -10,10 +10,16 @@ from .conditions import Origin, facts_of
 from .dose import LowDoseRules
 from .frames import ENHANCED_CT, slices_of
 from .geometry import Stack, stack_of
+from .identity import identified, valid_uid
 from .kinds import is_derived, is_lossy, slices_among, strange_word
+from .limits import SQUARE_TOLERANCE
+from .one_acquisition import one_acquisition
+from .pixel_format import hounsfield, pixel_format
 from .refusal import Refused
 from .rules import Choice, Orders, RuleSet, choose, default_rules, in_words
-from .tags import Tags, items, text, values
+from .syntaxes import READABLE_SYNTAXES
+from .tags import Tags, items, named, text, values
+from .thickness import slice_thickness, unmeasured_share
 
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 LEGACY_CONVERTED = "1.2.840.10008.5.1.4.1.1.2.2"
@@ -58,11 +64,16 @@ class Criteria:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A series as it lies in the archive."""
+    """A series as it lies in the archive.
+
+    Attributes:
+        transfer_syntax: of its first instance; empty where the archive does not tell.
+    """
 
     instances: Sequence[Tags]
     origin: Origin = field(default_factory=Origin)
     known_derived: bool = False
+    transfer_syntax: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,12 +85,14 @@ class Taken:
         decision: the reason, in a sentence.
         rule: the rule that takes it; empty when only a person did.
         orders: how it is to be done; the scale may be chosen by them, `scale` is what was chosen.
+        has_gaps: its slices are thinner than they are apart, and the orders allow that.
     """
 
     scale: Tuple[float, float, float]
     decision: str
     rule: str
     orders: Orders
+    has_gaps: bool = False
 
 
 def glance(modality: str, age_days: float, criteria: Criteria, forced: bool = False) -> None:
@@ -91,7 +104,7 @@ def glance(modality: str, age_days: float, criteria: Criteria, forced: bool = Fa
     Raises:
         Refused: it is not taken; says why.
     """
-    if modality != "CT":
+    if modality.upper() != "CT":
         raise Refused("not-ct", f"Modality must be CT, got {modality[:16] or 'none'}")
     if forced:
         return
@@ -114,32 +127,38 @@ def examine(candidate: Candidate, criteria: Criteria, forced: bool = False) -> T
     Raises:
         Refused: it is not taken; says why.
     """
-    _not_ours(candidate)
     images = slices_among(candidate.instances)
+    _not_ours(images, candidate.known_derived)
     for tags in images:
         _ct_images(tags)
+    identified(candidate.instances)
     slices = slices_of(images)
     for tags in slices:
         _slice_of_ct(tags)
-        _hounsfield(tags)
+        pixel_format(tags)
+        hounsfield(tags)
     _enough_slices(len(slices), criteria.min_slices)
     _one_frame_of_reference(slices)
     stack = stack_of(slices)
+    _decodable(candidate.transfer_syntax)
     facts = facts_of(slices, candidate.origin, criteria.low_dose)
     choice = choose(criteria.rules, facts)
     taking = choice.rule if choice.rule and choice.rule.process else None
     orders = taking.orders if taking else criteria.rules.defaults
+    thickness = slice_thickness(stack.tags, stack.spacing, orders.allow_gaps)
+    one_acquisition(stack.tags)
     scale = _scale(stack, orders)
     permission = _permission(choice, criteria.rules, forced, _kind(slices) if facts.derived else "")
-    remarks = _remarks(slices, stack, len(candidate.instances) - len(images))
+    gaps = unmeasured_share(thickness, stack.spacing)
+    remarks = _remarks(slices, stack, len(candidate.instances) - len(images), gaps)
     decision = "; ".join([permission, _described(stack, scale), *remarks])
-    return Taken(scale, decision, taking.name if taking else "", orders)
+    return Taken(scale, decision, taking.name if taking else "", orders, bool(gaps))
 
 
-def _not_ours(candidate: Candidate) -> None:
-    if candidate.known_derived:
+def _not_ours(images: Sequence[Tags], known_derived: bool) -> None:
+    if known_derived:
         raise Refused("ours", "this series is a result that NullSplat stored here")
-    for tags in candidate.instances:
+    for tags in images:
         for equipment in (tags, *items(tags, "ContributingEquipmentSequence")):
             names = text(equipment, "Manufacturer") + " " + text(equipment, "ManufacturerModelName")
             if MARKER in names.lower():
@@ -147,35 +166,49 @@ def _not_ours(candidate: Candidate) -> None:
 
 
 def _ct_images(tags: Tags) -> None:
-    modality, sop_class = text(tags, "Modality"), text(tags, "SOPClassUID")
+    modality, sop_class = text(tags, "Modality").upper(), text(tags, "SOPClassUID")
     if modality != "CT":
-        raise Refused("not-ct", f"Modality must be CT, got {modality[:16] or 'none'}")
-    if sop_class == LEGACY_CONVERTED:
+        raise Refused("not-ct", f"Modality must be CT, got {modality[:16] or 'none'} in {named(tags)}")
+    if sop_class == LEGACY_CONVERTED or _is_classic_loop(tags):
         raise Refused(
             "enhanced-not-supported",
-            "images must be CT or Enhanced CT Image Storage, got Legacy Converted Enhanced CT; send classic slices",
+            f"images must be CT or Enhanced CT Image Storage, {named(tags)} is another kind of multi-frame CT; "
+            "send classic slices",
         )
     if sop_class not in (CT_IMAGE_STORAGE, ENHANCED_CT):
         raise Refused(
             "not-ct",
-            f"images must be CT or Enhanced CT Image Storage, got SOP class {sop_class[:64] or 'none'}",
+            f"images must be CT or Enhanced CT Image Storage, got SOP class {sop_class[:64] or 'none'} in "
+            f"{named(tags)}",
         )
+
+
+def _is_classic_loop(tags: Tags) -> bool:
+    return text(tags, "SOPClassUID") == CT_IMAGE_STORAGE and text(tags, "NumberOfFrames") not in (
+        "",
+        "0",
+        "1",
+    )
 
 
 def _slice_of_ct(tags: Tags) -> None:
     image_type = values(tags, "ImageType")
     if "LOCALIZER" in image_type:
-        raise Refused("localizer", "axial slices are needed, Image Type says LOCALIZER; send the scan itself")
+        raise Refused(
+            "localizer",
+            f"axial slices are needed, Image Type of {named(tags)} says LOCALIZER; send the scan itself",
+        )
     if image_type[:1] not in (("ORIGINAL",), ("DERIVED",)):
         raise Refused(
             "derived",
-            f"Image Type must begin with ORIGINAL or DERIVED, got {image_type[0][:16] if image_type else 'none'}",
+            f"Image Type must begin with ORIGINAL or DERIVED, got {image_type[0][:16] if image_type else 'none'} in "
+            f"{named(tags)}",
         )
     strange = strange_word(tags) if is_derived(tags) else None
     if strange is not None:
         raise Refused(
             "derived",
-            f"slices are needed, or reformats of slices in HU, got derived images of the kind {strange[:16]}; "
+            f"slices are needed, or reformats of slices in HU, {named(tags)} is derived of the kind {strange[:16]}; "
             "send the series that the scanner reconstructed",
         )
     if text(tags, "PresentationIntentType").upper() == "FOR PROCESSING":
@@ -187,9 +220,7 @@ def _slice_of_ct(tags: Tags) -> None:
 
 
 def _single_energy(tags: Tags, image_type: Tuple[str, ...]) -> None:
-    if text(tags, "MultienergyCTAcquisition").upper() == "YES" or items(
-        tags, "MultienergyCTAcquisitionSequence"
-    ):
+    if "YES" in values(tags, "MultienergyCTAcquisition") or items(tags, "MultienergyCTAcquisitionSequence"):
         raise Refused(
             "multi-energy",
             "a single-energy series is needed, Multi-energy CT Acquisition says YES; send a conventional reconstruction",
@@ -202,18 +233,12 @@ def _single_energy(tags: Tags, image_type: Tuple[str, ...]) -> None:
         )
 
 
-def _hounsfield(tags: Tags) -> None:
-    unit, samples = text(tags, "RescaleType").upper(), text(tags, "SamplesPerPixel")
-    if unit not in ("", "HU", "US"):  # US: unspecified, which is how older scanners mark HU
-        raise Refused("not-hounsfield", f"Rescale Type must be HU, got {unit[:16]}")
-    if samples not in ("", "1"):
-        raise Refused(
-            "not-hounsfield", f"Samples per Pixel must be 1, got {samples[:8]}: these are colour images"
-        )
-
-
-def _one_frame_of_reference(instances: Sequence[Tags]) -> None:
-    count = len({text(tags, "FrameOfReferenceUID") for tags in instances})
+def _one_frame_of_reference(slices: Sequence[Tags]) -> None:
+    """Refuse several; where no slice has one, the engine makes one."""
+    said = [text(tags, "FrameOfReferenceUID") for tags in slices]
+    for tags in slices if any(said) else ():
+        valid_uid(tags, "FrameOfReferenceUID")
+    count = len(set(said))
     if count > 1:
         raise Refused(
             "mixed-frame-of-reference", f"all slices must have one Frame of Reference UID, there are {count}"
@@ -230,6 +255,7 @@ def _enough_slices(count: int, least: int) -> None:
 
 def _scale(stack: Stack, orders: Orders) -> Tuple[float, float, float]:
     if orders.scale is not None:
+        _square_pixels(stack, orders.scale)
         return orders.scale
     factor = min(MAX_AUTO_SCALE, max(1, round(stack.spacing / orders.target_spacing)))
     if factor == 1:
@@ -239,6 +265,25 @@ def _scale(stack: Stack, orders: Orders) -> Tuple[float, float, float]:
             "set Scale to have it refined further",
         )
     return (factor, 1, 1)
+
+
+def _square_pixels(stack: Stack, scale: Tuple[float, float, float]) -> None:
+    rows, columns = stack.pixel_spacing
+    if max(scale[1:]) > 1 and abs(rows / columns - 1) > SQUARE_TOLERANCE:
+        raise Refused(
+            "non-square-pixels",
+            f"square pixels are needed to refine along y and x, these are {rows:.4g} x {columns:.4g} mm; "
+            "let a rule refine such series along z alone",
+        )
+
+
+def _decodable(transfer_syntax: str) -> None:
+    if transfer_syntax and transfer_syntax not in READABLE_SYNTAXES:
+        raise Refused(
+            "unsupported-transfer-syntax",
+            f"pixels that the engine can decode are needed, these are in transfer syntax {transfer_syntax[:64]}; "
+            "send Explicit VR Little Endian",
+        )
 
 
 def _permission(choice: Choice, rules: RuleSet, forced: bool, derived: str) -> str:
@@ -278,9 +323,11 @@ def _kind(slices: Sequence[Tags]) -> str:
     return "a series of reformatted or otherwise derived slices"
 
 
-def _remarks(slices: Sequence[Tags], stack: Stack, left_out: int) -> List[str]:
+def _remarks(slices: Sequence[Tags], stack: Stack, left_out: int, gaps: float) -> List[str]:
     """Return what is unusual about the series and does not keep it from being done."""
     remarks = []
+    if gaps:
+        remarks.append(f"gaps are allowed, {gaps:.0%} of the length was never measured")
     if stack.tilt:
         remarks.append(f"the gantry was tilted by {stack.tilt:.1f} degrees, which the engine sets straight")
     if not text(slices[0], "FrameOfReferenceUID"):

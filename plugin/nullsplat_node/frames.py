@@ -18,11 +18,13 @@ _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroup
 _GROUPS = (
     "PixelMeasuresSequence", "PlanePositionSequence", "PlaneOrientationSequence", "PixelValueTransformationSequence",
     "FrameContentSequence", "CTImageFrameTypeSequence", "CTAcquisitionDetailsSequence", "CTReconstructionSequence",
-    "CTExposureSequence", "CTXRayDetailsSequence",
-    "CTTableDynamicsSequence",
+    "CTExposureSequence", "CTXRayDetailsSequence", "CTTableDynamicsSequence", "CardiacSynchronizationSequence",
+    "IrradiationEventIdentificationSequence",
 )  # fmt: skip
 _CLASSIC = {
     "FrameType": "ImageType",
+    "FrameAcquisitionNumber": "AcquisitionNumber",
+    "FrameAcquisitionDateTime": "AcquisitionDateTime",
     "ExposureTimeInms": "ExposureTime",
     "XRayTubeCurrentInmA": "XRayTubeCurrent",
     "ExposureInmAs": "Exposure",
@@ -48,7 +50,7 @@ def slices_of(instances: Sequence[Tags]) -> List[Tags]:
     common = {
         name: value for name, value in whole.items() if name not in (_SHARED, _PER_FRAME, "NumberOfFrames")
     }
-    frames = [_flat(common, [*shared, group]) for group in per_frame]
+    frames = [_flat(common, [*shared, group], index) for index, group in enumerate(per_frame, start=1)]
     for frame in frames:
         _original(frame)
     return frames
@@ -61,8 +63,8 @@ def _frames(whole: Tags) -> int:
         return 0
 
 
-def _flat(common: Tags, groups: Sequence[Tags]) -> Tags:
-    frame: Dict[str, Any] = dict(common)
+def _flat(common: Tags, groups: Sequence[Tags], index: int) -> Tags:
+    frame: Dict[str, Any] = {**common, "FrameNumber": str(index)}
     for macro in _macros(groups):
         frame.update(macro)
     frame.update({classic: frame[name] for name, classic in _CLASSIC.items() if name in frame})

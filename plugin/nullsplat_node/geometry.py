@@ -10,24 +10,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import median
-from typing import Sequence, Tuple
+from typing import NoReturn, Sequence, Tuple
 
+from .limits import LARGEST_TILT, ORIENTATION_TOLERANCE, PIXEL_SPACING_TOLERANCE, UNIT_TOLERANCE
 from .refusal import Refused
-from .tags import BadTag, Tags, numbers
+from .regularity import regular_spacing
+from .tags import BadTag, Tags, named, numbers
 
 Vector = Tuple[float, ...]
 
-ORIENTATION_TOLERANCE = 1e-3
-"""Largest difference between direction cosines of one series; scanners write four digits or more."""
 AXIAL_COSINE = 0.9
 """Least cosine between slice normal and patient axis, about 25 degrees."""
-SPACING_TOLERANCE = 0.05
-"""Largest distance of a slice from the regular grid, in slice spacings; positions rounded to 0.1 mm pass.
-The engine has the same tolerance, so that it does not refuse what was taken here."""
-DUPLICATE_DISTANCE = 0.01
-"""Slices nearer than this many millimetres lie in the same place."""
-LARGEST_TILT = 35.0
-"""Degrees; gantries tilt by up to 30, and what leans more is no stack of one. The engine has the same limit."""
+EXACT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -35,20 +29,26 @@ class Stack:
     """A regular stack of axial slices.
 
     Attributes:
-        slices: how many.
+        tags: of the slices, from the lowest along their normal to the highest.
         spacing: distance between neighbouring slice centres, mm.
         pixel_spacing: distance between rows and between columns, mm.
         tilt: of the gantry in degrees, as the positions show it; 0 where the slices lie straight above each other.
     """
 
-    slices: int
+    tags: Tuple[Tags, ...]
     spacing: float
     pixel_spacing: Tuple[float, float]
     tilt: float = 0.0
 
+    @property
+    def slices(self) -> int:
+        """Return how many slices there are."""
+        return len(self.tags)
+
 
 @dataclass(frozen=True)
 class _Slice:
+    tags: Tags
     position: Vector
     orientation: Vector
     pixel_spacing: Vector
@@ -64,27 +64,30 @@ def stack_of(instances: Sequence[Tags]) -> Stack:
         Refused: they do not form one regular axial stack.
     """
     slices = [_read(tags) for tags in instances]
-    first = slices[0]
-    _same_orientation(slices)
+    rounded = _rounding([one.orientation for one in slices])
+    _same_orientation(slices, rounded)
     _same_grid(slices)
-    normal = _normal(first.orientation)
+    normal = _unit(_cross(slices[0].orientation[:3], slices[0].orientation[3:]))
     ordered = sorted(slices, key=lambda one: _dot(one.position, normal))
     _axial(ordered, normal)
-    spacing = _regular_spacing([_dot(one.position, normal) for one in ordered])
-    tilt = _tilt(ordered, normal)
-    return Stack(len(slices), spacing, (first.pixel_spacing[0], first.pixel_spacing[1]), tilt)
+    normal = _straightened(normal, ordered, rounded)
+    tags = [one.tags for one in ordered]
+    spacing = regular_spacing([_dot(one.position, normal) for one in ordered], tags)
+    rows, columns = slices[0].pixel_spacing
+    return Stack(tuple(tags), spacing, (rows, columns), _tilt(ordered, normal))
 
 
 def _read(tags: Tags) -> _Slice:
     try:
         return _Slice(
+            tags=tags,
             position=_needed(tags, "ImagePositionPatient", 3),
             orientation=_needed(tags, "ImageOrientationPatient", 6),
             pixel_spacing=_positive(tags, "PixelSpacing", 2),
             size=_positive(tags, "Rows", 1) + _positive(tags, "Columns", 1),
         )
     except BadTag as error:
-        raise Refused("unreadable", str(error)) from error
+        raise Refused("incomplete-header", f"{error} in {named(tags)}; send the series again") from error
 
 
 def _needed(tags: Tags, keyword: str, count: int) -> Vector:
@@ -92,7 +95,7 @@ def _needed(tags: Tags, keyword: str, count: int) -> Vector:
     if found is None:
         raise Refused(
             "incomplete-header",
-            f"every slice must have {keyword}, one has none; send it from the scanner again",
+            f"every slice must have {keyword}, {named(tags)} has none; send it from the scanner again",
         )
     return found
 
@@ -104,31 +107,50 @@ def _positive(tags: Tags, keyword: str, count: int) -> Vector:
     return found
 
 
-def _same_orientation(slices: Sequence[_Slice]) -> None:
-    first = slices[0].orientation
-    worst = max(max(abs(a - b) for a, b in zip(one.orientation, first)) for one in slices)
-    if worst > ORIENTATION_TOLERANCE:
-        raise Refused(
-            "mixed-orientation",
-            f"all slices must have the same Image Orientation; direction cosines differ by up to {worst:.3g}",
-        )
+def _rounding(cosines: Sequence[Vector]) -> float:
+    """Return half of the last digit where all are written with two digits; 0 where more are, or all are 0 or 1."""
+    coarse = all(abs(value - round(value, 2)) < EXACT for vector in cosines for value in vector)
+    exact = all(abs(value - round(value)) < EXACT for vector in cosines for value in vector)
+    return 0.005 if coarse and not exact else 0.0
+
+
+def _same_orientation(slices: Sequence[_Slice], rounded: float) -> None:
+    first, allowed = slices[0], max(ORIENTATION_TOLERANCE, 2 * rounded + EXACT)
+    for one in slices:
+        _unit_vectors(one)
+        differ = max(abs(a - b) for a, b in zip(one.orientation, first.orientation))
+        if differ > allowed:
+            raise Refused(
+                "mixed-orientation",
+                f"all slices must have the same Image Orientation; the direction cosines of {named(first.tags)} and "
+                f"{named(one.tags)} differ by up to {differ:.3g}",
+            )
 
 
 def _same_grid(slices: Sequence[_Slice]) -> None:
-    sizes = {one.size for one in slices}
-    spacings = {tuple(round(value, 4) for value in one.pixel_spacing) for one in slices}
-    for name, found in (("Rows and Columns", sizes), ("Pixel Spacing", spacings)):
-        if len(found) > 1:
-            shown = " and ".join(str(value) for value in sorted(found)[:2])
-            raise Refused("inconsistent-size", f"all slices must have the same {name}; there are {shown}")
+    first = slices[0]
+    for one in slices:
+        off = max(abs(a / b - 1) for a, b in zip(one.pixel_spacing, first.pixel_spacing))
+        for name, differs, shown in (
+            ("Rows and Columns", one.size != first.size, (first.size, one.size)),
+            ("Pixel Spacing", off > PIXEL_SPACING_TOLERANCE, (first.pixel_spacing, one.pixel_spacing)),
+        ):
+            if differs:
+                raise Refused(
+                    "inconsistent-size",
+                    f"all slices must have the same {name}; {named(first.tags)} has {shown[0]}, {named(one.tags)} {shown[1]}",
+                )
 
 
-def _normal(orientation: Vector) -> Vector:
-    row, column = orientation[:3], orientation[3:]
-    lengths_off = max(abs(_dot(row, row) - 1), abs(_dot(column, column) - 1), abs(_dot(row, column)))
-    if lengths_off > 10 * ORIENTATION_TOLERANCE:
-        raise Refused("unreadable", "Image Orientation must be two perpendicular unit vectors, these are not")
-    return _cross(row, column)
+def _unit_vectors(one: _Slice) -> None:
+    row, column = one.orientation[:3], one.orientation[3:]
+    off = max(abs(_dot(row, row) - 1), abs(_dot(column, column) - 1), abs(_dot(row, column)))
+    if off > UNIT_TOLERANCE:
+        raise Refused(
+            "incomplete-header",
+            f"Image Orientation must be two perpendicular unit vectors, in {named(one.tags)} it is not; "
+            "send the series again",
+        )
 
 
 def _axial(ordered: Sequence[_Slice], normal: Vector) -> None:
@@ -144,40 +166,13 @@ def _axial(ordered: Sequence[_Slice], normal: Vector) -> None:
         )
 
 
-def _regular_spacing(along: Sequence[float]) -> float:
-    """Return the distance of neighbours, given sorted positions along the normal, all in mm."""
-    gaps = [b - a for a, b in zip(along, along[1:])]
-    same = sum(1 for gap in gaps if gap < DUPLICATE_DISTANCE)
-    if same:
-        raise Refused(
-            "duplicate-slices",
-            f"every slice must have its own position, {same} of {len(along)} lie where another does; "
-            "send repeated or multi-phase acquisitions as one series each",
-        )
-    _no_missing(gaps, median(gaps))
-    spacing = (along[-1] - along[0]) / len(gaps)
-    worst = max(abs(position - along[0] - index * spacing) for index, position in enumerate(along))
-    if worst > SPACING_TOLERANCE * spacing:
-        raise Refused(
-            "irregular-spacing",
-            f"slices must be evenly spaced to {SPACING_TOLERANCE:.0%} of their distance, "
-            f"distances are {min(gaps):.4g} to {max(gaps):.4g} mm; send a reconstruction with constant increment",
-        )
-    return spacing
-
-
-def _no_missing(gaps: Sequence[float], usual: float) -> None:
-    """Refuse gaps that are all a whole number of spacings, which is what missing slices leave."""
-    counts = [max(1, round(gap / usual)) for gap in gaps]
-    whole = all(abs(gap / usual - count) <= SPACING_TOLERANCE * count for gap, count in zip(gaps, counts))
-    missing = sum(counts) - len(counts)
-    if missing and whole:
-        after = next(index for index, count in enumerate(counts) if count > 1)
-        raise Refused(
-            "missing-slice",
-            f"slices must be evenly spaced; between slice {after + 1} and {after + 2} the gap is {gaps[after]:.4g} mm, "
-            f"elsewhere {usual:.4g} mm; send the missing slice{'s' if missing > 1 else ''}",
-        )
+def _straightened(normal: Vector, ordered: Sequence[_Slice], rounded: float) -> Vector:
+    """Return the direction of the stack, where it is off the normal by no more than the rounding of cosines explains."""
+    along = _minus(ordered[-1].position, ordered[0].position)
+    if not rounded or not any(along):
+        return normal
+    direction = _unit(along)
+    return direction if _length(_minus(direction, normal)) <= 2 * rounded else normal
 
 
 def _tilt(ordered: Sequence[_Slice], normal: Vector) -> float:
@@ -186,15 +181,13 @@ def _tilt(ordered: Sequence[_Slice], normal: Vector) -> float:
     aside = [_aside(origin, one.position, normal) for one in ordered]
     if max(map(_length, aside)) <= half_pixel:
         return 0.0
-    height = _dot(_minus(ordered[-1].position, origin), normal)
-    shares = [_dot(_minus(one.position, origin), normal) / height for one in ordered]
-    off = [_length(_minus(here, _scaled(aside[-1], share))) for here, share in zip(aside, shares)]
+    along = [_dot(_minus(one.position, origin), normal) for one in ordered]
+    off = [
+        _length(_minus(here, _scaled(aside[-1], height / along[-1]))) for here, height in zip(aside, along)
+    ]
     if max(off) > half_pixel:
-        raise Refused(
-            "irregular-spacing",
-            f"slices must lie straight above each other or lean evenly, one is {max(off):.3g} mm aside",
-        )
-    angle = math.degrees(math.atan2(_length(aside[-1]), height))
+        _refuse_uneven(ordered, along, aside, half_pixel)
+    angle = math.degrees(math.atan2(_length(aside[-1]), along[-1]))
     if angle > LARGEST_TILT:
         raise Refused(
             "gantry-tilt",
@@ -202,6 +195,28 @@ def _tilt(ordered: Sequence[_Slice], normal: Vector) -> float:
             "reformat the series at the scanner",
         )
     return angle
+
+
+def _refuse_uneven(
+    ordered: Sequence[_Slice], along: Sequence[float], aside: Sequence[Vector], tolerance: float
+) -> NoReturn:
+    """Name the first slice that lies aside of most."""
+    heights = [b - a for a, b in zip(along, along[1:])]
+    steps = [_scaled(_minus(b, a), 1 / height) for a, b, height in zip(aside, aside[1:], heights)]
+    usual = _middle(steps)
+    rest = [_minus(here, _scaled(usual, height)) for here, height in zip(aside, along)]
+    middle = _middle(rest)
+    moved = [_length(_minus(one, middle)) for one in rest]
+    first = next(index for index, value in enumerate(moved) if value > min(tolerance, 0.99 * max(moved)))
+    raise Refused(
+        "irregular-spacing",
+        f"slices must lie straight above each other or lean evenly, {named(ordered[first].tags)} lies {moved[first]:.3g} mm "
+        "aside of most; send the series again",
+    )
+
+
+def _middle(vectors: Sequence[Vector]) -> Vector:
+    return tuple(median(vector[axis] for vector in vectors) for axis in range(3))
 
 
 def _aside(origin: Vector, position: Vector, normal: Vector) -> Vector:
@@ -216,6 +231,11 @@ def _scaled(a: Vector, factor: float) -> Vector:
 
 def _length(a: Vector) -> float:
     return math.sqrt(_dot(a, a))
+
+
+def _unit(a: Vector) -> Vector:
+    length = _length(a)
+    return tuple(value / length for value in a)
 
 
 def _minus(a: Vector, b: Vector) -> Vector:

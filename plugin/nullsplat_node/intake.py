@@ -56,7 +56,12 @@ class Intake:
         glance(here.modality, (self._clock() - here.changed_at) / DAY, criteria, forced)
         tags = self._archive.tags(here)
         series_uid = text(tags[0], "SeriesInstanceUID")
-        candidate = Candidate(tags, self._archive.origin(here), series_uid in self._store.derived_uids())
+        candidate = Candidate(
+            tags,
+            self._archive.origin(here),
+            series_uid in self._store.derived_uids(),
+            self._archive.transfer_syntax(here),
+        )
         taken = examine(candidate, criteria, forced)
         request = self._request(tags, taken, state)
         return Job(
@@ -79,7 +84,9 @@ class Intake:
             "fingerprint": mark,
             # Counted over all sets of instances, so that no key comes twice: one may have been cancelled.
             "attempt": state.attempt + 1 if state else 1,
-            "parameters": parameters(orders.preset, taken.scale, seed, orders.samples, orders.slice_profile),
+            "parameters": parameters(
+                orders.preset, taken.scale, seed, orders.samples, orders.slice_profile, taken.has_gaps
+            ),
             "priority": orders.priority,
         }
 

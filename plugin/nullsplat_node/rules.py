@@ -29,6 +29,7 @@ class Orders:
         slice_profile: how the scanner weights a slice; auto leaves it to the engine, which reads the header.
         hours: when jobs are handed over, none for any hour.
         daily: how many series are handed over a day, None for no limit.
+        allow_gaps: take series whose slices are thinner than they are apart.
     """
 
     scale: Optional[Factors] = None
@@ -40,6 +41,7 @@ class Orders:
     destinations: Tuple[str, ...] = ()
     hours: Tuple[Span, ...] = ()
     daily: Optional[int] = None
+    allow_gaps: bool = False
 
     def __str__(self) -> str:
         """Return them in words."""
@@ -60,6 +62,8 @@ class Orders:
             words.append(f"handed over only in {' and '.join(map(str, self.hours))}")
         if self.daily is not None:
             words.append(f"at most {self.daily} series a day")
+        if self.allow_gaps:
+            words.append("also with gaps between the slices")
         return words
 
 

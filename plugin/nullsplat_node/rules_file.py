@@ -254,6 +254,7 @@ _ORDERS: Dict[str, Check] = {
     "priority": checks.choice(checks.PRIORITIES),
     "destinations": checks.destinations,
     "hours": _hours,
+    "allow_gaps": checks.truth,
 }
 _RULE: Dict[str, Check] = {
     "name": checks.string,

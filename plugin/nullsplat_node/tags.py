@@ -34,6 +34,18 @@ def text(tags: Tags, keyword: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def named(tags: Tags) -> str:
+    """Return what people find the slice by: its Instance Number, or the number of the frame."""
+    frame, index = text(tags, "FrameNumber"), text(tags, "InstanceNumber")
+    return (
+        f"frame {frame}"
+        if frame
+        else f"instance {index[:12]}"
+        if index
+        else "a slice without Instance Number"
+    )
+
+
 def joined(tags: Tags, keyword: str) -> str:
     """Return all values of an attribute that people do not type, joined by backslashes; empty when it is absent."""
     return "\\".join(part.strip() for part in SEPARATOR.split(text(tags, keyword)))

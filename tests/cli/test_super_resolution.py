@@ -162,15 +162,17 @@ def test_a_series_comes_out_as_a_derived_series_over_the_same_extent(
 ) -> None:
     volume = make_volume()
     write_ct_series(volume, tmp_path / "in", SeriesDescription(slice_thickness_mm=4.0))
-    run(tmp_path / "in", tmp_path / "out", "--scale", "4")
+    run(tmp_path / "in", tmp_path / "out", "--scale", "4", "--allow-gaps")
     # Slices of 4 mm every 8 mm: half of the patient was never measured, and the pipeline must know.
     assert quick[0].resolution.slice_thickness_ratio == pytest.approx(0.5)
+    assert quick[0].unmeasured_share == pytest.approx(0.5)
     slices = sorted(map(dcmread, (tmp_path / "out").iterdir()), key=lambda one: one.ImagePositionPatient[2])
     assert len(slices) == 24
     assert slices[0].ImagePositionPatient[2] == pytest.approx(10.0 - 3.0)
     assert slices[-1].ImagePositionPatient[2] == pytest.approx(10.0 + 40.0 + 3.0)
     assert slices[0].ImageType[0] == "DERIVED"
     assert "3.2" in slices[0].DerivationDescription
+    assert "4 mm every 8 mm, 50% of the length was never measured" in slices[0].DerivationDescription
 
 
 def write_series(folder: Path, **attributes: object) -> None:

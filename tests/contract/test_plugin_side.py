@@ -41,6 +41,15 @@ def test_the_plugin_writes_the_example_requests(name: str) -> None:
     assert contract.job_key({**example, "parameters": made}) == contract.job_key(example)
 
 
+def test_gaps_are_asked_for_only_where_they_are_allowed() -> None:
+    plain, gaps = (
+        contract.parameters("preview", (4, 1, 1), 0, 1, "auto", allowed) for allowed in (False, True)
+    )
+    assert valid("parameters", plain)
+    assert valid("parameters", gaps)
+    assert gaps == {**plain, "allow_gaps": True}
+
+
 def test_the_key_is_the_agreed_one_and_priority_does_not_change_it() -> None:
     request = EXAMPLES["job_request.first-run"]
     assert contract.job_key(request) == "b6a730502cd122115b7c40e38db044fd"

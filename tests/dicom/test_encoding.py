@@ -87,7 +87,8 @@ def test_the_engine_reads_what_it_wrote(tmp_path: Path, syntax: OutputSyntax) ->
     datasets = [dcmread(path) for path in derived.paths]
     for dataset in datasets:
         dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-        del dataset.Manufacturer, dataset.ContributingEquipmentSequence
+        dataset.Manufacturer = dataset.ManufacturerModelName = "ACME"
+        del dataset.ContributingEquipmentSequence
     np.testing.assert_array_equal(read_datasets(datasets).volume.hu, np.rint(result.hu))
 
 

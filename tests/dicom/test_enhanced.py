@@ -81,10 +81,10 @@ def test_each_frame_has_its_own_rescale() -> None:
 def test_the_frame_overrules_what_is_shared() -> None:
     dataset = make_enhanced(SMALL)
     for frame in dataset.PerFrameFunctionalGroupsSequence:
-        group(frame, "PixelMeasuresSequence", PixelSpacing=[0.5, 0.4], SliceThickness=1.5)
+        group(frame, "PixelMeasuresSequence", PixelSpacing=[0.5, 0.4], SliceThickness=2.25)
     source = read_datasets([dataset])
     assert source.volume.geometry.spacing[1:] == pytest.approx((0.5, 0.4))
-    assert source.slice_thickness == 1.5
+    assert source.slice_thickness == 2.25
 
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, JPEGLSLossless, JPEG2000Lossless, RLELossless])

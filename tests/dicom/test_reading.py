@@ -1,3 +1,5 @@
+import contextlib
+import math
 from pathlib import Path
 
 import highdicom as hd
@@ -30,6 +32,8 @@ from tests.dicom.series import (
     save,
 )
 
+from nullsplat.core.errors import IneligibleSeries
+from nullsplat.core.units import HIGHEST_HU
 from nullsplat.dicom.describing import describe
 from nullsplat.dicom.reading import fingerprint, read_datasets, read_folder
 
@@ -131,15 +135,88 @@ def test_near_lossless_compression_stays_near() -> None:
 
 
 @pytest.mark.parametrize("signed", [False, True])
-def test_bits_that_do_not_belong_to_the_value_are_ignored(signed: bool) -> None:
+def test_bits_of_an_overlay_are_no_part_of_the_value(signed: bool) -> None:
     spec = Spec(signed=signed, intercept=0.0 if signed else -1024.0)
     datasets = make_series(spec)
     for dataset, stored in zip(datasets, spec.stored, strict=True):
         dataset.PixelData = (stored.view("<u2") & 0x0FFF | 0x5000).tobytes()  # an overlay in bits 12 and 14
+        dataset.add_new(0x60000100, "US", 16)
+        dataset.add_new(0x60000102, "US", 12)
     np.testing.assert_array_equal(read_datasets(datasets).volume.hu, np.maximum(spec.hu, -1024))
 
 
-def with_corner(value: int, spec: Spec, **attributes: object) -> list[Dataset]:
+def test_the_stack_sets_cosines_of_two_digits_right() -> None:
+    """Taken as they are they would lean by half a millimetre over this stack, which is a tilt of the gantry."""
+    cosine, sine = math.cos(math.radians(12)), math.sin(math.radians(12))
+    spec = Spec(shape=(60, 8, 8), spacing=(5.0, 0.7, 0.7), orientation=(1.0, 0.0, 0.0, 0.0, cosine, sine))
+    geometry = read_datasets(edited(coarse, spec=spec)).volume.geometry
+    top = np.array(spec.origin) + 59 * 5.0 * spec.normal
+    assert geometry.position((59, 0, 0)) == pytest.approx(tuple(top), abs=1e-6)
+    assert np.array(geometry.axes) @ np.array(geometry.axes).T == pytest.approx(np.eye(3), abs=1e-9)
+
+
+def coarse(dataset: Dataset) -> None:
+    dataset.ImageOrientationPatient = [round(float(value), 2) for value in dataset.ImageOrientationPatient]
+
+
+@pytest.mark.parametrize(("repeats", "taken"), [(2, True), (3, False)])
+def test_a_few_slices_of_another_acquisition_number_are_no_second_pass(repeats: int, taken: bool) -> None:
+    datasets = make_series(Spec(shape=(24, 8, 8)))
+    for index in range(repeats):
+        datasets[2 + 5 * index].AcquisitionNumber = 2
+    outcome = (
+        contextlib.nullcontext() if taken else pytest.raises(IneligibleSeries, match="from instance 3 on")
+    )
+    with outcome:
+        read_datasets(datasets)
+
+
+def test_a_thickness_that_was_assumed_is_said_to_be() -> None:
+    assert read_datasets(make_series()).remarks == ()
+    (remark,) = read_datasets(edited(lambda dataset: delattr(dataset, "SliceThickness"))).remarks
+    assert "taken for the distance, 2.5 mm" in remark
+
+
+def test_negative_values_whose_sign_is_not_extended_are_read() -> None:
+    spec = Spec(signed=True, intercept=0.0)
+    datasets = make_series(spec)
+    for dataset, stored in zip(datasets, spec.stored, strict=True):
+        dataset.PixelData = (stored.view("<u2") & 0x0FFF).tobytes()
+    np.testing.assert_array_equal(read_datasets(datasets).volume.hu, np.maximum(spec.hu, -1024))
+
+
+@pytest.mark.parametrize(("signed", "value"), [(False, 6024), (True, 5000), (True, 2500), (True, -3024)])
+def test_values_beyond_bits_stored_do_not_wrap_around(signed: bool, value: int) -> None:
+    datasets = with_corner(value, Spec(signed=signed, intercept=0.0 if signed else -1024.0))
+    with pytest.raises(IneligibleSeries, match=r"12 bits.*1 of instance 1 do") as refusal:
+        read_datasets(datasets)
+    assert refusal.value.code == "values-beyond-bits-stored"
+
+
+@pytest.mark.parametrize(("signed", "value"), [(False, 63536), (True, -3024)])
+def test_padding_that_does_not_fit_in_bits_stored_becomes_air(signed: bool, value: int) -> None:
+    spec = Spec(signed=signed, intercept=0.0 if signed else -1024.0)
+    hu = read_datasets(with_corner(value, spec, PixelPaddingValue=value)).volume.hu
+    assert (hu[:, 0, 0] == -1024).all()
+    assert hu[0, 1, 1] == max(spec.hu[0, 1, 1], -1024)
+
+
+def test_padding_above_bone_becomes_air() -> None:
+    spec = Spec(bits_stored=16)
+    hu = read_datasets(
+        with_corner(63000, spec, PixelPaddingValue=63536, PixelPaddingRangeLimit=62000)
+    ).volume.hu
+    assert (hu[:, 0, 0] == -1024).all()
+
+
+def test_values_that_could_not_be_written_are_refused() -> None:
+    spec = Spec(bits_stored=16)
+    assert read_datasets(with_corner(HIGHEST_HU + 1024, spec)).volume.hu.max() == HIGHEST_HU
+    with pytest.raises(IneligibleSeries, match="up to 31743 are needed, instance 1 holds 31744"):
+        read_datasets(with_corner(HIGHEST_HU + 1025, spec))
+
+
+def with_corner(value: float, spec: Spec, **attributes: object) -> list[Dataset]:
     """A series in which the first pixel of each slice holds `value`."""
     datasets = make_series(spec)
     for dataset, stored in zip(datasets, spec.stored, strict=True):

@@ -100,10 +100,10 @@ REFUSED: dict[str, tuple[Refusal, Callable[[], list[Dataset]]]] = {
     "subtraction": (Refusal.DERIVED, lambda: edited(put(ImageType=["DERIVED", "PRIMARY", "AXIAL", "SUBTRACTION"]))),
     "synthetic": (Refusal.DERIVED, lambda: edited(put(ImageType=["DERIVED", "PRIMARY", "AXIAL"], SyntheticData="YES"))),
     "our own, sent on by another": (
-        Refusal.DERIVED,
+        Refusal.OURS,
         lambda: edited(put(ContributingEquipmentSequence=Items([made_by("Archive"), made_by("NullSplat")]))),
     ),
-    "our own": (Refusal.DERIVED, lambda: edited(put(Manufacturer="NullSplat"))),
+    "our own": (Refusal.OURS, lambda: edited(put(Manufacturer="NullSplat"))),
     "enhanced": (Refusal.ENHANCED, lambda: edited(put(SOPClassUID=EnhancedCTImageStorage))),
     "several stacks": (Refusal.MULTI_STACK, two_stacks),
     "several frames": (Refusal.ENHANCED, lambda: edited(put(NumberOfFrames=2))),
@@ -134,7 +134,13 @@ REFUSED: dict[str, tuple[Refusal, Callable[[], list[Dataset]]]] = {
     ),
     "one slice": (Refusal.TOO_FEW_SLICES, lambda: make_series()[:1]),
     "two slices": (Refusal.TOO_FEW_SLICES, lambda: make_series()[:2]),
-    "same slice twice": (Refusal.DUPLICATE_SLICES, lambda: [*make_series(), make_series()[3]]),
+    "same slice twice": (Refusal.DUPLICATE_INSTANCES, lambda: [*make_series(), make_series()[3]]),
+    "two patients": (Refusal.MIXED_PATIENT, lambda: edited(put(PatientID="PID-1"), slice(6, None))),
+    "two studies": (Refusal.MIXED_STUDY, lambda: edited(put(StudyInstanceUID="1.2.3"), slice(6, None))),
+    "two energies": (Refusal.MIXED_ACQUISITION, lambda: edited(put(KVP=140), slice(None, None, 2))),
+    "thin slices far apart": (Refusal.SLICE_GAPS, lambda: edited(put(SliceThickness=1))),
+    "micrometres": (Refusal.IMPLAUSIBLE_THICKNESS, lambda: edited(put(SliceThickness=2500))),
+    "metal in too few bits": (Refusal.BEYOND_BITS_STORED, lambda: edited(put(BitsStored=10, HighBit=9))),
     "two phases": (Refusal.DUPLICATE_SLICES, lambda: [*make_series(), *make_series(Spec(seed=1))]),
     "one missing": (Refusal.MISSING_SLICE, lambda: [d for i, d in enumerate(make_series()) if i != 5]),
     "three missing": (Refusal.MISSING_SLICE, lambda: [d for i, d in enumerate(make_series()) if i not in (3, 7, 8)]),
@@ -187,7 +193,8 @@ def test_a_mixture_of_series_is_told_apart() -> None:
 
 def test_a_gap_is_located() -> None:
     with pytest.raises(
-        IneligibleSeries, match=r"1 slice.* after slice 5 of 11 \(5.00 mm where 2.50 mm is usual\)"
+        IneligibleSeries,
+        match=r"1 slice.* between instance 5 and instance 7 \(5.00 mm where 2.50 mm is usual\)",
     ):
         read_datasets([dataset for index, dataset in enumerate(make_series()) if index != 5])
 

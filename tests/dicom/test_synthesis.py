@@ -29,7 +29,7 @@ def test_a_made_up_series_reads_back_as_its_volume(tmp_path: Path) -> None:
     assert len(paths) == 5
     np.testing.assert_array_equal(source.volume.hu, volume.hu)
     np.testing.assert_allclose(source.volume.geometry.affine, volume.geometry.affine, atol=1e-9)
-    assert source.slice_thickness == DESCRIPTION.slice_thickness_mm
+    assert source.slice_thickness == source.volume.geometry.spacing[0]
 
 
 @needs_validator

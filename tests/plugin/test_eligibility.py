@@ -275,11 +275,23 @@ def test_garbage_in_any_attribute_gives_a_reason_and_never_a_crash(data: st.Data
 
 @pytest.mark.parametrize(
     "keyword",
-    ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows"],
+    ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "BitsStored"],
 )
 def test_a_value_that_is_no_number_is_named_in_the_reason(keyword: str) -> None:
     tags = candidate().instances
     tags[5][keyword] = "NaN"  # type: ignore[index]
-    with pytest.raises(Refused, match=keyword) as refusal:
+    with pytest.raises(Refused, match=rf"{keyword} .*instance 6\b") as refusal:
         examine(Candidate(tags), CRITERIA)
-    assert refusal.value.code == "unreadable"
+    assert refusal.value.code == "incomplete-header"
+
+
+def test_gaps_are_taken_only_where_the_orders_allow_them_and_the_decision_says_so() -> None:
+    thin = candidate(spacing=10.0, change=every(SliceThickness=1))
+    with pytest.raises(Refused, match="1 mm thick every 10 mm") as refusal:
+        examine(thin, CRITERIA, forced=True)
+    assert (refusal.value.code, refusal.value.forcible) == ("slice-gaps", False)
+    allowing = Criteria(min_slices=3, rules=default_rules(Orders(allow_gaps=True)))
+    taken = examine(thin, allowing)
+    assert taken.has_gaps
+    assert "gaps are allowed, 90% of the length was never measured" in taken.decision
+    assert not examine(candidate(), allowing).has_gaps

@@ -71,10 +71,10 @@ def test_a_result_is_never_taken_even_when_a_pacs_sends_it_back_or_it_was_delete
 
 REFUSED: list[tuple[int, Spoil | None, str, str]] = [
     (6, normal_dose, "not-low-dose", "CTDIvol 9.5 mGy > 3 mGy"),
-    (9, gap, "missing-slice", "between slice 6 and 7 the gap is 10 mm"),
+    (9, gap, "missing-slice", "between instance 6 and instance 7 the gap is 10 mm"),
     (2, localizer, "localizer", "LOCALIZER"),
     (1, None, "too-few-slices", "at least 3 slices"),
-    (6, not_a_number, "unreadable", "PixelSpacing must be 2 finite numbers, got 'NaN'"),
+    (6, not_a_number, "incomplete-header", "PixelSpacing must be 2 finite numbers, got 'NaN'"),
 ]
 
 

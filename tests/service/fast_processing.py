@@ -43,7 +43,7 @@ class FastProcessing:
         if max(parameters.scale) == 1:
             raise ConfigurationError("scale 1,1,1 asks for nothing; give a factor above 1")
 
-    def prepare(self, dicom: Path, work: Path) -> Source:
+    def prepare(self, dicom: Path, work: Path, parameters: Parameters) -> Source:
         self._log("prepare")
         series = read_folder(dicom)
         work.mkdir(exist_ok=True)

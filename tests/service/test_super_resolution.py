@@ -82,7 +82,7 @@ def test_parameters_are_checked_without_a_series(processing: SuperResolution) ->
 def test_a_series_is_read_into_the_workspace(
     processing: SuperResolution, source: Path, tmp_path: Path
 ) -> None:
-    found = processing.prepare(source, tmp_path / "work")
+    found = processing.prepare(source, tmp_path / "work", PARAMETERS)
     assert found.fingerprint == fingerprint(SERIES, ct_series())
     assert found.slice_thickness_ratio == pytest.approx(1.0)
     assert Workspace(tmp_path / "work").source().hu.shape == (6, 16, 16)
@@ -91,7 +91,7 @@ def test_a_series_is_read_into_the_workspace(
 def test_a_refused_series_keeps_its_reason(processing: SuperResolution, source: Path, tmp_path: Path) -> None:
     (source / "2.dcm").unlink()
     with pytest.raises(IneligibleSeries) as caught:
-        processing.prepare(source, tmp_path / "work")
+        processing.prepare(source, tmp_path / "work", PARAMETERS)
     assert caught.value.code == "missing-slice"
 
 
@@ -103,7 +103,7 @@ def test_every_stage_runs_with_the_same_configuration(
     def record(_workspace: Workspace, config: Any, _device: Any, _progress: Any) -> None:
         seen.append(config.hash)
 
-    found = processing.prepare(source, tmp_path / "work")
+    found = processing.prepare(source, tmp_path / "work", PARAMETERS)
     for stage in ("stage1", "stage2", "consistency"):
         monkeypatch.setitem(super_resolution.RUNNERS, stage, record)
         processing.run(stage, tmp_path / "work", PARAMETERS, found, silent)
@@ -217,7 +217,7 @@ def test_the_result_becomes_a_series_of_the_same_patient_and_study(
     processing: SuperResolution, source: Path, tmp_path: Path
 ) -> None:
     work, target = tmp_path / "work", tmp_path / "derived"
-    found = processing.prepare(source, work)
+    found = processing.prepare(source, work, PARAMETERS)
     workspace = Workspace(work)
     low = workspace.source()
     high = np.repeat(low.hu, 2, axis=0)
@@ -242,7 +242,7 @@ def test_several_samples_bring_a_map_of_their_deviation(
 ) -> None:
     processing = SuperResolution("cpu", cpu_threads=1, output=Output(maps=maps, report=False))
     work, target = tmp_path / "work", tmp_path / "derived"
-    found = processing.prepare(source, work)
+    found = processing.prepare(source, work, PARAMETERS)
     workspace = Workspace(work)
     low = workspace.source()
     workspace.save_result(low)
@@ -266,7 +266,7 @@ def test_the_figures_go_with_the_result(source: Path, tmp_path: Path, report: bo
     output = Output(report=report, options=DerivedOptions(syntax=OutputSyntax.JPEG_LS))
     processing = SuperResolution("cpu", cpu_threads=1, output=output)
     work, target = tmp_path / "work", tmp_path / "derived"
-    found = processing.prepare(source, work)
+    found = processing.prepare(source, work, PARAMETERS)
     workspace = Workspace(work)
     workspace.save_result(workspace.source())
     workspace.save_json("report", REPORT)
@@ -286,7 +286,7 @@ def test_the_same_run_has_the_same_uids_and_the_next_attempt_has_others(
     processing: SuperResolution, source: Path, tmp_path: Path
 ) -> None:
     work = tmp_path / "work"
-    found = processing.prepare(source, work)
+    found = processing.prepare(source, work, PARAMETERS)
     workspace = Workspace(work)
     workspace.save_result(workspace.source())
     workspace.save_json("report", REPORT)

@@ -136,6 +136,13 @@ def sr(
             "supports. Needs --samples 2 or more.",
         ),
     ] = False,
+    allow_gaps: Annotated[
+        bool,
+        typer.Option(
+            "--allow-gaps",
+            help="Take slices that are thinner than they are apart; what lies in the gaps is then invented.",
+        ),
+    ] = False,
     quality_report: Annotated[
         bool,
         typer.Option(
@@ -184,6 +191,7 @@ def sr(
                 slice_profile=slice_profile,
                 in_plane_profile=in_plane_profile,
                 slice_thickness=slice_thickness,
+                allow_gaps=allow_gaps,
                 series=series,
             )
         )

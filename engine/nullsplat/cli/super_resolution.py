@@ -49,6 +49,7 @@ class Request:
     slice_profile: str = AUTO
     in_plane_profile: str = "gaussian"
     slice_thickness: float | None = None
+    allow_gaps: bool = False
     series: str = ""
 
 
@@ -80,7 +81,8 @@ def _process_and_write(request: Request, ws: Workspace) -> Outcome:
     if is_nifti(request.source):
         outcome = _process_nifti(read_nifti(request.source), request, ws)
     else:
-        outcome = _process_series(read_folder(request.source, request.series), request, ws)
+        source = read_folder(request.source, request.series, allow_gaps=request.allow_gaps)
+        outcome = _process_series(source, request, ws)
     if request.field is not None:
         save_field(ws.field(), request.field)
     return outcome

@@ -17,6 +17,14 @@ LOWEST_HU = -1024.0
 attenuates less than vacuum (-1000), so whoever reads a file raises such values to this one."""
 
 
+HIGHEST_HU = 31743.0
+"""Highest value of a volume: what 16 signed bits hold above -1024. No material comes near; whoever reads a file refuses more."""
+
+
+LEAST_COVERAGE = 0.8
+"""Least slice thickness, in slice spacings, of a stack without gaps."""
+
+
 def hu_to_mu(hu: Values) -> Values:
     """Attenuation mu = mu_water (1 + HU/1000) in 1/mm, for arrays and tensors.
 

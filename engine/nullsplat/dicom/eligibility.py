@@ -10,7 +10,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
 from nullsplat.dicom.derived_kinds import strange_word
-from nullsplat.dicom.headers import number, printable, required_uid, text, words
+from nullsplat.dicom.headers import named, number, printable, required_uid, text, words
+from nullsplat.dicom.pixel_format import check_format, check_rescale
 from nullsplat.dicom.refusals import Refusal, refuse
 
 PRODUCT_NAME = "NullSplat"
@@ -18,6 +19,20 @@ PRODUCT_NAME = "NullSplat"
 
 IMAGE_CLASSES = (CTImageStorage, EnhancedCTImageStorage)
 """What is read."""
+
+SPECTRAL_IMAGE_TYPES = frozenset(
+    # Image Type value 4 of multi-energy images, PS3.3 C.8.15.2.1 and C.8.2.1.1.1
+    [
+        "VMI",
+        "MAT_SPECIFIC",
+        "MAT_REMOVED",
+        "MAT_FRACTIONAL",
+        "EFF_ATOMIC_NUM",
+        "ELECTRON_DENSITY",
+        "MAT_MODIFIED",
+        "MAT_VALUE_BASED",
+    ]
+)
 
 MINIMUM_SLICES = 3
 """With fewer slices nothing can be said about the regularity of their spacing."""
@@ -51,10 +66,15 @@ def check_kind(headers: Sequence[Dataset]) -> None:
         IneligibleSeries: with the code of the first reason found.
     """
     for header in headers:
+        _check_ours(header)
+    for header in headers:
         _check_class(header)
+    for header in headers:
         _check_image_type(header, len(headers))
+        _check_intent(header)
         _check_energy(header)
-        _check_values(header)
+        check_format(header)
+        check_rescale(header)
 
 
 def check_count(headers: Sequence[Dataset]) -> None:
@@ -74,20 +94,29 @@ def _series_number(value: float | None) -> str:
     return f"{value:.0f}" if value is not None else "unknown"
 
 
+def _check_ours(header: Dataset) -> None:
+    for equipment in (header, *(header.get("ContributingEquipmentSequence") or [])):
+        names = text(equipment, "Manufacturer") + " " + text(equipment, "ManufacturerModelName")
+        if PRODUCT_NAME.lower() in names.lower():
+            refuse(
+                Refusal.OURS,
+                f"a scanner's series is needed, {named(header)} is a result of {PRODUCT_NAME}; choose its source",
+            )
+
+
 def _check_class(header: Dataset) -> None:
-    sop_class = text(header, "SOPClassUID")
-    if sop_class == LegacyConvertedEnhancedCTImageStorage or (number(header, "NumberOfFrames") or 1) > 1:
-        refuse(
-            Refusal.ENHANCED,
-            "CT Image Storage or Enhanced CT Image Storage is needed, got another kind of multi-frame CT; "
-            "let the scanner or archive send the series as classic CT images",
-        )
-    modality = text(header, "Modality").upper()
-    if modality != "CT" or sop_class not in IMAGE_CLASSES:
+    modality, sop_class = text(header, "Modality").upper(), text(header, "SOPClassUID")
+    if modality != "CT" or sop_class not in (*IMAGE_CLASSES, LegacyConvertedEnhancedCTImageStorage):
         refuse(
             Refusal.NOT_CT,
             f"CT images are needed (CT or Enhanced CT Image Storage, modality CT), got modality {printable(modality)}"
-            f"{'' if sop_class in IMAGE_CLASSES else ' of another storage class'}; choose another series",
+            f"{'' if sop_class in IMAGE_CLASSES else ' of another storage class'} in {named(header)}; choose another series",
+        )
+    if sop_class not in IMAGE_CLASSES or (number(header, "NumberOfFrames") or 1) > 1:
+        refuse(
+            Refusal.ENHANCED,
+            f"CT Image Storage or Enhanced CT Image Storage is needed, {named(header)} is another kind of multi-frame CT; "
+            "let the scanner or archive send the series as classic CT images",
         )
 
 
@@ -96,19 +125,11 @@ def _check_image_type(header: Dataset, count: int) -> None:
     if "LOCALIZER" in image_type:
         refuse(
             Refusal.LOCALIZER,
-            f"a stack of axial slices is needed, got a localizer among {count} image(s); choose the scan itself",
-        )
-    if _is_ours(header):
-        refuse(
-            Refusal.DERIVED, "a scanner's series is needed, got one that NullSplat made; choose its source"
+            f"a stack of axial slices is needed, {named(header)} is a localizer among {count} image(s); "
+            "choose the scan itself",
         )
     if image_type[:1] == ("DERIVED",):
         _check_derived(header, image_type)
-
-
-def _is_ours(header: Dataset) -> bool:
-    makers = (header, *(header.get("ContributingEquipmentSequence") or []))
-    return any(PRODUCT_NAME in text(maker, "Manufacturer") for maker in makers)
 
 
 def _check_derived(header: Dataset, image_type: tuple[str, ...]) -> None:
@@ -119,41 +140,28 @@ def _check_derived(header: Dataset, image_type: tuple[str, ...]) -> None:
     if strange is not None:
         refuse(
             Refusal.DERIVED,
-            f"slices are needed, or reformats of slices in HU, got derived images of the kind {printable(strange)}; "
+            f"slices are needed, or reformats of slices in HU, {named(header)} is derived of the kind {printable(strange)}; "
             "choose the series that the scanner reconstructed",
         )
 
 
 def _check_energy(header: Dataset) -> None:
-    if words(header, "MultienergyCTAcquisition") == ("YES",) or "MultienergyCTAcquisitionSequence" in header:
+    spectral = SPECTRAL_IMAGE_TYPES.intersection(words(header, "ImageType")[3:])
+    said = words(header, "MultienergyCTAcquisition") == ("YES",) or header.get(
+        "MultienergyCTAcquisitionSequence"
+    )
+    if said or spectral:
         refuse(
             Refusal.MULTI_ENERGY,
-            "a single-energy series is needed, got a multi-energy one; choose a conventional reconstruction",
+            f"a single-energy series is needed, {named(header)} is {min(spectral, default='multi-energy')}; "
+            "choose a conventional reconstruction",
         )
+
+
+def _check_intent(header: Dataset) -> None:
     if "FOR PROCESSING" in words(header, "PresentationIntentType"):
         refuse(
             Refusal.FOR_PROCESSING,
-            "images for presentation are needed, got images for processing; choose the reconstruction meant for reading",
-        )
-
-
-def _check_values(header: Dataset) -> None:
-    if (number(header, "SamplesPerPixel") or 1) != 1:
-        refuse(
-            Refusal.NOT_HOUNSFIELD,
-            "images in Hounsfield units are needed, got colour images; choose another series",
-        )
-    stored, high = number(header, "BitsStored"), number(header, "HighBit")
-    if (
-        stored is not None and high is not None and high != stored - 1
-    ):  # PS3.5 8.1.1; decoders disagree on the rest
-        refuse(
-            Refusal.INCOMPLETE_HEADER,
-            f"High Bit must be Bits Stored - 1, got {high:g} and {stored:g}; export the series again",
-        )
-    rescale_type = text(header, "RescaleType").upper()
-    if rescale_type not in ("", "HU", "US"):  # US, "unspecified", is what older scanners write
-        refuse(
-            Refusal.NOT_HOUNSFIELD,
-            f"values in Hounsfield units are needed, got Rescale Type {printable(rescale_type)}; choose another series",
+            f"images for presentation are needed, {named(header)} is for processing; "
+            "choose the reconstruction meant for reading",
         )

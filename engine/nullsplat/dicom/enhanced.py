@@ -21,7 +21,7 @@ _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroup
 _USED = """
     PixelMeasuresSequence PlanePositionSequence PlaneOrientationSequence PixelValueTransformationSequence
     FrameVOILUTSequence FrameAnatomySequence FrameContentSequence IrradiationEventIdentificationSequence
-    CTImageFrameTypeSequence CTAcquisitionTypeSequence CTAcquisitionDetailsSequence CTTableDynamicsSequence
+    CardiacSynchronizationSequence CTImageFrameTypeSequence CTAcquisitionTypeSequence CTAcquisitionDetailsSequence CTTableDynamicsSequence
     CTPositionSequence CTGeometrySequence CTReconstructionSequence CTExposureSequence CTXRayDetailsSequence
     MultienergyCTProcessingSequence
 """

@@ -48,6 +48,8 @@ def read_headers(files: list[Path]) -> list[tuple[Path, Dataset]]:
         UnreadableFile: a file is missing, truncated or not DICOM; the message names it.
     """
     headers = [(path, decode(read_file(path, pixels=False))) for path in files]
+    for path, header in headers:
+        header.file_name = path.name  # for `headers.named`
     images = [
         pair
         for pair in headers

@@ -111,6 +111,14 @@ def printable(value: str) -> str:
     return f"'{value}'" if _CODE_STRING.fullmatch(value) else "something else" if value else "nothing"
 
 
+def named(header: Dataset) -> str:
+    """What people find the slice by: its Instance Number, or the number of the frame, and its file where it has one."""
+    kind = "frame" if "ReferencedFrameNumber" in header else "instance"
+    file, index = getattr(header, "file_name", ""), number(header, "InstanceNumber")
+    known = f"{kind} {index:g}" if index is not None else "" if file else "a slice without Instance Number"
+    return f"{known} ({file})" if known and file else known or file
+
+
 def number(header: Dataset, keyword: str) -> float | None:
     """A single finite or infinite number, None where it is missing or is no number."""
     values = numbers(header, keyword)
@@ -139,7 +147,7 @@ def required_numbers(header: Dataset, keyword: str, count: int) -> tuple[float, 
         came = "is missing or unreadable" if values is None else "holds other values"
         refuse(
             Refusal.INCOMPLETE_HEADER,
-            f"every slice needs {count} finite number(s) in {keyword}, where it {came}; export the series again",
+            f"every slice needs {count} finite number(s) in {keyword}, in {named(header)} it {came}; export the series again",
         )
     return values
 
@@ -162,6 +170,6 @@ def required_uid(header: Dataset, keyword: str) -> str:
     if not is_uid(uid):
         refuse(
             Refusal.INCOMPLETE_HEADER,
-            f"every slice needs a valid {keyword}, where it is missing or malformed; export the series again",
+            f"every slice needs a valid {keyword}, in {named(header)} it is missing or malformed; export the series again",
         )
     return uid

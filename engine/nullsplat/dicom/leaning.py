@@ -5,19 +5,20 @@ along their normal. What the positions say decides, not Gantry/Detector Tilt (00
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from pydicom.dataset import Dataset
 
 from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Geometry
+from nullsplat.dicom.headers import named
+from nullsplat.dicom.limits import LARGEST_TILT
 from nullsplat.dicom.refusals import Refusal, refuse
 from nullsplat.physics.fractional_shift import shifted
-
-LARGEST_TILT = 35.0
-"""Degrees; gantries tilt by up to 30, and what leans more is no stack of one."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,13 @@ class Lean:
         return canvas
 
 
-def lean_of(positions: Float[ndarray, "n 3"], geometry: Geometry) -> Lean:
+def lean_of(positions: Float[ndarray, "n 3"], geometry: Geometry, headers: Sequence[Dataset]) -> Lean:
     """How the slices lie above each other.
 
     Args:
         positions: of the slices in the order of the stack, LPS in mm.
         geometry: of the stack if it stood straight.
+        headers: of the same slices.
     Raises:
         IneligibleSeries: `irregular-spacing`, a slice lies aside of where an evenly leaning stack has it;
             `gantry-tilt`, it leans more than a gantry can.
@@ -82,7 +84,7 @@ def lean_of(positions: Float[ndarray, "n 3"], geometry: Geometry) -> Lean:
     size = geometry.shape[1], geometry.shape[2]
     if np.linalg.norm(aside, axis=1).max() <= half_pixel:
         return Lean(0.0, np.zeros_like(aside), size)
-    _check_even(aside - np.outer(along / along[-1], aside[-1]), half_pixel)
+    _check_even(along, aside, half_pixel, headers)
     degrees = math.degrees(math.atan2(float(np.linalg.norm(aside[-1])), float(along[-1])))
     if degrees > LARGEST_TILT:
         refuse(
@@ -93,12 +95,19 @@ def lean_of(positions: Float[ndarray, "n 3"], geometry: Geometry) -> Lean:
     return Lean(degrees, aside / np.array(geometry.spacing[1:]), size)
 
 
-def _check_even(off: Float[ndarray, "n 2"], tolerance: float) -> None:
-    distances = np.linalg.norm(off, axis=1)
-    worst = int(distances.argmax())
-    if distances[worst] > tolerance:
-        refuse(
-            Refusal.IRREGULAR_SPACING,
-            f"slices must lie straight above each other or lean evenly, slice {worst + 1} of {len(off)} lies "
-            f"{distances[worst]:.2f} mm aside; send the series again",
-        )
+def _check_even(
+    along: Float[ndarray, "n"], aside: Float[ndarray, "n 2"], tolerance: float, headers: Sequence[Dataset]
+) -> None:
+    """Refuse slices off the line from the first to the last, naming the first that lies aside of most."""
+    off = np.linalg.norm(aside - np.outer(along / along[-1], aside[-1]), axis=1)
+    if off.max() <= tolerance:
+        return
+    usual = np.median(np.diff(aside, axis=0) / np.diff(along)[:, None], axis=0)
+    rest = aside - np.outer(along, usual)
+    moved = np.linalg.norm(rest - np.median(rest, axis=0), axis=1)
+    first = int((moved > min(tolerance, 0.99 * moved.max())).argmax())
+    refuse(
+        Refusal.IRREGULAR_SPACING,
+        f"slices must lie straight above each other or lean evenly, {named(headers[first])} lies {moved[first]:.2f} mm "
+        "aside of most; send the series again",
+    )

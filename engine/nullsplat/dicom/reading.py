@@ -17,11 +17,14 @@ from nullsplat.dicom.choosing import chosen_series, slices_among
 from nullsplat.dicom.eligibility import check_count, check_kind, check_same_series
 from nullsplat.dicom.enhanced import frames_of, is_enhanced
 from nullsplat.dicom.files import read_file, read_headers, series_files
-from nullsplat.dicom.headers import decode, number, required_uid, text
-from nullsplat.dicom.pixels import check_transfer_syntax, slice_hu
+from nullsplat.dicom.headers import decode, required_uid, text
+from nullsplat.dicom.identity import check_identity
+from nullsplat.dicom.one_acquisition import check_one_acquisition
+from nullsplat.dicom.pixels import check_scale, check_transfer_syntax, slice_hu
 from nullsplat.dicom.refusals import Refusal, refuse
-from nullsplat.dicom.remarks import on_source
+from nullsplat.dicom.remarks import on_source, on_thickness
 from nullsplat.dicom.stacking import Stack, stack
+from nullsplat.dicom.thickness import slice_thickness
 from nullsplat.dicom.uids import hashed_uid
 
 
@@ -50,34 +53,36 @@ class SourceSeries:
         return tuple({str(header.SOPInstanceUID): header for header in self.headers}.values())
 
 
-def read_folder(path: Path, series: str = "") -> SourceSeries:
+def read_folder(path: Path, series: str = "", *, allow_gaps: bool = False) -> SourceSeries:
     """Read one CT series of a folder; hidden files, a DICOMDIR and subfolders are ignored.
 
     Args:
         path: of the folder.
         series: number or UID of the series that is meant, where the folder holds several.
+        allow_gaps: take slices that are thinner than they are apart.
     Raises:
         UnreadableFile: no folder, no files, or a file that is truncated, damaged or not DICOM.
         ConfigurationError: `series` names none.
         IneligibleSeries: the series is refused; its code is one of `refusals.Refusal`.
     """
     pairs, remarks = chosen_series(read_headers(series_files(path)), series)
-    found = _read([header for _, header in pairs], [file for file, _ in pairs])
+    found = _read([header for _, header in pairs], [file for file, _ in pairs], allow_gaps)
     return replace(found, remarks=(*found.remarks, *remarks))
 
 
-def read_datasets(datasets: Sequence[Dataset]) -> SourceSeries:
+def read_datasets(datasets: Sequence[Dataset], *, allow_gaps: bool = False) -> SourceSeries:
     """Read a series from datasets in memory, in any order; they are left as they are.
 
     Args:
         datasets: with pixels and file meta information (the transfer syntax).
+        allow_gaps: take slices that are thinner than they are apart.
     Raises:
         UnreadableFile: there is none, or pixels are missing or damaged.
         IneligibleSeries: as `read_folder`.
     """
     if not datasets:
         raise UnreadableFile("the slices of one CT series were needed, got none")
-    return _read([decode(dataset) for dataset in datasets], datasets)
+    return _read([decode(dataset) for dataset in datasets], datasets, allow_gaps)
 
 
 def fingerprint(series_uid: str, sop_uids: Iterable[str]) -> str:
@@ -85,9 +90,10 @@ def fingerprint(series_uid: str, sop_uids: Iterable[str]) -> str:
     return hashlib.sha256("\n".join([series_uid, *sorted(sop_uids)]).encode()).hexdigest()
 
 
-def _read(headers: list[Dataset], sources: Sequence[Path | Dataset]) -> SourceSeries:
+def _read(headers: list[Dataset], sources: Sequence[Path | Dataset], allow_gaps: bool) -> SourceSeries:
     check_same_series(headers)
     sop_uids = [required_uid(header, "SOPInstanceUID") for header in headers]
+    check_identity(headers)
     kept = slices_among(headers)
     left_out = len(headers) - len(kept)
     headers, sources = [headers[index] for index in kept], [sources[index] for index in kept]
@@ -102,14 +108,16 @@ def _read(headers: list[Dataset], sources: Sequence[Path | Dataset]) -> SourceSe
         check_transfer_syntax(header)
     sources = _opened(headers, sources)
     ordered = tuple(headers[index] for index in grid.order)
+    spacing = grid.geometry.spacing[0]
+    thickness = slice_thickness(ordered, spacing, allow_gaps=allow_gaps)
+    check_one_acquisition(ordered)
     volume = _decode_volume(ordered, [sources[index] for index in grid.order], grid)
-    thickness = number(ordered[0], "SliceThickness") or 0.0
     return SourceSeries(
         volume=volume,
         headers=ordered,
         fingerprint=fingerprint(text(ordered[0], "SeriesInstanceUID"), sop_uids),
-        slice_thickness=thickness if np.isfinite(thickness) and thickness > 0 else grid.geometry.spacing[0],
-        remarks=tuple(on_source(ordered, left_out, made_frame, grid.lean)),
+        slice_thickness=thickness or spacing,
+        remarks=(*on_thickness(thickness, spacing), *on_source(ordered, left_out, made_frame, grid.lean)),
     )
 
 
@@ -123,8 +131,6 @@ def _opened(headers: Sequence[Dataset], sources: Sequence[Path | Dataset]) -> Se
 
 def _check_common(headers: Sequence[Dataset]) -> bool:
     """Whether the frame of reference had to be made: the same for all slices, and again from the same series."""
-    for header in headers:
-        required_uid(header, "StudyInstanceUID")
     made = not any(text(header, "FrameOfReferenceUID") for header in headers)
     for header in headers if made else ():
         header.FrameOfReferenceUID = hashed_uid("frame of reference", text(header, "SeriesInstanceUID"))
@@ -142,8 +148,10 @@ def _decode_volume(headers: Sequence[Dataset], sources: Sequence[Path | Dataset]
     size = grid.lean.size
     first = slice_hu(sources[0], headers[0], size)  # before the memory of a whole volume is asked for
     hu = np.empty(grid.geometry.shape, np.float32)
-    hu[0] = grid.lean.placed(first, 0, (shape[0], shape[1]))
-    for index in range(1, len(headers)):
-        stored = slice_hu(sources[index], headers[index], size)
-        hu[index] = grid.lean.placed(stored, index, (shape[0], shape[1]))
+    lowest = np.inf
+    for index, header in enumerate(headers):
+        values = slice_hu(sources[index], header, size) if index else first
+        lowest = min(lowest, float(values.min()))  # before the air around leaning slices
+        hu[index] = grid.lean.placed(values, index, (shape[0], shape[1]))
+    check_scale(headers, lowest)
     return Volume(hu, grid.geometry)

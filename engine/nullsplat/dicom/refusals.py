@@ -9,6 +9,7 @@ from nullsplat.core.errors import IneligibleSeries
 class Refusal(StrEnum):
     """Codes of `IneligibleSeries`; stable, because people and programs filter by them."""
 
+    OURS = "ours"
     NOT_CT = "not-ct"
     LOCALIZER = "localizer"
     DERIVED = "derived"
@@ -23,12 +24,19 @@ class Refusal(StrEnum):
     INCONSISTENT_SIZE = "inconsistent-size"
     GANTRY_TILT = "gantry-tilt"
     TOO_FEW_SLICES = "too-few-slices"
+    MIXED_PATIENT = "mixed-patient"
+    MIXED_STUDY = "mixed-study"
+    MIXED_ACQUISITION = "mixed-acquisition"
+    DUPLICATE_INSTANCES = "duplicate-instances"
     DUPLICATE_SLICES = "duplicate-slices"
     MISSING_SLICE = "missing-slice"
     IRREGULAR_SPACING = "irregular-spacing"
+    SLICE_GAPS = "slice-gaps"
+    IMPLAUSIBLE_THICKNESS = "implausible-thickness"
     INCOMPLETE_HEADER = "incomplete-header"
     UNSUPPORTED_TRANSFER_SYNTAX = "unsupported-transfer-syntax"
     NOT_FINITE = "not-finite"
+    BEYOND_BITS_STORED = "values-beyond-bits-stored"
 
 
 def refuse(reason: Refusal, message: str) -> NoReturn:

@@ -6,6 +6,23 @@ from pydicom.dataset import Dataset
 
 from nullsplat.dicom.headers import number, text, words
 from nullsplat.dicom.leaning import Lean
+from nullsplat.dicom.thickness import unmeasured_share
+
+
+def on_thickness(thickness: float | None, spacing: float) -> list[str]:
+    """The remarks on how thick the slices are.
+
+    Args:
+        thickness: mm, None where no header says it.
+        spacing: distance of neighbouring slices, mm.
+    """
+    if thickness is None:
+        return [
+            f"the source does not say its slice thickness, it was taken for the distance, {spacing:.4g} mm"
+        ]
+    share = unmeasured_share(thickness, spacing)
+    gaps = f"the source has gaps: slices of {thickness:.4g} mm every {spacing:.4g} mm"
+    return [f"{gaps}, {share:.0%} of the length was never measured and is invented"] if share else []
 
 
 def on_source(headers: Sequence[Dataset], left_out: int, made_frame: bool, lean: Lean) -> list[str]:
@@ -27,15 +44,16 @@ def on_source(headers: Sequence[Dataset], left_out: int, made_frame: bool, lean:
         remarks.append("the source has no Frame of Reference UID, one was made from its Series Instance UID")
     if left_out:
         remarks.append(f"{left_out} image(s) of the series are no slices and were left out")
-    return [*remarks, *_processed(headers[0])]
+    return [*remarks, *_processed(headers)]
 
 
-def _processed(header: Dataset) -> list[str]:
+def _processed(headers: Sequence[Dataset]) -> list[str]:
     remarks = []
-    if words(header, "ImageType")[:1] == ("DERIVED",):
+    if any(words(header, "ImageType")[:1] == ("DERIVED",) for header in headers):
         remarks.append("the source is itself derived from other images")
-    if text(header, "LossyImageCompression") == "01":
-        ratio = number(header, "LossyImageCompressionRatio")
+    lossy = [header for header in headers if text(header, "LossyImageCompression") == "01"]
+    if lossy:
+        ratio = number(lossy[0], "LossyImageCompressionRatio")
         by = f", {ratio:g} to 1" if ratio else ""
         remarks.append(f"the source was compressed with loss{by}")
     return remarks

@@ -15,18 +15,12 @@ from numpy import ndarray
 from pydicom.dataset import Dataset
 
 from nullsplat.core.volume import Axes3, Geometry
-from nullsplat.dicom.headers import required_numbers
+from nullsplat.dicom.headers import named, required_numbers
 from nullsplat.dicom.leaning import Lean, lean_of
+from nullsplat.dicom.limits import PIXEL_SPACING_TOLERANCE, UNIT_TOLERANCE
+from nullsplat.dicom.orientation import Axes, rounding, spread_allowed, straightened
 from nullsplat.dicom.refusals import Refusal, refuse
-
-ORIENTATION_TOLERANCE = 1e-3
-"""Largest difference of a direction cosine, and largest departure from orthonormal axes."""
-
-SPACING_TOLERANCE = 0.05
-"""Largest distance of a slice from the regular grid, in slice spacings; positions rounded to 0.1 mm pass."""
-
-DUPLICATE_DISTANCE = 0.01
-"""Slices that are nearer than this many millimetres lie in the same place."""
+from nullsplat.dicom.regularity import regular_spacing
 
 
 @dataclass(frozen=True)
@@ -53,37 +47,44 @@ def stack(headers: Sequence[Dataset]) -> Stack:
         IneligibleSeries: the slices do not form a regular stack; its code says why.
     """
     rows, columns, row_spacing, column_spacing = _common_size(headers)
-    axes = _common_axes(headers)
+    rounded = rounding(np.array([_cosines(header) for header in headers]))
+    axes = _common_axes(headers, rounded)
     positions = np.array([required_numbers(header, "ImagePositionPatient", 3) for header in headers])
-    along = positions @ np.array(axes[0])
-    order = np.argsort(along, kind="stable")
-    spacing = _regular_spacing(along[order])
-    x, y, z = (float(value) for value in positions[order[0]])
+    order = np.argsort(positions @ np.array(axes[0]), kind="stable")
+    positions, ordered = positions[order], [headers[index] for index in order]
+    axes = straightened(axes, positions, rounded)
+    spacing = regular_spacing(positions @ np.array(axes[0]), ordered)
+    x, y, z = (float(value) for value in positions[0])
     geometry = Geometry(
         (len(headers), rows, columns), (spacing, row_spacing, column_spacing), (x, y, z), axes
     )
-    lean = lean_of(positions[order], geometry)
+    lean = lean_of(positions, geometry, ordered)
     return Stack(tuple(int(index) for index in order), lean.common_grid(geometry), lean)
 
 
-def axes_of(header: Dataset) -> tuple[Axes3, Axes3, Axes3]:
+def axes_of(header: Dataset) -> Axes:
     """Unit vectors along increasing z, y and x index from Image Orientation (Patient).
 
     Raises:
         IneligibleSeries: `incomplete-header`, the attribute is missing or its vectors are not orthogonal.
     """
-    cosines = np.array(required_numbers(header, "ImageOrientationPatient", 6))
+    cosines = _cosines(header)
     x, y = cosines[:3], cosines[3:]
     gram = np.array([x @ x - 1, y @ y - 1, x @ y])
-    if np.abs(gram).max() > 2 * ORIENTATION_TOLERANCE:
+    if np.abs(gram).max() > UNIT_TOLERANCE:
         refuse(
             Refusal.INCOMPLETE_HEADER,
-            "ImageOrientationPatient must hold two orthogonal unit vectors, it does not; export the series again",
+            f"ImageOrientationPatient must hold two orthogonal unit vectors, in {named(header)} it does not; "
+            "export the series again",
         )
     x = x / np.linalg.norm(x)
     y = y - (y @ x) * x
     y = y / np.linalg.norm(y)
     return _axis(np.cross(x, y)), _axis(y), _axis(x)
+
+
+def _cosines(header: Dataset) -> Float[ndarray, "6"]:
+    return np.array(required_numbers(header, "ImageOrientationPatient", 6))
 
 
 def _axis(vector: Float[ndarray, "3"]) -> Axes3:
@@ -92,74 +93,47 @@ def _axis(vector: Float[ndarray, "3"]) -> Axes3:
 
 
 def _common_size(headers: Sequence[Dataset]) -> tuple[int, int, float, float]:
-    sizes = {
-        (
-            *required_numbers(header, "Rows", 1),
-            *required_numbers(header, "Columns", 1),
-            *required_numbers(header, "PixelSpacing", 2),
-        )
-        for header in headers
-    }
-    if len(sizes) > 1:
-        listed = "; ".join(f"{r:g}x{c:g} at {dy:g}x{dx:g} mm" for r, c, dy, dx in sorted(sizes)[:4])
-        refuse(
-            Refusal.INCONSISTENT_SIZE,
-            f"all slices must have the same rows, columns and pixel spacing, got {listed}; split the series",
-        )
-    rows, columns, row_spacing, column_spacing = sizes.pop()
-    if min(rows, columns) < 1 or min(row_spacing, column_spacing) <= 0:
-        refuse(
-            Refusal.INCOMPLETE_HEADER,
-            f"rows, columns and pixel spacing must be positive, got {rows:g}x{columns:g} at "
-            f"{row_spacing:g}x{column_spacing:g} mm; export the series again",
-        )
+    first = _size(headers[0])
+    for header in headers[1:]:
+        size = _size(header)
+        if size[:2] != first[:2] or not np.allclose(
+            size[2:], first[2:], rtol=PIXEL_SPACING_TOLERANCE, atol=0
+        ):
+            refuse(
+                Refusal.INCONSISTENT_SIZE,
+                f"all slices must have the same rows, columns and pixel spacing, {named(headers[0])} has {_listed(first)}, "
+                f"{named(header)} {_listed(size)}; split the series",
+            )
+    rows, columns, row_spacing, column_spacing = first
     return int(rows), int(columns), row_spacing, column_spacing
 
 
-def _common_axes(headers: Sequence[Dataset]) -> tuple[Axes3, Axes3, Axes3]:
+def _size(header: Dataset) -> tuple[float, float, float, float]:
+    rows, columns = (required_numbers(header, keyword, 1)[0] for keyword in ("Rows", "Columns"))
+    row_spacing, column_spacing = required_numbers(header, "PixelSpacing", 2)
+    size = rows, columns, row_spacing, column_spacing
+    if min(rows, columns) < 1 or min(row_spacing, column_spacing) <= 0:
+        refuse(
+            Refusal.INCOMPLETE_HEADER,
+            f"rows, columns and pixel spacing must be positive, got {_listed(size)} in {named(header)}; "
+            "export the series again",
+        )
+    return size
+
+
+def _listed(size: tuple[float, float, float, float]) -> str:
+    rows, columns, row_spacing, column_spacing = size
+    return f"{rows:g}x{columns:g} at {row_spacing:.9g}x{column_spacing:.9g} mm"
+
+
+def _common_axes(headers: Sequence[Dataset], rounded: float) -> Axes:
     axes = [axes_of(header) for header in headers]
-    spread = np.abs(np.array(axes) - np.array(axes[0])).max()
-    if spread > ORIENTATION_TOLERANCE:
+    spread = np.abs(np.array(axes) - np.array(axes[0])).max(axis=(1, 2))
+    if spread.max() > spread_allowed(rounded):
+        other = headers[int((spread > spread_allowed(rounded)).argmax())]
         refuse(
             Refusal.MIXED_ORIENTATION,
-            f"all slices must have one orientation, their direction cosines differ by up to {spread:.3f}; "
-            "split the series by orientation",
+            f"all slices must have one orientation, the direction cosines of {named(headers[0])} and {named(other)} differ "
+            f"by up to {spread.max():.3f}; split the series by orientation",
         )
     return axes[0]
-
-
-def _regular_spacing(along: Float[ndarray, "n"]) -> float:
-    """The spacing of sorted positions along the normal, in mm."""
-    gaps = np.diff(along)
-    same = int(np.count_nonzero(gaps < DUPLICATE_DISTANCE))
-    if same:
-        refuse(
-            Refusal.DUPLICATE_SLICES,
-            f"each slice must have its own position, {same} lie(s) where another does; "
-            "split repeated or multi-phase acquisitions into one series each",
-        )
-    usual = float(np.median(gaps))
-    _check_gaps(gaps, usual)
-    spacing = float(along[-1] - along[0]) / len(gaps)
-    deviation = float(np.abs(along - (along[0] + spacing * np.arange(len(along)))).max())
-    if deviation > SPACING_TOLERANCE * spacing:
-        refuse(
-            Refusal.IRREGULAR_SPACING,
-            f"slices must be evenly spaced to {SPACING_TOLERANCE:.0%} of their distance, got distances of "
-            f"{gaps.min():.3f} to {gaps.max():.3f} mm; choose a reconstruction with constant increment",
-        )
-    return spacing
-
-
-def _check_gaps(gaps: Float[ndarray, "n"], usual: float) -> None:
-    """Refuse gaps of a whole number of spacings, which is what missing slices leave."""
-    ratio = gaps / usual
-    missing = np.rint(ratio).astype(int) - 1
-    is_whole = np.abs(ratio - np.rint(ratio)) <= SPACING_TOLERANCE * np.maximum(np.rint(ratio), 1)
-    if (missing > 0).any() and is_whole.all():
-        after = int(np.flatnonzero(missing > 0)[0]) + 1
-        refuse(
-            Refusal.MISSING_SLICE,
-            f"{int(missing.sum())} slice(s) are missing, the first after slice {after} of {len(gaps) + 1} "
-            f"({gaps.max():.2f} mm where {usual:.2f} mm is usual); send the series again",
-        )

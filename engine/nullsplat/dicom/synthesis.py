@@ -30,7 +30,7 @@ class SeriesDescription:
         ctdi_vol_mgy: CTDIvol in the 32 cm body phantom, mGy.
         exposure_mas: tube current-time product, mAs.
         spiral_pitch: of a helical scan; None says nothing of how the patient was scanned.
-        slice_thickness_mm: nominal thickness; the spacing comes from the volume.
+        slice_thickness_mm: nominal thickness, by default the distance of the slices, which comes from the volume.
         patient_name: of a patient who does not exist.
         patient_id: see there.
         acquired: date and time of everything.
@@ -44,7 +44,7 @@ class SeriesDescription:
     ctdi_vol_mgy: float = 1.2
     exposure_mas: int = 20
     spiral_pitch: float | None = None
-    slice_thickness_mm: float = 5.0
+    slice_thickness_mm: float | None = None
     patient_name: str = "Demo^NullSplat"
     patient_id: str = "NULLSPLAT-DEMO"
     acquired: datetime = datetime(2025, 1, 1, 9)
@@ -69,7 +69,9 @@ def write_ct_series(volume: Volume, folder: Path, description: SeriesDescription
         dataset.update(template)
         dataset.SOPInstanceUID = hashed_uid("synthesis", description.seed, "slice", index)
         dataset.InstanceNumber = index + 1
-        set_plane(dataset, volume.geometry, index, description.slice_thickness_mm)
+        set_plane(
+            dataset, volume.geometry, index, description.slice_thickness_mm or volume.geometry.spacing[0]
+        )
         set_pixels(dataset, volume.hu[index])
         paths.append(folder / f"{index + 1:05d}.dcm")
         write_file(dataset, paths[-1])

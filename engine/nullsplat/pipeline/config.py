@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.core.units import LEAST_COVERAGE
 from nullsplat.core.volume import Axes3
 from nullsplat.physics.base import suited_to
 from nullsplat.physics.profile import Resolution
@@ -62,6 +63,12 @@ class PipelineConfig:
         content = {"algorithm": ALGORITHM, **dataclasses.asdict(self)}
         del content["resolution"]["why"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def unmeasured_share(self) -> float:
+        """Which part of the length lies between slices that are thinner than their distance; 0 where they touch."""
+        ratio = self.resolution.slice_thickness_ratio
+        return 1 - ratio if ratio < LEAST_COVERAGE else 0.0
 
     @property
     def thick_slices(self) -> bool:

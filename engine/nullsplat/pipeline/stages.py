@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nullsplat.core.measure import Stopwatch
 from nullsplat.core.progress import Progress, part
-from nullsplat.core.units import LOWEST_HU
+from nullsplat.core.units import HIGHEST_HU, LOWEST_HU
 from nullsplat.core.volume import Volume
 from nullsplat.physics.consistency import residual
 from nullsplat.physics.noise import estimate_noise
@@ -126,7 +126,8 @@ def run_consistency(ws: Workspace, config: PipelineConfig, device: torch.device,
         found = ws.load_json("stage1")
         noise_hu = found["noise_hu"]
         hu = refine(combined(ws, config, device), lr_hu, model, config, noise_hu, progress)
-        figures = {**_figures(hu, lr_hu, model), **_detail(hu, lr_hu), **_spread(ws, hu)}
+        hu.clamp_(max=HIGHEST_HU)  # before the figures, which are to be of what can be written
+        figures = {**_figures(hu, lr_hu, model), **_detail(hu, lr_hu), **_spread(ws, hu), **_gaps(config)}
         ws.save_result(Volume(hu.cpu().numpy(), model.hr))
     costs = {
         "stage1": ws.cost("stage1"),
@@ -181,6 +182,11 @@ def _detail(hu: Float[Tensor, "z y x"], lr_hu: Float[Tensor, "m n o"]) -> dict[s
     """How much more there is beyond the source's resolution than in interpolation, where that can be said."""
     gain = high_frequency_gain(hu, lr_hu)
     return {} if gain is None else {"high_frequency_gain": gain}
+
+
+def _gaps(config: PipelineConfig) -> dict[str, float]:
+    """How much of the length nobody measured, where slices are thinner than they are apart."""
+    return {"unmeasured_share": config.unmeasured_share} if config.unmeasured_share else {}
 
 
 def _spread(ws: Workspace, hu: Float[Tensor, "z y x"]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Fetch:
 
             patiently(retrieve, patience, lambda why: progress(0.0, why), heard)
         progress(RETRIEVED, "reading the series")
-        source = self._processing.prepare(folder.source, folder.work)
+        source = self._processing.prepare(folder.source, folder.work, parameters)
         _require_same(request["fingerprint"], source.fingerprint)
         folder.write(SOURCE, asdict(source))
 

@@ -35,6 +35,7 @@ class Parameters:
     seed: int = 0
     samples: int = 1
     slice_profile: str = AUTO
+    allow_gaps: bool = False
 
     @classmethod
     def of(cls, request: dict[str, Any]) -> "Parameters":
@@ -81,7 +82,7 @@ class Processing(Protocol):
     def check(self, parameters: Parameters) -> None:
         """Refuse parameters that cannot be met; raises ConfigurationError."""
 
-    def prepare(self, dicom: Path, work: Path) -> Source:
+    def prepare(self, dicom: Path, work: Path, parameters: Parameters) -> Source:
         """Read a DICOM folder into the workspace; raises IneligibleSeries, UnreadableFile."""
 
     def is_done(self, stage: str, work: Path, parameters: Parameters, source: Source) -> bool:

@@ -1,6 +1,6 @@
 """The real image processing behind the service: pipeline, prior and DICOM layer of this package."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -84,9 +84,9 @@ class SuperResolution:
         check_encoder(self._output.options.syntax)
         resolve_device(self._device)
 
-    def prepare(self, dicom: Path, work: Path) -> Source:
+    def prepare(self, dicom: Path, work: Path, parameters: Parameters) -> Source:
         """Read a DICOM folder into the workspace; raises IneligibleSeries, UnreadableFile."""
-        series = read_folder(dicom)
+        series = read_folder(dicom, allow_gaps=parameters.allow_gaps)
         workspace = Workspace(work)
         workspace.save_source(series.volume)
         workspace.remark(series.remarks)
@@ -122,7 +122,7 @@ class SuperResolution:
         The headers are read from the fetched files again, so that no patient's data ever enters the database.
         """
         workspace = Workspace(work)
-        series = read_folder(dicom)
+        series = read_folder(dicom, allow_gaps=parameters.allow_gaps)
         provenance = replace(_provenance(parameters, source, workspace.report()), remarks=series.remarks)
         return write_all(series, workspace, provenance, target, self._output)
 
@@ -168,5 +168,9 @@ def _provenance(parameters: Parameters, source: Source, report: dict[str, Any]) 
         software_version=__version__,
         stage1=report["stage1_prior"],
         slice_profile=profile_in_words(report["slice_profile"]),
-        **{name: value for name, value in asdict(parameters).items() if name != "slice_profile"},
+        scale=parameters.scale,
+        preset=parameters.preset,
+        attempt=parameters.attempt,
+        seed=parameters.seed,
+        samples=parameters.samples,
     )

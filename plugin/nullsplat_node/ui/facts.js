@@ -6,6 +6,7 @@ import { sentence } from './words.js';
 
 const FIGURES = {
   lr_consistency_rmse_hu: ['Agreement with the source', (hu) => `${hu.toFixed(1)} HU RMSE when brought back to the source's resolution`],
+  unmeasured_share: ['Gaps between slices', (share) => `${Math.round(100 * share)} % of the length was never measured; what is shown there is invented`],
   lr_consistency_max_hu: ['Largest disagreement', (hu) => `${hu.toFixed(1)} HU`],
   noise_hu: ['Noise of the source', (hu) => `${hu.toFixed(1)} HU`],
   null_space_rms_hu: ['What was added', (hu) => `${hu.toFixed(1)} HU RMS that the source does not determine`],

@@ -117,7 +117,8 @@ class FakeOrthanc:
         if parts[0] == "instances" and parts[2:] == ["simplified-tags"]:
             return self._instances[parts[1]]
         if parts[0] == "instances" and parts[2:] == ["metadata"]:
-            return {"CalledAET": "NULLSPLAT", "RemoteAET": "SCANNER"}
+            syntax = "1.2.840.10008.1.2.1"
+            return {"CalledAET": "NULLSPLAT", "RemoteAET": "SCANNER", "TransferSyntax": syntax}
         raise OrthancException(UNKNOWN_RESOURCE, "Unknown resource")
 
     def _of_series(self, series: dict[str, Any], parts: list[str]) -> Any:
