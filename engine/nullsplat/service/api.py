@@ -124,7 +124,8 @@ def _add_job_routes(app: FastAPI, queue: JobQueue, audit: AuditLog) -> None:
     def list_jobs(
         state: State | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 200
     ) -> JSONResponse:
-        newest, places = queue.store.newest(state, limit), queue.line.places()
+        newest = queue.store.newest(state, limit)
+        places = queue.line.places() if any(job.state == "queued" for job in newest) else {}
         return JSONResponse({"jobs": [job.status(places.get(job.key)) for job in newest]})
 
 
