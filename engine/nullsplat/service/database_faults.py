@@ -13,7 +13,7 @@ DRIVER = (
 
 RESTORE = (
     "stop the engine's processes, see what `nullsplat db check` says, and restore the last backup; "
-    "docs/operations.md tells how"
+    "docs/backup.md tells how"
 )
 _DAMAGE = ("malformed", "not a database", "invalid page in block", "could not read block", "missing chunk")
 """What SQLite and PostgreSQL say of files that are not what they wrote."""

@@ -57,11 +57,19 @@ class JobFolder:
         part.mkdir(mode=0o700, parents=True)
         return part
 
+    @property
+    def has_images(self) -> bool:
+        """Whether anything is here that shows a patient."""
+        return any(folder.exists() for folder in self._images())
+
     def discard_images(self) -> None:
         """Delete all that shows a patient; small documents (figures, report) stay."""
-        for folder in (self.source, self.work, self.derived):
+        for folder in self._images():
             shutil.rmtree(folder, ignore_errors=True)
-            shutil.rmtree(folder.with_name(f"{folder.name}.part"), ignore_errors=True)
+
+    def _images(self) -> tuple[Path, ...]:
+        whole = (self.source, self.work, self.derived)
+        return (*whole, *(folder.with_name(f"{folder.name}.part") for folder in whole))
 
 
 def bytes_needed(source_voxels: int, scale: tuple[float, float, float], samples: int = 1) -> int:

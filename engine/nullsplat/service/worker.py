@@ -22,6 +22,7 @@ from nullsplat.service.pausing import POLL, Pausing
 from nullsplat.service.processing import Processing
 from nullsplat.service.progress import StopSignal
 from nullsplat.service.queueing import APPLICATION, WORKFLOW_VERSION
+from nullsplat.service.retention import Retention
 from nullsplat.service.schema import open_database
 from nullsplat.service.settings import Settings
 from nullsplat.service.stages import Oversight, StageRunner
@@ -71,7 +72,7 @@ def run_worker(
     )
     heartbeat.start()
     logger.info("worker %s is ready", me.executor_id)
-    janitor = Janitor(JobStore(engine), settings.spool, settings.retention_days)
+    janitor = Janitor(JobStore(engine), Retention(engine), settings.spool, settings.retention_days)
     _tidy_until_told_to_stop(Sweeper(engine, registry, audit, settings.ageing_seconds), janitor)
     logger.info("worker %s stops", me.executor_id)
     stop.request()
