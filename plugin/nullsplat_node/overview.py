@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from .reconciler import Contact
-from .state import CANCELLED, DONE, FAILED, IN_WORK, INELIGIBLE, PHASES, RESULT, ROUTING, SeriesState
+from .state import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    IN_WORK,
+    INELIGIBLE,
+    PHASES,
+    RESULT,
+    ROUTING,
+    UNDELIVERED,
+    SeriesState,
+)
 from .view import brief, iso
 from .wishes import possible
 
@@ -23,7 +34,7 @@ IN_PROGRESS, TO_LOOK_AT, FINISHED, NOT_TAKEN, RESULTS = (
 )
 GROUPS = {
     IN_PROGRESS: IN_WORK | {ROUTING},
-    TO_LOOK_AT: frozenset({FAILED}),
+    TO_LOOK_AT: frozenset({FAILED, UNDELIVERED}),
     FINISHED: frozenset({DONE, CANCELLED}),
     NOT_TAKEN: frozenset({INELIGIBLE}),
     RESULTS: frozenset({RESULT}),
@@ -130,6 +141,8 @@ _KINDS = (
     ("the result is here", "stored"),
     ("delivered: ", "delivered"),
     ("abandoned: ", "abandoned"),
+    ("refused: ", "undelivered"),
+    ("given-up: ", "undelivered"),
     ("failed: ", "failed"),
     ("released by a person", "released"),
     ("cancelled", "cancelled"),
@@ -163,11 +176,11 @@ def deliveries(state: SeriesState) -> List[Dict[str, Any]]:
     arrived = {words: time for time, words in state.history}
     return [
         {
-            "destination": route.destination,
+            "destination": route.name,
             "state": route.phase,
             "tries": route.tries,
             "error": route.error,
-            "time": _iso(arrived.get(f"{route.phase}: {route.destination}")),
+            "time": _iso(arrived.get(f"{route.phase}: {route.name}")),
             "next_try": _iso(route.next_try or None) if route.phase == "waiting" else None,
         }
         for route in state.routes

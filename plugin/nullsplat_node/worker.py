@@ -14,7 +14,7 @@ from .archive import ArchiveTrouble, NotInArchive
 from .engine_client import EngineAway, EngineRefused
 from .parts import Parts
 from .reconciler import Seen, Step, decide
-from .state import CANCELLED, DONE, FAILED, IN_WORK, INELIGIBLE, RESULT, SeriesState
+from .state import CANCELLED, DONE, FAILED, IN_WORK, INELIGIBLE, RESULT, UNDELIVERED, SeriesState
 from .steps import Steps, cancel_at_engine
 
 RECHECKS = 2000
@@ -237,4 +237,4 @@ class Worker:
 def _is_settled(state: SeriesState) -> bool:
     """Return whether nothing is to be done for the series unless its instances change."""
     waiting = state.retry_at is not None or bool(state.obsolete)
-    return not waiting and state.phase in (DONE, INELIGIBLE, RESULT, FAILED, CANCELLED)
+    return not waiting and state.phase in (DONE, UNDELIVERED, INELIGIBLE, RESULT, FAILED, CANCELLED)
