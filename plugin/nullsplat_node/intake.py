@@ -56,7 +56,7 @@ class Intake:
         glance(here.modality, (self._clock() - here.changed_at) / DAY, criteria, forced)
         tags = self._archive.tags(here)
         series_uid = text(tags[0], "SeriesInstanceUID")
-        candidate = Candidate(tags, self._archive.origin(here), series_uid in self._store.derived_uids())
+        candidate = Candidate(tags, self._archive.origin(here), self._store.is_derived(series_uid))
         taken = examine(candidate, criteria, forced)
         request = self._request(tags, taken, state)
         return Job(

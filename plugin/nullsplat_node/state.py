@@ -30,6 +30,7 @@ ROUTING, DONE, FAILED, CANCELLED, RESULT = "routing", "done", "failed", "cancell
 UNDELIVERED = "undelivered"
 PHASES = (PENDING, RUNNING, SUCCEEDED, ROUTING, DONE, UNDELIVERED, FAILED, CANCELLED, INELIGIBLE, RESULT)
 IN_WORK = frozenset({PENDING, RUNNING, SUCCEEDED})
+AT_REST = frozenset({DONE, UNDELIVERED, INELIGIBLE, RESULT, FAILED, CANCELLED})
 HISTORY_LENGTH = 20
 
 
@@ -103,6 +104,11 @@ class SeriesState:
     def attempt(self) -> int:
         """Return the number of the current attempt, 0 when none was made."""
         return int(self.request["attempt"]) if self.request else 0
+
+    @property
+    def settled(self) -> bool:
+        """Return whether nothing is to be done for the series unless its instances change."""
+        return self.phase in AT_REST and self.retry_at is None and not self.obsolete
 
     @property
     def derived_uids(self) -> Tuple[str, ...]:

@@ -19,7 +19,7 @@ from .intake import Intake
 from .parts import Parts
 from .reconciler import Contact, Step
 from .routing import Parcel, Route
-from .schedule import Hold, day_of, hold
+from .schedule import Hold, hold
 from .state import Result, SeriesState
 
 AT_ONCE = 0.0
@@ -122,7 +122,7 @@ class Steps:
         if rule is None or state.forced:
             return None
         now = self._clock()
-        handed = self._store.handed_over(rule.name, day_of(now)[0])
+        handed = self._store.handed_over(rule.name, now)
         if handed is not None and series in handed:  # it has its place in this day
             return hold(rule.orders.hours, None, None, now)
         return hold(rule.orders.hours, rule.orders.daily, None if handed is None else len(handed), now)
