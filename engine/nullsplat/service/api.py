@@ -122,7 +122,7 @@ def _add_job_routes(app: FastAPI, queue: JobQueue, audit: AuditLog) -> None:
 
     @app.get("/v1/jobs")
     def list_jobs(
-        state: State | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 200
+        state: State | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 50
     ) -> JSONResponse:
         newest = queue.store.newest(state, limit)
         places = queue.line.places() if any(job.state == "queued" for job in newest) else {}

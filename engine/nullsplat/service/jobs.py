@@ -96,14 +96,6 @@ class JobStore:
         with transaction(self.engine) as connection:
             return [Job(**row._mapping) for row in connection.execute(query)]
 
-    def open(self) -> list[Job]:
-        """The jobs that are queued or running."""
-        with transaction(self.engine) as connection:
-            return [
-                Job(**row._mapping)
-                for row in connection.execute(sa.select(jobs).where(jobs.c.state.in_(OPEN)))
-            ]
-
     def count(self, state: str) -> int:
         """How many jobs are in `state`."""
         with transaction(self.engine) as connection:
