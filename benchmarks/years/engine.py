@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOSClient
 from starlette.testclient import TestClient
 
 from nullsplat.service.audit import AuditLog
@@ -22,7 +21,7 @@ from nullsplat.service.contract.messages import STAGES, job_key
 from nullsplat.service.database import jobs, schema_version, tallies, transaction
 from nullsplat.service.jobs import JobStore, waiting_stages
 from nullsplat.service.liveness import Registry
-from nullsplat.service.queueing import APPLICATION, WORKFLOW, JobQueue
+from nullsplat.service.queueing import JobQueue
 from nullsplat.service.retention import BATCH as BATCH_OF_PURGE
 from nullsplat.service.retention import Retention
 from nullsplat.service.schema import open_database
@@ -154,7 +153,6 @@ def calls(settings: Settings, count: int, waiting: int) -> list[tuple[str, float
 
 def workers_calls(engine: sa.Engine, spool: Path, count: int) -> list[tuple[str, float, float]]:
     store = JobStore(engine)
-    client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
     retention, line = Retention(engine), WaitingLine(engine)
     sweeper = Sweeper(engine, Registry(engine), AuditLog(spool, "bench"), 0.0)
     key = job_key(request(count))
@@ -162,8 +160,8 @@ def workers_calls(engine: sa.Engine, spool: Path, count: int) -> list[tuple[str,
     found = [
         timed("recent_stages (each stage of each job)", lambda: store.recent_stages("preview")),
         timed("report of progress", lambda: store.report(key, waiting_stages(), 0.5, None)),
-        timed("workflows of dead workers (each sweep)",
-              lambda: client.list_workflows(name=WORKFLOW, status="PENDING", load_input=False)),
+        timed("workflows of dead workers (each sweep)", sweeper._take_over),
+        timed("workflows of other versions (each sweep)", sweeper._drop_other_versions),
         timed("jobs without a workflow (each sweep)", sweeper._restart_lost),
         timed("jobs whose workflow ended by itself (each sweep)", sweeper._fail_given_up),
         timed("ageing (each sweep)", lambda: line.age(1e9)),
@@ -179,7 +177,6 @@ def workers_calls(engine: sa.Engine, spool: Path, count: int) -> list[tuple[str,
             BATCH_OF_PURGE * each,
         )
     )
-    client.destroy()
     retention.close()
     return found
 

@@ -12,7 +12,7 @@ OTHER = "other"
 FAILURES = frozenset(
     {*TITLES, "archive", "bad-request", "cancelled", "configuration", "database-damaged", "geometry", "input", "internal", "mixed-runs",
      "mixed-series", "no-worker", "not-finite", "not-found", "result-missing", "source-changed", "state-unreadable",
-     "stage-timeout", "storage", "timeout", "too-large", "too-many-requests", "unreadable-file", "unsupported-transfer-syntax", "weights",
+     "stage-timeout", "storage", "store-refused", "timeout", "too-large", "too-many-requests", "unreadable-file", "unsupported-transfer-syntax", "weights",
      "worker-lost", "wrong-key"}
 )  # fmt: skip
 """Codes of failures: the engine's, those of a series that changed, and our own."""

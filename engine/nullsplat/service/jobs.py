@@ -54,7 +54,7 @@ class Job:
             status["waiting"] = {"position": place.position, "priority": place.priority}
         if self.failure is not None:
             status["failure"] = self.failure
-        if self.result is not None:
+        if self.result is not None and self.state == "succeeded":
             status["result"] = self.result
         return status
 
@@ -121,6 +121,10 @@ class JobStore:
         """Store how far a running job is; False if it is not to run any more."""
         return self._update(key, ("running",), stages=stages, progress=progress, eta_seconds=eta_seconds)
 
+    def keep_result(self, key: str, result: dict[str, Any]) -> bool:
+        """Remember the result of a job that is nearly over: its files may be gone when it ends."""
+        return self._update(key, ("running",), result=result)
+
     def begin_storing(self, key: str) -> bool:
         """Pass the point after which a job cannot be cancelled; False if it was cancelled before."""
         return self._update(key, ("running",), storing=True)
@@ -186,6 +190,7 @@ def reset_job(connection: sa.Connection, key: str) -> bool:
         "progress": 0.0,
         "eta_seconds": None,
         "failure": None,
+        "result": None,
     }
     statement = sa.update(jobs).where(*failed).values(updated_at=datetime.now(UTC), **fresh)
     done = connection.execute(statement).rowcount == 1

@@ -7,7 +7,7 @@ from dbos import DBOS, DBOSClient
 
 from nullsplat.service.audit import AuditLog, What
 from nullsplat.service.database import jobs, transaction
-from nullsplat.service.dbos_tables import workflow_status
+from nullsplat.service.dbos_tables import queued, taken, workflow_status
 from nullsplat.service.jobs import OPEN, JobStore
 from nullsplat.service.liveness import Registry
 from nullsplat.service.queueing import APPLICATION, WORKFLOW, WORKFLOW_VERSION, enqueue_options
@@ -59,20 +59,35 @@ class Sweeper:
         DBOS itself goes on only with what a worker of the same name left behind. Putting back is guarded by the
         dead worker's name, so that two sweepers at once do no harm.
         """
-        pending = DBOS.list_workflows(
-            name=WORKFLOW, status="PENDING", app_version=WORKFLOW_VERSION, load_input=False
+        row = self._status.c
+        mine = sa.select(row.executor_id).where(
+            *taken(self._status), row.name == WORKFLOW, row.application_version == WORKFLOW_VERSION
         )
-        orphaned = {str(status.executor_id) for status in pending} - self._registry.alive()
+        with transaction(self._engine) as connection:
+            holders = {str(name) for name in connection.execute(mine).scalars()}
+        orphaned = holders - self._registry.alive()
         if orphaned:
             logger.info("taking over the jobs of %d dead workers", len(orphaned))
             DBOS._recover_pending_workflows(sorted(orphaned))
 
     def _drop_other_versions(self) -> None:
         """Forget the workflows that another version of the steps began; they are started anew right after."""
-        alive = self._registry.alive()
-        for status in DBOS.list_workflows(name=WORKFLOW, status=["PENDING", "ENQUEUED"], load_input=False):
-            if status.app_version != WORKFLOW_VERSION and status.executor_id not in alive:
-                self._client.delete_workflow(status.workflow_id)
+        alive, row = self._registry.alive(), self._status.c
+        with transaction(self._engine) as connection:
+            others = [
+                (key, holder)
+                for state in (taken, queued)
+                for key, holder in connection.execute(
+                    sa.select(row.workflow_uuid, row.executor_id).where(
+                        *state(self._status),
+                        row.name == WORKFLOW,
+                        row.application_version.is_distinct_from(WORKFLOW_VERSION),
+                    )
+                )
+            ]
+        for key, holder in others:
+            if holder not in alive:
+                self._client.delete_workflow(key)
 
     def _restart_lost(self) -> None:
         """Start open jobs that have no workflow; stages that were done lie in the job's folder and are not repeated."""

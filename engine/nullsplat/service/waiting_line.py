@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nullsplat.service.database import jobs, transaction
-from nullsplat.service.dbos_tables import QUEUED, workflow_status
+from nullsplat.service.dbos_tables import queued, workflow_status
 
 QUEUE = "jobs"
 
@@ -143,11 +143,7 @@ class WaitingLine:
         return connection.execute(statement.values(priority=PRIORITIES[priority])).rowcount == 1
 
     def _queued(self) -> tuple[sa.ColumnElement[bool], ...]:
-        # Written out, or neither database would see that the index of what waits holds all that is asked for.
-        return (
-            self._status.c.status == sa.literal_column(f"'{QUEUED}'"),
-            self._status.c.queue_name == sa.literal_column(f"'{QUEUE}'"),
-        )
+        return *queued(self._status), self._status.c.queue_name == sa.literal_column(f"'{QUEUE}'")
 
 
 def promotions(waiting: Sequence[Waiting], seconds: float) -> dict[str, str]:
