@@ -127,6 +127,7 @@ def main() -> None:
         timed("what was handed over today", lambda: service._store.handed_over("chest", time.time())),
         timed("a look over the whole archive (each ReconcileInterval, in its own thread)", service._worker._round),
     ]  # fmt: skip
+    service._worker.look_at_engine()  # wakes its thread
     _until(lambda: not len(service._worker._agenda))
     gone, orthanc.series = orthanc.series[:DELETED], orthanc.series[DELETED:]
     begun = time.perf_counter()

@@ -11,7 +11,7 @@ from nullsplat.service.queueing import APPLICATION
 from nullsplat.service.schema import OVER
 from nullsplat.service.tallies import STATE, add
 
-BATCH = 100
+BATCH = 50
 """Jobs in one transaction: the others' statements must not wait for long."""
 LEAST_DAYS = 7.0
 """Rows are kept for so long whatever was set: the node asks for how a job ended, and would order again what nobody knows."""
