@@ -20,6 +20,8 @@ from .tags import Tags
 
 UNKNOWN_RESOURCE, INEXISTENT_ITEM = 17, 7
 """Orthanc's error codes for what is not there."""
+LONGEST_ERROR = 500
+"""Characters of an error that are kept: it stands in a series' state, and in its history."""
 
 
 class NotInArchive(LookupError):
@@ -161,7 +163,7 @@ class Archive:
             return None
         return StoreJob(
             raw["State"],
-            str(raw.get("ErrorDetails") or raw.get("ErrorDescription") or ""),
+            str(raw.get("ErrorDetails") or raw.get("ErrorDescription") or "")[:LONGEST_ERROR],
             int(raw.get("ErrorCode") or 0),
         )
 
