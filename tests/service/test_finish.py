@@ -19,7 +19,7 @@ from nullsplat.service.storing import remember_derived
 from nullsplat.service.watchdog import Watchdog, start_anew
 
 LOST = {"code": "cancelled", "message": "the job was cancelled on request", "retryable": False}
-REQUEST = {"parameters": {"preset": "preview"}, "fingerprint": "f"}
+REQUEST = {"study_instance_uid": "2.25.9", "parameters": {"preset": "preview"}, "fingerprint": "f"}
 
 
 @pytest.fixture
