@@ -22,6 +22,7 @@ from .state import (
     ROUTING,
     RUNNING,
     SUCCEEDED,
+    UNDELIVERED,
     Result,
     SeriesState,
 )
@@ -175,13 +176,23 @@ def _and_further(count: int) -> str:
 
 def rerouted(state: SeriesState, routes: Tuple[Route, ...], now: float) -> SeriesState:
     """Return the state with its routes moved on."""
-    news = [new for old, new in zip(state.routes, routes) if new.phase != old.phase and new.settled]
+    before = {(old.destination, old.series): old.phase for old in state.routes}
     moved = replace(state, routes=routes)
-    for route in news:
-        moved = _note(moved, now, f"{route.phase}: {route.destination}")
-    if all(route.settled for route in routes):
-        return replace(moved, phase=DONE, since=now)
-    return moved
+    for route in routes:
+        if route.settled and before.get((route.destination, route.series)) != route.phase:
+            why = f": {route.error}" if route.undelivered else ""
+            moved = _note(moved, now, f"{route.phase}: {route.name}{why}")
+    if not all(route.settled for route in routes):
+        return moved
+    return replace(
+        moved, phase=UNDELIVERED if any(route.undelivered for route in routes) else DONE, since=now
+    )
+
+
+def sent_again(state: SeriesState, now: float) -> SeriesState:
+    """Return the state after a person asked to send once more what a destination did not take."""
+    routes = tuple(routing.again(route) for route in state.routes)
+    return _enter(replace(state, routes=routes), ROUTING, now, "a person had it sent again")
 
 
 def result_gone(state: SeriesState, now: float) -> SeriesState:
