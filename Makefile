@@ -13,7 +13,7 @@ SOAK_OPTIONS ?=
 SOAK_PAGE ?= docs/soak.md
 MATRIX_SUITES ?= bookworm trixie forky
 EVAL_FOLDER ?= eval
-EVAL_OPTIONS ?= --scale 4,8,z4 --noise 0,15 --methods trilinear,cubic,lanczos,tv,preview
+EVAL_OPTIONS ?= --scale iso4,iso8,thick4,bell4 --noise 0,15 --methods trilinear,cubic,lanczos,tv,preview
 export PYTHON VENV
 
 BIN := $(VENV)/bin

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional
+import heapq
+from typing import Dict, List, Optional, Tuple
 
 
 class Agenda:
@@ -11,6 +12,7 @@ class Agenda:
 
     def __init__(self) -> None:
         self._due: Dict[str, float] = {}
+        self._heap: List[Tuple[float, str]] = []  # may hold times that do not count any more; `_due` tells
 
     def __len__(self) -> int:
         """Return how many series are to be looked at."""
@@ -18,7 +20,9 @@ class Agenda:
 
     def add(self, series: str, at: float) -> None:
         """Look at the series at that time, or earlier if that was planned already."""
-        self._due[series] = min(at, self._due.get(series, at))
+        if at < self._due.get(series, float("inf")):
+            self._due[series] = at
+            heapq.heappush(self._heap, (at, series))
 
     def drop(self, series: str) -> None:
         """Do not look at the series any more."""
@@ -26,12 +30,15 @@ class Agenda:
 
     def next_time(self) -> Optional[float]:
         """Return when the next series is due, None when there is none."""
-        return min(self._due.values(), default=None)
+        while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
 
     def pop_due(self, now: float) -> Optional[str]:
         """Take out and return the series that has been due for longest, None when none is due."""
-        series = min(self._due, key=self._due.__getitem__, default=None)
-        if series is None or self._due[series] > now:
+        first = self.next_time()
+        if first is None or first > now:
             return None
+        series = heapq.heappop(self._heap)[1]
         del self._due[series]
         return series

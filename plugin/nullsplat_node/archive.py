@@ -12,7 +12,7 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Tuple
 
 from .conditions import Origin
 from .settings import METADATA
@@ -20,6 +20,8 @@ from .tags import Tags
 
 UNKNOWN_RESOURCE, INEXISTENT_ITEM = 17, 7
 """Orthanc's error codes for what is not there."""
+LONGEST_ERROR = 500
+"""Characters of an error that are kept: it stands in a series' state, and in its history."""
 
 
 class NotInArchive(LookupError):
@@ -59,10 +61,11 @@ class SeriesHere:
 
 @dataclass(frozen=True)
 class StoreJob:
-    """A C-STORE job of Orthanc: its state, and what went wrong."""
+    """A C-STORE job of Orthanc: its state, and what went wrong: Orthanc's code (0 for nothing) and words."""
 
     state: str
     error: str
+    code: int = 0
 
 
 class Archive:
@@ -148,13 +151,13 @@ class Archive:
         found: List[str] = self._get("/plugins")
         return found
 
-    def begin_store(self, series: Sequence[str], destination: str) -> str:
-        """Begin to send the series by C-STORE, one after the other, and return the job's identifier; does not wait.
+    def begin_store(self, series: str, destination: str) -> str:
+        """Begin to send the series by C-STORE and return the job's identifier; does not wait.
 
         Raises:
-            StoreRefused: Orthanc does not know the destination or one of the series.
+            StoreRefused: Orthanc does not know the destination or the series.
         """
-        body = json.dumps({"Resources": list(series), "Synchronous": False}).encode("utf-8")
+        body = json.dumps({"Resources": [series], "Synchronous": False}).encode("utf-8")
         try:
             raw = self._call(self._orthanc.RestApiPost, f"/modalities/{destination}/store", body)
         except (NotInArchive, ArchiveTrouble) as error:
@@ -169,7 +172,11 @@ class Archive:
             raw = self._get(f"/jobs/{job}")
         except NotInArchive:
             return None
-        return StoreJob(raw["State"], str(raw.get("ErrorDetails") or raw.get("ErrorDescription") or ""))
+        return StoreJob(
+            raw["State"],
+            str(raw.get("ErrorDetails") or raw.get("ErrorDescription") or "")[:LONGEST_ERROR],
+            int(raw.get("ErrorCode") or 0),
+        )
 
     def _get(self, path: str) -> Any:
         return json.loads(self._call(self._orthanc.RestApiGet, path))

@@ -21,7 +21,6 @@ from typing import Callable, Dict, Iterator, List, Mapping, Optional
 from .archive import Archive
 from .parts import Log
 from .reasons import FAILURES, reason_of
-from .routing import ABANDONED, DELIVERED
 from .state import (
     CANCELLED,
     DONE,
@@ -32,6 +31,7 @@ from .state import (
     ROUTING,
     RUNNING,
     SUCCEEDED,
+    UNDELIVERED,
     SeriesState,
 )
 from .store import StateStore
@@ -121,10 +121,13 @@ class AuditedStore(StateStore):
 def entries(series: str, before: Optional[SeriesState], after: SeriesState) -> List[Entry]:
     """Return the lines for a change of state, apart from time and doer."""
     found = [{"what": what, **_facts(series, after)} for what in _steps(before, after)]
-    old = {route.destination: route.phase for route in before.routes} if before else {}
+    old = {(route.destination, route.series): route.phase for route in before.routes} if before else {}
     for route in after.routes:
-        if route.phase in (DELIVERED, ABANDONED) and old.get(route.destination) != route.phase:
-            found.append({"what": route.phase, "destination": route.destination, **_facts(series, after)})
+        if route.settled and old.get((route.destination, route.series)) != route.phase:
+            sent = {"modality": route.what} if route.what else {}
+            found.append(
+                {"what": route.phase, "destination": route.destination, **sent, **_facts(series, after)}
+            )
     return found
 
 
@@ -135,7 +138,9 @@ def _steps(before: Optional[SeriesState], after: SeriesState) -> List[str]:
         return ["moved"]
     if same_job and earlier == FAILED and after.phase == RUNNING:
         return ["released"]
-    if after.phase in (ROUTING, DONE):
+    if earlier == UNDELIVERED and after.phase == ROUTING:
+        return ["resent"]
+    if after.phase in (ROUTING, DONE, UNDELIVERED):
         return ["stored"] if earlier == SUCCEEDED else []
     if after.phase == RESULT or (
         earlier == after.phase and same_job and before and before.code == after.code

@@ -13,7 +13,7 @@
     fetch: 'fetching', stage1: 'projections', stage2: 'Gaussians',
     consistency: 'consistency', derive: 'writing DICOM', store: 'storing'
   };
-  var LABELS = { run: 'Run NullSplat', again: 'Run NullSplat again', release: 'Retry NullSplat', cancel: 'Cancel NullSplat' };
+  var LABELS = { run: 'Run NullSplat', again: 'Run NullSplat again', release: 'Retry NullSplat', deliver: 'Send NullSplat result again', cancel: 'Cancel NullSplat' };
 
   var shownSeries = null;
   var timer = null;
@@ -64,7 +64,7 @@
   function drawRoutes(row, shown) {
     if (shown.state !== 'done') { return; }  // before that, the message tells about them
     $.each(shown.routes || [], function (_, route) {
-      row.append(line((route.state === 'delivered' ? 'Sent to ' : 'Not sent to ') + route.destination));
+      row.append(line((route.state === 'delivered' ? 'Sent to ' : 'Not sent to ') + route.destination + (route.what ? ' (' + route.what + ')' : '')));
     });
   }
 

@@ -14,7 +14,7 @@ from .parts import Parts
 from .refusal import Refused
 from .state import PENDING, RUNNING, SeriesState
 from .steps import cancel_at_engine
-from .wishes import CANCEL, RELEASE, why_not
+from .wishes import CANCEL, DELIVER, RELEASE, why_not
 
 SWITCHES = {"pause": "paused", "resume": "resumed"}
 """What can be done with the whole queue, and what the audit log calls it."""
@@ -85,6 +85,8 @@ class Granting:
     def _after_wish(self, here: SeriesHere, before: Optional[SeriesState], action: str) -> SeriesState:
         if action == CANCEL and before is not None:
             return transitions.cancelled(before, self._clock())
+        if action == DELIVER and before is not None:
+            return transitions.sent_again(before, self._clock())
         still = here.changed_at + self._settings.stable_age - self._clock()
         if still > 0:
             raise NotPossible(

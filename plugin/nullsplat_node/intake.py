@@ -11,7 +11,7 @@ from .contract import fingerprint, job_key, parameters
 from .eligibility import Candidate, Taken, examine, glance
 from .parts import Parts
 from .refusal import Refused
-from .state import DONE, ROUTING, SeriesState
+from .state import DONE, ROUTING, UNDELIVERED, SeriesState
 from .tags import Tags, text
 from .transitions import Job
 
@@ -59,7 +59,7 @@ class Intake:
         candidate = Candidate(
             tags,
             self._archive.origin(here),
-            series_uid in self._store.derived_uids(),
+            self._store.is_derived(series_uid),
             self._archive.transfer_syntax(here),
         )
         taken = examine(candidate, criteria, forced)
@@ -93,5 +93,5 @@ class Intake:
 
 def _is_done(state: SeriesState, job: Job) -> bool:
     """Return whether the state's result was made from just these instances."""
-    done = state.phase in (DONE, ROUTING) and state.request is not None
+    done = state.phase in (DONE, ROUTING, UNDELIVERED) and state.request is not None
     return done and (state.request or {}).get("fingerprint") == job.request["fingerprint"]

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Dict, Iterable, Optional, Tuple
 
 from . import __version__
+from .census import Counts
 from .reasons import FAILURES, reason_of
 from .refusal import TITLES
 from .routing import PHASES as ROUTE_PHASES
-from .state import FAILED, INELIGIBLE, PENDING, PHASES, SeriesState
+from .state import FAILED, INELIGIBLE, PHASES
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Labels = Tuple[Tuple[str, str], ...]
@@ -28,14 +29,14 @@ class Figures:
     """What the metrics are made of.
 
     Attributes:
-        states: of all series, by Orthanc's identifier.
+        counts: of all series.
         destinations: names of those that results are sent to.
         reachable: whether the last contact with the engine went well.
         last_round: when the whole archive was last looked over, seconds since the epoch; None before the first time.
         now: seconds since the epoch.
     """
 
-    states: Mapping[str, SeriesState]
+    counts: Counts
     destinations: Tuple[str, ...]
     reachable: bool
     last_round: Optional[float]
@@ -44,27 +45,27 @@ class Figures:
 
 def exposition(figures: Figures) -> str:
     """Return all metrics as text."""
-    states = list(figures.states.values())
+    counts = figures.counts
     families = (
         _family("nullsplat_node_build_info", "What is running.", [((("version", __version__),), 1)]),
-        _family("nullsplat_node_series", "Series by state.", _by_state(states)),
+        _family("nullsplat_node_series", "Series by state.", _by_state(counts)),
         _family(
             "nullsplat_node_refusals",
             "Series that are not taken, by reason.",
-            _by_reason(states, INELIGIBLE, frozenset(TITLES)),
+            _by_reason(counts, INELIGIBLE, frozenset(TITLES)),
         ),
         _family(
-            "nullsplat_node_failures", "Series that failed, by reason.", _by_reason(states, FAILED, FAILURES)
+            "nullsplat_node_failures", "Series that failed, by reason.", _by_reason(counts, FAILED, FAILURES)
         ),
         _family(
             "nullsplat_node_routes",
             "Results on their way, by destination and state.",
-            _routes(states, figures.destinations),
+            _routes(counts, figures.destinations),
         ),
         _family(
             "nullsplat_node_oldest_pending_seconds",
             "How long the series has waited that the engine has not confirmed for longest, 0 when there is none.",
-            [((), _oldest_pending(states, figures.now))],
+            [((), _oldest_pending(counts, figures.now))],
         ),
         _family(
             "nullsplat_node_engine_reachable",
@@ -80,23 +81,25 @@ def exposition(figures: Figures) -> str:
     return "".join(families)
 
 
-def _by_state(states: List[SeriesState]) -> Samples:
-    counts = Counter(state.phase for state in states)
-    return [((("state", phase),), counts[phase]) for phase in PHASES]
+def _by_state(counts: Counts) -> Samples:
+    return [((("state", phase),), counts.phases.get(phase, 0)) for phase in PHASES]
 
 
-def _by_reason(states: List[SeriesState], phase: str, known: "frozenset[str]") -> Samples:
-    codes = (state.code for state in states if state.phase == phase)
-    counts = Counter(reason_of(code, known) for code in codes)
-    return [((("reason", reason),), count) for reason, count in sorted(counts.items())]
+def _by_reason(counts: Counts, phase: str, known: "frozenset[str]") -> Samples:
+    found: "Counter[str]" = Counter()
+    for (state, code), count in counts.reasons.items():
+        if state == phase:
+            found[reason_of(code, known)] += count
+    return [((("reason", reason),), count) for reason, count in sorted(found.items())]
 
 
-def _routes(states: List[SeriesState], destinations: Tuple[str, ...]) -> Samples:
-    routes = (route for state in states for route in state.routes)
-    counts = Counter((_destination(route.destination), route.phase) for route in routes)
-    names = sorted({*map(_destination, destinations), *(name for name, _ in counts)})
+def _routes(counts: Counts, destinations: Tuple[str, ...]) -> Samples:
+    found: "Counter[Tuple[str, str]]" = Counter()
+    for (destination, phase), count in counts.routes.items():
+        found[_destination(destination), phase] += count
+    names = sorted({*map(_destination, destinations), *(name for name, _ in found)})
     pairs = [(name, phase) for name in names for phase in sorted(ROUTE_PHASES)]
-    return [((("destination", name), ("state", phase)), counts[name, phase]) for name, phase in pairs]
+    return [((("destination", name), ("state", phase)), found[name, phase]) for name, phase in pairs]
 
 
 def _destination(name: str) -> str:
@@ -104,9 +107,8 @@ def _destination(name: str) -> str:
     return re.sub(r"[^ -~]", "?", name)[:64]
 
 
-def _oldest_pending(states: List[SeriesState], now: float) -> float:
-    begun = [state.since for state in states if state.phase == PENDING]
-    return max(0.0, now - min(begun)) if begun else 0.0
+def _oldest_pending(counts: Counts, now: float) -> float:
+    return 0.0 if counts.pending_since is None else max(0.0, now - counts.pending_since)
 
 
 def _family(name: str, meaning: str, samples: Samples) -> str:

@@ -7,12 +7,23 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from .reconciler import Contact
-from .state import CANCELLED, DONE, FAILED, IN_WORK, INELIGIBLE, PHASES, RESULT, ROUTING, SeriesState
+from .state import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    IN_WORK,
+    INELIGIBLE,
+    PHASES,
+    RESULT,
+    ROUTING,
+    UNDELIVERED,
+    SeriesState,
+)
 from .view import brief, iso
 from .wishes import possible
 
 LONGEST_LIST = 500
-"""Series sent to the page at once; its filter by state is applied before that."""
+"""Series sent to the page at once, no more than `census.MOST`; its filter by state is applied before that."""
 
 IN_PROGRESS, TO_LOOK_AT, FINISHED, NOT_TAKEN, RESULTS = (
     "in-progress",
@@ -23,7 +34,7 @@ IN_PROGRESS, TO_LOOK_AT, FINISHED, NOT_TAKEN, RESULTS = (
 )
 GROUPS = {
     IN_PROGRESS: IN_WORK | {ROUTING},
-    TO_LOOK_AT: frozenset({FAILED}),
+    TO_LOOK_AT: frozenset({FAILED, UNDELIVERED}),
     FINISHED: frozenset({DONE, CANCELLED}),
     NOT_TAKEN: frozenset({INELIGIBLE}),
     RESULTS: frozenset({RESULT}),
@@ -71,36 +82,33 @@ def engine_shown(seen: EngineSeen) -> Dict[str, Any]:
     return shown
 
 
-def counts_shown(states: Iterable[SeriesState]) -> Dict[str, Any]:
-    """Return how many series there are in each group and in each phase."""
-    phases = [state.phase for state in states]
+def counts_shown(counted: Mapping[str, int]) -> Dict[str, Any]:
+    """Return how many series there are in each group and in each phase, out of those in each phase that has any."""
+    phases = {phase: counted.get(phase, 0) for phase in PHASES}
     return {
-        "all": len(phases),
-        "groups": {name: sum(phase in group for phase in phases) for name, group in GROUPS.items()},
-        "phases": {phase: phases.count(phase) for phase in PHASES},
+        "all": sum(phases.values()),
+        "groups": {name: sum(phases[phase] for phase in group) for name, group in GROUPS.items()},
+        "phases": phases,
     }
 
 
 def queue_shown(
     states: Mapping[str, SeriesState],
     contact: Callable[[str], Contact],
-    group: str,
     now: float,
+    left_out: int = 0,
     longest: int = LONGEST_LIST,
 ) -> Dict[str, Any]:
     """Return the rows of the queue: what is in work first, then what needs a look, each with the latest first.
 
     Args:
-        states: by Orthanc's series identifier.
+        states: the latest of each phase that is asked for, by Orthanc's series identifier.
         contact: how it goes with the engine for a series.
-        group: one of `GROUPS`; anything else means all.
+        left_out: how many more there are.
     """
-    wanted = GROUPS.get(group, frozenset(PHASES))
-    chosen = sorted(
-        ((series, state) for series, state in states.items() if state.phase in wanted), key=_urgency
-    )
+    chosen = sorted(states.items(), key=_urgency)
     rows = [row(series, state, contact(series), now) for series, state in chosen[:longest]]
-    return {"rows": rows, "omitted": max(0, len(chosen) - longest)}
+    return {"rows": rows, "omitted": left_out + max(0, len(chosen) - longest)}
 
 
 def row(series: str, state: SeriesState, contact: Contact, now: float) -> Dict[str, Any]:
@@ -130,6 +138,8 @@ _KINDS = (
     ("the result is here", "stored"),
     ("delivered: ", "delivered"),
     ("abandoned: ", "abandoned"),
+    ("refused: ", "undelivered"),
+    ("given-up: ", "undelivered"),
     ("failed: ", "failed"),
     ("released by a person", "released"),
     ("cancelled", "cancelled"),
@@ -163,11 +173,11 @@ def deliveries(state: SeriesState) -> List[Dict[str, Any]]:
     arrived = {words: time for time, words in state.history}
     return [
         {
-            "destination": route.destination,
+            "destination": route.name,
             "state": route.phase,
             "tries": route.tries,
             "error": route.error,
-            "time": _iso(arrived.get(f"{route.phase}: {route.destination}")),
+            "time": _iso(arrived.get(f"{route.phase}: {route.name}")),
             "next_try": _iso(route.next_try or None) if route.phase == "waiting" else None,
         }
         for route in state.routes

@@ -10,10 +10,10 @@ from .refusal import TITLES
 OTHER = "other"
 """Reason of what carries a code that is not known here."""
 FAILURES = frozenset(
-    {*TITLES, "archive", "bad-request", "cancelled", "configuration", "geometry", "input", "internal", "mixed-runs",
+    {*TITLES, "archive", "bad-request", "cancelled", "configuration", "database-damaged", "geometry", "input", "internal", "mixed-runs",
      "mixed-series", "mixed-study", "duplicate-instances",
      "values-beyond-bits-stored", "no-worker", "not-finite", "not-found", "result-missing", "source-changed", "state-unreadable",
-     "stage-timeout", "storage", "timeout", "too-large", "too-many-requests", "unreadable-file", "unsupported-transfer-syntax", "weights",
+     "stage-timeout", "storage", "store-refused", "timeout", "too-large", "too-many-requests", "unreadable-file", "unsupported-transfer-syntax", "weights",
      "worker-lost", "wrong-key"}
 )  # fmt: skip
 """Codes of failures: the engine's, those of a series that changed, and our own."""

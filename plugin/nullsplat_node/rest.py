@@ -4,7 +4,7 @@
 GET  /nullsplat/status
 GET  /nullsplat/metrics
 GET  /nullsplat/series/{id}
-POST /nullsplat/series/{id}   {"action": "run" | "again" | "release" | "cancel"}
+POST /nullsplat/series/{id}   {"action": "run" | "again" | "release" | "deliver" | "cancel"}
                               {"action": "priority", "priority": "stat" | "normal" | "night"}
 POST /nullsplat/queue         {"action": "pause" | "resume"}
 

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Sending a result on by C-STORE: one route per destination, each confirmed, each tried again until it succeeds.
+"""Sending a result on by C-STORE: one route for each series and destination, each confirmed, each tried again.
 
 Orthanc does not repeat a store job that failed, so the plugin does. A store that was begun but never confirmed
-(Orthanc was killed) is begun again: the receiver knows the SOP Instance UIDs and takes them once.
+(Orthanc was killed) is begun again: the receiver knows the SOP Instance UIDs and takes them once. What the destination
+cannot take is not tried again, what fails for very long neither; both wait for a person.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Optional, Tuple
+from typing import Optional, Sequence, Tuple
 
 WAITING, SENDING, DELIVERED, ABANDONED = "waiting", "sending", "delivered", "abandoned"
-PHASES = frozenset({WAITING, SENDING, DELIVERED, ABANDONED})
+REFUSED, GIVEN_UP = "refused", "given-up"
+PHASES = frozenset({WAITING, SENDING, DELIVERED, ABANDONED, REFUSED, GIVEN_UP})
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,33 @@ class Backoff:
 
 
 @dataclass(frozen=True)
+class Persistence:
+    """How long a delivery is tried again.
+
+    Attributes:
+        most: tries after which a person has to look.
+    """
+
+    backoff: Backoff
+    most: int
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A series that is to be sent: Orthanc's identifier, and what it is beside the images, empty for these."""
+
+    series: str
+    what: str = ""
+
+
+@dataclass(frozen=True)
 class Route:
-    """A result's way to one destination.
+    """The way of one series of a result to one destination.
 
     Attributes:
         destination: the destination's name in Orthanc's DicomModalities.
+        series: Orthanc's identifier of what is sent; empty for all of the result, until that is first looked at.
+        what: the modality of what goes along with the images, empty for these.
         job: identifier of Orthanc's store job while `phase` is sending.
         tries: stores that failed in a row.
         next_try: earliest time of the next store, seconds since the epoch.
@@ -44,11 +68,34 @@ class Route:
     tries: int = 0
     next_try: float = 0.0
     error: str = ""
+    series: str = ""
+    what: str = ""
 
     @property
     def settled(self) -> bool:
         """Whether nothing is left to do."""
-        return self.phase in (DELIVERED, ABANDONED)
+        return self.phase not in (WAITING, SENDING)
+
+    @property
+    def undelivered(self) -> bool:
+        """Whether it ended without success, for a person to look at."""
+        return self.phase in (REFUSED, GIVEN_UP)
+
+    @property
+    def name(self) -> str:
+        """Return how people are told of it."""
+        return f"{self.destination} ({self.what})" if self.what else self.destination
+
+
+def for_each(routes: Sequence[Route], parcels: Sequence[Parcel]) -> Tuple[Route, ...]:
+    """Return the routes with those that wait for all of a result as one for each of its series."""
+    split = []
+    for route in routes:
+        if route.series or route.phase != WAITING:
+            split.append(route)
+        else:
+            split += [replace(route, series=parcel.series, what=parcel.what) for parcel in parcels]
+    return tuple(split)
 
 
 def begun(route: Route, job: str) -> Route:
@@ -61,17 +108,30 @@ def delivered(route: Route) -> Route:
     return replace(route, phase=DELIVERED, job="", error="")
 
 
-def lost(route: Route) -> Route:
-    """Return the route whose store job Orthanc no longer knows: it is to be sent again at once."""
-    return replace(route, phase=WAITING, job="", next_try=0.0)
+def lost(route: Route, now: float, persistence: Persistence) -> Route:
+    """Return the route whose store job Orthanc no longer knows: it is sent again, the first time at once."""
+    again = failed(route, "Orthanc forgot the store job before it was confirmed", now, persistence)
+    return replace(again, next_try=0.0) if again.phase == WAITING and not route.tries else again
 
 
-def failed(route: Route, error: str, now: float, backoff: Backoff) -> Route:
-    """Return the route after a failed store, to be tried again later."""
+def failed(route: Route, error: str, now: float, persistence: Persistence) -> Route:
+    """Return the route after a failed store, to be tried again later, unless that was done often enough."""
     tries = route.tries + 1
-    return replace(
-        route, phase=WAITING, job="", tries=tries, next_try=now + backoff.delay(tries), error=error
-    )
+    if tries >= persistence.most:
+        words = f"given up after {tries} tries: {error}"
+        return replace(route, phase=GIVEN_UP, job="", tries=tries, next_try=0.0, error=words)
+    next_try = now + persistence.backoff.delay(tries)
+    return replace(route, phase=WAITING, job="", tries=tries, next_try=next_try, error=error)
+
+
+def refused(route: Route, error: str) -> Route:
+    """Return the route after a refusal that stays one until somebody changes something."""
+    return replace(route, phase=REFUSED, job="", tries=route.tries + 1, next_try=0.0, error=error)
+
+
+def again(route: Route) -> Route:
+    """Return the route to be tried afresh, if it ended without success."""
+    return replace(route, phase=WAITING, tries=0, next_try=0.0) if route.undelivered else route
 
 
 def abandoned(route: Route) -> Route:

@@ -73,13 +73,12 @@ class Service:
 
     def stores_changed(self) -> None:
         """Take note that one of Orthanc's jobs ended; returns at once."""
-        for series, state in self._store.all().items():
-            if state.routes and not all(route.settled for route in state.routes):
-                self._worker.hint(series)
+        for series in self._store.delivering():
+            self._worker.hint(series)
 
     def status(self) -> Dict[str, Any]:
         """Return the state of the node."""
-        states = self._store.all()
+        states, counted = self._store.latest(PHASES), self._store.counts().phases
         shown = sorted(states.items(), key=lambda item: _interest(item[1]), reverse=True)[:LONGEST_LIST]
         last_round = self._worker.last_round
         return {
@@ -91,9 +90,7 @@ class Service:
                 "trouble": self._link.trouble,
             },
             "last_reconciliation": iso(last_round) if last_round else None,
-            "counts": {
-                phase: sum(1 for state in states.values() if state.phase == phase) for phase in PHASES
-            },
+            "counts": {phase: counted.get(phase, 0) for phase in PHASES},
             "series": [
                 {"series": series, **brief(state, self._steps.contact(series))} for series, state in shown
             ],
@@ -104,20 +101,23 @@ class Service:
         """Return the node's figures in Prometheus' text format."""
         last_round, destinations = self._worker.last_round, self._settings.rules.destinations
         return exposition(
-            Figures(self._store.all(), destinations, self._reachable, last_round, self._clock())
+            Figures(self._store.counts(), destinations, self._reachable, last_round, self._clock())
         )
 
     def overview(self, group: str) -> Dict[str, Any]:
         """Return what the status page shows first: the node, the engine and the queue, filtered by `group`."""
         self._worker.look_at_engine()  # what it says will be there the next time
-        states, now, last_round = self._store.all(), self._clock(), self._worker.last_round
+        phases = overview.GROUPS.get(group, frozenset(PHASES))
+        counted, states = self._store.counts().phases, self._store.latest(phases)
+        left_out = sum(counted.get(phase, 0) for phase in phases) - len(states)
+        now, last_round = self._clock(), self._worker.last_round
         return {
             "version": __version__,
             "time": iso(now),
             "last_reconciliation": iso(last_round) if last_round else None,
             "engine": overview.engine_shown(self._engine_seen()),
-            "counts": overview.counts_shown(states.values()),
-            "queue": overview.queue_shown(states, self._steps.contact, group, now),
+            "counts": overview.counts_shown(counted),
+            "queue": overview.queue_shown(states, self._steps.contact, now, left_out),
         }
 
     def story(self, series: str) -> Dict[str, Any]:

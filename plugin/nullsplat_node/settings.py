@@ -14,7 +14,7 @@ from .checks import Check, SettingsError
 from .dose import LowDoseRules
 from .eligibility import Criteria
 from .roles import Roles
-from .routing import Backoff
+from .routing import Backoff, Persistence
 from .rules import Orders, RuleSet, default_rules
 from .rules_file import read_rules
 from .transitions import RetryPolicy
@@ -53,6 +53,7 @@ class Settings:
         reconcile_interval: seconds between looks over the whole archive.
         poll_interval: seconds between looks at a running job.
         send_further: maps and quality reports go along with the images.
+        delivery_tries: stores of one series to one destination after which a person has to look.
     """
 
     engine: Engine
@@ -65,10 +66,16 @@ class Settings:
     reconcile_interval: float
     poll_interval: float
     send_further: bool = True
+    delivery_tries: int = 1000
 
     def __repr__(self) -> str:
         """Never show the secret, wherever this ends up."""
         return f"Settings(engine={self.engine!r}, rules={self.rules!r})"
+
+    @property
+    def persistence(self) -> Persistence:
+        """Return how long a delivery is tried again."""
+        return Persistence(self.retry.backoff, self.delivery_tries)
 
     @property
     def rules(self) -> RuleSet:
@@ -119,6 +126,7 @@ _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "LowDose": ({}, _low_dose),
     "Destinations": ([], checks.destinations),
     "SendFurther": (True, checks.truth),
+    "DeliveryTries": (1000, checks.whole(1, 1_000_000)),
     "MaxAttempts": (60, checks.whole(1, 100)),
     "RetryFirst": (5, checks.real(0.1, 3600)),
     "RetryLongest": (300, checks.real(0.1, 86400)),
@@ -148,6 +156,7 @@ def read_settings(configuration: Mapping[str, Any], environment: Mapping[str, st
         reconcile_interval=found["ReconcileInterval"],
         poll_interval=found["PollInterval"],
         send_further=found["SendFurther"],
+        delivery_tries=found["DeliveryTries"],
     )
 
 

@@ -9,6 +9,7 @@ Nothing else is remembered anywhere: Orthanc may be killed at any moment and goe
     succeeded    the engine says that the result is stored; not checked yet
     routing      the result is here and on its way to the destinations
     done         the result is here and delivered wherever it should go
+    undelivered  the result is here, but a destination did not take all of it; a person is to look
     failed       given up (or, with `retry_at`, to be tried again as a new attempt)
     cancelled    a person stopped it
     result       this series is itself a result of NullSplat
@@ -26,8 +27,10 @@ from .routing import Route
 FORMAT = 1
 INELIGIBLE, PENDING, RUNNING, SUCCEEDED = "ineligible", "pending", "running", "succeeded"
 ROUTING, DONE, FAILED, CANCELLED, RESULT = "routing", "done", "failed", "cancelled", "result"
-PHASES = (PENDING, RUNNING, SUCCEEDED, ROUTING, DONE, FAILED, CANCELLED, INELIGIBLE, RESULT)
+UNDELIVERED = "undelivered"
+PHASES = (PENDING, RUNNING, SUCCEEDED, ROUTING, DONE, UNDELIVERED, FAILED, CANCELLED, INELIGIBLE, RESULT)
 IN_WORK = frozenset({PENDING, RUNNING, SUCCEEDED})
+AT_REST = frozenset({DONE, UNDELIVERED, INELIGIBLE, RESULT, FAILED, CANCELLED})
 HISTORY_LENGTH = 20
 
 
@@ -101,6 +104,11 @@ class SeriesState:
     def attempt(self) -> int:
         """Return the number of the current attempt, 0 when none was made."""
         return int(self.request["attempt"]) if self.request else 0
+
+    @property
+    def settled(self) -> bool:
+        """Return whether nothing is to be done for the series unless its instances change."""
+        return self.phase in AT_REST and self.retry_at is None and not self.obsolete
 
     @property
     def derived_uids(self) -> Tuple[str, ...]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
-from . import routing, transitions
+from . import delivery_faults, routing, transitions
 from .archive import NotInArchive, SeriesHere, StoreRefused
 from .contract import Failure, JobResult, JobStatus, job_key
 from .engine_client import EngineAway, EngineRefused
@@ -18,8 +18,8 @@ from .engine_link import EngineLink
 from .intake import Intake
 from .parts import Parts
 from .reconciler import Contact, Step
-from .routing import Route
-from .schedule import Hold, day_of, hold
+from .routing import Parcel, Route
+from .schedule import Hold, hold
 from .state import Result, SeriesState
 
 AT_ONCE = 0.0
@@ -122,7 +122,7 @@ class Steps:
         if rule is None or state.forced:
             return None
         now = self._clock()
-        handed = self._store.handed_over(rule.name, day_of(now)[0])
+        handed = self._store.handed_over(rule.name, now)
         if handed is not None and series in handed:  # it has its place in this day
             return hold(rule.orders.hours, None, None, now)
         return hold(rule.orders.hours, rule.orders.daily, None if handed is None else len(handed), now)
@@ -227,45 +227,51 @@ class Steps:
         except NotInArchive:
             self._store.replace(series, state, transitions.result_gone(state, now))
             return AT_ONCE
-        sent = (result.series, *self._further_to_send(result))
-        routes = tuple(self._advance(route, sent, now) for route in state.routes)
+        routes = routing.for_each(state.routes, self._parcels(result))
+        routes = tuple(self._advance(route, now) for route in routes)
         after = transitions.rerouted(state, routes, now)
         self._store.replace(series, state, after)
         return routing.next_look(routes, now, self._settings.poll_interval) or AT_ONCE
 
-    def _further_to_send(self, result: Result) -> List[str]:
-        """Return what goes along with the images: what somebody deleted meanwhile does not hold them up."""
+    def _parcels(self, result: Result) -> List[Parcel]:
+        """Return what is sent: the images, and what goes along with them and is still here."""
         wanted = result.further.values() if self._settings.send_further else ()
-        return [series for series in wanted if self._is_here(series)]
+        found = ((series, self._modality(series)) for series in wanted)
+        return [Parcel(result.series), *(Parcel(series, what) for series, what in found if what)]
 
-    def _is_here(self, series: str) -> bool:
+    def _modality(self, series: str) -> str:
+        """Return the modality of a series, empty when somebody deleted it."""
         try:
-            self._archive.look(series)
+            return self._archive.look(series).modality or "?"
         except NotInArchive:
-            return False
-        return True
+            return ""
 
-    def _advance(self, route: Route, derived: Sequence[str], now: float) -> Route:
+    def _advance(self, route: Route, now: float) -> Route:
         if route.settled or (route.phase == routing.WAITING and now < route.next_try):
             return route
         if route.phase == routing.SENDING:
             return self._confirm(route, now)
+        if not self._modality(route.series):  # which must not hold the images up
+            return routing.abandoned(route)
         try:
-            return routing.begun(route, self._archive.begin_store(derived, route.destination))
+            return routing.begun(route, self._archive.begin_store(route.series, route.destination))
         except StoreRefused as error:
-            return routing.failed(route, str(error), now, self._settings.retry.backoff)
+            return routing.failed(route, str(error), now, self._settings.persistence)
 
     def _confirm(self, route: Route, now: float) -> Route:
         job = self._archive.store_job(route.job)
         if job is None:
-            return routing.lost(route)
+            return routing.lost(route, now, self._settings.persistence)
         if job.state == "Success":
             return routing.delivered(route)
         if job.state == "Failure":
             error = job.error or "Orthanc gives no reason"
-            return routing.failed(
-                route, f"C-STORE to {route.destination} failed: {error}", now, self._settings.retry.backoff
-            )
+            # Of a whole result, as earlier versions sent it, nobody knows what was refused; next it goes series by series.
+            cure = delivery_faults.cure(job.code, error, route) if route.series else ""
+            if cure:
+                return routing.refused(route, f"C-STORE to {route.destination} was refused ({error}); {cure}")
+            words = f"C-STORE to {route.destination} failed: {error}"
+            return routing.failed(route, words, now, self._settings.persistence)
         return route
 
 

@@ -8,9 +8,11 @@ longer the current one the change is dropped and decided anew, so no lock is hel
 from __future__ import annotations
 
 import threading
-from typing import Callable, Dict, FrozenSet, Optional, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Set
 
 from .archive import Archive, SeriesHere
+from .census import Census, Counts, HandedOver
+from .schedule import day_of
 from .state import SeriesState, StateUnreadable, decode, encode
 from .transitions import unreadable
 
@@ -28,7 +30,8 @@ class StateStore:
         self._lock = threading.Lock()
         self._states: Dict[str, SeriesState] = {}
         self._derived: Set[str] = set()
-        self._handed: Dict[str, Tuple[str, float]] = {}
+        self._census = Census()
+        self._handed = HandedOver()
         self._complete = False
 
     def load(self, here: SeriesHere) -> Optional[SeriesState]:
@@ -60,35 +63,63 @@ class StateStore:
     def forget(self, series: str) -> Optional[SeriesState]:
         """Drop what is kept in memory about a series that was deleted, and return it."""
         with self._lock:
-            return self._states.pop(series, None)
+            state = self._states.pop(series, None)
+            if state is not None:
+                self._census.change(series, state, None)
+            return state
 
-    def all(self) -> Dict[str, SeriesState]:
-        """Return a copy of all states."""
+    def known(self) -> Set[str]:
+        """Return a copy of the identifiers of all series that have a state."""
         with self._lock:
-            return dict(self._states)
+            return set(self._states)
 
-    def derived_uids(self) -> FrozenSet[str]:
-        """Return the Series Instance UIDs of all known results."""
+    def restless(self) -> Set[str]:
+        """Return the series for which something is to be done though their instances do not change."""
         with self._lock:
-            return frozenset(self._derived)
+            return set(self._census.restless)
+
+    def delivering(self) -> List[str]:
+        """Return the series whose results are on their way."""
+        with self._lock:
+            return list(self._census.delivering)
+
+    def counts(self) -> Counts:
+        """Return how many series there are of each kind."""
+        with self._lock:
+            return self._census.counts()
+
+    def latest(self, phases: Iterable[str]) -> Dict[str, SeriesState]:
+        """Return the latest states of each of the phases."""
+        with self._lock:
+            return {series: self._states[series] for series in self._census.latest(phases)}
+
+    def is_wanted(self, key: str) -> bool:
+        """Return whether the job is that of a series in work."""
+        with self._lock:
+            return self._census.is_wanted(key)
+
+    def is_derived(self, series_uid: str) -> bool:
+        """Return whether this is the Series Instance UID of a known result, or of what goes with one."""
+        with self._lock:
+            return series_uid in self._derived
 
     def completed(self) -> None:
         """Take note that every series of the archive was loaded since the start."""
         self._complete = True
 
-    def handed_over(self, rule: str, since: float) -> Optional[FrozenSet[str]]:
-        """Return the series handed over under this rule since then, None while not all series were loaded.
+    def handed_over(self, rule: str, now: float) -> Optional[FrozenSet[str]]:
+        """Return the series handed over under this rule that day, None while not all series were loaded.
 
         Also those that were deleted meanwhile, as long as the plugin runs.
         """
         with self._lock:
-            found = [series for series, (name, at) in self._handed.items() if name == rule and at >= since]
-        return frozenset(found) if self._complete else None
+            return self._handed.on(rule, day_of(now)[0]) if self._complete else None
 
     def _keep(self, series: str, state: SeriesState) -> None:
+        self._census.change(series, self._states.get(series), state)
         self._states[series] = state
         if state.handed_at is not None:
-            self._handed[series] = (state.rule, state.handed_at)
+            self._handed.note(series, state.rule, day_of(state.handed_at)[0])
         self._derived.update(state.derived_uids)
 
     def _decode(self, here: SeriesHere) -> SeriesState:

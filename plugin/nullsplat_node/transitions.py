@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from . import routing
 from .contract import Failure, JobResult
@@ -22,6 +22,7 @@ from .state import (
     ROUTING,
     RUNNING,
     SUCCEEDED,
+    UNDELIVERED,
     Result,
     SeriesState,
 )
@@ -134,10 +135,17 @@ def renumbered(state: SeriesState, request: Mapping[str, Any], key: str, now: fl
 
 def finished(state: SeriesState, result: JobResult, now: float) -> SeriesState:
     """Return the state after the engine reported success."""
-    # Only plain figures are remembered; all the rest stays with the engine.
-    figures = {name: value for name, value in result.report.items() if isinstance(value, (int, float, str))}
-    found = Result(result.series_uid, report=figures, further=dict.fromkeys(result.further, ""))
+    found = Result(
+        result.series_uid, report=_remembered(result.report), further=dict.fromkeys(result.further, "")
+    )
     return _enter(replace(state, result=found), SUCCEEDED, now, "the engine has finished")
+
+
+def _remembered(report: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return plain figures, and what slices were taken for; all the rest stays with the engine."""
+    figures = {name: value for name, value in report.items() if isinstance(value, (int, float, str))}
+    profile = report.get("slice_profile")
+    return {**figures, "slice_profile": dict(profile)} if isinstance(profile, dict) else figures
 
 
 def failed(state: SeriesState, failure: Failure, now: float, policy: RetryPolicy) -> SeriesState:
@@ -168,13 +176,23 @@ def _and_further(count: int) -> str:
 
 def rerouted(state: SeriesState, routes: Tuple[Route, ...], now: float) -> SeriesState:
     """Return the state with its routes moved on."""
-    news = [new for old, new in zip(state.routes, routes) if new.phase != old.phase and new.settled]
+    before = {(old.destination, old.series): old.phase for old in state.routes}
     moved = replace(state, routes=routes)
-    for route in news:
-        moved = _note(moved, now, f"{route.phase}: {route.destination}")
-    if all(route.settled for route in routes):
-        return replace(moved, phase=DONE, since=now)
-    return moved
+    for route in routes:
+        if route.settled and before.get((route.destination, route.series)) != route.phase:
+            why = f": {route.error}" if route.undelivered else ""
+            moved = _note(moved, now, f"{route.phase}: {route.name}{why}")
+    if not all(route.settled for route in routes):
+        return moved
+    return replace(
+        moved, phase=UNDELIVERED if any(route.undelivered for route in routes) else DONE, since=now
+    )
+
+
+def sent_again(state: SeriesState, now: float) -> SeriesState:
+    """Return the state after a person asked to send once more what a destination did not take."""
+    routes = tuple(routing.again(route) for route in state.routes)
+    return _enter(replace(state, routes=routes), ROUTING, now, "a person had it sent again")
 
 
 def result_gone(state: SeriesState, now: float) -> SeriesState:

@@ -10,7 +10,17 @@ from .reconciler import Contact
 from .refusal import TITLES
 from .routing import Route
 from .settings import Settings
-from .state import FAILED, IN_WORK, INELIGIBLE, PENDING, RESULT, ROUTING, RUNNING, SeriesState
+from .state import (
+    FAILED,
+    IN_WORK,
+    INELIGIBLE,
+    PENDING,
+    RESULT,
+    ROUTING,
+    RUNNING,
+    UNDELIVERED,
+    SeriesState,
+)
 from .wishes import movable, possible
 
 _TITLES = {
@@ -19,6 +29,7 @@ _TITLES = {
     "succeeded": "finished, being checked",
     "routing": "finished, being sent on",
     "done": "finished",
+    "undelivered": "finished, but not delivered",
     "failed": "failed",
     "cancelled": "cancelled",
     "result": "made by NullSplat",
@@ -106,6 +117,7 @@ def settings_shown(settings: Settings) -> Dict[str, Any]:
         },
         "destinations": list(orders.destinations),
         "max_attempts": settings.retry.max_attempts,
+        "delivery_tries": settings.persistence.most,
         "stable_age_seconds": settings.stable_age,
         "reconcile_interval_seconds": settings.reconcile_interval,
         "poll_interval_seconds": settings.poll_interval,
@@ -129,6 +141,8 @@ def _message(state: SeriesState, contact: Contact) -> str:
         return f"rule {state.rule!r}: {contact.held}; next look at {iso(contact.next_try)}"
     if state.phase == ROUTING:
         return "; ".join(_route_words(route) for route in state.routes)
+    if state.phase == UNDELIVERED:
+        return "; ".join(f"{route.name}: {route.error}" for route in state.routes if route.undelivered)
     if state.phase == FAILED and state.retry_at is not None:
         return f"{state.message}; next attempt at {iso(state.retry_at)}"
     return state.message or state.decision
@@ -136,6 +150,8 @@ def _message(state: SeriesState, contact: Contact) -> str:
 
 def _route(route: Route) -> Dict[str, Any]:
     shown: Dict[str, Any] = {"destination": route.destination, "state": route.phase, "tries": route.tries}
+    if route.what:
+        shown["what"] = route.what
     if route.error:
         shown["error"] = route.error
     if route.phase == "waiting" and route.next_try:
@@ -147,4 +163,4 @@ def _route_words(route: Route) -> str:
     again = (
         f" ({route.error}; next try at {iso(route.next_try)})" if route.error and not route.settled else ""
     )
-    return f"{route.destination}: {route.phase}{again}"
+    return f"{route.name}: {route.phase}{again}"

@@ -1,15 +1,26 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What a person may ask for: run, again, release, cancel, and another priority."""
+"""What a person may ask for: run, again, release, send again, cancel, and another priority."""
 
 from __future__ import annotations
 
 from typing import Optional, Tuple
 
 from .refusal import FORCIBLE
-from .state import CANCELLED, DONE, FAILED, IN_WORK, INELIGIBLE, PENDING, ROUTING, RUNNING, SeriesState
+from .state import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    IN_WORK,
+    INELIGIBLE,
+    PENDING,
+    ROUTING,
+    RUNNING,
+    UNDELIVERED,
+    SeriesState,
+)
 
-RUN, AGAIN, CANCEL, RELEASE = "run", "again", "cancel", "release"
-ACTIONS = (RUN, AGAIN, CANCEL, RELEASE)
+RUN, AGAIN, CANCEL, RELEASE, DELIVER = "run", "again", "cancel", "release", "deliver"
+ACTIONS = (RUN, AGAIN, CANCEL, RELEASE, DELIVER)
 PRIORITY = "priority"
 """Asked for with the priority itself."""
 NOT_OF_A_JOB = frozenset({"result-missing", "state-unreadable"})
@@ -27,6 +38,8 @@ def possible(state: Optional[SeriesState]) -> Tuple[str, ...]:
     if state.phase == FAILED:
         release = (RELEASE,) if _has_failed_job(state) else ()
         return (*release, AGAIN, CANCEL) if state.retry_at is not None else (*release, AGAIN)
+    if state.phase == UNDELIVERED:
+        return (DELIVER, AGAIN)
     return (AGAIN,) if state.phase in (DONE, CANCELLED) else ()
 
 

@@ -14,7 +14,7 @@ from .archive import ArchiveTrouble, NotInArchive
 from .engine_client import EngineAway, EngineRefused
 from .parts import Parts
 from .reconciler import Seen, Step, decide
-from .state import CANCELLED, DONE, FAILED, IN_WORK, INELIGIBLE, RESULT, SeriesState
+from .state import IN_WORK, SeriesState
 from .steps import Steps, cancel_at_engine
 
 RECHECKS = 2000
@@ -168,15 +168,15 @@ class Worker:
     def _round(self) -> None:
         """Look over the whole archive and speak with the engine; whatever an event did not tell is found here."""
         self._greet()
-        self._cancel_orphans()
         now = self._clock()
-        states = self._store.all()
+        known = self._store.known()
         present = self._archive.series()
         if self.last_round is None:
-            self._unread = set(present).difference(states)
-        for series in set(states).difference(present):
-            self._gone(series)
-        for series in self._worth_a_look(present, states):
+            self._unread = set(present).difference(known)
+        for series in known.difference(present):
+            self._drop(series)
+        self._cancel_orphans()
+        for series in self._worth_a_look(present, known):
             self._agenda.add(series, now)
         self.last_round = now
         self._was_read()
@@ -187,9 +187,9 @@ class Worker:
         if self.last_round is not None and not self._unread:
             self._store.completed()
 
-    def _worth_a_look(self, present: List[str], states: "dict[str, SeriesState]") -> List[str]:
-        settled = [series for series in present if series in states and _is_settled(states[series])]
-        quiet = set(settled)
+    def _worth_a_look(self, present: List[str], known: Set[str]) -> List[str]:
+        quiet = known.difference(self._store.restless())
+        settled = [series for series in present if series in quiet]
         open_ones = [series for series in present if series not in quiet]
         if not settled:
             return open_ones
@@ -211,6 +211,10 @@ class Worker:
 
     def _gone(self, series: str) -> None:
         """Forget a deleted series; the engine need not finish its job."""
+        self._drop(series)
+        self._cancel_orphans()
+
+    def _drop(self, series: str) -> None:
         self._agenda.drop(series)
         self._steps.forget(series)
         self._was_read(series)
@@ -220,21 +224,13 @@ class Worker:
             if state.phase in IN_WORK:
                 self._orphans.append(state.key)
                 self._log.warning(f"NullSplat: series {series} was deleted while it was {state.phase}")
-        self._cancel_orphans()
 
     def _cancel_orphans(self) -> None:
         # A series that was deleted and sent once more wants the very job of before again.
-        wanted = {state.key for state in self._store.all().values() if state.phase in IN_WORK}
-        self._orphans = [key for key in self._orphans if key not in wanted]
+        self._orphans = [key for key in self._orphans if not self._store.is_wanted(key)]
         while self._orphans:
             try:
                 cancel_at_engine(self._engine, self._orphans[-1])
             except EngineAway:
                 return
             self._orphans.pop()
-
-
-def _is_settled(state: SeriesState) -> bool:
-    """Return whether nothing is to be done for the series unless its instances change."""
-    waiting = state.retry_at is not None or bool(state.obsolete)
-    return not waiting and state.phase in (DONE, INELIGIBLE, RESULT, FAILED, CANCELLED)

@@ -79,6 +79,11 @@ def test_nothing_to_evaluate_on_is_refused(tmp_path: Path) -> None:
     assert "--public" in err
 
 
+def test_short_and_full_names_of_degradations_mean_the_same() -> None:
+    names = [how.name for how in parse_protocols("4,iso4,z5,thick5,bell5", "0")]
+    assert names == ["iso4", "iso4", "thick5", "thick5", "bell5"]
+
+
 def test_every_scale_comes_with_every_noise() -> None:
     names = [how.name for how in parse_protocols("4, z2", "0,15")]
     assert names == ["iso4", "iso4+15HU", "thick2", "thick2+15HU"]

@@ -23,6 +23,7 @@ from nullsplat.core.units import hu_difference_to_mu
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom import encoding
 from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
+from nullsplat.physics.profile import BELL, BOX
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.run import Outcome
 from nullsplat.pipeline.workspace import Workspace
@@ -60,11 +61,22 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[PipelineConfig]:
             "steps": 1,
             "stage1_prior": "slabs",
             "stages": {"stage1": {"seconds": 2.0}},
+            "slice_profile": assumed(config, volume.geometry.spacing[0]),
         }
         return Outcome(result, report)
 
     monkeypatch.setattr(super_resolution, "super_resolve", repeat)
     return seen
+
+
+CHECK = {"verdict": "undecided", "why": "too few slices"}
+
+
+def assumed(config: PipelineConfig, distance: float) -> dict[str, Any]:
+    """What a run would report of the profile that it was given."""
+    known = config.resolution
+    width = known.slice_profile.fwhm_mm(known.slice_thickness_ratio * distance)
+    return {"profile": str(known.slice_profile), "fwhm_mm": width, "why": known.why, "check": CHECK}
 
 
 def fill(ws: Workspace, volume: Volume, result: Volume, samples: int) -> None:
@@ -163,6 +175,85 @@ def test_a_series_comes_out_as_a_derived_series_over_the_same_extent(
     assert "4 mm every 8 mm, 50% of the length was never measured" in slices[0].DerivationDescription
 
 
+def write_series(folder: Path, **attributes: object) -> None:
+    """A series of 8 mm slices whose headers say something more."""
+    write_ct_series(make_volume(), folder, SeriesDescription(slice_thickness_mm=8.0))
+    for path in folder.iterdir():
+        dataset = dcmread(path)
+        for keyword, value in attributes.items():
+            setattr(dataset, keyword, value)
+        dataset.save_as(path)
+
+
+def test_what_the_header_says_of_the_scan_stands_in_all_that_is_written(
+    tmp_path: Path, quick: list[PipelineConfig]
+) -> None:
+    write_series(tmp_path / "in", ScanOptions="AXIAL MODE")
+    run(tmp_path / "in", tmp_path / "out", "--quality-report", "--report", tmp_path / "run.json")
+    assert quick[0].resolution.slice_profile == BOX
+    words = "box, FWHM 8 mm (Scan Options: sequential)"
+    datasets = [dcmread(path) for path in (tmp_path / "out").iterdir()]
+    assert all(words in one.DerivationDescription for one in datasets if one.SOPClassUID == CTImageStorage)
+    (report,) = (one for one in datasets if one.SOPClassUID == EnhancedSRStorage)
+    assert words in report.to_json()
+    assert json.loads((tmp_path / "run.json").read_text())["slice_profile"]["profile"] == "box"
+
+
+def test_a_profile_that_is_asked_for_comes_before_the_header(
+    tmp_path: Path, quick: list[PipelineConfig]
+) -> None:
+    write_series(tmp_path / "in", ScanOptions="AXIAL MODE")
+    options = ("--scale", "2,2,2", "--slice-profile", "bell*1.2", "--in-plane-profile", "box*0.9")
+    run(tmp_path / "in", tmp_path / "out", *options)
+    known = quick[0].resolution
+    assert (str(known.slice_profile), str(known.in_plane_profile), known.why) == (
+        "bell*1.2",
+        "box*0.9",
+        "asked for",
+    )
+
+
+def test_the_slices_of_a_nifti_file_are_as_thick_as_one_says(
+    tmp_path: Path, quick: list[PipelineConfig]
+) -> None:
+    write_nifti(make_volume(), tmp_path / "ct.nii")
+    run(tmp_path / "ct.nii", tmp_path / "a.nii")
+    run(tmp_path / "ct.nii", tmp_path / "b.nii", "--slice-thickness", 16)
+    assert [config.resolution.slice_thickness_ratio for config in quick] == [1.0, 2.0]
+    assert quick[0].resolution.slice_profile == BELL
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--slice-profile", "sharp"), "must be bell, box or gaussian, with a factor from 0.2 to 5"),
+        (("--slice-profile", "1mm:1,2"), "an odd number of weights"),
+        (("--in-plane-profile", "auto"), "must be bell, box or gaussian"),
+        (("--slice-thickness", "3"), "a DICOM series has Slice Thickness"),
+    ],
+)
+def test_a_profile_that_means_nothing_is_refused_before_the_work(
+    tmp_path: Path, quick: list[PipelineConfig], options: tuple[str, str], words: str
+) -> None:
+    write_series(tmp_path / "in")
+    assert words in " ".join(refused(tmp_path / "in", tmp_path / "out", *options).split())
+    assert quick == []
+
+
+def test_a_profile_that_the_data_contradict_is_a_warning(
+    tmp_path: Path, quick: list[PipelineConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_series(tmp_path / "in")
+    arguments = ["sr", str(tmp_path / "in"), str(tmp_path / "out"), "--device", "cpu"]
+    monkeypatch.setitem(CHECK, "verdict", "contradicted")
+    monkeypatch.setitem(CHECK, "why", "it would fit bell*1.3")
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    assert "warning: the data contradict the assumed slice profile: it would fit bell*1.3" in result.stderr
+    derived = dcmread(next((tmp_path / "out").iterdir()))
+    assert "CONTRADICTED by the data" in derived.DerivationDescription
+
+
 def test_progress_goes_to_the_screen_and_one_line_says_where_the_result_is(
     tmp_path: Path, quick: list[PipelineConfig]
 ) -> None:
@@ -195,7 +286,17 @@ def test_a_field_of_another_kind_is_refused_before_the_work(
 
 def test_what_was_imagined_lies_beside_the_volume(tmp_path: Path, quick: list[PipelineConfig]) -> None:
     write_nifti(make_volume(), tmp_path / "ct.nii.gz")
-    run(tmp_path / "ct.nii.gz", tmp_path / "sr.nii.gz", "--scale", 2, "--samples", 2, "--uncertainty")
+    run(
+        tmp_path / "ct.nii.gz",
+        tmp_path / "sr.nii.gz",
+        "--scale",
+        2,
+        "--samples",
+        2,
+        "--uncertainty",
+        "--slice-profile",
+        "box",
+    )
     result, deviation, change = (
         read_nifti(tmp_path / f"sr{name}.nii.gz") for name in ("", "-deviation", "-null-space")
     )
@@ -250,6 +351,9 @@ def test_the_installed_command_super_resolves_a_series(tmp_path: Path) -> None:
     assert re.search(r"12 slices of 32 x 32", done.stdout)
     assert len(list((tmp_path / "out").glob("*.dcm"))) == 12
     assert set(json.loads(report.read_text())["stages"]) == {"stage1", "stage2", "consistency"}
+    profile = json.loads(report.read_text())["slice_profile"]
+    assert (profile["profile"], profile["fwhm_mm"], profile["in_plane"]) == ("bell", 8.0, None)
+    assert profile["check"]["verdict"] == "undecided"  # six slices of 32 x 32 tell nothing
 
 
 def test_a_dicom_result_can_bring_its_report_and_be_compressed(

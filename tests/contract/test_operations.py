@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from nullsplat.service.database import open_database
 from nullsplat.service.metrics import Metrics
+from nullsplat.service.schema import open_database
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "plugin"))
 
+from nullsplat_node.census import Counts  # noqa: E402
 from nullsplat_node.metrics import Figures, exposition  # noqa: E402
 
 DOCUMENT = (ROOT / "docs/operations.md").read_text()
@@ -27,7 +28,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """All metrics of engine and plugin, as they are called in a query."""
     folder = tmp_path_factory.mktemp("metrics")
     engine = open_database(f"sqlite:///{folder / 'x.sqlite'}")
-    text = Metrics(engine, folder).text().decode() + exposition(Figures({}, (), True, None, 0.0))
+    text = Metrics(engine, folder).text().decode() + exposition(Figures(Counts(), (), True, None, 0.0))
     engine.dispose()
     found = set()
     for family in text_string_to_metric_families(text):

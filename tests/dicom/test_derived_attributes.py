@@ -10,7 +10,9 @@ from tests.dicom.results import CREATED, derive, make_provenance, make_result
 from tests.dicom.series import Spec, code, edited, make_series
 
 from nullsplat.dicom.deriving import DerivedOptions, write_derived
+from nullsplat.dicom.provenance import METHODS, profile_in_words
 from nullsplat.dicom.reading import SourceSeries, read_datasets
+from nullsplat.physics.profile import Profile
 
 SMALL = Spec(shape=(6, 16, 20))
 
@@ -232,6 +234,32 @@ def test_the_derivation_says_what_was_done(
     told = derive(source, tmp_path, stage1=stage1)[0].DerivationDescription
     assert words in told
     assert ("projections" in told) == (stage1 == "projections")
+
+
+@pytest.mark.parametrize("stage1", METHODS)
+def test_the_longest_curve_is_told_by_its_beginning_and_leaves_room_for_the_rest(
+    tmp_path: Path, source: SourceSeries, stage1: str
+) -> None:
+    curve = str(Profile.parse("1234.123456789mm:" + ",".join(["1234.123456789"] * 101)))
+    words = profile_in_words(
+        {
+            "profile": curve,
+            "fwhm_mm": None,
+            "why": "asked for by the job",
+            "check": {"verdict": "contradicted"},
+        }
+    )
+    told = derive(source, tmp_path, slice_profile=words, stage1=stage1, seed=2**63, samples=64, steps=1000)[0]
+    assert len(told.DerivationDescription) <= 1024
+    assert "1234.123456789mm:1234.123456789," in told.DerivationDescription
+    assert "... 101 weights (asked for by the job), CONTRADICTED by the data." in told.DerivationDescription
+    assert told.DerivationDescription.endswith("Research use only.")
+
+
+def test_a_short_curve_is_told_whole() -> None:
+    curve = "1mm:0.022,0.067,0.128,0.181,0.203,0.179,0.128,0.067,0.022"
+    found = {"profile": curve, "fwhm_mm": None, "why": "asked for", "check": {"verdict": "supported"}}
+    assert profile_in_words(found) == f"{curve} (asked for), supported by the data"
 
 
 def test_remarks_never_make_the_derivation_too_long(tmp_path: Path, source: SourceSeries) -> None:

@@ -15,6 +15,7 @@ from nullsplat.core.volume import Volume
 from nullsplat.evaluation.campaign import Campaign, run_campaign
 from nullsplat.evaluation.case import Record
 from nullsplat.evaluation.degrade import protocol
+from nullsplat.evaluation.known import known_of
 from nullsplat.evaluation.method import Method, NotInstalled, Reconstruction, Task
 from nullsplat.evaluation.registry import find_methods
 from nullsplat.evaluation.report import write_page, write_report
@@ -33,7 +34,7 @@ class Counted:
         if self.broken is not None:
             raise self.broken
         hu = task.measured.hu
-        for axis, factor in enumerate(task.degradation.scale):
+        for axis, factor in enumerate(task.known.scale):
             hu = hu.repeat(int(factor), axis)
         cost = {"seconds": 2.0, "peak_memory_mib": 100.0, "peak_gpu_memory_mib": 0.0}
         return Reconstruction(hu, {"a": cost, "b": {**cost, "peak_memory_mib": 300.0}})
@@ -124,7 +125,7 @@ def test_the_truth_is_clipped_before_it_is_degraded(tmp_path: Path, subject: Sub
     assert seen[0].measured.hu.min() == pytest.approx(-512, abs=0.01)
     assert seen[0].measured.geometry.spacing == (4.0, 2.0, 2.0)
     assert seen[1].measured.hu.min() < -520  # noise comes after it
-    assert seen[1].degradation == protocol("thick2")
+    assert seen[1].known == known_of(protocol("thick2"))
 
 
 def test_lung_is_found_in_the_truth_before_it_was_clipped(tmp_path: Path, subject: Subject) -> None:

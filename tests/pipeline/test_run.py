@@ -13,6 +13,7 @@ from nullsplat.core.measure import Cost
 from nullsplat.core.units import HIGHEST_HU, LOWEST_HU
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.physics.consistency import residual
+from nullsplat.physics.profile import BOX, Resolution
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline import stages
 from nullsplat.pipeline.config import PipelineConfig, configure
@@ -26,7 +27,7 @@ FACTOR, SHAPE = 4, (24, 40, 40)
 
 def small(**changes: object) -> PipelineConfig:
     """The preview preset with fewer views and steps; its mathematics is the same."""
-    config = configure((FACTOR, 1, 1))
+    config = configure((FACTOR, 1, 1), resolution=Resolution(slice_profile=BOX))
     fit = dataclasses.replace(config.fit, count=500, most=500, steps=30)
     return dataclasses.replace(config, views=8, fit=fit, **changes)  # type: ignore[arg-type]
 

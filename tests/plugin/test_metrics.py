@@ -16,6 +16,7 @@ from test_service import running, wait_until
 
 from nullsplat.service.reasons import known_reasons
 from nullsplat_node.audit import PREFIX
+from nullsplat_node.census import Census
 from nullsplat_node.metrics import Figures, exposition
 from nullsplat_node.reasons import FAILURES
 from nullsplat_node.rest import send_metrics
@@ -26,9 +27,11 @@ PATIENT = "ZWIEBELBAUM^ROSALINDE"
 
 
 def figures(*states: SeriesState, **changed: Any) -> Figures:
-    numbered = {f"{number:044d}": state for number, state in enumerate(states)}
+    census = Census()
+    for number, state in enumerate(states):
+        census.change(f"{number:044d}", None, state)
     given = {"destinations": (), "reachable": True, "last_round": None, "now": 1000.0, **changed}
-    return Figures(numbered, **given)
+    return Figures(census.counts(), **given)
 
 
 def samples(text: str) -> dict[tuple[str, ...], float]:

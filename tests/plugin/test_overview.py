@@ -49,7 +49,7 @@ def test_what_is_in_work_comes_first_then_what_failed_each_with_the_latest_first
         "old-done": state(DONE, NOW - 9), "refused": state(INELIGIBLE, NOW - 1), "failed": state(FAILED, NOW - 8),
         "running": state(RUNNING, NOW - 100), "new-cancelled": state(CANCELLED, NOW - 2),
     }  # fmt: skip
-    shown = queue_shown(states, no_contact, "", NOW)
+    shown = queue_shown(states, no_contact, NOW)
     assert [row["series"] for row in shown["rows"]] == [
         "running",
         "failed",
@@ -59,14 +59,14 @@ def test_what_is_in_work_comes_first_then_what_failed_each_with_the_latest_first
     ]
 
 
-def test_a_filter_leaves_only_its_group_and_the_cut_is_told() -> None:
-    states = {f"s{index}": state(FAILED, NOW - index) for index in range(5)} | {"other": state(DONE)}
-    shown = queue_shown(states, no_contact, "to-look-at", NOW, longest=2)
-    assert ([row["series"] for row in shown["rows"]], shown["omitted"]) == (["s0", "s1"], 3)
+def test_the_cut_is_told() -> None:
+    states = {f"s{index}": state(FAILED, NOW - index) for index in range(5)}
+    shown = queue_shown(states, no_contact, NOW, left_out=7, longest=2)
+    assert ([row["series"] for row in shown["rows"]], shown["omitted"]) == (["s0", "s1"], 3 + 7)
 
 
 def test_counts_add_up() -> None:
-    counted = counts_shown([state(FAILED), state(FAILED), state(DONE)])
+    counted = counts_shown({FAILED: 2, DONE: 1})
     assert counted["all"] == 3
     assert counted["groups"] == {
         "in-progress": 0,
@@ -80,7 +80,7 @@ def test_counts_add_up() -> None:
 
 def test_a_row_has_age_priority_and_what_may_be_asked_for() -> None:
     contact = Contact(progress=0.5, stage="stage2", note="n", eta=30.0)
-    row = queue_shown({"s": state(RUNNING, NOW - 61.5)}, lambda _: contact, "", NOW)["rows"][0]
+    row = queue_shown({"s": state(RUNNING, NOW - 61.5)}, lambda _: contact, NOW)["rows"][0]
     assert (row["age_seconds"], row["priority"], row["actions"], row["progress"]) == (
         61,
         "stat",

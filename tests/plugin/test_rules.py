@@ -110,6 +110,13 @@ def criteria(text: str) -> Criteria:
 FOUR = [simplified_tags(one) for one in ct_series(4)]
 
 
+def test_a_profile_is_among_what_a_rule_orders_only_where_it_asks_for_one() -> None:
+    assert "slice profile bell*1.2" in str(
+        rules_of('[[rule]]\nname = "a"\nslice_profile = "bell*1.2"').rules[0]
+    )
+    assert "slice profile" not in str(rules_of('[[rule]]\nname = "a"\nslice_profile = "auto"').rules[0])
+
+
 def test_a_taken_series_is_done_as_its_rule_says() -> None:
     text = '[[rule]]\nname = "a"\nscale = [2, 1, 1]\npriority = "stat"\ndestinations = ["PACS"]\nsamples = 3'
     taken = examine(Candidate(FOUR), criteria(text))

@@ -78,6 +78,7 @@ priority = "stat"
 scale = 3
 samples = 2
 preset = "preview"
+slice_profile = "bell*1.2"
 destinations = ["WARD"]
 match.station = "CT_ED"
 [[rule]]
@@ -100,7 +101,7 @@ def test_each_series_is_done_as_its_rule_says_and_its_row_names_the_rule(
     [request] = engine.jobs_of(urgent[0].SeriesInstanceUID)
     assert (request["priority"], request["parameters"]) == (
         "stat",
-        {"preset": "preview", "scale": [3, 1, 1], "seed": 0, "samples": 2},
+        {"preset": "preview", "scale": [3, 1, 1], "seed": 0, "samples": 2, "slice_profile": "bell*1.2"},
     )
     [request] = engine.jobs_of(ordinary[0].SeriesInstanceUID)
     assert (request["priority"], request["parameters"]["scale"]) == ("normal", [4, 1, 1])

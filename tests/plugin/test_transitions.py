@@ -22,15 +22,17 @@ from nullsplat_node.state import (
     ROUTING,
     RUNNING,
     SUCCEEDED,
+    UNDELIVERED,
     Result,
     SeriesState,
     decode,
     encode,
 )
 from nullsplat_node.transitions import Job, RetryPolicy
-from nullsplat_node.wishes import AGAIN, CANCEL, RELEASE, RUN, movable, possible, why_not
+from nullsplat_node.wishes import AGAIN, CANCEL, DELIVER, RELEASE, RUN, movable, possible, why_not
 
 POLICY = RetryPolicy(3, Backoff(10, 100))
+PERSISTENCE = routing.Persistence(POLICY.backoff, 3)
 RESULT = JobResult("2.25.1", ("2.25.2",), further={"2.25.3": ("2.25.4",)})
 STABLE_AGE = 60.0
 
@@ -55,6 +57,21 @@ def running() -> SeriesState:
 def routed() -> SeriesState:
     done = transitions.finished(running(), RESULT, 2.0)
     return transitions.verified(done, Result("2.25.1", "abc", 1), ("A", "B"), 3.0)
+
+
+def test_figures_and_what_slices_were_taken_for_are_remembered_and_nothing_else() -> None:
+    profile = {
+        "profile": "bell",
+        "fwhm_mm": 5.0,
+        "why": "assumed",
+        "check": {"verdict": "contradicted", "why": "..."},
+    }
+    report = {"noise_hu": 15.1, "slice_profile": profile, "stages": {"stage1": {"seconds": 9.0}}}
+    state = transitions.finished(running(), replace(RESULT, report=report), 2.0)
+    remembered = decode(encode(state))
+    assert remembered.result.report == {"noise_hu": 15.1, "slice_profile": profile}
+    odd = transitions.finished(running(), replace(RESULT, report={"slice_profile": ["bell"]}), 2.0)
+    assert odd.result.report == {}
 
 
 def test_a_failed_job_can_be_released_as_the_same_attempt() -> None:
@@ -258,13 +275,13 @@ def test_the_backoff_grows_to_its_limit_and_stays_there(tries: int) -> None:
     assert 5.0 <= backoff.delay(tries) <= backoff.delay(tries + 1) <= 300.0
 
 
-def test_a_failed_delivery_waits_longer_each_time_and_a_lost_one_not_at_all() -> None:
-    route, waits = Route("PACS"), []
+def test_a_failed_delivery_waits_longer_each_time_and_one_lost_at_first_not_at_all() -> None:
+    route, waits, long = Route("PACS"), [], routing.Persistence(Backoff(5, 60), 100)
     for _ in range(6):
-        route = routing.failed(route, "no connection", 1000.0, Backoff(5, 60))
+        route = routing.failed(route, "no connection", 1000.0, long)
         waits.append(route.next_try - 1000.0)
     assert waits == [5, 10, 20, 40, 60, 60]
-    assert routing.lost(routing.begun(route, "job")).next_try == 0.0
+    assert routing.lost(routing.begun(Route("PACS"), "job"), 1000.0, long).next_try == 0.0
     assert routing.next_look((route, routing.delivered(route)), 1000.0) == route.next_try
     assert routing.next_look((routing.delivered(route),), 1000.0) is None
 
@@ -297,9 +314,7 @@ class Life(RuleBasedStateMachine):
     def store_ends(self, ok: bool) -> None:
         if self.state.phase == ROUTING:
             route = self.state.routes[0]
-            moved = (
-                routing.delivered(route) if ok else routing.failed(route, "away", self.now, POLICY.backoff)
-            )
+            moved = routing.delivered(route) if ok else routing.failed(route, "away", self.now, PERSISTENCE)
             self.become(transitions.rerouted(self.state, (moved,), self.now))
 
     @rule(usable=st.booleans())
@@ -317,6 +332,8 @@ class Life(RuleBasedStateMachine):
         actions = possible(self.state)
         if CANCEL in actions:
             self.become(transitions.cancelled(self.state, self.now))
+        elif DELIVER in actions and self.state.attempt % 2:
+            self.become(transitions.sent_again(self.state, self.now))
         elif RELEASE in actions and self.state.attempt % 2:
             self.become(transitions.released(self.state, self.now))
         elif AGAIN in actions:
@@ -333,7 +350,7 @@ class Life(RuleBasedStateMachine):
     def there_is_always_a_next_step_or_a_good_end(self) -> None:
         step = decide(self.state, Seen(self.digest, 0.0), Contact(), self.now + 10_000, STABLE_AGE).step
         if step is Step.REST:
-            assert self.state.phase in {DONE, FAILED, CANCELLED}
+            assert self.state.phase in {DONE, UNDELIVERED, FAILED, CANCELLED}
             assert self.state.retry_at is None
             assert not self.state.obsolete
             assert possible(self.state)

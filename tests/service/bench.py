@@ -95,11 +95,13 @@ class Engine:
         return self._forge.ask(wait=worker)
 
     def forget_everything(self) -> None:
-        """Lose all jobs and their folders, as after a new installation."""
+        """Lose all jobs, which must be over, and their folders, as after a new installation."""
+        folders = list((self.spool / "jobs").iterdir())
+        wait_for(lambda: all((one / "figures.json").exists() for one in folders), what="the end of the jobs")
         with self.database() as connection:
             for table in ("operation_outputs", "workflow_input", "workflow_status", "nullsplat_jobs"):
                 connection.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - constants
-        for folder in (self.spool / "jobs").iterdir():
+        for folder in folders:
             shutil.rmtree(folder)
 
     @contextlib.contextmanager

@@ -22,7 +22,7 @@ from bench import SECRET, Engine, Forge, serving
 from fast_processing import FastProcessing
 
 from nullsplat.dicom.reading import fingerprint
-from nullsplat.service.database import open_database
+from nullsplat.service.schema import open_database
 from nullsplat.service.server import application
 from nullsplat.service.settings import Settings
 

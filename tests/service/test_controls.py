@@ -14,8 +14,8 @@ from dicom_samples import SERIES
 from test_api import refusal
 
 from nullsplat.service.contract.messages import fault
-from nullsplat.service.database import open_database
 from nullsplat.service.jobs import JobStore
+from nullsplat.service.schema import open_database
 from nullsplat.service.waiting_line import Waiting, promotions
 
 Request = Callable[..., dict[str, Any]]

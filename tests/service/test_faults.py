@@ -42,15 +42,6 @@ def test_a_series_that_changed_is_refused_before_it_is_fetched(
     assert archive.retrieved == 0
 
 
-def test_a_series_that_is_gone_is_refused(
-    engine: Engine, archive: ArchiveDouble, request_for: Request
-) -> None:
-    request = request_for()
-    archive.instances.clear()
-    engine.start_worker()
-    assert failure_of(engine, engine.put(request))["code"] == "source-changed"
-
-
 def test_an_ineligible_series_keeps_the_reason_of_the_reader(
     engine: Engine, archive: ArchiveDouble, request_for: Request
 ) -> None:

@@ -8,17 +8,18 @@ import sqlalchemy as sa
 from fast_processing import FastProcessing
 
 from nullsplat.service.audit import AuditLog
-from nullsplat.service.database import open_database, transaction
+from nullsplat.service.database import transaction
 from nullsplat.service.jobs import JobStore, insert_job
 from nullsplat.service.processing import Derived
 from nullsplat.service.progress import StopSignal
+from nullsplat.service.schema import open_database
 from nullsplat.service.settings import Settings
 from nullsplat.service.stages import Oversight, StageRunner
 from nullsplat.service.storing import remember_derived
 from nullsplat.service.watchdog import Watchdog, start_anew
 
 LOST = {"code": "cancelled", "message": "the job was cancelled on request", "retryable": False}
-REQUEST = {"parameters": {"preset": "preview"}, "fingerprint": "f"}
+REQUEST = {"study_instance_uid": "2.25.9", "parameters": {"preset": "preview"}, "fingerprint": "f"}
 
 
 @pytest.fixture

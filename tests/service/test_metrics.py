@@ -13,14 +13,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 import nullsplat
+from nullsplat.service import tallies
 from nullsplat.service.contract.messages import STAGES
-from nullsplat.service.database import jobs, open_database, transaction
+from nullsplat.service.database import jobs, transaction
+from nullsplat.service.jobs import OPEN, JobStore, insert_job, reset_job, waiting_stages
 from nullsplat.service.liveness import Registry, this_process
 from nullsplat.service.metrics import Metrics
 from nullsplat.service.reasons import known_reasons
+from nullsplat.service.schema import open_database
 from nullsplat.service.server import application
 from nullsplat.service.settings import Settings
-from nullsplat.service.tallies import BOUNDS, FinishedJobs
 from nullsplat.service.worker_facts import FactBook, WorkerFacts, gather
 
 SECRET = "a-secret-for-tests-only"
@@ -66,6 +68,9 @@ def add(
                 updated_at=now - timedelta(seconds=ended),
             )
         )
+        if state not in OPEN:
+            row = connection.execute(sa.select(jobs).where(jobs.c.key == key)).one()
+            tallies.add(connection, tallies.of_job(row))
 
 
 def samples(text: bytes) -> dict[tuple[str, ...], float]:
@@ -113,27 +118,37 @@ def test_stage_seconds_are_those_of_all_jobs_that_are_over(database: sa.Engine, 
 
 
 def test_a_value_on_a_bound_counts_below_it(database: sa.Engine, tmp_path: Path) -> None:
-    add(database, "a", "succeeded", seconds={"fetch": BOUNDS[0], "store": BOUNDS[-1] + 1})
+    add(database, "a", "succeeded", seconds={"fetch": tallies.BOUNDS[0], "store": tallies.BOUNDS[-1] + 1})
     figures = told(database, tmp_path)
-    assert figures["nullsplat_stage_seconds_bucket", str(BOUNDS[0]), "fetch"] == 1
-    assert figures["nullsplat_stage_seconds_bucket", str(BOUNDS[-1]), "store"] == 0
+    assert figures["nullsplat_stage_seconds_bucket", str(tallies.BOUNDS[0]), "fetch"] == 1
+    assert figures["nullsplat_stage_seconds_bucket", str(tallies.BOUNDS[-1]), "store"] == 0
     assert figures["nullsplat_stage_seconds_bucket", "+Inf", "store"] == 1
 
 
-def test_a_job_is_counted_once_however_often_and_late_it_is_seen(database: sa.Engine) -> None:
-    finished = FinishedJobs()
+def test_a_job_is_counted_when_it_ends_and_once_more_when_it_was_released(
+    database: sa.Engine, tmp_path: Path
+) -> None:
+    store, stages = JobStore(database), [dict(stage) for stage in waiting_stages()]
+    stages[0].update(state="done", seconds=1.0)
+    failure = {"code": "storage", "message": "full", "retryable": True}
+    with transaction(database) as connection:
+        insert_job(connection, "a", {"parameters": {"preset": "preview"}})
 
-    def count() -> float:
-        with transaction(database) as connection:
-            finished.read(connection)
-        return finished.stages["fetch"].buckets()[-1][1]
+    def counted() -> tuple[float, ...]:
+        figures = told(database, tmp_path)
+        names = ("nullsplat_jobs", "failed"), ("nullsplat_stage_seconds_count", "fetch")
+        return *(figures[name] for name in names), figures["nullsplat_job_failures_total", "storage"]
 
-    add(database, "a", "succeeded", seconds={"fetch": 1.0})
-    assert [count(), count()] == [1, 1]
-    add(
-        database, "late", "succeeded", seconds={"fetch": 1.0}, ended=300
-    )  # its worker's clock is five minutes slow
-    assert [count(), count()] == [2, 2]
+    store.begin("a")
+    store.report("a", stages, 0.5, None)
+    assert counted() == (0, 0, 0)
+    assert [store.fail("a", failure), store.fail("a", failure)] == [True, False]
+    assert counted() == (1, 1, 1)
+    with transaction(database) as connection:
+        assert reset_job(connection, "a")
+    assert counted() == (0, 1, 1)
+    store.fail("a", failure)
+    assert counted() == (1, 1, 2)
 
 
 def test_failures_are_counted_by_codes_of_our_own(database: sa.Engine, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from dicom_samples import SERIES
 from postgres import PostgresServer, free_port, why_not
 
 from nullsplat.core.errors import ConfigurationError, StorageError
-from nullsplat.service.database import open_database
+from nullsplat.service.schema import open_database
 
 Request = Callable[..., dict[str, Any]]
 pytestmark = pytest.mark.slow

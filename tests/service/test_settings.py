@@ -139,6 +139,26 @@ def test_maps_are_stored_unless_somebody_says_never(surroundings: pytest.MonkeyP
         Settings()
 
 
+def test_slices_are_as_the_header_says_unless_somebody_knows_better(surroundings: pytest.MonkeyPatch) -> None:
+    assert (Settings().slice_profile, Settings().in_plane_profile) == ("auto", "gaussian")
+    surroundings.setenv("NULLSPLAT_SLICE_PROFILE", "1mm:0.1,0.2,0.4,0.2,0.1")
+    surroundings.setenv("NULLSPLAT_IN_PLANE_PROFILE", "bell*1.2")
+    assert (Settings().slice_profile, Settings().in_plane_profile) == ("1mm:0.1,0.2,0.4,0.2,0.1", "bell*1.2")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SLICE_PROFILE", "sharp"), ("SLICE_PROFILE", "bell*9"), ("IN_PLANE_PROFILE", "auto")]
+)
+def test_a_profile_that_stands_for_nothing_is_refused_with_what_does(
+    surroundings: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    surroundings.setenv(f"NULLSPLAT_{name}", value)
+    with pytest.raises(
+        ConfigurationError, match=f"NULLSPLAT_{name}: .*bell, box or gaussian, with a factor from 0.2 to 5"
+    ):
+        Settings()
+
+
 def test_a_report_is_stored_unless_somebody_says_no(surroundings: pytest.MonkeyPatch) -> None:
     assert Settings().quality_report
     surroundings.setenv("NULLSPLAT_QUALITY_REPORT", "false")

@@ -17,6 +17,7 @@ from nullsplat.core.volume import Volume
 from nullsplat.dicom.deriving import DerivedOptions
 from nullsplat.dicom.encoding import OutputSyntax
 from nullsplat.dicom.reading import fingerprint, read_folder
+from nullsplat.physics.profile import Resolution
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.presets import PRESETS
 from nullsplat.pipeline.stages import Stage
@@ -25,10 +26,27 @@ from nullsplat.prior import weights
 from nullsplat.prior.weights import SLAB, XRAY
 from nullsplat.service import super_resolution
 from nullsplat.service.derived_files import Output
-from nullsplat.service.processing import Parameters, Processing
+from nullsplat.service.fetching import SOURCE, fetched_source
+from nullsplat.service.folders import JobFolder
+from nullsplat.service.processing import Parameters, Processing, Source
 from nullsplat.service.settings import Settings
-from nullsplat.service.super_resolution import SuperResolution
+from nullsplat.service.super_resolution import Profiles, SuperResolution
 
+REPORT = {
+    "model_hash": "a" * 64,
+    "config_hash": "b" * 64,
+    "steps": 1,
+    "stage1_prior": "slabs",
+    "lr_consistency_rmse_hu": 3.5,
+    "slice_profile": {
+        "profile": "bell",
+        "fwhm_mm": 5.0,
+        "slice_thickness_mm": 5.0,
+        "why": "Acquisition Type SPIRAL",
+        "in_plane": None,
+        "check": {"verdict": "contradicted", "why": "it would fit bell*1.3"},
+    },
+}
 PARAMETERS = Parameters(scale=(2.0, 1.0, 1.0), preset="preview", attempt=1)
 
 
@@ -92,6 +110,51 @@ def test_every_stage_runs_with_the_same_configuration(
     assert seen == [configure(PARAMETERS.scale, "preview").hash] * 3
 
 
+def seen_by_the_stages(
+    processing: SuperResolution,
+    parameters: Parameters,
+    source: Source,
+    monkeypatch: pytest.MonkeyPatch,
+    work: Path,
+) -> Resolution:
+    seen: list[PipelineConfig] = []
+    monkeypatch.setitem(super_resolution.RUNNERS, "stage1", lambda _ws, config, *_: seen.append(config))
+    processing.run("stage1", work, parameters, source, silent)
+    return seen[0].resolution
+
+
+def test_a_job_comes_before_the_engines_setting_and_that_before_the_header(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in source.iterdir():
+        ds = pydicom.dcmread(path)
+        ds.ScanOptions, ds.SliceThickness = "AXIAL MODE", 10.0
+        ds.save_as(path)
+    work, asked = tmp_path / "work", replace(PARAMETERS, slice_profile="1mm:1,2,1")
+    found = SuperResolution("cpu").prepare(source, work, PARAMETERS)
+    set_here = SuperResolution("cpu", profiles=Profiles("gaussian*1.2", "box*0.8"))
+    cases = [
+        (SuperResolution("cpu"), PARAMETERS, "box", "gaussian", "Scan Options: sequential"),
+        (set_here, PARAMETERS, "gaussian*1.2", "box*0.8", "set for this engine"),
+        (set_here, asked, "1mm:1,2,1", "box*0.8", "asked for by the job"),
+    ]
+    for processing, parameters, across, in_plane, why in cases:
+        known = seen_by_the_stages(processing, parameters, found, monkeypatch, work)
+        assert (str(known.slice_profile), str(known.in_plane_profile), known.why) == (across, in_plane, why)
+        assert known.slice_thickness_ratio == pytest.approx(2.0)
+
+
+def test_a_profile_that_stands_for_nothing_is_refused_before_the_series_is_fetched() -> None:
+    with pytest.raises(ConfigurationError, match="a positive sum"):
+        SuperResolution("cpu").check(replace(PARAMETERS, slice_profile="1mm:1,-3,1"))
+
+
+def test_what_an_older_worker_fetched_is_taken_for_bells(tmp_path: Path) -> None:
+    folder = JobFolder(tmp_path)
+    folder.write(SOURCE, {"fingerprint": "f" * 64, "slice_thickness_ratio": 1.5})
+    assert fetched_source(folder) == Source("f" * 64, 1.5, "bell", "assumed")
+
+
 def test_what_another_prior_did_is_done_again(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,7 +173,7 @@ def test_what_another_prior_did_is_done_again(
     for stage in STAGES:
         monkeypatch.setitem(super_resolution.RUNNERS, stage, record(stage))
     work, before, after = tmp_path / "work", SuperResolution("cpu", prior=XRAY), SuperResolution("cpu")
-    found = before.prepare(source, work)
+    found = before.prepare(source, work, PARAMETERS)
     for stage in ("stage1", "stage1", "stage2"):
         before.run(stage, work, PARAMETERS, found, silent)
     assert before.is_done("stage2", work, PARAMETERS, found)
@@ -129,7 +192,7 @@ def test_weights_of_the_same_name_are_another_prior(
     monkeypatch.setitem(
         super_resolution.RUNNERS, "stage1", lambda ws, *_: ws.mark_done("stage1", Cost(seconds=1.0))
     )
-    found = processing.prepare(source, tmp_path / "work")
+    found = processing.prepare(source, tmp_path / "work", PARAMETERS)
     processing.run("stage1", tmp_path / "work", PARAMETERS, found, silent)
     assert processing.is_done("stage1", tmp_path / "work", PARAMETERS, found)
     monkeypatch.setattr(weights, "prior_hash", lambda _prior: "c" * 64)
@@ -143,7 +206,7 @@ def test_a_remark_on_the_source_is_in_the_report(
         ds = pydicom.dcmread(path)
         del ds.FrameOfReferenceUID
         ds.save_as(path)
-    processing.prepare(source, tmp_path / "work")
+    processing.prepare(source, tmp_path / "work", PARAMETERS)
     Workspace(tmp_path / "work").save_json("report", {"noise_hu": 1.0})
     report = processing.report(tmp_path / "work")
     assert report["noise_hu"] == 1.0
@@ -159,8 +222,7 @@ def test_the_result_becomes_a_series_of_the_same_patient_and_study(
     low = workspace.source()
     high = np.repeat(low.hu, 2, axis=0)
     workspace.save_result(Volume(high, low.geometry.resampled(high.shape)))
-    hashes = {"model_hash": "a" * 64, "config_hash": "b" * 64, "steps": 1, "stage1_prior": "slabs"}
-    workspace.save_json("report", {**hashes, "lr_consistency_rmse_hu": 3.5})
+    workspace.save_json("report", REPORT)
     target.mkdir()
     derived = processing.derive(source, work, PARAMETERS, found, target)
     assert len(derived.files) == 12
@@ -169,6 +231,9 @@ def test_the_result_becomes_a_series_of_the_same_patient_and_study(
         ds = pydicom.dcmread(target / name)
         assert (ds.SOPInstanceUID, ds.SeriesInstanceUID) == (uid, derived.series_instance_uid)
         assert (ds.StudyInstanceUID, ds.PatientName) == (STUDY, PATIENT)
+        assert (
+            "bell, FWHM 5 mm (Acquisition Type SPIRAL), CONTRADICTED by the data." in ds.DerivationDescription
+        )
 
 
 @pytest.mark.parametrize(("maps", "expected"), [(True, 1), (False, 0)])
@@ -182,8 +247,7 @@ def test_several_samples_bring_a_map_of_their_deviation(
     low = workspace.source()
     workspace.save_result(low)
     workspace.save_arrays("deviation", hu=np.full(low.hu.shape, 7.5, np.float32))
-    hashes = {"model_hash": "a" * 64, "config_hash": "b" * 64, "steps": 1, "stage1_prior": "slabs"}
-    workspace.save_json("report", {**hashes, "lr_consistency_rmse_hu": 3.5})
+    workspace.save_json("report", REPORT)
     target.mkdir()
     parameters = replace(PARAMETERS, samples=4)
     derived = processing.derive(source, work, parameters, found, target)
@@ -205,8 +269,7 @@ def test_the_figures_go_with_the_result(source: Path, tmp_path: Path, report: bo
     found = processing.prepare(source, work, PARAMETERS)
     workspace = Workspace(work)
     workspace.save_result(workspace.source())
-    hashes = {"model_hash": "a" * 64, "config_hash": "b" * 64, "steps": 1, "stage1_prior": "slabs"}
-    workspace.save_json("report", {**hashes, "lr_consistency_rmse_hu": 3.5})
+    workspace.save_json("report", REPORT)
     target.mkdir()
     derived = processing.derive(source, work, PARAMETERS, found, target)
     assert len(derived.further) == expected
@@ -226,16 +289,7 @@ def test_the_same_run_has_the_same_uids_and_the_next_attempt_has_others(
     found = processing.prepare(source, work, PARAMETERS)
     workspace = Workspace(work)
     workspace.save_result(workspace.source())
-    workspace.save_json(
-        "report",
-        {
-            "model_hash": "a" * 64,
-            "config_hash": "b" * 64,
-            "steps": 1,
-            "stage1_prior": "slabs",
-            "lr_consistency_rmse_hu": 0.0,
-        },
-    )
+    workspace.save_json("report", REPORT)
 
     def uids(folder: str, attempt: int) -> set[str]:
         (tmp_path / folder).mkdir()

@@ -64,7 +64,7 @@ def test_a_refused_series_says_why_in_words(queue: Browser) -> None:
 def test_the_counts_are_those_of_the_archive(queue: Browser) -> None:
     # Two running and one on its way; the gap, the normal dose and the fine series refused; result and map.
     queue.until(lambda: queue.texts(".group") == [
-        "All\n10", "In progress\n3", "Failed\n1", "Finished\n1", "Not taken\n3", "Results\n2"
+        "All\n10", "In progress\n3", "To look at\n1", "Finished\n1", "Not taken\n3", "Results\n2"
     ], "the counts are others")  # fmt: skip
 
 

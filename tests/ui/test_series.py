@@ -35,7 +35,9 @@ def test_the_story_of_a_series_is_told_and_leads_on(scene: Scene, site: Site, br
     browser.until(lambda: all(browser.run("return [...document.querySelectorAll('.thumbnails img')].map((one) => one.naturalWidth)")))  # fmt: skip
 
 
-def test_what_is_unusual_about_the_source_is_said(scene: Scene, site: Site, browser: Browser) -> None:
+def test_what_is_unusual_about_the_source_and_what_its_data_contradict_is_said(
+    scene: Scene, site: Site, browser: Browser
+) -> None:
     browser.open(f"{site.page}#/series/{scene.finished}")
     browser.one("dl")
     told = dict(zip(browser.texts("dt"), browser.texts("dd"), strict=True))
@@ -43,6 +45,9 @@ def test_what_is_unusual_about_the_source_is_said(scene: Scene, site: Site, brow
         told["About the source"]
         == "The gantry was tilted by 15.0 degrees; the source was compressed with loss"
     )
+    assert told["Slice profile"] == "box, FWHM 5.0 mm (Scan Options: sequential)"
+    assert told["Warning"].startswith("The data contradict this slice profile")
+    assert told["Warning"].endswith("it would fit bell*1")
 
 
 def test_a_result_leads_to_the_comparison_with_its_source(scene: Scene, site: Site, browser: Browser) -> None:

@@ -119,7 +119,8 @@ def _protocol_name(part: str) -> str:
         raise ConfigurationError(
             f"--scale must be degradations such as iso4 (or 4), thick4 (or z4) and bell4, by comma, got {part!r}"
         )
-    return f"{ {None: 'iso', 'z': 'thick'}.get(match[1], match[1]) }{match[2]}".replace(" ", "")
+    kind = {None: "iso", "z": "thick"}.get(match[1], match[1])
+    return f"{kind}{match[2]}"
 
 
 def _noise(text: str) -> list[float]:

@@ -13,6 +13,7 @@ import typer
 import nullsplat
 from nullsplat.cli.bench import bench
 from nullsplat.cli.convert_prior import convert_prior
+from nullsplat.cli.db import app as db_app
 from nullsplat.cli.evaluate import evaluate
 from nullsplat.cli.evaluate_pair import evaluate_pair
 from nullsplat.cli.evaluate_stage1 import evaluate_stage1
@@ -288,6 +289,7 @@ app.command("convert-prior", short_help="Convert a checkpoint of the method's au
     convert_prior
 )
 app.add_typer(rules_app, name="rules", short_help="Check the node's rules file, and try it on scans.")
+app.add_typer(db_app, name="db", short_help="Back up, check and clear the engine's database.")
 app.command("bench", short_help="Time kernels and stages on this machine.")(bench)
 app.command("reader-study", short_help="Prepare a blinded reading of several methods.")(reader_study)
 app.command("reader-score", short_help="Unblind the sheets of a reader study.")(reader_score)

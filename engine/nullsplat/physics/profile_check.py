@@ -42,14 +42,14 @@ class ProfileCheck:
     Attributes:
         verdict: `undecided` where there is too little noise, tissue or overlap to tell.
         noise_correlation: of neighbouring slices, measured; None where it cannot be.
-        expected: by the assumed profile.
+        expected: by the assumed profile; None where it plays no part.
         apparent: factor of the bell that would have the measured correlation.
         why: the verdict in a sentence.
     """
 
     verdict: Verdict
     noise_correlation: float | None
-    expected: float
+    expected: float | None
     apparent: float | None
     why: str
 
@@ -84,7 +84,7 @@ def check_profile(hu: Float[ndarray, "z y x"], resolution: Resolution, distance_
         return ProfileCheck("undecided", None, expected, None, why)
     apparent = _apparent_factor(measured, ratio, distance_mm)
     low, high = (_scaled(assumed, 1 + side * WIDTH_TOLERANCE, ratio, distance_mm) for side in (-1, 1))
-    found = f"the noise of neighbouring slices correlates by {measured:.2f}, {expected:.2f} was expected of {assumed}"
+    found = f"the noise of neighbouring slices correlates by {measured:.2f}, {expected:.2f} was expected"
     if low - _MARGIN <= measured <= high + _MARGIN:
         return ProfileCheck("supported", measured, expected, apparent, found)
     advice = f"{found}; it would fit bell*{apparent:.2g}, which --slice-profile or a rule can set"

@@ -14,7 +14,7 @@ from nullsplat.core.units import HIGHEST_HU, LOWEST_HU
 from nullsplat.core.volume import Volume
 from nullsplat.physics.consistency import residual
 from nullsplat.physics.noise import estimate_noise
-from nullsplat.physics.profile_check import check_profile
+from nullsplat.physics.profile_check import ProfileCheck, check_profile
 from nullsplat.pipeline.base_volume import base_volume, refine
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel, forward_model
@@ -74,7 +74,6 @@ def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, prog
         else:
             found = projections_of(seen, base_hu)
         ws.save_arrays("projections", mean=found.mean, deviation=found.deviation)
-        check = check_profile(lr_hu.cpu().numpy(), config.resolution, model.lr.spacing[0])
         ws.save_json(
             "stage1",
             {
@@ -82,7 +81,7 @@ def run_stage1(ws: Workspace, config: PipelineConfig, device: torch.device, prog
                 "columns": found.model.lr_beam.columns,
                 "steps": steps,
                 "prior": refined_by,
-                "profile_check": check.as_dict(),
+                "profile_check": _checked(lr_hu, config, model).as_dict(),
             },
         )
     ws.mark_done("stage1", cost)
@@ -196,6 +195,13 @@ def _spread(ws: Workspace, hu: Float[Tensor, "z y x"]) -> dict[str, Any]:
         return {}
     deviation = ws.load_tensor("deviation", "hu", hu.device)
     return {"deviation_rms_hu_by_tissue": rms_by_tissue(deviation, hu)}
+
+
+def _checked(lr_hu: Float[Tensor, "z y x"], config: PipelineConfig, model: ForwardModel) -> ProfileCheck:
+    """Whether the data speak for the slice profile, where it has a part in the result."""
+    if model.volume_op.axes[0].is_identity:
+        return ProfileCheck("undecided", None, None, None, "slices are not refined, so that it plays no part")
+    return check_profile(lr_hu.cpu().numpy(), config.resolution, model.lr.spacing[0])
 
 
 def _profile(config: PipelineConfig, model: ForwardModel, check: dict[str, Any]) -> dict[str, Any]:

@@ -122,9 +122,10 @@ def _add_job_routes(app: FastAPI, queue: JobQueue, audit: AuditLog) -> None:
 
     @app.get("/v1/jobs")
     def list_jobs(
-        state: State | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 200
+        state: State | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 50
     ) -> JSONResponse:
-        newest, places = queue.store.newest(state, limit), queue.line.places()
+        newest = queue.store.newest(state, limit)
+        places = queue.line.places() if any(job.state == "queued" for job in newest) else {}
         return JSONResponse({"jobs": [job.status(places.get(job.key)) for job in newest]})
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
+from pydicom.errors import InvalidDicomError
 
+from nullsplat.core.errors import ArchiveError, UnreadableFile
 from nullsplat.service.access import Access
 from nullsplat.service.connection import ANY_TRANSFER_SYNTAX, ArchiveAway, Connection, first_value
 from nullsplat.service.settings import Settings
@@ -15,6 +17,26 @@ PROBE_TIMEOUT = 3.0
 WHOLE_REQUEST = 2**31
 """Larger than any request: not every archive takes the chunked encoding that the client would use otherwise."""
 SOP_INSTANCE_UID, ROWS, COLUMNS, FRAMES = "00080018", "00280010", "00280011", "00280008"
+
+
+FINAL_REASONS = frozenset({0x0122, 0x0124, *range(0xA900, 0xAA00)})
+"""SOP Class not supported, not authorised, data set does not match SOP Class: repeating changes nothing."""
+
+
+class StoreRefused(ArchiveError):
+    """The archive does not take these instances, however often it is asked."""
+
+    code = "store-refused"
+    retryable = False
+
+    def __init__(self, reasons: list[int], kinds: set[str]) -> None:
+        """Say what is refused, with which Failure Reasons, and what helps."""
+        words = ", ".join(f"{reason:#06x}" for reason in reasons)
+        super().__init__(
+            f"the archive refuses {', '.join(sorted(kinds))} for good (reason {words}); let it accept these SOP Classes "
+            "from the engine's user, or have no reports and maps made (NULLSPLAT_QUALITY_REPORT=false, "
+            "NULLSPLAT_PARAMETRIC_MAPS=never), then run again"
+        )
 
 
 @dataclass(frozen=True)
@@ -35,7 +57,8 @@ class Archive:
 
     Every method raises:
         ArchiveAway: worth another try soon.
-        ArchiveError: the archive refuses, or answers what is not DICOMweb.
+        NotDicomweb: it answers something else, perhaps only while it is being serviced.
+        ArchiveError: the archive refuses.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -71,14 +94,23 @@ class Archive:
                 yield str(instance.SOPInstanceUID)
 
     def store(self, study_instance_uid: str, files: Sequence[Path]) -> None:
-        """Store finished DICOM files; refuses to believe an answer that does not name each of them."""
-        instances = [pydicom.dcmread(file) for file in files]
+        """Store finished DICOM files; refuses to believe an answer that does not name each of them.
+
+        Raises:
+            StoreRefused: as long as the archive is set up as it is, it never takes them.
+            UnreadableFile: one of them is damaged.
+        """
+        instances = [_finished(file) for file in files]
         with self._connection.plain_errors():
             answer = self._writer.store_instances(instances, study_instance_uid=study_instance_uid)
-        failed = [int(item.get("FailureReason") or 0) for item in answer.get("FailedSOPSequence") or []]
-        named = [item.get("ReferencedSOPInstanceUID") for item in answer.get("ReferencedSOPSequence") or []]
+            failed = [int(item.get("FailureReason") or 0) for item in answer.get("FailedSOPSequence") or []]
+            named = [
+                item.get("ReferencedSOPInstanceUID") for item in answer.get("ReferencedSOPSequence") or []
+            ]
         stored = {str(uid) for uid in named if uid}
         missing = {str(instance.SOPInstanceUID) for instance in instances} - stored
+        if final := sorted({reason for reason in failed if reason in FINAL_REASONS}):
+            raise StoreRefused(final, {str(instance.SOPClassUID.name) for instance in instances})
         if failed:
             reasons = ", ".join(f"{reason:#06x}" for reason in sorted(set(failed)))
             raise ArchiveAway(
@@ -99,7 +131,30 @@ class Archive:
                 fields=["SOPInstanceUID", "Rows", "Columns", "NumberOfFrames"],
                 offset=offset or None,
             )
-        return [(str(first_value(a, SOP_INSTANCE_UID, "")), _voxels(a)) for a in answers]
+            return [(_uid(attributes), _voxels(attributes)) for attributes in _list(answers)]
+
+
+def _finished(file: Path) -> pydicom.Dataset:
+    try:
+        return pydicom.dcmread(file)
+    except (InvalidDicomError, EOFError, ValueError) as error:
+        raise UnreadableFile(
+            "a finished file in the spool is damaged, and cannot be made again with certainly the same pixels; look at "
+            "the spool's disk, and ask for the run again, which makes a new series"
+        ) from error
+
+
+def _list(answers: Any) -> list[dict[str, Any]]:
+    if not isinstance(answers, list):
+        raise TypeError("a search must be answered by a list")
+    return answers
+
+
+def _uid(attributes: dict[str, Any]) -> str:
+    uid = str(first_value(attributes, SOP_INSTANCE_UID, ""))
+    if not uid:
+        raise ValueError("a search for instances must be answered with SOP Instance UIDs")
+    return uid
 
 
 def _voxels(attributes: dict[str, Any]) -> int:

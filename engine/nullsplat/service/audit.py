@@ -109,8 +109,12 @@ class AuditLog:
 
     def stored(self, job: Job, folder: JobFolder, derived: Derived, report: Mapping[str, Any]) -> None:
         """Append that the result is in the archive, and remember its hash for the job's last line."""
-        output = output_hash({uid: folder.derived / name for uid, name in derived.files.items()})
-        folder.write(OUTPUT, output)
+        try:
+            output = output_hash({uid: folder.derived / name for uid, name in derived.files.items()})
+            folder.write(OUTPUT, output)
+        except OSError as error:  # the result is safe in the archive; that must not be undone for its hash
+            logger.error("what was stored could not be hashed: %s", error.strerror, extra={"job": job.key})
+            output = ""
         self._made(What.STORED, job, output, report)
 
     def over(self, job: Job, folder: JobFolder) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,19 @@ class ArchiveAway(ArchiveError):
 
 class NotInArchive(ArchiveError):
     """The archive does not know what was asked for."""
+
+
+class NotDicomweb(ArchiveError):
+    """The answer is not what DICOMweb says: a wrong address, or a proxy's page while the archive is being serviced."""
+
+
+PASSING = (ArchiveAway, NotInArchive, NotDicomweb)
+"""What may be over soon: it is worth patience."""
+GARBLED = (
+    ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, OverflowError, SyntaxError,
+    struct.error, InvalidDicomError,
+)  # fmt: skip
+"""What the client library, which believes what it is sent, raises over answers that are something else."""
 
 
 class Connection:
@@ -67,7 +81,7 @@ class Connection:
 
     @contextlib.contextmanager
     def plain_errors(self) -> Iterator[None]:
-        """Turn what the client raises into ArchiveAway, NotInArchive or another ArchiveError."""
+        """Turn what the client raises into ArchiveAway, NotInArchive, NotDicomweb or another ArchiveError."""
         try:
             with self._released_on_error():
                 yield
@@ -84,8 +98,8 @@ class Connection:
             raise ArchiveAway(f"{self._url} did not answer properly: {type(error).__name__}") from error
         except EOFError as error:
             raise ArchiveAway(f"{self._url} broke off in the middle of an instance") from error
-        except (ValueError, InvalidDicomError) as error:
-            raise ArchiveError(
+        except GARBLED as error:
+            raise NotDicomweb(
                 f"{self._url} answered what is not DICOMweb ({type(error).__name__}); "
                 f"does {self._names.url} name the DICOMweb root?"
             ) from error

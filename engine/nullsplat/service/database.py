@@ -3,14 +3,13 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOS
-from sqlalchemy.exc import SQLAlchemyError
 
 from nullsplat.core.errors import ConfigurationError, StorageError
-from nullsplat.service.database_faults import DRIVER, cause, explained
+from nullsplat.service.database_faults import DRIVER, cause, damage
 
 CONNECT_TIMEOUT = 10
 """Seconds."""
@@ -21,7 +20,7 @@ jobs = sa.Table(
     "nullsplat_jobs",
     metadata,
     sa.Column("key", sa.String(32), primary_key=True),
-    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("state", sa.String(16), nullable=False),
     sa.Column("request", sa.JSON, nullable=False),
     sa.Column("stages", sa.JSON, nullable=False),
     sa.Column("progress", sa.Float, nullable=False, default=0.0),
@@ -32,6 +31,19 @@ jobs = sa.Table(
     sa.Column("result", sa.JSON(none_as_null=True)),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+    # What is asked all the time must cost the same after years: the newest, the oldest of a state, the last that ended.
+    sa.Index("ix_nullsplat_jobs_created", "created_at", "key"),
+    sa.Index("ix_nullsplat_jobs_state_created", "state", "created_at", "key"),
+    sa.Index("ix_nullsplat_jobs_state_updated", "state", "updated_at"),
+)
+
+# What `tallies` counts of jobs that are over.
+tallies = sa.Table(
+    "nullsplat_tallies",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("label", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Float, nullable=False),
 )
 
 workers = sa.Table(
@@ -55,6 +67,11 @@ worker_facts = sa.Table(
 )
 
 
+# One row: which schema the tables have.
+schema_version = sa.Table(
+    "nullsplat_schema", metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False)
+)
+
 # What people switched for all workers on all machines.
 controls = sa.Table(
     "nullsplat_controls",
@@ -72,27 +89,13 @@ devices = sa.Table(
 )
 
 
-def open_database(url: str) -> sa.Engine:
-    """Connect to the database, creating what is missing in it. Safe when several processes do so at once.
+def connect(url: str) -> sa.Engine:
+    """Connections to a database of which nothing is known yet; nothing is read or written.
 
     Raises:
         ConfigurationError: the URL is not one of a database that can be used.
-        StorageError: the database cannot be reached or written.
     """
-    engine = _engine(_checked(url))
-    try:
-        with engine.connect():  # before DBOS tries, which does not say what is wrong
-            pass
-        DBOS.migrate(url)
-        with engine.begin() as connection:
-            for table in metadata.sorted_tables:
-                connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-                for index in table.indexes:
-                    connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
-    except SQLAlchemyError as error:
-        engine.dispose()
-        raise explained(engine, error) from error
-    return engine
+    return _engine(_checked(url))
 
 
 @contextlib.contextmanager
@@ -105,7 +108,13 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     try:
         with engine.begin() as connection:
             yield connection
-    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+    except sa.exc.DatabaseError as error:
+        if (damaged := damage(engine, error)) is not None:
+            raise damaged from error
+        if not isinstance(error, sa.exc.OperationalError):
+            raise
+        raise StorageError(f"the database {engine.url!r} does not answer: {cause(error)}") from error
+    except sa.exc.InterfaceError as error:
         raise StorageError(f"the database {engine.url!r} does not answer: {cause(error)}") from error
 
 
@@ -114,6 +123,12 @@ def now(connection: sa.Connection) -> float:
     if connection.dialect.name != "postgresql":
         return time.time()  # SQLite is in this very machine
     return float(connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+
+
+def utc(moment: datetime) -> datetime:
+    """A moment out of the database, with its time zone."""
+    # SQLite forgets the time zone; what was stored is UTC.
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _engine(url: sa.URL) -> sa.Engine:
@@ -148,4 +163,7 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
     # Readers (the API) must not wait for writers (the workers).
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(
+        "PRAGMA secure_delete=ON"
+    )  # what retention ends is not to be found in the file any more
     connection.isolation_level = "IMMEDIATE"  # DBOS relies on writers taking turns from their first statement

@@ -11,6 +11,13 @@ DRIVER = (
     "install it with pip install 'psycopg[binary]'"
 )
 
+RESTORE = (
+    "stop the engine's processes, see what `nullsplat db check` says, and restore the last backup; "
+    "docs/backup.md tells how"
+)
+_DAMAGE = ("malformed", "not a database", "invalid page in block", "could not read block", "missing chunk")
+"""What SQLite and PostgreSQL say of files that are not what they wrote."""
+
 _CURES = (
     ("password authentication failed", f"correct user and password in {VARIABLE}"),
     ("no password supplied", f"{VARIABLE} must carry a password: postgresql://USER:PASSWORD@HOST/DATABASE"),
@@ -27,8 +34,25 @@ _SETTINGS = ("password", "pg_hba", "does not exist", "permission")
 """Words of faults that stay until somebody changes something; the others may pass by themselves."""
 
 
+class DatabaseDamaged(StorageError):
+    """The database's files are not what it wrote; nothing but a backup helps."""
+
+    code = "database-damaged"
+    retryable = False
+
+
+def damage(engine: sa.Engine, error: SQLAlchemyError) -> DatabaseDamaged | None:
+    """The error to raise when the database's files are damaged; None when this is another error."""
+    words = cause(error)
+    if not any(sign in words.lower() for sign in _DAMAGE):
+        return None
+    return DatabaseDamaged(f"the database {engine.url!r} is damaged: {words}; {RESTORE}")
+
+
 def explained(engine: sa.Engine, error: SQLAlchemyError) -> NullSplatError:
     """The error to raise when the database cannot be opened; the password is never part of it."""
+    if (damaged := damage(engine, error)) is not None:
+        return damaged
     words = cause(error)
     cure = next((cure for sign, cure in _CURES if sign in words.lower()), "")
     message = f"the database {engine.url!r} cannot be used: {words}{f'; {cure}' if cure else ''}"

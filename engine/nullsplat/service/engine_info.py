@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from nullsplat import __version__
 from nullsplat.service.database import transaction
-from nullsplat.service.dbos_tables import TAKEN, workflow_status
+from nullsplat.service.dbos_tables import taken, workflow_status
 from nullsplat.service.liveness import LOST_AFTER, Registry
 from nullsplat.service.processing import Processing
 from nullsplat.service.queueing import WORKFLOW, JobQueue
@@ -53,8 +53,9 @@ class EngineInfo:
 
     def _jobs(self) -> dict[str, str]:
         """The job of each worker that has one."""
-        row = workflow_status(self._engine.dialect).c
-        query = sa.select(row.executor_id, row.workflow_uuid).where(row.status == TAKEN, row.name == WORKFLOW)
+        status = workflow_status(self._engine.dialect)
+        row = status.c
+        query = sa.select(row.executor_id, row.workflow_uuid).where(*taken(status), row.name == WORKFLOW)
         with transaction(self._engine) as connection:
             return {str(worker): str(key) for worker, key in connection.execute(query)}
 

@@ -5,10 +5,12 @@ import shutil
 from pathlib import Path
 
 from nullsplat.core.errors import NullSplatError, StorageError
-from nullsplat.service.folders import MIB
+from nullsplat.service.folders import MIB, VANISHED
 from nullsplat.service.jobs import Failure
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
+LOST = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.EACCES, errno.EPERM, errno.ENODEV, errno.ENXIO)
+"""What happens to files in a spool that others clear up, or whose disk or share goes away."""
 
 
 def as_failure(error: Exception, spool: Path, needed: int | None = None) -> Failure:
@@ -36,5 +38,9 @@ def _known(error: Exception, spool: Path, needed: int | None) -> NullSplatError 
         return StorageError(
             f"the spool could not be written ({error.strerror}): {free} MB are free{need}; "
             "free some space or let NULLSPLAT_SPOOL name a folder on a larger disk"
+        )
+    if isinstance(error, OSError) and error.errno in LOST:
+        return StorageError(
+            f"a file of the job in the spool was lost while it was worked on ({error.strerror}); {VANISHED}"
         )
     return None

@@ -6,17 +6,29 @@ from typing import Any
 from nullsplat.core.errors import SourceChanged
 from nullsplat.core.progress import Progress
 from nullsplat.dicom.reading import fingerprint
-from nullsplat.service.archive import Archive
+from nullsplat.service.archive import Archive, Holding
 from nullsplat.service.connection import ArchiveAway
 from nullsplat.service.folders import JobFolder, bytes_needed, require_space
-from nullsplat.service.patience import Heard, patiently
+from nullsplat.service.patience import Heard, patiently, repeatedly
 from nullsplat.service.processing import Parameters, Processing, Source
 from nullsplat.service.settings import Settings
 
 SOURCE = "source.json"
 NEED = "need.json"
+SECOND_LOOKS = (1.0, 3.0)
+"""Seconds between looks at a series that seems to have changed: an archive that is writing may show a part of it."""
 RETRIEVED = 0.9
 """Part of the stage's progress that retrieving is worth; reading takes the rest."""
+
+
+EMPTY = (
+    "the archive shows no instance of the series: it was deleted, or the archive is just starting, or the engine's user "
+    "may not see it"
+)
+CHANGED = (
+    "the archive holds another set of instances than the job was made for: slices were added or deleted since; the job "
+    "for the series as it is now has another key"
+)
 
 
 class Fetch:
@@ -53,9 +65,8 @@ class Fetch:
 
     def _retrieve(self, request: dict[str, Any], folder: JobFolder, progress: Progress, heard: Heard) -> None:
         study, series = request["study_instance_uid"], request["series_instance_uid"]
-        holding = self._archive.holding(study, series)
+        holding = self._held(request, progress)
         expected = holding.sop_instance_uids
-        _require_same(request["fingerprint"], fingerprint(series, expected))
         parameters = Parameters.of(request)
         needed = bytes_needed(holding.voxels, parameters.scale, parameters.samples)
         folder.write(NEED, needed)
@@ -69,6 +80,32 @@ class Fetch:
         if missing := len(expected - got):
             raise ArchiveAway(f"the archive sent {len(expected) - missing} of {len(expected)} instances")
         target.replace(folder.source)
+
+    def _held(self, request: dict[str, Any], progress: Progress) -> Holding:
+        """What the archive holds of the series, once that is what the job was made for.
+
+        Raises:
+            ArchiveAway: it shows nothing at all, as archives do that are just starting or being indexed.
+            SourceChanged: it keeps showing something else.
+        """
+
+        def look() -> Holding:
+            series = request["series_instance_uid"]
+            holding = self._archive.holding(request["study_instance_uid"], series)
+            if not holding.sop_instance_uids:
+                raise ArchiveAway(EMPTY)
+            if fingerprint(series, holding.sop_instance_uids) != request["fingerprint"]:
+                raise _Unlike("the archive shows another set of instances")
+            return holding
+
+        try:
+            return repeatedly(look, SECOND_LOOKS, lambda why: progress(0.0, why))
+        except _Unlike:
+            raise SourceChanged(CHANGED) from None
+
+
+class _Unlike(ArchiveAway):
+    """Another set of instances, perhaps only for a moment."""
 
 
 def fetched_source(folder: JobFolder) -> Source:
@@ -89,7 +126,4 @@ def expected_bytes(folder: JobFolder) -> int | None:
 
 def _require_same(wanted: str, got: str) -> None:
     if wanted != got:
-        raise SourceChanged(
-            "the archive holds another set of instances than the job was made for: slices were added or deleted "
-            "since; the job for the series as it is now has another key"
-        )
+        raise SourceChanged(CHANGED)

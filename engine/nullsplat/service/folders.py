@@ -1,6 +1,8 @@
 """Where a job's files lie, whether there is room for them, and what is left when it is over."""
 
 import json
+import logging
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +11,19 @@ from typing import Any
 from nullsplat.core.errors import StorageError
 
 MIB = 2**20
+VANISHED = (
+    "let nothing else write or clear up below the folder that NULLSPLAT_SPOOL names, and look at its disk"
+)
+"""What helps when files of a job are not what a worker left there."""
 SOURCE_BYTES_PER_VOXEL = 2 + 4
 """The DICOM files, and the volume as float32."""
 RESULT_BYTES_PER_VOXEL = 4 + 4 + 4 + 2
 """Stage 1 or base, stage 2 and the result as float32, and the DICOM files as int16."""
 DEVIATION_BYTES_PER_VOXEL = 4 + 4
 """The samples' deviation and its Parametric Map as float32, where there are several samples."""
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,13 +51,25 @@ class JobFolder:
         """Write a small JSON document in one piece: it is there as a whole or not at all."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = self.path / f"{name}.part"
-        part.write_text(json.dumps(content))
+        with part.open("w") as file:
+            json.dump(content, file)
+            file.flush()
+            os.fsync(file.fileno())  # or a machine that loses power may keep the name and not the content
         part.replace(self.path / name)
 
+    def has(self, name: str) -> bool:
+        """Whether `write` wrote that, be it damaged since."""
+        return (self.path / name).exists()
+
     def read(self, name: str) -> Any:
-        """What `write` wrote, or None."""
-        path = self.path / name
-        return json.loads(path.read_text()) if path.exists() else None
+        """What `write` wrote; None where there is nothing, or what is there is damaged and has to be made again."""
+        try:
+            return json.loads((self.path / name).read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            logger.warning("%s of the job is damaged", name, extra={"job": self.path.name})
+            return None
 
     def partial(self, folder: Path) -> Path:
         """An empty folder beside `folder`, to be filled and then renamed."""
@@ -57,11 +78,19 @@ class JobFolder:
         part.mkdir(mode=0o700, parents=True)
         return part
 
+    @property
+    def has_images(self) -> bool:
+        """Whether anything is here that shows a patient."""
+        return any(folder.exists() for folder in self._images())
+
     def discard_images(self) -> None:
         """Delete all that shows a patient; small documents (figures, report) stay."""
-        for folder in (self.source, self.work, self.derived):
+        for folder in self._images():
             shutil.rmtree(folder, ignore_errors=True)
-            shutil.rmtree(folder.with_name(f"{folder.name}.part"), ignore_errors=True)
+
+    def _images(self) -> tuple[Path, ...]:
+        whole = (self.source, self.work, self.derived)
+        return (*whole, *(folder.with_name(f"{folder.name}.part") for folder in whole))
 
 
 def bytes_needed(source_voxels: int, scale: tuple[float, float, float], samples: int = 1) -> int:

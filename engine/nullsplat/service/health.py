@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from nullsplat.core.errors import NullSplatError, StorageError
 from nullsplat.service.archive import Archive
-from nullsplat.service.database import transaction
+from nullsplat.service.database import jobs, transaction
 from nullsplat.service.folders import MIB
+from nullsplat.service.integrity import IntegrityWatch, require_schema
 from nullsplat.service.liveness import Registry
 from nullsplat.service.processing import Processing
 from nullsplat.service.settings import Settings
@@ -45,6 +46,7 @@ class Readiness:
             "queue": self._queue,
             "worker": self._worker,
         }
+        self._integrity = IntegrityWatch(engine)
         self._lock = threading.Lock()
         self._answer: dict[str, str] = {}
         self._asked = -FRESH
@@ -70,7 +72,9 @@ class Readiness:
 
     def _queue(self) -> None:
         with transaction(self._engine) as connection:
-            connection.execute(sa.text("SELECT 1"))
+            require_schema(self._engine, connection)
+            connection.execute(sa.select(jobs.c.key).order_by(jobs.c.created_at.desc()).limit(1)).all()
+        self._integrity.require()
 
     def _worker(self) -> None:
         if not Registry(self._engine, self._settings.worker_lost_seconds).alive():

@@ -7,8 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from nullsplat.service.contract.messages import STAGES
-from nullsplat.service.database import jobs, transaction
+from nullsplat.service.database import jobs, transaction, utc
 from nullsplat.service.dbos_tables import TAKEN, workflow_status
+from nullsplat.service.tallies import STATE, add, of_job
 from nullsplat.service.waiting_line import Place
 
 Stage = dict[str, Any]
@@ -53,7 +54,7 @@ class Job:
             status["waiting"] = {"position": place.position, "priority": place.priority}
         if self.failure is not None:
             status["failure"] = self.failure
-        if self.result is not None:
+        if self.result is not None and self.state == "succeeded":
             status["result"] = self.result
         return status
 
@@ -89,25 +90,16 @@ class JobStore:
 
     def newest(self, state: str | None, limit: int) -> list[Job]:
         """The newest jobs, in any state or in one."""
-        query = sa.select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.key).limit(limit)
+        query = sa.select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.key.desc()).limit(limit)
         if state is not None:
             query = query.where(jobs.c.state == state)
         with transaction(self.engine) as connection:
             return [Job(**row._mapping) for row in connection.execute(query)]
 
-    def open(self) -> list[Job]:
-        """The jobs that are queued or running."""
-        with transaction(self.engine) as connection:
-            return [
-                Job(**row._mapping)
-                for row in connection.execute(sa.select(jobs).where(jobs.c.state.in_(OPEN)))
-            ]
-
     def count(self, state: str) -> int:
         """How many jobs are in `state`."""
-        query = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.state == state)
         with transaction(self.engine) as connection:
-            return int(connection.execute(query).scalar_one())
+            return count_jobs(connection, state)
 
     def recent_stages(self, preset: str, limit: int = 20) -> list[list[Stage]]:
         """The stages of the last jobs that succeeded with `preset`, newest first."""
@@ -129,34 +121,55 @@ class JobStore:
         """Store how far a running job is; False if it is not to run any more."""
         return self._update(key, ("running",), stages=stages, progress=progress, eta_seconds=eta_seconds)
 
+    def keep_result(self, key: str, result: dict[str, Any]) -> bool:
+        """Remember the result of a job that is nearly over: its files may be gone when it ends."""
+        return self._update(key, ("running",), result=result)
+
     def begin_storing(self, key: str) -> bool:
         """Pass the point after which a job cannot be cancelled; False if it was cancelled before."""
         return self._update(key, ("running",), storing=True)
 
     def succeed(self, key: str, result: dict[str, Any]) -> bool:
         """Finish a job with its result."""
-        return self._update(
-            key, ("running",), state="succeeded", result=result, progress=1.0, eta_seconds=0.0
-        )
+        return self._end(key, ("running",), state="succeeded", result=result, progress=1.0, eta_seconds=0.0)
 
     def fail(self, key: str, failure: Failure) -> bool:
         """Finish a job that could not be done."""
-        return self._update(key, OPEN, state="failed", failure=failure, eta_seconds=None)
+        return self._end(key, OPEN, state="failed", failure=failure, eta_seconds=None)
 
     def cancel(self, key: str) -> bool:
         """Cancel a job that is queued or running; False if it is too late for that."""
-        return self._update(key, OPEN, jobs.c.storing.is_(False), state="cancelled", eta_seconds=None)
+        return self._end(key, OPEN, jobs.c.storing.is_(False), state="cancelled", eta_seconds=None)
 
     def _update(
         self, key: str, states: tuple[str, ...], *guards: sa.ColumnElement[bool], **values: Any
+    ) -> bool:
+        with transaction(self.engine) as connection:
+            return self._changed(connection, key, states, *guards, **values)
+
+    def _end(self, key: str, states: tuple[str, ...], *guards: sa.ColumnElement[bool], **values: Any) -> bool:
+        """Change the job for the last time, and count it."""
+        over = sa.select(jobs.c.state, jobs.c.stages, jobs.c.failure, jobs.c.created_at, jobs.c.updated_at)
+        with transaction(self.engine) as connection:
+            done = self._changed(connection, key, states, *guards, **values)
+            if done:
+                add(connection, of_job(connection.execute(over.where(jobs.c.key == key)).one()))
+        return done
+
+    def _changed(
+        self,
+        connection: sa.Connection,
+        key: str,
+        states: tuple[str, ...],
+        *guards: sa.ColumnElement[bool],
+        **values: Any,
     ) -> bool:
         statement = (
             sa.update(jobs)
             .where(jobs.c.key == key, jobs.c.state.in_(states), *guards, *self._held(key))
             .values(updated_at=datetime.now(UTC), **values)
         )
-        with transaction(self.engine) as connection:
-            return connection.execute(statement).rowcount == 1
+        return connection.execute(statement).rowcount == 1
 
     def _held(self, key: str) -> tuple[sa.ColumnElement[bool], ...]:
         if self._holder is None:
@@ -177,9 +190,19 @@ def reset_job(connection: sa.Connection, key: str) -> bool:
         "progress": 0.0,
         "eta_seconds": None,
         "failure": None,
+        "result": None,
     }
     statement = sa.update(jobs).where(*failed).values(updated_at=datetime.now(UTC), **fresh)
-    return connection.execute(statement).rowcount == 1
+    done = connection.execute(statement).rowcount == 1
+    if done:
+        add(connection, {(STATE, "failed"): -1})
+    return done
+
+
+def count_jobs(connection: sa.Connection, state: str) -> int:
+    """How many jobs are in `state`."""
+    query = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.state == state)
+    return int(connection.execute(query).scalar_one())
 
 
 def insert_job(connection: sa.Connection, key: str, request: dict[str, Any]) -> None:
@@ -197,12 +220,6 @@ def _shown(stage: Stage, state: str) -> Stage:
     if stage["state"] != "running" or state in OPEN:
         return stage
     return {**stage, "state": "failed" if state == "failed" else "waiting"}
-
-
-def utc(moment: datetime) -> datetime:
-    """A moment out of the database, with its time zone."""
-    # SQLite forgets the time zone; what was stored is UTC.
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _text(moment: datetime) -> str:

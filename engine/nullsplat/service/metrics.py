@@ -19,8 +19,9 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from nullsplat import __version__
+from nullsplat.service.job_figures import job_figures
 from nullsplat.service.liveness import LOST_AFTER, Registry
-from nullsplat.service.tallies import FinishedJobs, Histogram, read_all
+from nullsplat.service.tallies import Histogram
 from nullsplat.service.worker_facts import FactBook, WorkerFacts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -35,7 +36,6 @@ class Metrics(Collector):
         self._engine = engine
         self._workers = Registry(engine, lost_after)
         self._spool = spool
-        self._finished = FinishedJobs()
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self._lock = threading.Lock()
@@ -71,27 +71,27 @@ class Metrics(Collector):
         )
 
     def _jobs(self) -> Iterator[Metric]:
-        states, priorities, oldest = read_all(self._engine, self._finished)
-        yield _gauge("nullsplat_jobs", "Jobs by state.", "state", states)
-        yield _gauge("nullsplat_queue_length", "Queued jobs by priority.", "priority", priorities)
+        figures = job_figures(self._engine)
+        yield _gauge("nullsplat_jobs", "Jobs by state.", "state", figures.states)
+        yield _gauge("nullsplat_queue_length", "Queued jobs by priority.", "priority", figures.priorities)
         yield GaugeMetricFamily(
             "nullsplat_oldest_queued_seconds",
             "Age of the job that has been queued for longest, 0 when none is.",
-            oldest,
+            figures.oldest,
         )
         failures = CounterMetricFamily(
             "nullsplat_job_failures", "Failed jobs by reason: the code of the error.", labels=["reason"]
         )
-        for reason, count in sorted(self._finished.failures.items()):
+        for reason, count in sorted(figures.failures.items()):
             failures.add_metric([reason], count)
         yield failures
         yield _histogram(
-            "nullsplat_stage_seconds", "Seconds of each stage that was done.", self._finished.stages
+            "nullsplat_stage_seconds", "Seconds of each stage that was done.", figures.tallied.stages
         )
         whole = HistogramMetricFamily(
             "nullsplat_job_seconds", "Seconds from the request to the end of the jobs that succeeded."
         )
-        whole.add_metric([], self._finished.whole.buckets(), self._finished.whole.total)
+        whole.add_metric([], figures.tallied.whole.buckets(), figures.tallied.whole.total)
         yield whole
 
 

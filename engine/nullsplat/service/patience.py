@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from nullsplat.core.errors import ArchiveError
-from nullsplat.service.connection import ArchiveAway
+from nullsplat.service.connection import PASSING, ArchiveAway
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Heard:
 def patiently(
     action: Callable[[], T], patience: float, tell: Callable[[str], None], heard: Heard | None = None
 ) -> T:
-    """Do what needs the archive; while it is away try again, at growing intervals.
+    """Do what needs the archive; while it is away, or answers what may pass, try again, at growing intervals.
 
     Args:
         action: may be called several times.
@@ -46,7 +46,7 @@ def patiently(
         begun = time.monotonic()
         try:
             return action()
-        except ArchiveAway as error:
+        except PASSING as error:
             # It was there for a while: a new absence begins.
             if heard is not None and heard.at - begun > LONGEST_PAUSE:
                 deadline, pause = heard.at + patience, FIRST_PAUSE

@@ -13,7 +13,6 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.service.api import Access, Parts, create_api
 from nullsplat.service.audit import AuditLog
 from nullsplat.service.connections import ConnectionLimits, EventLoop, limited, raise_descriptor_limit
-from nullsplat.service.database import open_database
 from nullsplat.service.engine_info import EngineInfo
 from nullsplat.service.health import Readiness
 from nullsplat.service.limits import Limits
@@ -21,6 +20,7 @@ from nullsplat.service.logs import configure_logging
 from nullsplat.service.metrics import Metrics
 from nullsplat.service.processing import Processing
 from nullsplat.service.queueing import JobQueue
+from nullsplat.service.schema import open_database
 from nullsplat.service.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     spool_reserve_mib: Annotated[int, Field(ge=0)] = 1024
     """Space that jobs leave free on the spool's disk."""
     retention_days: Annotated[float, Field(ge=0)] = 30.0
-    """How long a finished job's folder (report and figures) is kept."""
+    """How long a finished job is known: its folder (report and figures), and for 7 days at least its row and its UIDs."""
     database_url: SecretStr | None = None
     """SQLite file in the spool by default; PostgreSQL as soon as workers run on more than one machine."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from nullsplat.core.errors import Cancelled, StorageError
+from nullsplat.core.errors import Cancelled, StorageError, TimedOut, UnreadableFile
 from nullsplat.core.measure import Stopwatch
 from nullsplat.core.progress import Progress
 from nullsplat.service.archive import Archive
@@ -20,7 +20,7 @@ from nullsplat.service.fetching import Fetch, expected_bytes, fetched_source, ha
 from nullsplat.service.folders import JobFolder
 from nullsplat.service.jobs import OPEN, Failure, Job, JobStore
 from nullsplat.service.logs import working_on
-from nullsplat.service.processing import Parameters, Processing
+from nullsplat.service.processing import Derived, Parameters, Processing
 from nullsplat.service.progress import SHORT_STAGES, StageReporter, StopSignal
 from nullsplat.service.settings import Settings
 from nullsplat.service.storing import (
@@ -38,6 +38,8 @@ REPORT = "report.json"
 FIGURES = "figures.json"
 DATABASE_PATIENCE = 300.0
 """Seconds."""
+CHANCES = 2
+"""How often a stage is done anew whose files were lost while it was worked on."""
 
 T = TypeVar("T")
 
@@ -95,11 +97,10 @@ class StageRunner:
 
     def _finish(self, key: str, failure: Failure | None) -> str:
         folder = self.folder(key)
-        if failure is None:
-            result = self._result(key, folder)
-            _persistently(lambda: self._store.succeed(key, result))
-        elif failure["code"] != CANCELLED:
-            _persistently(lambda: self._store.fail(key, failure))
+        failure = failure or self._succeed(key, folder)
+        if failure is not None and failure["code"] != CANCELLED:
+            said = failure
+            _persistently(lambda: self._store.fail(key, said))
         job = _persistently(lambda: self._store.get(key))
         if job is not None and job.state in OPEN:
             # Taken over while this worker was cut off; its successor may work in the same folder, where spools are shared.
@@ -168,22 +169,47 @@ class StageRunner:
     def _work(self, job: Job, stage: str, progress: Progress) -> None:
         """Do a stage, and first again what should be there and is not.
 
-        Files go missing when a worker on another machine, with another disk, takes a job over; and what a worker with
-        another prior did counts for nothing, unless its result is finished.
+        Files go missing when a worker on another machine, with another disk, takes a job over, and when somebody clears
+        the spool while the job is in it. Damaged ones are made again as well, as long as none of them is in the archive.
         """
-        finished = stage == "store" and self._is_there("derive", job)
-        for earlier in () if finished else STAGES[: STAGES.index(stage)]:
+        for chance in range(CHANCES, -1, -1):
+            try:
+                self._redo(job, stage, progress)
+                self._do(job, stage, progress)
+            except Exception as error:
+                if not chance or not self._is_lost(job, stage, error):
+                    raise
+                logger.warning("files of the job were lost while it was worked on, making them again")
+                self._stop.park_if_requested(job.key)
+            else:
+                return
+
+    def _redo(self, job: Job, stage: str, progress: Progress) -> None:
+        """Do the earlier stages that are not there; what a worker with another prior did counts for nothing."""
+        if stage == "store" and self._is_there("derive", job):  # unless its result is finished
+            return
+        for earlier in STAGES[: STAGES.index(stage)]:
             if not self._is_there(earlier, job):
                 logger.warning("%s is not there as it is done here, doing it again", earlier)
                 self._do(job, earlier, lambda _fraction, note="": progress(0.0, note))
-        self._do(job, stage, progress)
+
+    def _is_lost(self, job: Job, stage: str, error: Exception) -> bool:
+        """Whether a stage failed since files that were there are not any more, or are damaged and were taken away."""
+        if isinstance(error, Cancelled | TimedOut):
+            return False
+        folder = self.folder(job.key)
+        if stage not in ("fetch", "store") and isinstance(error, UnreadableFile):
+            folder.discard_images()  # what was read well once is damaged now
+            return True
+        needed = ("derive",) if stage == "store" else STAGES[: STAGES.index(stage)]
+        return isinstance(error, FileNotFoundError) or not all(self._is_there(one, job) for one in needed)
 
     def _is_there(self, stage: str, job: Job) -> bool:
         folder = self.folder(job.key)
-        if stage == "fetch":
-            return folder.source.exists() and has_fetched(folder)
         if stage == "derive":
-            return folder.derived.exists() and has_derived(folder)
+            return folder.derived.exists() and has_derived(folder) and folder.read(REPORT) is not None
+        if stage == "fetch" or not has_fetched(folder):
+            return folder.source.exists() and has_fetched(folder)
         return self._processing.is_done(
             stage, folder.work, Parameters.of(job.request), fetched_source(folder)
         )
@@ -196,8 +222,10 @@ class StageRunner:
         elif stage == "derive":
             self._derive(job.request, folder)
         elif stage == "store":
+            derived, report = remembered_derived(folder), folder.read(REPORT)
             self._save(job.key, job.request, folder, progress)
-            self._audit.stored(job, folder, remembered_derived(folder), folder.read(REPORT))
+            self._store.keep_result(job.key, _result(job.request, derived, report))
+            self._audit.stored(job, folder, derived, report)
         else:
             parameters = Parameters.of(job.request)
             self._processing.run(stage, folder.work, parameters, fetched_source(folder), progress)
@@ -212,21 +240,30 @@ class StageRunner:
         remember_derived(folder, derived)
         folder.write(REPORT, self._processing.report(folder.work))
 
-    def _result(self, key: str, folder: JobFolder) -> dict[str, Any]:
-        job = self._store.get(key)
+    def _succeed(self, key: str, folder: JobFolder) -> Failure | None:
+        """Say that the job is done; why it is not, should its result be lost."""
+        job = _persistently(lambda: self._store.get(key))
         if job is None:
             raise LookupError(f"job {key} vanished from the database")
-        derived = remembered_derived(folder)
-        return {
-            "study_instance_uid": job.request["study_instance_uid"],
-            "series_instance_uid": derived.series_instance_uid,
-            "sop_instance_uids": list(derived.files),
-            "further_series": [
-                {"series_instance_uid": series, "sop_instance_uids": list(files)}
-                for series, files in derived.further.items()
-            ],
-            "report": folder.read(REPORT),
-        }
+        try:
+            result = job.result or _result(job.request, remembered_derived(folder), folder.read(REPORT))
+        except StorageError as error:
+            return as_failure(error, self._settings.spool)
+        _persistently(lambda: self._store.succeed(key, result))
+        return None
+
+
+def _result(request: dict[str, Any], derived: Derived, report: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "study_instance_uid": request["study_instance_uid"],
+        "series_instance_uid": derived.series_instance_uid,
+        "sop_instance_uids": list(derived.files),
+        "further_series": [
+            {"series_instance_uid": series, "sop_instance_uids": list(files)}
+            for series, files in derived.further.items()
+        ],
+        "report": report or {},
+    }
 
 
 def _persistently(action: Callable[[], T]) -> T:

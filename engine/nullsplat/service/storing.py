@@ -3,11 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
-from nullsplat.core.errors import Cancelled, InputError
+from nullsplat.core.errors import Cancelled, InputError, StorageError
 from nullsplat.core.progress import Progress
 from nullsplat.service.archive import Archive
 from nullsplat.service.connection import ArchiveAway
-from nullsplat.service.folders import JobFolder
+from nullsplat.service.folders import VANISHED, JobFolder
 from nullsplat.service.jobs import JobStore
 from nullsplat.service.patience import Heard, patiently
 from nullsplat.service.processing import Derived
@@ -59,7 +59,7 @@ class Store:
         files = {uid: name for series in derived.all_series.values() for uid, name in series.items()}
         wanted = frozenset(files)
         present = self._present(study, derived)
-        if folder.read(STARTED) is None:
+        if not folder.has(STARTED):
             if present and present != wanted:
                 raise MixedRuns(
                     f"the archive already holds {len(present)} of the {len(wanted)} instances of the result, from "
@@ -90,6 +90,8 @@ def remember_derived(folder: JobFolder, derived: Derived) -> None:
 def remembered_derived(folder: JobFolder) -> Derived:
     """What `remember_derived` kept; earlier versions knew no further series but maps, and called them that."""
     kept = folder.read(DERIVED)
+    if kept is None:
+        raise StorageError(f"{DERIVED} of the job is gone from the spool or damaged; {VANISHED}")
     further = kept.get("further", kept.get("maps", {}))
     return Derived(kept["series_instance_uid"], kept["files"], further)
 
@@ -100,7 +102,7 @@ def refuse_if_storing_began(folder: JobFolder) -> None:
     Raises:
         MixedRuns: the store stage has begun in this folder.
     """
-    if folder.read(STARTED) is not None:
+    if folder.has(STARTED):
         raise MixedRuns(
             "the finished files were lost after some of them had been stored, and cannot be made again with certainly "
             "the same pixels; ask for the run again, which makes a new series"
@@ -108,5 +110,5 @@ def refuse_if_storing_began(folder: JobFolder) -> None:
 
 
 def has_derived(folder: JobFolder) -> bool:
-    """Whether the finished files were written in this folder."""
+    """Whether the finished files were written in this folder and are still known."""
     return folder.read(DERIVED) is not None

@@ -6,8 +6,9 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
 
 from nullsplat.service.audit import AuditLog, What
-from nullsplat.service.database import transaction
-from nullsplat.service.jobs import JobStore
+from nullsplat.service.database import jobs, transaction
+from nullsplat.service.dbos_tables import queued, taken, workflow_status
+from nullsplat.service.jobs import OPEN, JobStore
 from nullsplat.service.liveness import Registry
 from nullsplat.service.queueing import APPLICATION, WORKFLOW, WORKFLOW_VERSION, enqueue_options
 from nullsplat.service.reasons import WORKER_LOST
@@ -36,6 +37,7 @@ class Sweeper:
         self._audit = audit
         self._registry = registry
         self._store = JobStore(engine)
+        self._status = workflow_status(engine.dialect)
         self._client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
 
     def sweep(self) -> None:
@@ -57,38 +59,60 @@ class Sweeper:
         DBOS itself goes on only with what a worker of the same name left behind. Putting back is guarded by the
         dead worker's name, so that two sweepers at once do no harm.
         """
-        pending = DBOS.list_workflows(
-            name=WORKFLOW, status="PENDING", app_version=WORKFLOW_VERSION, load_input=False
+        row = self._status.c
+        mine = sa.select(row.executor_id).where(
+            *taken(self._status), row.name == WORKFLOW, row.application_version == WORKFLOW_VERSION
         )
-        orphaned = {str(status.executor_id) for status in pending} - self._registry.alive()
+        with transaction(self._engine) as connection:
+            holders = {str(name) for name in connection.execute(mine).scalars()}
+        orphaned = holders - self._registry.alive()
         if orphaned:
             logger.info("taking over the jobs of %d dead workers", len(orphaned))
             DBOS._recover_pending_workflows(sorted(orphaned))
 
     def _drop_other_versions(self) -> None:
         """Forget the workflows that another version of the steps began; they are started anew right after."""
-        alive = self._registry.alive()
-        for status in DBOS.list_workflows(name=WORKFLOW, status=["PENDING", "ENQUEUED"], load_input=False):
-            if status.app_version != WORKFLOW_VERSION and status.executor_id not in alive:
-                self._client.delete_workflow(status.workflow_id)
+        alive, row = self._registry.alive(), self._status.c
+        with transaction(self._engine) as connection:
+            others = [
+                (key, holder)
+                for state in (taken, queued)
+                for key, holder in connection.execute(
+                    sa.select(row.workflow_uuid, row.executor_id).where(
+                        *state(self._status),
+                        row.name == WORKFLOW,
+                        row.application_version.is_distinct_from(WORKFLOW_VERSION),
+                    )
+                )
+            ]
+        for key, holder in others:
+            if holder not in alive:
+                self._client.delete_workflow(key)
 
     def _restart_lost(self) -> None:
         """Start open jobs that have no workflow; stages that were done lie in the job's folder and are not repeated."""
-        open_jobs = {job.key: job for job in self._store.open()}
-        known = DBOS.list_workflows(workflow_ids=list(open_jobs), load_input=False) if open_jobs else []
-        for key in open_jobs.keys() - {status.workflow_id for status in known}:
+        known = sa.exists().where(self._status.c.workflow_uuid == jobs.c.key)
+        lost = sa.select(jobs.c.key, jobs.c.request).where(jobs.c.state.in_(OPEN), ~known)
+        with transaction(self._engine) as connection:
+            found = connection.execute(lost).all()
+        for key, request in found:
             logger.info("starting the job anew", extra={"job": key})
             with transaction(self._engine) as connection:
-                self._client.enqueue_in_transaction(
-                    connection, enqueue_options(key, open_jobs[key].request), key
-                )
+                self._client.enqueue_in_transaction(connection, enqueue_options(key, request), key)
 
     def _fail_given_up(self) -> None:
         """Say in the job's row that its workflow ended without being able to say so itself."""
-        for status in DBOS.list_workflows(name=WORKFLOW, status=list(LAST_WORDS), load_input=False):
-            code, message = LAST_WORDS[status.status]
+        row = self._status.c
+        ended = sa.select(jobs.c.key, row.status).join_from(
+            jobs, self._status, row.workflow_uuid == jobs.c.key
+        )
+        ended = ended.where(jobs.c.state.in_(OPEN), row.status.in_(LAST_WORDS))
+        with transaction(self._engine) as connection:
+            found = connection.execute(ended).all()
+        for key, status in found:
+            code, message = LAST_WORDS[status]
             failure = {"code": code, "message": message, "retryable": False}
-            if self._store.fail(status.workflow_id, failure):
-                logger.error(message, extra={"job": status.workflow_id, "code": code})
-                if (job := self._store.get(status.workflow_id)) is not None:
+            if self._store.fail(key, failure):
+                logger.error(message, extra={"job": key, "code": code})
+                if (job := self._store.get(key)) is not None:
                     self._audit.note(What.FAILED, job, code=code)

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nullsplat.service.database import jobs, transaction
-from nullsplat.service.dbos_tables import QUEUED, workflow_status
+from nullsplat.service.dbos_tables import queued, workflow_status
 
 QUEUE = "jobs"
 
@@ -65,16 +65,42 @@ class WaitingLine:
 
     def place(self, key: str) -> Place | None:
         """Where a job stands; None if it does not wait."""
-        places = self.places()
-        return places.get(key)
+        row = self._status.c
+        mine = sa.select(row.priority, row.created_at).where(row.workflow_uuid == key, *self._queued())
+        with transaction(self._engine) as connection:
+            found = connection.execute(mine).one_or_none()
+            if found is None:
+                return None
+            return Place(1 + self._ahead(connection, key, *found), _class_of(found.priority))
 
     def places(self) -> dict[str, Place]:
         """Where each queued job stands, the next one first."""
         row = self._status.c
-        query = sa.select(row.workflow_uuid, row.priority).where(*self._queued())
+        query = (
+            sa.select(row.workflow_uuid, row.priority)
+            .join_from(self._status, jobs, jobs.c.key == row.workflow_uuid)
+            .where(*self._queued())
+            .order_by(row.priority, row.created_at, jobs.c.created_at)
+        )
         with transaction(self._engine) as connection:
-            found = connection.execute(query.order_by(row.priority, row.created_at)).all()
+            found = connection.execute(query).all()
         return {key: Place(number, _class_of(priority)) for number, (key, priority) in enumerate(found, 1)}
+
+    def _ahead(self, connection: sa.Connection, key: str, priority: int, created_at: int) -> int:
+        """How many are taken before a job: counted in an index, not read.
+
+        The queue's moments are whole seconds in SQLite; among those of one second the jobs' own tell.
+        """
+        row = self._status.c
+        mine = sa.literal(priority), sa.literal(created_at)
+        first = sa.select(sa.func.count()).select_from(self._status)
+        first = first.where(*self._queued(), sa.tuple_(row.priority, row.created_at) < sa.tuple_(*mine))
+        since = sa.select(jobs.c.created_at).where(jobs.c.key == key).scalar_subquery()
+        beside = sa.select(sa.func.count()).join_from(self._status, jobs, jobs.c.key == row.workflow_uuid)
+        beside = beside.where(
+            *self._queued(), row.priority == priority, row.created_at == created_at, jobs.c.created_at < since
+        )
+        return sum(int(connection.execute(count).scalar_one()) for count in (first, beside))
 
     def move(self, key: str, priority: str) -> bool:
         """Put a queued job into another class; False if it is not queued (any more)."""
@@ -97,14 +123,14 @@ class WaitingLine:
     def _waiting(self, connection: sa.Connection) -> list[Waiting]:
         row, now = self._status.c, time.time()
         query = (
-            sa.select(row.workflow_uuid, row.priority, row.created_at, jobs.c.request)
+            sa.select(row.workflow_uuid, row.priority, row.created_at, jobs.c.request["priority"].as_string())
             .join_from(self._status, jobs, jobs.c.key == row.workflow_uuid)
             .where(*self._queued(), jobs.c.state == "queued")
             .order_by(row.created_at)
         )
         return [
-            Waiting(key, request.get("priority", "normal"), _class_of(priority), now - created / 1000)
-            for key, priority, created, request in connection.execute(query)
+            Waiting(key, own or "normal", _class_of(priority), now - created / 1000)
+            for key, priority, created, own in connection.execute(query)
         ]
 
     def _request(self, connection: sa.Connection, key: str) -> dict[str, Any] | None:
@@ -117,7 +143,7 @@ class WaitingLine:
         return connection.execute(statement.values(priority=PRIORITIES[priority])).rowcount == 1
 
     def _queued(self) -> tuple[sa.ColumnElement[bool], ...]:
-        return self._status.c.status == QUEUED, self._status.c.queue_name == QUEUE
+        return *queued(self._status), self._status.c.queue_name == sa.literal_column(f"'{QUEUE}'")
 
 
 def promotions(waiting: Sequence[Waiting], seconds: float) -> dict[str, str]:

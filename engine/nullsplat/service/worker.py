@@ -14,7 +14,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from nullsplat.core.errors import StorageError
 from nullsplat.service.audit import AuditLog
-from nullsplat.service.database import open_database
 from nullsplat.service.janitor import Janitor
 from nullsplat.service.jobs import JobStore
 from nullsplat.service.liveness import Heartbeat, Identity, Registry, this_process
@@ -23,6 +22,8 @@ from nullsplat.service.pausing import POLL, Pausing
 from nullsplat.service.processing import Processing
 from nullsplat.service.progress import StopSignal
 from nullsplat.service.queueing import APPLICATION, WORKFLOW_VERSION
+from nullsplat.service.retention import Retention
+from nullsplat.service.schema import open_database
 from nullsplat.service.settings import Settings
 from nullsplat.service.stages import Oversight, StageRunner
 from nullsplat.service.sweeper import Sweeper
@@ -71,7 +72,7 @@ def run_worker(
     )
     heartbeat.start()
     logger.info("worker %s is ready", me.executor_id)
-    janitor = Janitor(JobStore(engine), settings.spool, settings.retention_days)
+    janitor = Janitor(JobStore(engine), Retention(engine), settings.spool, settings.retention_days)
     _tidy_until_told_to_stop(Sweeper(engine, registry, audit, settings.ageing_seconds), janitor)
     logger.info("worker %s stops", me.executor_id)
     stop.request()

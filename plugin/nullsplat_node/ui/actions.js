@@ -4,7 +4,7 @@
 import { NodeTrouble, postJson } from './api.js';
 import { announce, element } from './dom.js';
 
-const LABELS = { run: 'Run', again: 'Run again', release: 'Retry', cancel: 'Cancel' };
+const LABELS = { run: 'Run', again: 'Run again', release: 'Retry', deliver: 'Send again', cancel: 'Cancel' };
 const PRIORITIES = { stat: 'Urgent', normal: 'Normal', night: 'Low (night)' };
 const QUESTIONS = {
   cancel: ['Cancel this series?', 'The work that was done so far is thrown away. It can be run again later.', 'Cancel the work', 'Leave it running'],

@@ -40,10 +40,10 @@ function measured(report) {
 /** Return what the engine took a slice for, and a warning where the series itself contradicts it. */
 function profile(assumed) {
   if (!assumed) { return []; }
-  const width = assumed.fwhm_mm ? `, FWHM ${assumed.fwhm_mm.toFixed(1)} mm` : '';
-  const rows = [['Slice profile', `${assumed.profile}${width} (${assumed.why})`]];
-  if (assumed.check?.verdict === 'contradicted') { rows.push(['Warning', `The data contradict this slice profile, so that edges across slices may be wrong: ${assumed.check.why}`]); }
-  if (assumed.check?.verdict === 'supported') { rows.push(['', 'The noise of neighbouring slices supports it']); }
+  const { profile: name, fwhm_mm: mm, why, check } = assumed;
+  const supported = check?.verdict === 'supported' ? '; the noise of neighbouring slices supports it' : '';
+  const rows = [['Slice profile', `${name}${mm ? `, FWHM ${mm.toFixed(1)} mm` : ''} (${why})${supported}`]];
+  if (check?.verdict === 'contradicted') { rows.push(['Warning', `The data contradict this slice profile, so that edges across slices may be wrong: ${check.why}`]); }
   return rows;
 }
 

@@ -4,7 +4,7 @@
 import { element, setText } from './dom.js';
 
 export const GROUPS = [
-  ['', 'All'], ['in-progress', 'In progress'], ['to-look-at', 'Failed'], ['finished', 'Finished'],
+  ['', 'All'], ['in-progress', 'In progress'], ['to-look-at', 'To look at'], ['finished', 'Finished'],
   ['not-taken', 'Not taken'], ['results', 'Results'],
 ];
 

@@ -25,6 +25,12 @@ REPORT = {
     "lr_consistency_max_hu": 14.0,
     "noise_hu": 15.1,
     "null_space_rms_hu": 11.7,
+    "slice_profile": {
+        "profile": "box",
+        "fwhm_mm": 5.0,
+        "why": "Scan Options: sequential",
+        "check": {"verdict": "contradicted", "why": "it would fit bell*1"},
+    },
     "source_remarks": "the gantry was tilted by 15.0 degrees; the source was compressed with loss",
 }
 THICK = [10.0 + 5.0 * index for index in range(8)]

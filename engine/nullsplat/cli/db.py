@@ -1,0 +1,60 @@
+"""`nullsplat db backup`, `db check` and `db purge`: options and help; `cli.database_work` does the work."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nullsplat.cli.failures import readable_failures
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the full traceback when something fails.")]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Back up, check and clear the engine's database; settings come from the environment as for `serve`.",
+)
+
+
+@app.command(short_help="Copy the database as it is now, while everything goes on.")
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="The backup; must not be there yet.")],
+    debug: Debug = False,
+) -> None:
+    """Copy the database as it is at this moment, while API and workers go on; the copy is checked.
+
+    SQLite becomes an SQLite file, PostgreSQL what `pg_dump --format=custom` writes.
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.cli.database_work import back_up_to  # noqa: PLC0415 - --help must not import torch
+
+        print(back_up_to(target))
+
+
+@app.command(short_help="Read the whole database and say whether it is whole.")
+def check(debug: Debug = False) -> None:
+    """Read the whole database and say whether it is whole. Nothing is changed.
+
+    Exit code 1 when it is damaged.
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.cli.database_work import check_database  # noqa: PLC0415 - --help must not import torch
+
+        print(check_database())
+
+
+@app.command(short_help="Forget jobs that were over long ago, now.")
+def purge(
+    older_than: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="DAYS", help="Instead of NULLSPLAT_RETENTION_DAYS, 7 at least."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Forget jobs that were over long ago, with their UIDs and workflows, as workers do by themselves.
+
+    With --older-than also younger ones; the node orders a job again of which it has not heard yet how it ended.
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.cli.database_work import purge_database  # noqa: PLC0415 - --help must not import torch
+
+        print(purge_database(older_than))
