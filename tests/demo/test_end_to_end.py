@@ -27,7 +27,7 @@ def test_a_scan_comes_back_super_resolved_and_everything_ends(
 
     report = json.loads((options.out / "report.json").read_text())
     assert report["better_than_cubic"] is better
-    assert report["parameters"]["scale"] == [4, 1, 1]
+    assert report["parameters"]["scale"] == [2, 1, 1]
     assert [stage["state"] for stage in report["stages"]] == ["done"] * 6
     assert all(stage["seconds"] >= 0 for stage in report["stages"])
     assert [route["state"] for route in report["routes"]] == ["delivered"]
