@@ -16,6 +16,8 @@ from nullsplat.physics.upsampling import upsample_cubic
 OPEN = (0.0, None)
 """Air is the lowest value there is; metal may be anything."""
 
+_LEAST_ACROSS = 0.5
+
 BASE = TotalVariation(iterations=40, step=6e-3, decay=0.955, epsilon=5e-3, bounds=OPEN)
 """Longer steps than the `tv` baseline's, for flatter tissue; for a factor of 4, see `suited_to`."""
 
@@ -71,10 +73,12 @@ def suited_to(scale: Axes3, base: TotalVariation = BASE) -> TotalVariation:
 
 
 def across_slices(settings: TotalVariation, spacing: Axes3) -> TotalVariation:
-    """Differences along z weighed like those in plane, per millimetre, for voxels that are not cubes.
+    """Differences along z weighed like those in plane, per millimetre, but at least by a half.
+
+    The half was found for slices about two pixels apart (docs/adr/0008) and serves wherever they are further apart.
 
     Args:
         settings: of the smoothing.
         spacing: of the wanted voxels along (z, y, x), in mm.
     """
-    return replace(settings, weights=(spacing[1] / spacing[0], 1.0, 1.0))
+    return replace(settings, weights=(max(spacing[1] / spacing[0], _LEAST_ACROSS), 1.0, 1.0))
