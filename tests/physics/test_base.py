@@ -44,7 +44,8 @@ def test_the_step_grows_with_the_factor_and_thick_slices_take_twice_as_many(
 
 
 def test_differences_across_slices_count_per_millimetre() -> None:
-    assert across_slices(BASE, (2.0, 0.5, 0.5)).weights == (0.25, 1.0, 1.0)
+    assert across_slices(BASE, (2.0, 1.5, 1.5)).weights == (0.75, 1.0, 1.0)
+    assert across_slices(BASE, (2.0, 0.5, 0.5)).weights == (0.5, 1.0, 1.0)  # the half of docs/adr/0008
     assert across_slices(BASE, (1.0, 1.0, 1.0)) == BASE
 
 
