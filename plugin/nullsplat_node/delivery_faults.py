@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Which failed stores are refusals that stay until somebody changes something, and what is to be changed.
 
-What Orthanc says was looked up in its versions 1.10 to 1.13 with peers that refuse in each of these ways.
+What Orthanc says was looked up in its version 1.10 with peers that refuse in each of these ways.
 """
 
 from __future__ import annotations
