@@ -99,7 +99,7 @@ def test_missing_settings_are_named(command: str) -> None:
     assert "NULLSPLAT_ARCHIVE_URL must be set" in result.stderr
 
 
-@pytest.mark.parametrize("options", [["--factor", "1"], ["--slices", "7"], ["--noise", "-1"]])
+@pytest.mark.parametrize("options", [["--factor", "1"], ["--slices", "3"], ["--noise", "-1"]])
 def test_a_demo_that_cannot_work_starts_nothing(options: list[str], tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["demo", "--once", "--folder", str(tmp_path), *options])
     assert result.exit_code == 2
