@@ -2,7 +2,7 @@
 
 A helical scan interpolates between detector rows while the table moves, which rounds the profile off to a bell; a
 sequential scan adds rows up while the table stands, which leaves a box. Where nothing is said the bell is taken: it is
-right more often, and costs less where it is wrong (docs/adr/0013).
+right more often (docs/adr/0013).
 Source: PS3.3 C.8.2.1 (CT Image), C.8.15.3.2 (CT Acquisition Type), C.8.15.3.3 (CT Acquisition Details), C.8.15.3.4 (CT
 Table Dynamics). Scan Options is free text; its words are those of GE, Philips, Canon and Siemens.
 """
