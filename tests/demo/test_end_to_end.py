@@ -30,7 +30,9 @@ def test_a_scan_comes_back_super_resolved_and_everything_ends(
     assert report["parameters"]["scale"] == [2, 1, 1]
     assert [stage["state"] for stage in report["stages"]] == ["done"] * 6
     assert all(stage["seconds"] >= 0 for stage in report["stages"])
-    assert [route["state"] for route in report["routes"]] == ["delivered"] * 2  # images, and the report on them
+    assert [route["state"] for route in report["routes"]] == [
+        "delivered"
+    ] * 2  # images, and the report on them
     # The phantom is noisy and the prior knows chests, not balls; it must still be no worse than interpolation.
     assert report["scores"]["NullSplat"]["psnr"] > report["scores"]["trilinear"]["psnr"]
 
