@@ -20,6 +20,7 @@ from jaxtyping import install_import_hook
 install_import_hook("nullsplat", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 import random
+from collections.abc import Iterator
 
 import hypothesis
 import numpy as np
@@ -37,3 +38,12 @@ def fixed_seeds() -> None:
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 - third-party code may still draw from the global state
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def own_umask() -> Iterator[None]:
+    """Give each test the umask that the run began with: `serve` and `worker` keep theirs to themselves."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    yield
+    os.umask(umask)
