@@ -9,10 +9,10 @@ from typing import Any
 from nullsplat.core.measure import Cost
 from nullsplat.core.progress import Progress
 from nullsplat.pipeline.workspace import Workspace
-from nullsplat.service.processing import Parameters, Source
+from nullsplat.service.processing.protocol import Parameters, Source
+from nullsplat.service.processing.super_resolution import SuperResolution
 from nullsplat.service.settings import Settings
-from nullsplat.service.super_resolution import SuperResolution
-from nullsplat.service.worker import run_worker
+from nullsplat.service.worker.process import run_worker
 
 NOTHING = Cost(0.0, 0.0, 0.0)
 

@@ -16,19 +16,19 @@ from typing import Any
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from nullsplat.service.api.server import application
 from nullsplat.service.audit import AuditLog
 from nullsplat.service.contract.messages import STAGES, job_key
-from nullsplat.service.database import jobs, schema_version, tallies, transaction
-from nullsplat.service.jobs import JobStore, waiting_stages
-from nullsplat.service.liveness import Registry
-from nullsplat.service.queueing import JobQueue
-from nullsplat.service.retention import BATCH as BATCH_OF_PURGE
-from nullsplat.service.retention import Retention
-from nullsplat.service.schema import open_database
-from nullsplat.service.server import application
+from nullsplat.service.database.schema import open_database
+from nullsplat.service.database.tables import jobs, schema_version, tallies, transaction
+from nullsplat.service.queue.jobs import JobStore, waiting_stages
+from nullsplat.service.queue.priorities import WaitingLine
+from nullsplat.service.queue.queue import JobQueue
+from nullsplat.service.queue.retention import BATCH as BATCH_OF_PURGE
+from nullsplat.service.queue.retention import Retention
+from nullsplat.service.queue.workers import Registry
 from nullsplat.service.settings import Settings
-from nullsplat.service.sweeper import Sweeper
-from nullsplat.service.waiting_line import WaitingLine
+from nullsplat.service.worker.recovery import Sweeper
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "tests/service")]
 from fast_processing import FastProcessing  # noqa: E402
@@ -132,7 +132,7 @@ def calls(settings: Settings, count: int, waiting: int) -> list[tuple[str, float
             wanted = request(next(news))
             assert client.put(f"/v1/jobs/{job_key(wanted)}", json=wanted).status_code == 201
 
-        import nullsplat.service.metrics as figures  # noqa: PLC0415
+        import nullsplat.service.api.metrics as figures  # noqa: PLC0415
 
         figures.FRESH = 0.0
         paths = (

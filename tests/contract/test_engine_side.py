@@ -9,9 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from nullsplat.service.contract.messages import STAGES, STATES, fault, job_key, schema
-from nullsplat.service.jobs import Job, waiting_stages
-from nullsplat.service.processing import Parameters
-from nullsplat.service.waiting_line import Place
+from nullsplat.service.processing.protocol import Parameters
+from nullsplat.service.queue.jobs import Job, waiting_stages
+from nullsplat.service.queue.priorities import Place
 
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.json"))
 FIRST_RUN_KEY = "b6a730502cd122115b7c40e38db044fd"

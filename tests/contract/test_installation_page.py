@@ -117,7 +117,7 @@ def test_what_would_break_the_engine_is_not_there(unit: str) -> None:
 
 @each_unit
 def test_a_worker_is_given_the_time_that_it_takes_to_stop(unit: str) -> None:
-    from nullsplat.service.worker import GRACE
+    from nullsplat.service.worker.process import GRACE
 
     assert int(only(unit, "TimeoutStopSec")) >= GRACE
 

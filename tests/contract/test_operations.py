@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from nullsplat.service.metrics import Metrics
-from nullsplat.service.schema import open_database
+from nullsplat.service.api.metrics import Metrics
+from nullsplat.service.database.schema import open_database
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "plugin"))

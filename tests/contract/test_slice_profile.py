@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.physics.profile import AUTO, Profile
 from nullsplat.service.contract.messages import fault
-from nullsplat.service.processing import Parameters
+from nullsplat.service.processing.protocol import Parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "plugin"))

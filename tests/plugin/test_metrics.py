@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from test_rest import FakeOutput
 from test_service import running, wait_until
 
-from nullsplat.service.reasons import known_reasons
+from nullsplat.service.error_codes import known_reasons
 from nullsplat_node.audit import PREFIX
 from nullsplat_node.census import Census
 from nullsplat_node.metrics import Figures, exposition

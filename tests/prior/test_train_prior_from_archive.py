@@ -15,12 +15,12 @@ from nullsplat.cli import archived_radiographs, prior_training
 from nullsplat.cli.archive_options import ArchiveRequest
 from nullsplat.cli.main import app
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.dicomweb import radiographs as radiograph_archive
 from nullsplat.prior import card_figures, weights
 from nullsplat.prior.augmentation import Augmentation
 from nullsplat.prior.data import ProjectedVolume, Radiograph
 from nullsplat.prior.image_pool import split
 from nullsplat.prior.radiograph_cache import RadiographCache
-from nullsplat.service import radiograph_archive
 
 PASSWORD = "NULLSPLAT_ARCHIVE_PASSWORD"
 

@@ -24,8 +24,8 @@ from security_support.node import (
 from nullsplat.cli import checks
 from nullsplat.cli.findings import Level
 from nullsplat.core.errors import ArchiveError, ConfigurationError
-from nullsplat.service.archive import Archive
-from nullsplat.service.server import server_configuration
+from nullsplat.dicomweb.archive import Archive
+from nullsplat.service.api.server import server_configuration
 from nullsplat_node.checks import SettingsError
 from nullsplat_node.engine_client import EngineClient, EngineUnreachable
 from nullsplat_node.settings import read_settings
@@ -91,7 +91,7 @@ def test_the_engine_says_that_the_archive_is_not_trusted(node: SecureNode, stran
 def test_a_client_that_begins_tls_and_does_not_go_on_is_cut_off(
     tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nullsplat.service.connections.HANDSHAKE_SECONDS", 0.5)
+    monkeypatch.setattr("nullsplat.service.api.connections.HANDSHAKE_SECONDS", 0.5)
     settings = engine_settings(engine_environment(tmp_path, authority, "https://127.0.0.1:9/dicom-web"))
     with (
         serving_api(settings, tmp_path / "control"),

@@ -22,8 +22,8 @@ from bench import SECRET, Engine, Forge, serving
 from fast_processing import FastProcessing
 
 from nullsplat.dicom.reading import fingerprint
-from nullsplat.service.schema import open_database
-from nullsplat.service.server import application
+from nullsplat.service.api.server import application
+from nullsplat.service.database.schema import open_database
 from nullsplat.service.settings import Settings
 
 

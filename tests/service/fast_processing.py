@@ -19,7 +19,7 @@ from nullsplat.core.volume import Volume
 from nullsplat.dicom.deriving import write_derived
 from nullsplat.dicom.provenance import Provenance
 from nullsplat.dicom.reading import read_folder
-from nullsplat.service.processing import Derived, Parameters, Source
+from nullsplat.service.processing.protocol import Derived, Parameters, Source
 
 MODEL = "b" * 64
 CONFIG = "c" * 64

@@ -157,7 +157,7 @@ def test_the_answer_to_a_bug_is_an_error_of_the_contract(
     def broken(*_arguments: object) -> None:
         raise RuntimeError("DOE^JANE")
 
-    monkeypatch.setattr("nullsplat.service.jobs.JobStore.newest", broken)
+    monkeypatch.setattr("nullsplat.service.queue.jobs.JobStore.newest", broken)
     response = engine.client.get("/v1/jobs")
     assert "DOE" not in refusal(response, 500, "internal")
 

@@ -10,9 +10,9 @@ from archive_double import ArchiveDouble
 from dicom_samples import SERIES, STUDY, ct_series
 
 from nullsplat.core.errors import ArchiveError, Cancelled
-from nullsplat.service.archive import Archive
-from nullsplat.service.connection import ArchiveAway
-from nullsplat.service.patience import patiently
+from nullsplat.dicomweb.archive import Archive
+from nullsplat.dicomweb.connection import ArchiveAway
+from nullsplat.dicomweb.retry import patiently
 from nullsplat.service.settings import Settings
 
 

@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 from fast_processing import FastProcessing
 
-from nullsplat.service.server import application, listening_socket, server_configuration
+from nullsplat.service.api.server import application, listening_socket, server_configuration
 from nullsplat.service.settings import Settings
 
 HALF = b"PUT /v1/jobs/x HTTP/1.1\r\nHost: x\r\nX-A: "

@@ -14,12 +14,12 @@ from dicom_samples import SERIES
 from test_api import refusal
 
 from nullsplat.service.contract.messages import fault
-from nullsplat.service.jobs import JobStore
-from nullsplat.service.schema import open_database
-from nullsplat.service.waiting_line import Waiting, promotions
+from nullsplat.service.database.schema import open_database
+from nullsplat.service.queue.jobs import JobStore
+from nullsplat.service.queue.priorities import Waiting, promotions
 
 Request = Callable[..., dict[str, Any]]
-SWEEPING_OFTEN = {"nullsplat.service.worker.SWEEP": 0.3}
+SWEEPING_OFTEN = {"nullsplat.service.worker.process.SWEEP": 0.3}
 
 
 def audited(engine: Engine, what: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from archive_double import ArchiveDouble
 from bench import Engine, wait_for
 from dicom_samples import SERIES
 
-from nullsplat.service.workflows import LIVES
+from nullsplat.service.worker.workflow import LIVES
 
 Request = Callable[..., dict[str, Any]]
 ONCE = ["prepare", "stage1", "stage2", "consistency", "derive"]

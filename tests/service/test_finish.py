@@ -8,15 +8,15 @@ import sqlalchemy as sa
 from fast_processing import FastProcessing
 
 from nullsplat.service.audit import AuditLog
-from nullsplat.service.database import transaction
-from nullsplat.service.jobs import JobStore, insert_job
-from nullsplat.service.processing import Derived
-from nullsplat.service.progress import StopSignal
-from nullsplat.service.schema import open_database
+from nullsplat.service.database.schema import open_database
+from nullsplat.service.database.tables import transaction
+from nullsplat.service.processing.protocol import Derived
+from nullsplat.service.queue.jobs import JobStore, insert_job
 from nullsplat.service.settings import Settings
-from nullsplat.service.stages import Oversight, StageRunner
-from nullsplat.service.storing import remember_derived
-from nullsplat.service.watchdog import Watchdog, start_anew
+from nullsplat.service.worker.progress import StopSignal
+from nullsplat.service.worker.steps import Oversight, StageRunner
+from nullsplat.service.worker.store import remember_derived
+from nullsplat.service.worker.watchdog import Watchdog, start_anew
 
 LOST = {"code": "cancelled", "message": "the job was cancelled on request", "retryable": False}
 REQUEST = {"study_instance_uid": "2.25.9", "parameters": {"preset": "preview"}, "fingerprint": "f"}

@@ -12,9 +12,9 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from nullsplat.service.api.limits import ADDRESSES, TokenBuckets
+from nullsplat.service.api.server import application
 from nullsplat.service.contract.messages import fault, job_key
-from nullsplat.service.limits import ADDRESSES, TokenBuckets
-from nullsplat.service.server import application
 from nullsplat.service.settings import Settings
 
 AUTHORISED = {"Authorization": "Bearer a-secret-for-tests-only"}

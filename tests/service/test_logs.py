@@ -220,7 +220,7 @@ def test_a_crash_of_the_api_is_logged_without_what_the_archive_or_a_file_said(
     def broken(*_arguments: object) -> None:
         pydicom.valuerep.DSfloat(IDENTITY["PatientName"])
 
-    monkeypatch.setattr("nullsplat.service.jobs.JobStore.newest", broken)
+    monkeypatch.setattr("nullsplat.service.queue.jobs.JobStore.newest", broken)
     assert engine.client.get("/v1/jobs").status_code == 500
     wait_for(lambda: "ValueError" in log.read_text(), what="the log line")
     assert "ZWIEBEL" not in log.read_text()

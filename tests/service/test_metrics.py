@@ -13,17 +13,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 import nullsplat
-from nullsplat.service import tallies
+from nullsplat.service.api.metrics import Metrics
+from nullsplat.service.api.server import application
 from nullsplat.service.contract.messages import STAGES
-from nullsplat.service.database import jobs, transaction
-from nullsplat.service.jobs import OPEN, JobStore, insert_job, reset_job, waiting_stages
-from nullsplat.service.liveness import Registry, this_process
-from nullsplat.service.metrics import Metrics
-from nullsplat.service.reasons import known_reasons
-from nullsplat.service.schema import open_database
-from nullsplat.service.server import application
+from nullsplat.service.database import job_counts
+from nullsplat.service.database.schema import open_database
+from nullsplat.service.database.tables import jobs, transaction
+from nullsplat.service.error_codes import known_reasons
+from nullsplat.service.queue.jobs import OPEN, JobStore, insert_job, reset_job, waiting_stages
+from nullsplat.service.queue.worker_status import FactBook, WorkerFacts, gather
+from nullsplat.service.queue.workers import Registry, this_process
 from nullsplat.service.settings import Settings
-from nullsplat.service.worker_facts import FactBook, WorkerFacts, gather
 
 SECRET = "a-secret-for-tests-only"
 
@@ -70,7 +70,7 @@ def add(
         )
         if state not in OPEN:
             row = connection.execute(sa.select(jobs).where(jobs.c.key == key)).one()
-            tallies.add(connection, tallies.of_job(row))
+            job_counts.add(connection, job_counts.of_job(row))
 
 
 def samples(text: bytes) -> dict[tuple[str, ...], float]:
@@ -118,10 +118,15 @@ def test_stage_seconds_are_those_of_all_jobs_that_are_over(database: sa.Engine, 
 
 
 def test_a_value_on_a_bound_counts_below_it(database: sa.Engine, tmp_path: Path) -> None:
-    add(database, "a", "succeeded", seconds={"fetch": tallies.BOUNDS[0], "store": tallies.BOUNDS[-1] + 1})
+    add(
+        database,
+        "a",
+        "succeeded",
+        seconds={"fetch": job_counts.BOUNDS[0], "store": job_counts.BOUNDS[-1] + 1},
+    )
     figures = told(database, tmp_path)
-    assert figures["nullsplat_stage_seconds_bucket", str(tallies.BOUNDS[0]), "fetch"] == 1
-    assert figures["nullsplat_stage_seconds_bucket", str(tallies.BOUNDS[-1]), "store"] == 0
+    assert figures["nullsplat_stage_seconds_bucket", str(job_counts.BOUNDS[0]), "fetch"] == 1
+    assert figures["nullsplat_stage_seconds_bucket", str(job_counts.BOUNDS[-1]), "store"] == 0
     assert figures["nullsplat_stage_seconds_bucket", "+Inf", "store"] == 1
 
 
@@ -206,7 +211,7 @@ def test_figures_are_good_for_a_second(
     before = metrics.text()
     add(database, "a", "queued")
     assert metrics.text() is before
-    monkeypatch.setattr("nullsplat.service.metrics.FRESH", 0.0)
+    monkeypatch.setattr("nullsplat.service.api.metrics.FRESH", 0.0)
     assert samples(metrics.text())["nullsplat_jobs", "queued"] == 1
 
 

@@ -27,11 +27,11 @@ from nullsplat.dicom.deriving import DerivedOptions, write_derived
 from nullsplat.dicom.encoding import OutputSyntax
 from nullsplat.dicom.quality_report import write_quality_report
 from nullsplat.dicom.reading import read_datasets, read_folder
+from nullsplat.dicomweb import radiographs as radiograph_archive
+from nullsplat.dicomweb.access import Access
+from nullsplat.dicomweb.archive import Archive
+from nullsplat.dicomweb.radiograph_download import Wanted, gather
 from nullsplat.prior.radiograph_cache import RadiographCache
-from nullsplat.service import radiograph_archive
-from nullsplat.service.access import Access
-from nullsplat.service.archive import Archive
-from nullsplat.service.radiograph_fetching import Wanted, gather
 from nullsplat.service.settings import Settings
 
 pytestmark = pytest.mark.orthanc

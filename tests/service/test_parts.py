@@ -15,18 +15,18 @@ import sqlalchemy as sa
 
 from nullsplat.core.errors import Cancelled, ConfigurationError, IneligibleSeries, StorageError, TimedOut
 from nullsplat.core.measure import Cost
+from nullsplat.service.api.server import listening_socket
 from nullsplat.service.contract.messages import STAGES
-from nullsplat.service.database import transaction
-from nullsplat.service.eta import FIRST_GUESS, learn_weights, overall, remaining
-from nullsplat.service.failures import as_failure
+from nullsplat.service.database.schema import open_database
+from nullsplat.service.database.tables import transaction
 from nullsplat.service.folders import MIB, JobFolder, bytes_needed, require_space
-from nullsplat.service.jobs import JobStore, insert_job, waiting_stages
-from nullsplat.service.liveness import Identity, Registry, this_process
 from nullsplat.service.logs import JsonFormatter
-from nullsplat.service.progress import StageReporter, StopSignal
-from nullsplat.service.schema import open_database
-from nullsplat.service.server import listening_socket
+from nullsplat.service.queue.jobs import JobStore, insert_job, waiting_stages
+from nullsplat.service.queue.workers import Identity, Registry, this_process
 from nullsplat.service.tracebacks import traceback_text
+from nullsplat.service.worker.eta import FIRST_GUESS, learn_weights, overall, remaining
+from nullsplat.service.worker.failures import as_failure
+from nullsplat.service.worker.progress import StageReporter, StopSignal
 
 
 @pytest.fixture
@@ -309,9 +309,7 @@ def test_a_database_that_cannot_be_opened_is_a_storage_error(tmp_path: Path) -> 
 
 
 def test_a_database_is_made_once_by_several_at_the_same_moment(tmp_path: Path) -> None:
-    script = (
-        f"from nullsplat.service.schema import open_database; open_database('sqlite:///{tmp_path}/x.sqlite')"
-    )
+    script = f"from nullsplat.service.database.schema import open_database; open_database('sqlite:///{tmp_path}/x.sqlite')"
     children = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(3)]
     assert [child.wait() for child in children] == [0, 0, 0]
 

@@ -13,19 +13,19 @@ from dicom_samples import SERIES, STUDY, ct_series
 from fast_processing import FastProcessing
 
 from nullsplat.core.errors import ArchiveError, UnreadableFile
-from nullsplat.service.archive import Archive, StoreRefused
+from nullsplat.dicomweb.archive import Archive, StoreRefused
+from nullsplat.dicomweb.connection import NotDicomweb
+from nullsplat.dicomweb.retry import patiently
 from nullsplat.service.audit import AuditLog
-from nullsplat.service.connection import NotDicomweb
 from nullsplat.service.contract.messages import STAGES, fault
-from nullsplat.service.database import transaction
+from nullsplat.service.database.schema import open_database
+from nullsplat.service.database.tables import transaction
 from nullsplat.service.folders import JobFolder
-from nullsplat.service.jobs import JobStore, insert_job
-from nullsplat.service.patience import patiently
-from nullsplat.service.progress import StopSignal
-from nullsplat.service.schema import open_database
+from nullsplat.service.queue.jobs import JobStore, insert_job
 from nullsplat.service.settings import Settings
-from nullsplat.service.stages import Oversight, StageRunner
-from nullsplat.service.watchdog import Watchdog, start_anew
+from nullsplat.service.worker.progress import StopSignal
+from nullsplat.service.worker.steps import Oversight, StageRunner
+from nullsplat.service.worker.watchdog import Watchdog, start_anew
 
 KEY = "0" * 32
 ODD = [42, None, "text", {"error": "busy"}, [1, 2], [None], [{"00080018": "DOE^JANE"}], [{}], [{"00080018": {"Value": "x"}}, 3]]  # fmt: skip
@@ -216,7 +216,7 @@ def test_a_folder_that_is_deleted_again_and_again_fails_in_words(
 def test_a_series_that_an_archive_shows_after_a_moment_is_fetched(
     runner: StageRunner, database: sa.Engine, archive: ArchiveDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nullsplat.service.fetching.SECOND_LOOKS", (0.1, 0.1))
+    monkeypatch.setattr("nullsplat.service.worker.fetch.SECOND_LOOKS", (0.1, 0.1))
     whole, looks = dict(archive.instances[SERIES]), []
     holding = Archive.holding
 
@@ -246,7 +246,7 @@ def test_a_series_that_stays_gone_or_changed_fails_in_words(
     code: str,
     words: str,
 ) -> None:
-    monkeypatch.setattr("nullsplat.service.fetching.SECOND_LOOKS", (0.1, 0.1))
+    monkeypatch.setattr("nullsplat.service.worker.fetch.SECOND_LOOKS", (0.1, 0.1))
     runner._fetch._settings = runner._settings.model_copy(update={"archive_patience_seconds": 0.5})
     archive.instances[SERIES] = dict(list(archive.instances[SERIES].items())[:left])
     failure = runner.run(KEY, "fetch")

@@ -5,17 +5,17 @@ import time
 import pytest
 
 from nullsplat.core.errors import ArchiveError
-from nullsplat.service import patience
-from nullsplat.service.connection import ArchiveAway
-from nullsplat.service.patience import Heard, patiently
+from nullsplat.dicomweb import retry
+from nullsplat.dicomweb.connection import ArchiveAway
+from nullsplat.dicomweb.retry import Heard, patiently
 
 ENOUGH = 20
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(patience, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.05)
 
 
 class Trying:

@@ -10,17 +10,17 @@ import sqlalchemy as sa
 from fast_processing import FastProcessing
 from postgres import PostgresServer, why_not
 
+from nullsplat.service.api.engine_info import EngineInfo
+from nullsplat.service.api.job_statistics import job_figures
 from nullsplat.service.audit import AuditLog
 from nullsplat.service.contract.messages import job_key
-from nullsplat.service.engine_info import EngineInfo
-from nullsplat.service.job_figures import job_figures
-from nullsplat.service.jobs import JobStore, waiting_stages
-from nullsplat.service.liveness import Registry
-from nullsplat.service.queueing import JobQueue
-from nullsplat.service.retention import Retention
-from nullsplat.service.schema import open_database
-from nullsplat.service.sweeper import Sweeper
-from nullsplat.service.waiting_line import WaitingLine
+from nullsplat.service.database.schema import open_database
+from nullsplat.service.queue.jobs import JobStore, waiting_stages
+from nullsplat.service.queue.priorities import WaitingLine
+from nullsplat.service.queue.queue import JobQueue
+from nullsplat.service.queue.retention import Retention
+from nullsplat.service.queue.workers import Registry
+from nullsplat.service.worker.recovery import Sweeper
 
 BIG = ("nullsplat_jobs", "workflow_status")
 
@@ -116,7 +116,9 @@ def is_short(step: str, statement: str) -> bool:
 def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(
     database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nullsplat.service.sweeper.DBOS._recover_pending_workflows", lambda names: None)
+    monkeypatch.setattr(
+        "nullsplat.service.worker.recovery.DBOS._recover_pending_workflows", lambda names: None
+    )
     found, statements = {}, []
 
     def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_rest: object) -> None:

@@ -9,20 +9,20 @@ from tests.service.radiograph_double import TAGS, Image, RadiographDouble, ramp
 
 from nullsplat.core.errors import ArchiveError, StorageError, UnreadableFile
 from nullsplat.core.progress import silent
+from nullsplat.dicomweb import radiographs
+from nullsplat.dicomweb.access import Access
+from nullsplat.dicomweb.radiograph_download import Gathered, Wanted, gather
+from nullsplat.dicomweb.radiographs import Study
+from nullsplat.dicomweb.study_choice import LISTED_PER_CHOSEN, choose
 from nullsplat.prior.radiograph_cache import RadiographCache
-from nullsplat.service import radiograph_archive
-from nullsplat.service.access import Access
-from nullsplat.service.radiograph_archive import Study
-from nullsplat.service.radiograph_fetching import Gathered, Wanted, gather
-from nullsplat.service.study_choice import LISTED_PER_CHOSEN, choose
 
 WANTED = Wanted(("CR", "DX"), studies=100, per_patient=10)
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(radiograph_archive, "PAUSES", (0.01, 0.01))
-    monkeypatch.setattr(radiograph_archive, "PAGE", 5)
+    monkeypatch.setattr(radiographs, "PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(radiographs, "PAGE", 5)
 
 
 @pytest.fixture

@@ -16,16 +16,16 @@ from postgres import PostgresServer, binaries, why_not
 from typer.testing import CliRunner
 
 from nullsplat.cli.main import app
+from nullsplat.service.api.job_statistics import job_figures
+from nullsplat.service.api.readiness import Readiness
 from nullsplat.service.contract.messages import job_key
-from nullsplat.service.database import jobs, transaction
-from nullsplat.service.health import Readiness
-from nullsplat.service.janitor import Janitor
-from nullsplat.service.job_figures import job_figures
-from nullsplat.service.jobs import JobStore
-from nullsplat.service.queueing import JobQueue
-from nullsplat.service.retention import LEAST_DAYS, Retention
-from nullsplat.service.schema import open_database
+from nullsplat.service.database.schema import open_database
+from nullsplat.service.database.tables import jobs, transaction
+from nullsplat.service.queue.jobs import JobStore
+from nullsplat.service.queue.queue import JobQueue
+from nullsplat.service.queue.retention import LEAST_DAYS, Retention
 from nullsplat.service.settings import Settings
+from nullsplat.service.worker.spool_cleanup import Janitor
 
 WORKFLOW_TABLES = ("workflow_status", "workflow_input", "workflow_output", "operation_outputs")
 FAILURE = {"code": "storage", "message": "full", "retryable": True}
@@ -96,7 +96,7 @@ def rows(engine: sa.Engine) -> dict[str, int]:
 def test_jobs_that_were_over_long_ago_are_forgotten_with_all_that_is_known_of_them(
     database: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nullsplat.service.retention.BATCH", 1)
+    monkeypatch.setattr("nullsplat.service.queue.retention.BATCH", 1)
     filled(database, {"failed": 40, "cancelled": 40, "queued": 40, "running": 40})
     retention = Retention(database)
     assert retention.purge(datetime.now(UTC) - timedelta(days=30)) == 2
@@ -112,7 +112,7 @@ def test_jobs_that_were_over_long_ago_are_forgotten_with_all_that_is_known_of_th
 def test_rows_stay_for_a_week_whatever_is_set(
     database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nullsplat.service.janitor._is_stopping", lambda key: False)
+    monkeypatch.setattr("nullsplat.service.worker.spool_cleanup._is_stopping", lambda key: False)
     filled(database, {"failed": LEAST_DAYS - 1, "cancelled": LEAST_DAYS + 1})
     (tmp_path / "jobs" / job_key(request(0))).mkdir(parents=True)
     retention = Retention(database)

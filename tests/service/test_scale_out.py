@@ -19,7 +19,7 @@ from dicom_samples import SERIES
 from postgres import PostgresServer, free_port, why_not
 
 from nullsplat.core.errors import ConfigurationError, StorageError
-from nullsplat.service.schema import open_database
+from nullsplat.service.database.schema import open_database
 
 Request = Callable[..., dict[str, Any]]
 pytestmark = pytest.mark.slow
@@ -46,9 +46,9 @@ def database_url(postgres: PostgresServer) -> str:
 def start_machine(engine: Engine, number: int) -> int:
     return engine.start_worker(
         {
-            "nullsplat.service.liveness.host_name": f"machine-{number}",
-            "nullsplat.service.worker.gpu_name": f"GPU-{number}",
-            "nullsplat.service.worker.SWEEP": 1.0,
+            "nullsplat.service.queue.workers.host_name": f"machine-{number}",
+            "nullsplat.service.worker.process.gpu_name": f"GPU-{number}",
+            "nullsplat.service.worker.process.SWEEP": 1.0,
         },
         NULLSPLAT_EXECUTOR_ID=f"worker-{number}",
         NULLSPLAT_SPOOL=str(engine.folder / f"spool-{number}"),

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from postgres import PostgresServer, binaries, why_not
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.service.database import jobs, metadata, schema_version, tallies, transaction
-from nullsplat.service.job_figures import job_figures
-from nullsplat.service.jobs import JobStore
-from nullsplat.service.schema import VERSION, open_database, version_of
-from nullsplat.service.waiting_line import WaitingLine
+from nullsplat.service.api.job_statistics import job_figures
+from nullsplat.service.database.schema import VERSION, open_database, version_of
+from nullsplat.service.database.tables import jobs, metadata, schema_version, tallies, transaction
+from nullsplat.service.queue.jobs import JobStore
+from nullsplat.service.queue.priorities import WaitingLine
 
 SCHEMAS = Path(__file__).parent / "schema"
 RELEASED = sorted(int(re.sub(r"\D", "", path.stem.split("-")[0])) for path in SCHEMAS.glob("v*-sqlite.sql"))

@@ -10,12 +10,12 @@ from dicom_samples import STUDY, ct_series
 
 from nullsplat.core.errors import ArchiveError, Cancelled
 from nullsplat.core.progress import silent
-from nullsplat.service.archive import Archive
+from nullsplat.dicomweb.archive import Archive
 from nullsplat.service.folders import JobFolder
-from nullsplat.service.jobs import JobStore
-from nullsplat.service.processing import Derived
+from nullsplat.service.processing.protocol import Derived
+from nullsplat.service.queue.jobs import JobStore
 from nullsplat.service.settings import Settings
-from nullsplat.service.storing import MixedRuns, Store, remember_derived, remembered_derived
+from nullsplat.service.worker.store import MixedRuns, Store, remember_derived, remembered_derived
 
 RESULT, MAP = "2.25.7", "2.25.8"
 REQUEST = {"study_instance_uid": STUDY}

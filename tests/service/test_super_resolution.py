@@ -24,13 +24,13 @@ from nullsplat.pipeline.stages import Stage
 from nullsplat.pipeline.workspace import STAGES, Workspace
 from nullsplat.prior import weights
 from nullsplat.prior.weights import SLAB, XRAY
-from nullsplat.service import super_resolution
-from nullsplat.service.derived_files import Output
-from nullsplat.service.fetching import SOURCE, fetched_source
 from nullsplat.service.folders import JobFolder
-from nullsplat.service.processing import Parameters, Processing, Source
+from nullsplat.service.processing import super_resolution
+from nullsplat.service.processing.derived_files import Output
+from nullsplat.service.processing.protocol import Parameters, Processing, Source
+from nullsplat.service.processing.super_resolution import Profiles, SuperResolution
 from nullsplat.service.settings import Settings
-from nullsplat.service.super_resolution import Profiles, SuperResolution
+from nullsplat.service.worker.fetch import SOURCE, fetched_source
 
 REPORT = {
     "model_hash": "a" * 64,

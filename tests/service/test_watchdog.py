@@ -15,7 +15,7 @@ Request = Callable[..., dict[str, Any]]
 SHORT = {"NULLSPLAT_STAGE2_LIMIT_SECONDS": "1", "NULLSPLAT_STAGE_STOP_SECONDS": "1"}
 WORKER = (
     "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); from fast_processing import FastProcessing; \
-from nullsplat.service.settings import Settings; from nullsplat.service.worker import run_worker; \
+from nullsplat.service.settings import Settings; from nullsplat.service.worker.process import run_worker; \
 run_worker(Settings(), FastProcessing(Path(sys.argv[2])))"
 )
 

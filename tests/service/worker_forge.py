@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from fast_processing import FastProcessing
 
 from nullsplat.service.settings import Settings
-from nullsplat.service.worker import run_worker
+from nullsplat.service.worker.process import run_worker
 
 RESTART = 75
 

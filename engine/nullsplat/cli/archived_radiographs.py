@@ -10,11 +10,11 @@ from rich.console import Console
 from nullsplat.cli.archive_options import PASSWORD, ArchiveRequest
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.errors import ConfigurationError, InputError
+from nullsplat.dicomweb.access import Access, SettingNames
+from nullsplat.dicomweb.radiograph_download import Wanted, gather
 from nullsplat.prior.data import ProjectedVolume, Radiograph
 from nullsplat.prior.radiograph_cache import RadiographCache
 from nullsplat.prior.radiograph_files import MODALITIES
-from nullsplat.service.access import Access, SettingNames
-from nullsplat.service.radiograph_fetching import Wanted, gather
 from nullsplat.service.settings import archive_root
 
 FOLDER = "archive"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from nullsplat.service.backup import back_up
-from nullsplat.service.database import connect, transaction
-from nullsplat.service.integrity import examine, require_schema
-from nullsplat.service.retention import LEAST_DAYS, Retention
-from nullsplat.service.schema import open_database
+from nullsplat.service.database.backup import back_up
+from nullsplat.service.database.integrity import examine, require_schema
+from nullsplat.service.database.schema import open_database
+from nullsplat.service.database.tables import connect, transaction
+from nullsplat.service.queue.retention import LEAST_DAYS, Retention
 from nullsplat.service.settings import Settings
 
 

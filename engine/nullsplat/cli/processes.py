@@ -3,9 +3,9 @@
 import os
 
 from nullsplat.core.private import OTHERS
-from nullsplat.service.server import run_server
+from nullsplat.service.api.server import run_server
 from nullsplat.service.settings import Settings
-from nullsplat.service.worker import run_worker as run_jobs
+from nullsplat.service.worker.process import run_worker as run_jobs
 
 
 def run_api() -> None:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from nullsplat.service.folders import JobFolder
-from nullsplat.service.jobs import Job
-from nullsplat.service.processing import Derived
+from nullsplat.service.processing.protocol import Derived
+from nullsplat.service.queue.jobs import Job
 
 AUDIT_FILE = "audit.jsonl"
 OUTPUT = "output.json"

@@ -36,7 +36,7 @@ from nullsplat.demo.node_files import (
 )
 from nullsplat.demo.orthanc import installed_orthanc
 from nullsplat.demo.processes import Child, free_port, start
-from nullsplat.service.server import application, listening_socket, server_configuration
+from nullsplat.service.api.server import application, listening_socket, server_configuration
 from nullsplat.service.settings import Settings
 from security_support.authority import Authority
 from security_support.proxy import start_nginx

@@ -11,9 +11,9 @@ from fast_processing import FastProcessing
 
 from nullsplat.cli.failures import readable_failures
 from nullsplat.core.progress import Progress
-from nullsplat.service.processing import Parameters, Source
+from nullsplat.service.processing.protocol import Parameters, Source
 from nullsplat.service.settings import Settings
-from nullsplat.service.worker import run_worker
+from nullsplat.service.worker.process import run_worker
 
 TICK = 0.1
 

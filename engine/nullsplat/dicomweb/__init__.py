@@ -1,0 +1,1 @@
+"""The archive over DICOMweb: connection, search, retrieval, storage, and radiographs to learn from."""

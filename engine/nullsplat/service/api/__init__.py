@@ -1,0 +1,1 @@
+"""The API process: takes jobs and answers for them; does none."""

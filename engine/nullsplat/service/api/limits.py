@@ -1,0 +1,96 @@
+"""How much a client may ask of the API: the size of a request, and how many of them in a time."""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request, Response
+
+from nullsplat.service.api.errors import Refusal, refusal_response
+
+ADDRESSES = 4096
+"""Addresses that are remembered; the one that has been silent for longest is forgotten first."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one client may ask for.
+
+    Attributes:
+        request_bytes: size of a request's body.
+        requests_per_second: for long; 0 lets everybody ask as often as they like.
+        burst: requests at once.
+    """
+
+    request_bytes: int = 64 * 1024
+    requests_per_second: float = 200.0
+    burst: int = 1000
+
+
+class TokenBuckets:
+    """One bucket of tokens for each address: a request takes one, time brings them back."""
+
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Give back `rate` tokens a second, up to `burst`."""
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, address: str) -> float:
+        """Take a token; 0 when there was one, else the seconds until there is."""
+        if not self._rate:
+            return 0.0
+        now = self._clock()
+        tokens, since = self._buckets.pop(address, (float(self._burst), now))
+        tokens = min(float(self._burst), tokens + (now - since) * self._rate)
+        allowed = tokens >= 1.0
+        self._buckets[address] = (tokens - allowed, now)
+        if len(self._buckets) > ADDRESSES:
+            self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1.0 - tokens) / self._rate
+
+
+def limit_requests(app: FastAPI, limits: Limits, exempt: tuple[str, ...]) -> None:
+    """Refuse what is too large or too much before anything else looks at it.
+
+    Args:
+        app: the application.
+        limits: what a client may ask for.
+        exempt: paths that are not counted: a probe must not fail because somebody else at its address asks too often.
+    """
+    buckets = TokenBuckets(limits.requests_per_second, limits.burst)
+
+    @app.middleware("http")
+    async def check(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
+        wait = 0.0 if request.url.path in exempt else buckets.take(client_address(request))
+        if wait:
+            return _too_many(limits, wait)
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced[:20]) > limits.request_bytes:
+            error = too_large(limits.request_bytes)
+            return refusal_response(error.status, error.code, str(error))
+        return await proceed(request)
+
+
+def client_address(request: Request) -> str:
+    """Where a request comes from; behind a proxy on this machine, what that says."""
+    return request.client.host if request.client else "unknown"
+
+
+def too_large(limit: int) -> Refusal:
+    """The refusal of a body of more than `limit` bytes."""
+    return Refusal(413, "too-large", f"a request may have {limit} bytes at most, this one has more")
+
+
+def _too_many(limits: Limits, wait: float) -> Response:
+    seconds = math.ceil(wait)
+    message = (
+        f"a client may ask {limits.requests_per_second:g} times a second, {limits.burst} times at once; wait {seconds} s, "
+        "or raise NULLSPLAT_REQUESTS_PER_SECOND and NULLSPLAT_REQUEST_BURST"
+    )
+    response = refusal_response(429, "too-many-requests", message, retryable=True)
+    response.headers["Retry-After"] = str(seconds)
+    return response

@@ -1,0 +1,70 @@
+"""Reading what a client sent, and refusing it in the contract's words."""
+
+import json
+import re
+from typing import Any
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from nullsplat.service.api.errors import Refusal
+from nullsplat.service.api.limits import too_large
+from nullsplat.service.contract.messages import fault
+from nullsplat.service.queue.jobs import Job
+
+
+async def json_body(request: Request) -> Any:
+    """The request's body.
+
+    Raises:
+        Refusal: it is too large, or not JSON.
+    """
+    body = await _whole(request)
+    try:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise Refusal(
+            422, "bad-request", "the body must be JSON in UTF-8 as the contract says; it is not JSON"
+        ) from None
+
+
+async def _whole(request: Request) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > (limit := request.app.state.request_bytes):
+                raise too_large(limit)
+    except ClientDisconnect:  # nobody is there any more to be told
+        raise Refusal(
+            400, "bad-request", "the request must come whole, its client left before its end"
+        ) from None
+    return bytes(body)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is Python's, not JSON's")
+
+
+def refuse_faulty(kind: str, message: Any) -> None:
+    """Raise Refusal unless `message` is a `kind` of the contract."""
+    try:
+        problem = fault(kind, message)
+    except RecursionError:  # shallow enough to be read, too deep to be looked at
+        problem = f"the body is nested too deeply to be a {kind}"
+    if problem:
+        raise Refusal(422, "bad-request", problem)
+
+
+def plausible(key: str) -> str:
+    """The key, if there can be a job of that name: not every text may be asked of every database."""
+    if not re.fullmatch(r"[0-9a-f]{32}", key):
+        raise Refusal(404, "not-found", "there is no such job: a key is 32 hexadecimal digits")
+    return key
+
+
+def existing(key: str, job: Job | None) -> Job:
+    """The job, if there is one; raises Refusal."""
+    if job is None:
+        raise Refusal(404, "not-found", f"there is no job {key[:32]}")
+    return job

@@ -1,0 +1,159 @@
+"""The HTTP API: the contract, route by route."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from nullsplat import __version__
+from nullsplat.service.api.control_routes import add_control_routes, add_pause_routes
+from nullsplat.service.api.engine_info import EngineInfo
+from nullsplat.service.api.errors import Refusal, answer_errors, refusal_response
+from nullsplat.service.api.limits import Limits, client_address, limit_requests
+from nullsplat.service.api.metrics import CONTENT_TYPE, Metrics
+from nullsplat.service.api.readiness import Readiness
+from nullsplat.service.api.requests import existing, json_body, plausible, refuse_faulty
+from nullsplat.service.audit import AuditLog, What
+from nullsplat.service.contract.messages import job_key
+from nullsplat.service.queue.jobs import Job
+from nullsplat.service.queue.queue import JobQueue
+
+OPEN_PATHS = ("/healthz", "/readyz")
+METRICS_PATH = "/metrics"
+
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may ask what.
+
+    Attributes:
+        secret: what clients must show as a bearer token.
+        metrics_public: whether /metrics is answered without it.
+        limits: how much one client may ask.
+    """
+
+    secret: str
+    metrics_public: bool
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What answers.
+
+    Attributes:
+        queue: takes the jobs.
+        readiness: the checks behind /readyz.
+        info: what the engine says about itself.
+        metrics: the figures behind /metrics.
+        audit: hears of what clients ask for.
+    """
+
+    queue: JobQueue
+    readiness: Readiness
+    info: EngineInfo
+    metrics: Metrics
+    audit: AuditLog
+
+
+def create_api(access: Access, parts: Parts) -> FastAPI:
+    """The application."""
+    # No interactive documentation: it would load scripts from elsewhere. The schema is the documentation.
+    app = FastAPI(
+        title="NullSplat engine", version=__version__, docs_url=None, redoc_url=None, openapi_url=None
+    )
+    app.state.request_bytes = access.limits.request_bytes
+    answer_errors(app)
+    _require_secret(app, access.secret, (*OPEN_PATHS, *[METRICS_PATH] * access.metrics_public))
+    limit_requests(app, access.limits, OPEN_PATHS)  # added last, asked first
+    _add_job_routes(app, parts.queue, parts.audit)
+    add_control_routes(app, parts.queue, parts.audit)
+    add_pause_routes(app, parts.queue, parts.info, parts.audit)
+    _add_watching_routes(app, parts)
+    return app
+
+
+def _require_secret(app: FastAPI, secret: str, open_paths: tuple[str, ...]) -> None:
+    wanted = f"Bearer {secret}".encode()
+
+    @app.middleware("http")
+    async def check(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
+        shown = request.headers.get("authorization", "").encode()
+        if request.url.path in open_paths or hmac.compare_digest(shown, wanted):
+            return await proceed(request)
+        message = "the Authorization header must carry the engine's shared secret; set the same NULLSPLAT_SECRET on both sides"
+        return refusal_response(401, "unauthorized", message)
+
+
+def _add_job_routes(app: FastAPI, queue: JobQueue, audit: AuditLog) -> None:
+    @app.put("/v1/jobs/{key}")
+    async def put_job(
+        key: str, message: Annotated[Any, Depends(json_body)], request: Request
+    ) -> JSONResponse:
+        refuse_faulty("job_request", message)
+        _refuse_wrong_key(key, message)
+        job, created = await run_in_threadpool(submit, key, message, client_address(request))
+        place = await run_in_threadpool(queue.line.place, key)
+        return JSONResponse(job.status(place), 201 if created else 200)
+
+    def submit(key: str, message: dict[str, Any], address: str) -> tuple[Job, bool]:
+        job, created = queue.submit(key, message)
+        if created:
+            audit.note(What.REQUESTED, job, f"client {address}")
+        return job, created
+
+    @app.get("/v1/jobs/{key}")
+    def get_job(key: str) -> JSONResponse:
+        return JSONResponse(existing(key, queue.store.get(plausible(key))).status(queue.line.place(key)))
+
+    @app.delete("/v1/jobs/{key}")
+    def cancel_job(key: str, request: Request) -> JSONResponse:
+        found, done = queue.cancel(plausible(key))
+        job = existing(key, found)
+        if done:
+            audit.note(What.CANCELLED, job, f"client {client_address(request)}")
+        return JSONResponse(job.status())
+
+    @app.get("/v1/jobs")
+    def list_jobs(
+        state: State | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+    ) -> JSONResponse:
+        newest = queue.store.newest(state, limit)
+        places = queue.line.places() if any(job.state == "queued" for job in newest) else {}
+        return JSONResponse({"jobs": [job.status(places.get(job.key)) for job in newest]})
+
+
+def _add_watching_routes(app: FastAPI, parts: Parts) -> None:
+    @app.get("/v1/engine")
+    def engine_info() -> JSONResponse:
+        return JSONResponse(parts.info.message())
+
+    @app.get(METRICS_PATH)
+    def metrics() -> Response:
+        return Response(parts.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    @app.get("/healthz")
+    def health() -> JSONResponse:
+        return JSONResponse({"ok": True})
+
+    @app.get("/readyz")
+    def ready() -> JSONResponse:
+        checks = parts.readiness.checks()
+        ok = all(outcome == "ok" for outcome in checks.values())
+        return JSONResponse({"ok": ok, "checks": checks}, 200 if ok else 503)
+
+
+def _refuse_wrong_key(key: str, message: Any) -> None:
+    if key != job_key(message):
+        raise Refusal(
+            422,
+            "wrong-key",
+            f"the key of this request is {job_key(message)}: the first 32 hexadecimal digits of SHA-256 over its "
+            "canonical JSON without priority",
+        )

@@ -1,0 +1,1 @@
+"""The database that API and workers share: tables, schema, integrity, backup."""

@@ -1,0 +1,85 @@
+"""A copy of the database as it is at one moment, while API and workers go on."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from nullsplat.core.errors import ConfigurationError, StorageError
+from nullsplat.service.database.faults import RESTORE, DatabaseDamaged
+
+
+def back_up(engine: sa.Engine, target: Path) -> None:
+    """Write a backup, readable by this user only, as a whole or not at all.
+
+    Args:
+        engine: SQLite is copied by its own online backup; PostgreSQL by `pg_dump`, in its custom format.
+        target: a file that is not there yet.
+    Raises:
+        ConfigurationError: there is such a file, or `pg_dump` is missing.
+        StorageError: it cannot be written, or the server refuses.
+        DatabaseDamaged: the copy is not whole, because the database is not.
+    """
+    with _whole(target) as part:
+        if engine.dialect.name == "sqlite":
+            _copy_sqlite(engine, part)
+        else:
+            _dump_postgresql(engine.url, part)
+
+
+@contextlib.contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    if target.exists():
+        raise ConfigurationError(f"{target} is there already; name a file that is not")
+    part = target.with_name(f"{target.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
+    except OSError as error:
+        raise StorageError(f"the backup {target} cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _copy_sqlite(engine: sa.Engine, part: Path) -> None:
+    try:
+        with engine.connect() as connection, contextlib.closing(sqlite3.connect(part)) as copy:
+            # All pages in one go: a snapshot, beside which readers and writers go on.
+            connection.connection.driver_connection.backup(copy)  # type: ignore[union-attr]
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, without others beside it
+            faults = [row[0] for row in copy.execute("PRAGMA integrity_check(1)") if row[0] != "ok"]
+    except sqlite3.DatabaseError as error:
+        faults = [str(error)]
+    if faults:
+        raise DatabaseDamaged(f"the copy of {engine.url!r} is not whole: {faults[0]}; {RESTORE}")
+
+
+def _dump_postgresql(url: sa.URL, part: Path) -> None:
+    program = shutil.which("pg_dump")
+    if program is None:
+        raise ConfigurationError(
+            "a PostgreSQL database is backed up by pg_dump, which is not here; install it (Debian: apt-get install "
+            "postgresql-client), or back the database up on its server"
+        )
+    # Without the password, which other users could read among the arguments.
+    place = sa.URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
+    command = [
+        program,
+        "--format=custom",
+        "--no-password",
+        f"--file={part}",
+        f"--dbname={place.render_as_string()}",
+    ]
+    secret = {"PGPASSWORD": str(url.password)} if url.password else {}
+    done = subprocess.run(command, env={**os.environ, **secret}, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, and what is called was found on the path
+    if done.returncode:
+        raise StorageError(f"pg_dump refused: {' '.join(done.stderr.split())[:500]}")

@@ -1,0 +1,1 @@
+"""The image processing as the service sees it."""

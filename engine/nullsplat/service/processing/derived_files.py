@@ -1,0 +1,58 @@
+"""Which DICOM objects a finished run becomes: the series, and what goes with it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nullsplat.dicom.deriving import DerivedOptions, write_derived
+from nullsplat.dicom.parametric_map import DEVIATION, write_map
+from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.quality_report import write_quality_report
+from nullsplat.dicom.reading import SourceSeries
+from nullsplat.pipeline.workspace import Workspace
+from nullsplat.service.processing.protocol import Derived
+from nullsplat.service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is written of a result, and how.
+
+    Attributes:
+        maps: a map of the samples' standard deviation goes with a result of several.
+        report: the run's figures go with it as a structured report.
+        options: of all series.
+    """
+
+    maps: bool = True
+    report: bool = True
+    options: DerivedOptions = field(default_factory=DerivedOptions)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Output":
+        """What the settings ask for."""
+        options = DerivedOptions(syntax=settings.transfer_syntax)
+        return cls(settings.parametric_maps == "auto", settings.quality_report, options)
+
+
+def write_all(
+    source: SourceSeries, workspace: Workspace, provenance: Provenance, target: Path, output: Output
+) -> Derived:
+    """Write the objects into a folder.
+
+    Raises:
+        UnreadableFile: the run is not finished.
+        ConfigurationError: there is no encoder for the transfer syntax.
+        StorageError: the folder cannot be written.
+    """
+    options = output.options
+    series = write_derived(source, workspace.result(), provenance, target, options)
+    pairs = zip(series.sop_instance_uids, series.paths, strict=True)
+    files = {str(uid): path.name for uid, path in pairs}
+    further: dict[str, dict[str, str]] = {}
+    if output.maps and (deviation := workspace.deviation()) is not None:
+        shown = write_map(DEVIATION, source, deviation, provenance, target, options)
+        further[shown.series_instance_uid] = {shown.sop_instance_uid: shown.path.name}
+    if output.report:
+        told = write_quality_report(source, series, workspace.report(), provenance, target, options)
+        further[told.series_instance_uid] = {told.sop_instance_uid: told.path.name}
+    return Derived(series.series_instance_uid, files, further)

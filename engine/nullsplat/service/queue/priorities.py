@@ -1,0 +1,169 @@
+"""Who is next: the order of the queued jobs, how a person changes it, and how age does.
+
+Urgent work goes first, but not for ever: a job that has waited for long moves up one class at a time. Only one such job
+waits in each class at any moment. A backlog that has grown old as a whole can therefore not push itself before all that
+is urgent, and yet each of its jobs has its turn: the oldest first, and the next one when that was taken.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from nullsplat.service.database.dbos_tables import queued, workflow_status
+from nullsplat.service.database.tables import jobs, transaction
+
+QUEUE = "jobs"
+
+PRIORITIES = {"stat": 1, "normal": 10, "night": 20}
+"""Lower goes first. Always given, because DBOS puts work without a priority before all other."""
+_CLASSES = tuple(PRIORITIES)
+_BY_NUMBER = {number: name for name, number in PRIORITIES.items()}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a queued job stands.
+
+    Attributes:
+        position: 1 for the next to be taken.
+        priority: the class that it waits in: its own, or a higher one that age brought it to.
+    """
+
+    position: int
+    priority: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A queued job.
+
+    Attributes:
+        own: the class that it was put into.
+        now: the class that it waits in.
+        seconds: how long it has waited.
+    """
+
+    key: str
+    own: str
+    now: str
+    seconds: float
+
+
+class WaitingLine:
+    """The queued jobs in the database.
+
+    Every method raises:
+        StorageError: the database does not answer.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._status = workflow_status(engine.dialect)
+
+    def place(self, key: str) -> Place | None:
+        """Where a job stands; None if it does not wait."""
+        row = self._status.c
+        mine = sa.select(row.priority, row.created_at).where(row.workflow_uuid == key, *self._queued())
+        with transaction(self._engine) as connection:
+            found = connection.execute(mine).one_or_none()
+            if found is None:
+                return None
+            return Place(1 + self._ahead(connection, key, *found), _class_of(found.priority))
+
+    def places(self) -> dict[str, Place]:
+        """Where each queued job stands, the next one first."""
+        row = self._status.c
+        query = (
+            sa.select(row.workflow_uuid, row.priority)
+            .join_from(self._status, jobs, jobs.c.key == row.workflow_uuid)
+            .where(*self._queued())
+            .order_by(row.priority, row.created_at, jobs.c.created_at)
+        )
+        with transaction(self._engine) as connection:
+            found = connection.execute(query).all()
+        return {key: Place(number, _class_of(priority)) for number, (key, priority) in enumerate(found, 1)}
+
+    def _ahead(self, connection: sa.Connection, key: str, priority: int, created_at: int) -> int:
+        """How many are taken before a job: counted in an index, not read.
+
+        The queue's moments are whole seconds in SQLite; among those of one second the jobs' own tell.
+        """
+        row = self._status.c
+        mine = sa.literal(priority), sa.literal(created_at)
+        first = sa.select(sa.func.count()).select_from(self._status)
+        first = first.where(*self._queued(), sa.tuple_(row.priority, row.created_at) < sa.tuple_(*mine))
+        since = sa.select(jobs.c.created_at).where(jobs.c.key == key).scalar_subquery()
+        beside = sa.select(sa.func.count()).join_from(self._status, jobs, jobs.c.key == row.workflow_uuid)
+        beside = beside.where(
+            *self._queued(), row.priority == priority, row.created_at == created_at, jobs.c.created_at < since
+        )
+        return sum(int(connection.execute(count).scalar_one()) for count in (first, beside))
+
+    def move(self, key: str, priority: str) -> bool:
+        """Put a queued job into another class; False if it is not queued (any more)."""
+        with transaction(self._engine) as connection:
+            request = self._request(connection, key)
+            if request is None or not self._set(connection, key, priority):
+                return False
+            statement = sa.update(jobs).where(jobs.c.key == key)
+            connection.execute(statement.values(request={**request, "priority": priority}))
+        return True
+
+    def age(self, seconds: float) -> list[str]:
+        """Move up what has waited for `seconds` or a multiple of it, one job a class; 0 for nobody. Returns their keys."""
+        if not seconds:
+            return []
+        with transaction(self._engine) as connection:
+            promoted = promotions(self._waiting(connection), seconds)
+            return [key for key, priority in promoted.items() if self._set(connection, key, priority)]
+
+    def _waiting(self, connection: sa.Connection) -> list[Waiting]:
+        row, now = self._status.c, time.time()
+        query = (
+            sa.select(row.workflow_uuid, row.priority, row.created_at, jobs.c.request["priority"].as_string())
+            .join_from(self._status, jobs, jobs.c.key == row.workflow_uuid)
+            .where(*self._queued(), jobs.c.state == "queued")
+            .order_by(row.created_at)
+        )
+        return [
+            Waiting(key, own or "normal", _class_of(priority), now - created / 1000)
+            for key, priority, created, own in connection.execute(query)
+        ]
+
+    def _request(self, connection: sa.Connection, key: str) -> dict[str, Any] | None:
+        query = sa.select(jobs.c.request).where(jobs.c.key == key, jobs.c.state == "queued")
+        request: dict[str, Any] | None = connection.execute(query.with_for_update()).scalar_one_or_none()
+        return request
+
+    def _set(self, connection: sa.Connection, key: str, priority: str) -> bool:
+        statement = sa.update(self._status).where(self._status.c.workflow_uuid == key, *self._queued())
+        return connection.execute(statement.values(priority=PRIORITIES[priority])).rowcount == 1
+
+    def _queued(self) -> tuple[sa.ColumnElement[bool], ...]:
+        return *queued(self._status), self._status.c.queue_name == sa.literal_column(f"'{QUEUE}'")
+
+
+def promotions(waiting: Sequence[Waiting], seconds: float) -> dict[str, str]:
+    """Which jobs move up, and to which class: at most one to each, and none to where one of a lower class waits already.
+
+    Args:
+        waiting: the queued jobs, those that have waited for longest first.
+        seconds: after which a job moves up one class; after twice as long it moves up two.
+    """
+    moved: dict[str, str] = {}
+    for rank, target in enumerate(_CLASSES[:-1]):
+        if any(job.now == target and _CLASSES.index(job.own) > rank for job in waiting):
+            continue
+        for job in waiting:
+            steps = _CLASSES.index(job.own) - rank
+            if job.now == _CLASSES[rank + 1] and steps > 0 and job.seconds >= steps * seconds:
+                moved[job.key] = target
+                break
+    return moved
+
+
+def _class_of(number: int) -> str:
+    return _BY_NUMBER.get(number, "normal")

@@ -1,0 +1,58 @@
+"""Ends what the database knows of jobs that were over long ago: their rows with all UIDs, and their workflows."""
+
+from collections import Counter
+from datetime import datetime
+
+import sqlalchemy as sa
+from dbos import DBOSClient
+
+from nullsplat.service.database.job_counts import STATE, add
+from nullsplat.service.database.schema import OVER
+from nullsplat.service.database.tables import jobs, transaction
+from nullsplat.service.queue.queue import APPLICATION
+
+BATCH = 50
+"""Jobs in one transaction: the others' statements must not wait for long."""
+LEAST_DAYS = 7.0
+"""Rows are kept for so long whatever was set: the node asks for how a job ended, and would order again what nobody knows."""
+
+
+class Retention:
+    """Every method raises:
+    StorageError: the database does not answer.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._client = DBOSClient(
+            system_database_engine=engine, application_name=APPLICATION, retry_connection_errors=False
+        )
+
+    def purge(self, before: datetime) -> int:
+        """Forget the jobs that were over before a moment; how many they were. What is counted of them stays."""
+        forgotten = 0
+        while keys := self._over(before):
+            # The rows go last: a purge that is killed in between is taken up by the next one.
+            self._client.delete_workflows(keys)
+            forgotten += self._delete(keys, before)
+        return forgotten
+
+    def close(self) -> None:
+        """Let go of the queue; the database connection stays the caller's."""
+        self._client.destroy()
+
+    def _over(self, before: datetime) -> list[str]:
+        keys = sa.select(jobs.c.key).where(*_long_over(before)).limit(BATCH)
+        with transaction(self._engine) as connection:
+            return [str(key) for key in connection.execute(keys).scalars()]
+
+    def _delete(self, keys: list[str], before: datetime) -> int:
+        statement = sa.delete(jobs).where(jobs.c.key.in_(keys), *_long_over(before)).returning(jobs.c.state)
+        with transaction(self._engine) as connection:
+            gone = Counter(connection.execute(statement).scalars())
+            add(connection, {(STATE, state): -count for state, count in gone.items()})
+        return gone.total()
+
+
+def _long_over(before: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return jobs.c.state.in_(OVER), jobs.c.updated_at < before

@@ -1,0 +1,1 @@
+"""The worker process: fetches, computes, stores."""

@@ -1,0 +1,46 @@
+"""What a job says about itself when it fails."""
+
+import errno
+import shutil
+from pathlib import Path
+
+from nullsplat.core.errors import NullSplatError, StorageError
+from nullsplat.service.folders import MIB, VANISHED
+from nullsplat.service.queue.jobs import Failure
+
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
+LOST = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.EACCES, errno.EPERM, errno.ENODEV, errno.ENXIO)
+"""What happens to files in a spool that others clear up, or whose disk or share goes away."""
+
+
+def as_failure(error: Exception, spool: Path, needed: int | None = None) -> Failure:
+    """The failure of the contract for an error.
+
+    Args:
+        error: what stopped the job.
+        spool: the working folder, whose free space is told when it is full.
+        needed: the bytes that the job was expected to need, if that is known.
+    """
+    known = _known(error, spool, needed)
+    if known is None:
+        # The text of an unforeseen error may quote the data that caused it; it belongs in the log only.
+        message = f"an unexpected {type(error).__name__} stopped the job; the worker's log has the details"
+        return {"code": "internal", "message": message, "retryable": False}
+    return {"code": known.code, "message": str(known), "retryable": known.retryable}
+
+
+def _known(error: Exception, spool: Path, needed: int | None) -> NullSplatError | None:
+    if isinstance(error, NullSplatError):
+        return error
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        free = shutil.disk_usage(spool).free // MIB
+        need = "" if needed is None else f", the job needs about {-(-needed // MIB)} MB"
+        return StorageError(
+            f"the spool could not be written ({error.strerror}): {free} MB are free{need}; "
+            "free some space or let NULLSPLAT_SPOOL name a folder on a larger disk"
+        )
+    if isinstance(error, OSError) and error.errno in LOST:
+        return StorageError(
+            f"a file of the job in the spool was lost while it was worked on ({error.strerror}); {VANISHED}"
+        )
+    return None
