@@ -23,12 +23,12 @@ import requests
 from pydicom import dcmread
 
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.demo.installation import orthanc_version
-from nullsplat.demo.orthanc import ADMIN, ENGINE, Modality, NodeSettings, OrthancNode
-from nullsplat.demo.pacs import Pacs
-from nullsplat.demo.processes import free_port, start, wait_until_listening
-from nullsplat.demo.sending import Peer, send
 from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
+from nullsplat.node.installation import orthanc_version
+from nullsplat.node.orthanc import ADMIN, ENGINE, Modality, NodeSettings, OrthancNode
+from nullsplat.node.pacs import Pacs
+from nullsplat.node.processes import free_port, start, wait_until_listening
+from nullsplat.node.scanner import Peer, send
 
 SCANNER = "CTSCANNER"
 STABLE_AGE = 3

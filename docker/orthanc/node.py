@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.demo.node_files import overlay, read_configuration
+from nullsplat.node.configuration import overlay, read_configuration
 
 BINARY = "Orthanc"
 ROOT = Path("/etc/nullsplat")

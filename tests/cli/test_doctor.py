@@ -13,7 +13,7 @@ from nullsplat.cli import checks, doctor, findings
 from nullsplat.cli.findings import Finding, Level
 from nullsplat.cli.sockets import ports_open_everywhere
 from nullsplat.core.errors import ConfigurationError, WeightsError
-from nullsplat.demo.processes import free_port
+from nullsplat.node.processes import free_port
 from nullsplat.service.settings import Settings
 
 

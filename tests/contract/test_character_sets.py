@@ -19,9 +19,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from tests.dicom.series import Spec, make_series
 
-from nullsplat.demo.installation import installed_orthanc
-from nullsplat.demo.processes import free_port
 from nullsplat.dicom.headers import quiet_pydicom
+from nullsplat.node.installation import installed_orthanc
+from nullsplat.node.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "plugin"), str(ROOT / "tests/plugin")]

@@ -10,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from nullsplat.cli.main import app
-from nullsplat.demo.node_files import read_configuration
+from nullsplat.node.configuration import read_configuration
 from nullsplat.service.settings import PREFIX, Settings, variable_of
 
 ROOT = Path(__file__).resolve().parents[2]

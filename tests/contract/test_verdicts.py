@@ -13,9 +13,9 @@ from tests.contract.verdicts import frames, kinds, places, scans, stored
 from tests.contract.verdicts.judges import engine_verdict, plugin_verdict, quick_orthanc, written
 from tests.contract.verdicts.table import Row
 
-from nullsplat.demo.installation import installed_orthanc
-from nullsplat.demo.processes import free_port, start, wait_until_listening
 from nullsplat.dicom.refusals import Refusal
+from nullsplat.node.installation import installed_orthanc
+from nullsplat.node.processes import free_port, start, wait_until_listening
 from nullsplat_node.refusal import FORCIBLE, TITLES
 
 ROWS: list[Row] = [*kinds.ROWS, *stored.ROWS, *places.ROWS, *scans.ROWS, *frames.ROWS]

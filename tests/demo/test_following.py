@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from nullsplat.core.errors import ArchiveError, Cancelled
-from nullsplat.demo import following
-from nullsplat.demo.following import Node, Observer, SeriesRefusedError, follow, wait_for_decision
+from nullsplat.node import observer as following
+from nullsplat.node.observer import Node, Observer, SeriesRefusedError, follow, wait_for_decision
 
 SERIES = "/nullsplat/series/abc"
 JOB = "/v1/jobs/k1"

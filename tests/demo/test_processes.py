@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nullsplat.demo.processes import Child, ChildFailed, free_port, start, wait_until_listening
+from nullsplat.node.processes import Child, ChildFailed, free_port, start, wait_until_listening
 
 
 def sleeper(log: Path, code: str = "import time; time.sleep(60)") -> Child:
@@ -42,7 +42,7 @@ def test_a_child_that_never_listens_is_given_up(tmp_path: Path) -> None:
 def test_children_do_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
     code = f"""
 import pathlib, sys, time
-from nullsplat.demo.processes import start
+from nullsplat.node.processes import start
 child = start("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"], {{}}, pathlib.Path({str(tmp_path)!r}) / "log")
 print(child.process.pid, flush=True)
 time.sleep(60)

@@ -8,10 +8,10 @@ from pydicom import dcmread
 from nullsplat.core.errors import ArchiveError
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.demo.fetching import differing
-from nullsplat.demo.pacs import Pacs
-from nullsplat.demo.processes import free_port
-from nullsplat.demo.sending import Peer, send
 from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
+from nullsplat.node.pacs import Pacs
+from nullsplat.node.processes import free_port
+from nullsplat.node.scanner import Peer, send
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.docker.host_packages import apt_proxy_settings, debian_sources
 
-from nullsplat.demo.processes import Child, start
+from nullsplat.node.processes import Child, start
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOWEST_BUILD = 900.0

@@ -14,11 +14,11 @@ from types import TracebackType
 from tests.docker.buildah import ROOT, Container
 from tests.docker.images import Images
 
-from nullsplat.demo.following import Node
-from nullsplat.demo.orthanc import Modality
-from nullsplat.demo.pacs import Pacs
-from nullsplat.demo.processes import Child, free_port
-from nullsplat.demo.sending import Peer
+from nullsplat.node.observer import Node
+from nullsplat.node.orthanc import Modality
+from nullsplat.node.pacs import Pacs
+from nullsplat.node.processes import Child, free_port
+from nullsplat.node.scanner import Peer
 
 USER = 10001
 SCANNER = "CTSCANNER"

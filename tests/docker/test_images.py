@@ -11,9 +11,9 @@ from tests.docker.container_node import SCANNER, USER, ContainerNode, processes_
 from tests.docker.images import Images
 
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.demo.following import Observer, follow
-from nullsplat.demo.sending import send
 from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
+from nullsplat.node.observer import Observer, follow
+from nullsplat.node.scanner import send
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from tests.docker.test_compose import settings_secrets
 
-from nullsplat.demo.node_files import overlay, read_configuration
+from nullsplat.node.configuration import overlay, read_configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docker/kubernetes"

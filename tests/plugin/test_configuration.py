@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 import nullsplat
 import nullsplat_node
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.demo import installation, node_files
-from nullsplat.demo.installation import installed_orthanc
-from nullsplat.demo.node_files import configuration_folder, overlay, plugin_folder, read_configuration
-from nullsplat.demo.processes import free_port
+from nullsplat.node import configuration, installation
+from nullsplat.node.configuration import configuration_folder, overlay, plugin_folder, read_configuration
+from nullsplat.node.installation import installed_orthanc
+from nullsplat.node.processes import free_port
 
 values = st.recursive(
     st.none() | st.booleans() | st.text(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=8
@@ -61,7 +61,7 @@ def test_an_installed_package_finds_the_files_inside_itself(
 ) -> None:
     package = tmp_path / "site-packages" / "nullsplat"
     (package / "_node" / "plugin").mkdir(parents=True)
-    monkeypatch.setattr(node_files, "_PACKAGE", package)
+    monkeypatch.setattr(configuration, "_PACKAGE", package)
     assert plugin_folder() == package / "_node" / "plugin"
     with pytest.raises(ConfigurationError, match="'orthanc-config' is needed"):
         configuration_folder()

@@ -15,8 +15,8 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import ComprehensiveSRStorage, CTImageStorage, EnhancedSRStorage
 
-from nullsplat.demo.orthanc import Modality
-from nullsplat.demo.processes import free_port
+from nullsplat.node.orthanc import Modality
+from nullsplat.node.processes import free_port
 from nullsplat_node.delivery_faults import cure
 from nullsplat_node.routing import (
     DELIVERED,

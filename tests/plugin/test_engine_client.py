@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from plugin_support.fake_engine import FakeEngine
 
-from nullsplat.demo.processes import free_port
+from nullsplat.node.processes import free_port
 from nullsplat_node.engine_client import EngineAway, EngineClient, EngineRefused, EngineUnreachable
 from nullsplat_node.engine_link import EngineLink
 

@@ -9,8 +9,8 @@ from plugin_support.node import Node, running_node
 from plugin_support.series import ct_series
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.demo.orthanc import NodeSettings, OrthancNode
-from nullsplat.demo.processes import ChildFailed
+from nullsplat.node.orthanc import NodeSettings, OrthancNode
+from nullsplat.node.processes import ChildFailed
 
 pytestmark = pytest.mark.orthanc
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plugin_support.rules import rules_of
 
-from nullsplat.demo.node_files import configuration_folder
+from nullsplat.node.configuration import configuration_folder
 from nullsplat_node.rules import Orders
 from nullsplat_node.rules_file import RulesError, read_rules, rules_from
 from nullsplat_node.schedule import Span

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from nullsplat.demo.node_files import configuration_folder, overlay, read_configuration
+from nullsplat.node.configuration import configuration_folder, overlay, read_configuration
 from nullsplat_node.settings import _FIELDS, _LOW_DOSE_FIELDS, Settings, SettingsError, read_settings
 from nullsplat_node.view import settings_shown
 

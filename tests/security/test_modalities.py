@@ -25,7 +25,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
-from nullsplat.demo.orthanc import GRANTED, WITHHELD, Modality
+from nullsplat.node.orthanc import GRANTED, WITHHELD, Modality
 
 ROOT = Path(__file__).resolve().parents[2]
 FIND = (

@@ -21,8 +21,6 @@ from tests.dicom.series import Spec, save
 from tests.service.radiograph_double import Image, ramp
 
 from nullsplat.core.progress import silent
-from nullsplat.demo.installation import installed_orthanc
-from nullsplat.demo.processes import free_port
 from nullsplat.dicom.deriving import DerivedOptions, write_derived
 from nullsplat.dicom.encoding import OutputSyntax
 from nullsplat.dicom.quality_report import write_quality_report
@@ -31,6 +29,8 @@ from nullsplat.dicomweb import radiographs as radiograph_archive
 from nullsplat.dicomweb.access import Access
 from nullsplat.dicomweb.archive import Archive
 from nullsplat.dicomweb.radiograph_download import Wanted, gather
+from nullsplat.node.installation import installed_orthanc
+from nullsplat.node.processes import free_port
 from nullsplat.prior.radiograph_cache import RadiographCache
 from nullsplat.service.settings import Settings
 

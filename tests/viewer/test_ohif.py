@@ -10,7 +10,7 @@ from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
 from ui_support.browser import Browser
 
-from nullsplat.demo.viewer import viewer_configuration
+from nullsplat.node.viewer import viewer_configuration
 
 pytestmark = [pytest.mark.orthanc, pytest.mark.slow]
 PATIENCE = 240.0

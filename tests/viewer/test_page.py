@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nullsplat.demo.viewer import viewer_configuration
+from nullsplat.node.viewer import viewer_configuration
 from nullsplat_node import ohif
 from nullsplat_node.parts import Log
 

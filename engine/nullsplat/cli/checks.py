@@ -15,7 +15,7 @@ from nullsplat.cli.findings import Finding, Level
 from nullsplat.cli.sockets import ports_open_everywhere
 from nullsplat.core.certificates import trust_exactly
 from nullsplat.core.errors import ConfigurationError, NullSplatError, WeightsError
-from nullsplat.demo.installation import installed_orthanc, orthanc_version
+from nullsplat.node.installation import installed_orthanc, orthanc_version
 from nullsplat.prior import weights
 from nullsplat.service.settings import Settings, variable_of
 

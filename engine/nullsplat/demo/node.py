@@ -5,14 +5,14 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-from nullsplat.demo.engine import Engine, EngineSettings
-from nullsplat.demo.following import Node
 from nullsplat.demo.options import Options
-from nullsplat.demo.orthanc import ADMIN, ENGINE, Modality, NodeSettings, OrthancNode
-from nullsplat.demo.pacs import Pacs
-from nullsplat.demo.processes import free_port
-from nullsplat.demo.sending import Peer
-from nullsplat.demo.viewer import is_there, viewer_configuration
+from nullsplat.node.engine import Engine, EngineSettings
+from nullsplat.node.observer import Node
+from nullsplat.node.orthanc import ADMIN, ENGINE, Modality, NodeSettings, OrthancNode
+from nullsplat.node.pacs import Pacs
+from nullsplat.node.processes import free_port
+from nullsplat.node.scanner import Peer
+from nullsplat.node.viewer import is_there, viewer_configuration
 
 SCANNER = "CTSCANNER"
 STABLE_AGE_SECONDS = 3

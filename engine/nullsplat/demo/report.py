@@ -12,9 +12,9 @@ import torch
 
 from nullsplat import __version__
 from nullsplat.demo.assessment import Assessment
-from nullsplat.demo.following import Json
 from nullsplat.demo.options import Options
 from nullsplat.demo.simulation import Simulation
+from nullsplat.node.observer import Json
 
 
 @dataclass(frozen=True)

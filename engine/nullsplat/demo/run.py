@@ -16,17 +16,17 @@ from nullsplat.core.nifti import read_nifti
 from nullsplat.core.volume import Volume
 from nullsplat.demo.assessment import RESULT, Assessment, assess
 from nullsplat.demo.fetching import Viewer, differing
-from nullsplat.demo.following import Json, Observer, follow, wait_for_decision
-from nullsplat.demo.installation import orthanc_version
 from nullsplat.demo.node import SCANNER, DemoNode
 from nullsplat.demo.options import Options
-from nullsplat.demo.orthanc import ADMIN
 from nullsplat.demo.report import Facts, stage_lines, write_report
-from nullsplat.demo.sending import send
 from nullsplat.demo.simulation import Simulation, simulate
 from nullsplat.demo.steps import Steps
 from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
 from nullsplat.evaluation.public_data import CHEST, obtain
+from nullsplat.node.installation import orthanc_version
+from nullsplat.node.observer import Json, Observer, follow, wait_for_decision
+from nullsplat.node.orthanc import ADMIN
+from nullsplat.node.scanner import send
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from nullsplat.service.worker import store  # noqa: F401 - so that their errors 
 WORKER_LOST = "worker-lost"
 """Code of a job that was given up because it took its worker down too often."""
 OTHER = "other"
-NOT_OF_JOBS = ("nullsplat.demo.", "nullsplat.cli.")
+NOT_OF_JOBS = ("nullsplat.node.", "nullsplat.demo.", "nullsplat.cli.")
 """Where errors live that no job can meet; they are loaded in some processes only."""
 
 

@@ -15,9 +15,9 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE
 from pynetdicom.presentation import build_context
 
-from nullsplat.demo.orthanc import Modality, NodeSettings, OrthancNode
-from nullsplat.demo.pacs import Pacs
-from nullsplat.demo.processes import free_port
+from nullsplat.node.orthanc import Modality, NodeSettings, OrthancNode
+from nullsplat.node.pacs import Pacs
+from nullsplat.node.processes import free_port
 from plugin_support.fake_engine import FakeEngine
 
 SECRET, ADMIN, ENGINE = "a-secret-of-the-tests", "admin-password", "engine-password"

@@ -11,7 +11,7 @@ from typing import Any
 
 from plugin_support.node import ADMIN, ENGINE, Node, running_node
 
-from nullsplat.demo.orthanc import installed_orthanc
+from nullsplat.node.orthanc import installed_orthanc
 
 NOWHERE = "-".join(["0123abcd"] * 5)
 """Has the form of Orthanc's identifiers."""

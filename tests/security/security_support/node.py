@@ -27,15 +27,15 @@ from pynetdicom.sop_class import CTImageStorage  # type: ignore[attr-defined]
 
 from nullsplat.cli import checks
 from nullsplat.cli.findings import Level
-from nullsplat.demo.node_files import (
+from nullsplat.node.configuration import (
     configuration_folder,
     overlay,
     plugin_folder,
     read_configuration,
     read_file,
 )
-from nullsplat.demo.orthanc import installed_orthanc
-from nullsplat.demo.processes import Child, free_port, start
+from nullsplat.node.orthanc import installed_orthanc
+from nullsplat.node.processes import Child, free_port, start
 from nullsplat.service.api.server import application, listening_socket, server_configuration
 from nullsplat.service.settings import Settings
 from security_support.authority import Authority

@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from nullsplat.demo.node_files import configuration_folder
-from nullsplat.demo.processes import Child, start, wait_until_listening
+from nullsplat.node.configuration import configuration_folder
+from nullsplat.node.processes import Child, start, wait_until_listening
 from security_support.authority import Authority
 
 AROUND = """

@@ -11,9 +11,9 @@ from typing import Any
 
 import requests
 
-from nullsplat.demo.orthanc import ADMIN, ENGINE, Modality, NodeSettings, OrthancNode
-from nullsplat.demo.pacs import Pacs
-from nullsplat.demo.processes import Child, free_port, start
+from nullsplat.node.orthanc import ADMIN, ENGINE, Modality, NodeSettings, OrthancNode
+from nullsplat.node.pacs import Pacs
+from nullsplat.node.processes import Child, free_port, start
 from soaking.disk import SmallDisk
 from soaking.plan import Options
 from soaking.scanner import SCANNER

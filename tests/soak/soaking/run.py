@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nullsplat.demo.installation import orthanc_version
-from nullsplat.demo.sending import Peer
+from nullsplat.node.installation import orthanc_version
+from nullsplat.node.scanner import Peer
 from soaking.evidence import collect, state_of
 from soaking.faults import Faults
 from soaking.parts import RECONCILE_SECONDS, STABLE_AGE, Parts

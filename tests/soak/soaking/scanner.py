@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from nullsplat.core.errors import ArchiveError
-from nullsplat.demo.sending import Peer, send
+from nullsplat.node.scanner import Peer, send
 from soaking.scans import Scan
 
 SCANNER = "CTSCANNER"

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Any
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.demo.installation import PLUGIN_FOLDER, installed_orthanc
-from nullsplat.demo.node_files import configuration_folder, overlay, plugin_folder, read_configuration
-from nullsplat.demo.processes import Child, ChildFailed, free_port, start
+from nullsplat.node.configuration import configuration_folder, overlay, plugin_folder, read_configuration
+from nullsplat.node.installation import PLUGIN_FOLDER, installed_orthanc
+from nullsplat.node.processes import Child, ChildFailed, free_port, start
 
 ADMIN, ENGINE = "admin", "engine"
 GRANTED = ("AllowEcho", "AllowStore")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import requests
 
-from nullsplat.demo.processes import Child, ChildFailed, start, wait_until_listening
+from nullsplat.node.processes import Child, ChildFailed, start, wait_until_listening
 
 SLOWEST_START = 120.0
 """Seconds. The worker loads PyTorch, which takes a while on a slow disk."""

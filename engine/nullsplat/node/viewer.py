@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from nullsplat.demo.node_files import configuration_folder, overlay, read_file
+from nullsplat.node.configuration import configuration_folder, overlay, read_file
 
 _EXAMPLE = "viewer.json.example"
 
