@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The script that Orthanc's Python plugin loads: {"PythonScript": ".../plugin/nullsplat_plugin.py"}.
 
-Only joins Orthanc's callbacks to `nullsplat_node.service`. A wrong setting raises here, so that Orthanc stops
+Only joins Orthanc's callbacks to `nullsplat_node.work.service`. A wrong setting raises here, so that Orthanc stops
 with the reason instead of running without the plugin.
 """
 
@@ -17,18 +17,20 @@ import orthanc
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from nullsplat_node import access, audit, exposure, ohif, page_data, pages, rest
-from nullsplat_node.archive import Archive
-from nullsplat_node.parts import Log
-from nullsplat_node.refused_requests import RefusedRequests
-from nullsplat_node.service import Service
+from nullsplat_node.access import exposure, gate
+from nullsplat_node.access.refused_requests import RefusedRequests
+from nullsplat_node.archive.archive import Archive
 from nullsplat_node.settings import read_settings
+from nullsplat_node.web import ohif, page_data, pages, rest
+from nullsplat_node.work import audit
+from nullsplat_node.work.context import Log
+from nullsplat_node.work.service import Service
 
 CONFIGURATION = json.loads(orthanc.GetConfiguration())
 SETTINGS = read_settings(CONFIGURATION, os.environ)
 LOG = Log(orthanc.LogWarning, orthanc.LogError)
 SERVICE = Service(Archive(orthanc), SETTINGS, LOG, audit.writer(LOG, os.environ))
-GATE = access.Gate(SETTINGS.roles, SETTINGS.trusted_origins)
+GATE = gate.Gate(SETTINGS.roles, SETTINGS.trusted_origins)
 REFUSED = RefusedRequests(orthanc.LogWarning, time.monotonic)
 SERVED: List[str] = []
 """The plugin's routes, which say themselves why they refuse."""
@@ -52,12 +54,12 @@ def on_change(change_type: int, level: int, resource: str) -> None:
 
 def on_http_request(uri: str, **request: Any) -> bool:
     """Let the request through, or not; Orthanc answers what it may not with 403 and no words."""
-    method = access.METHODS.get(request["method"], "?")
+    method = gate.METHODS.get(request["method"], "?")
     refusal = GATE.refusal(method, uri, request.get("headers", {}))
     if refusal is None:
         return True
     REFUSED.note(refusal)
-    return any(re.fullmatch(route, access.normal(uri)) for route in SERVED)
+    return any(re.fullmatch(route, gate.normal(uri)) for route in SERVED)
 
 
 def serve(route: str, answer: Callable[..., None]) -> None:

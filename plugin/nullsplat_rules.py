@@ -17,9 +17,9 @@ from typing import Any, List
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from nullsplat_node.checks import SettingsError
-from nullsplat_node.rules import Orders
-from nullsplat_node.rules_file import read_rules
-from nullsplat_node.rules_report import check_report, read_samples, trial_report
+from nullsplat_node.rules.file import read_rules
+from nullsplat_node.rules.report import check_report, read_samples, trial_report
+from nullsplat_node.rules.rules import Orders
 from nullsplat_node.settings import read_criteria
 
 USAGE = "use: nullsplat_rules.py check FILE.toml, or: nullsplat_rules.py check|test < request.json"

@@ -20,12 +20,12 @@ sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "plugin")]
 
 from rows import table, timed  # noqa: E402
 
-from nullsplat_node.archive import Archive  # noqa: E402
-from nullsplat_node.parts import Log  # noqa: E402
-from nullsplat_node.routing import DELIVERED, Route  # noqa: E402
-from nullsplat_node.service import Service  # noqa: E402
+from nullsplat_node.archive.archive import Archive  # noqa: E402
+from nullsplat_node.lifecycle.routing import DELIVERED, Route  # noqa: E402
+from nullsplat_node.lifecycle.state import DONE, INELIGIBLE, Result, SeriesState, encode  # noqa: E402
 from nullsplat_node.settings import read_settings  # noqa: E402
-from nullsplat_node.state import DONE, INELIGIBLE, Result, SeriesState, encode  # noqa: E402
+from nullsplat_node.work.context import Log  # noqa: E402
+from nullsplat_node.work.service import Service  # noqa: E402
 
 CONFIGURATION = {
     "UserMetadata": {"NullSplat": 4701},

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
 
-from . import checks, roles
-from .checks import Check, SettingsError
-from .dose import LowDoseRules
-from .eligibility import Criteria
-from .roles import Roles
-from .routing import Backoff, Persistence
-from .rules import Orders, RuleSet, default_rules
-from .rules_file import read_rules
-from .transitions import RetryPolicy
+from nullsplat_node import checks
+from nullsplat_node.access import roles
+from nullsplat_node.access.roles import Roles
+from nullsplat_node.checks import Check, SettingsError
+from nullsplat_node.lifecycle.routing import Backoff, Persistence
+from nullsplat_node.lifecycle.transitions import RetryPolicy
+from nullsplat_node.rules.eligibility import Criteria
+from nullsplat_node.rules.file import read_rules
+from nullsplat_node.rules.rules import Orders, RuleSet, default_rules
+from nullsplat_node.series.dose import LowDoseRules
 
 METADATA = "NullSplat"
 """Name of the series metadata that holds the state; must be registered in UserMetadata."""

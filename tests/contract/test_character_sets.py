@@ -28,9 +28,9 @@ sys.path[:0] = [str(ROOT / "plugin"), str(ROOT / "tests/plugin")]
 
 from plugin_support.series import simplified_tags  # noqa: E402
 
-from nullsplat_node import tags as read  # noqa: E402
-from nullsplat_node.conditions import Origin, facts_of  # noqa: E402
-from nullsplat_node.dose import LowDoseRules  # noqa: E402
+from nullsplat_node.rules.conditions import Origin, facts_of  # noqa: E402
+from nullsplat_node.series import tags as read  # noqa: E402
+from nullsplat_node.series.dose import LowDoseRules  # noqa: E402
 
 SINGLE = "6 100 101 109 110 144 127 126 138 148 203 13 166 192"
 EXTENDED = "6 100 101 109 110 144 127 126 138 148 203 13 166 87 159 149 58"

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugin"))
 
 from nullsplat.dicom import choosing, derived_kinds
-from nullsplat_node import kinds
+from nullsplat_node.series import kinds
 
 TYPES = (
     "AXIAL", "AXIAL\\CT_SOM5 SPI", "OTHER\\CSA MPR THICK\\\\AXIAL\\CT_SOM5 SPI", "MPR", "REFORMATTED\\AVERAGE", "RESAMPLED",

@@ -15,8 +15,8 @@ from nullsplat.service.database.schema import open_database
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "plugin"))
 
-from nullsplat_node.census import Counts  # noqa: E402
-from nullsplat_node.metrics import Figures, exposition  # noqa: E402
+from nullsplat_node.lifecycle.census import Counts  # noqa: E402
+from nullsplat_node.views.metrics import Figures, exposition  # noqa: E402
 
 DOCUMENT = (ROOT / "docs/operations.md").read_text()
 DASHBOARD = json.loads((ROOT / "docs/grafana-dashboard.json").read_text())

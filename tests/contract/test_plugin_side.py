@@ -15,8 +15,9 @@ from nullsplat.service.contract.messages import schema
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "plugin"))
 
-from nullsplat_node import checks, contract  # noqa: E402
-from nullsplat_node.overview import EngineSeen, engine_shown  # noqa: E402
+from nullsplat_node import checks  # noqa: E402
+from nullsplat_node.engine import contract  # noqa: E402
+from nullsplat_node.views.overview import EngineSeen, engine_shown  # noqa: E402
 
 EXAMPLES = {
     path.stem: json.loads(path.read_text()) for path in (ROOT / "tests/contract/examples").glob("*.json")

@@ -16,13 +16,13 @@ from nullsplat.pipeline.forward_model import forward_model
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugin"))
 
-from nullsplat_node import eligibility as plugin_eligibility
-from nullsplat_node import limits as plugin_limits
-from nullsplat_node import one_acquisition as plugin_one_acquisition
-from nullsplat_node import pixel_format as plugin_pixel_format
-from nullsplat_node.geometry import Stack
-from nullsplat_node.refusal import FORCIBLE, TITLES, Refused
-from nullsplat_node.syntaxes import READABLE_SYNTAXES
+from nullsplat_node.rules import eligibility as plugin_eligibility
+from nullsplat_node.series import limits as plugin_limits
+from nullsplat_node.series import one_acquisition as plugin_one_acquisition
+from nullsplat_node.series import pixel_format as plugin_pixel_format
+from nullsplat_node.series.geometry import Stack
+from nullsplat_node.series.refusal import FORCIBLE, TITLES, Refused
+from nullsplat_node.series.syntaxes import READABLE_SYNTAXES
 
 OF_THE_PLUGIN = {
     "not-axial": "the node takes axial stacks only",

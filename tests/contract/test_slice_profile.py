@@ -15,7 +15,8 @@ from nullsplat.service.processing.protocol import Parameters
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "plugin"))
 
-from nullsplat_node import checks, contract  # noqa: E402
+from nullsplat_node import checks  # noqa: E402
+from nullsplat_node.engine import contract  # noqa: E402
 
 ALPHABET = ["auto", "bell", "box", "gaussian", "*", "mm:", ",", "-", ".", "0", "1", "5", "12", "\n", " "]
 SHAPED = st.from_regex(

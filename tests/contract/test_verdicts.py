@@ -16,7 +16,7 @@ from tests.contract.verdicts.table import Row
 from nullsplat.dicom.refusals import Refusal
 from nullsplat.node.installation import installed_orthanc
 from nullsplat.node.processes import free_port, start, wait_until_listening
-from nullsplat_node.refusal import FORCIBLE, TITLES
+from nullsplat_node.series.refusal import FORCIBLE, TITLES
 
 ROWS: list[Row] = [*kinds.ROWS, *stored.ROWS, *places.ROWS, *scans.ROWS, *frames.ROWS]
 LEAST_ROWS = 150

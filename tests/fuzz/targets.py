@@ -18,13 +18,13 @@ from nullsplat.core.errors import InputError
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.reading import read_folder
 from nullsplat.service.contract.messages import fault, job_key
-from nullsplat_node.access import Gate
+from nullsplat_node.access.gate import Gate
+from nullsplat_node.access.roles import ENGINE, VIEWER, Roles
 from nullsplat_node.checks import SettingsError
-from nullsplat_node.contract import ContractError, read_error, read_job_status
-from nullsplat_node.roles import ENGINE, VIEWER, Roles
-from nullsplat_node.rules import Orders
-from nullsplat_node.rules_file import rules_from
-from nullsplat_node.state import StateUnreadable, decode, encode
+from nullsplat_node.engine.contract import ContractError, read_error, read_job_status
+from nullsplat_node.lifecycle.state import StateUnreadable, decode, encode
+from nullsplat_node.rules.file import rules_from
+from nullsplat_node.rules.rules import Orders
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "contract" / "examples"
 RULES = Path(__file__).resolve().parents[2] / "orthanc-config" / "rules.example.toml"

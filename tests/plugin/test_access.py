@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nullsplat_node.access import LARGEST_QUESTION, Gate, normal, shown, user_of
+from nullsplat_node.access.gate import LARGEST_QUESTION, Gate, normal, shown, user_of
+from nullsplat_node.access.roles import ENGINE, METRICS, OPERATOR, ROLES, VIEWER, Roles, assign, may, needed
 from nullsplat_node.checks import SettingsError
-from nullsplat_node.roles import ENGINE, METRICS, OPERATOR, ROLES, VIEWER, Roles, assign, may, needed
 
 SERIES = "0f" * 22
 USERS = {role: role for role in ROLES}

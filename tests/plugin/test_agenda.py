@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nullsplat_node.agenda import Agenda
+from nullsplat_node.work.agenda import Agenda
 
 entries = st.lists(st.tuples(st.sampled_from("abcdef"), st.floats(0, 100)), max_size=20)
 

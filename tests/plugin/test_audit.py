@@ -15,12 +15,9 @@ from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
 from test_service import running, wait_until
 
-from nullsplat_node.access import user_of
-from nullsplat_node.audit import FILE_VARIABLE, PREFIX, acting, entries, writer
-from nullsplat_node.parts import Log
-from nullsplat_node.rest import series_answer
-from nullsplat_node.routing import DELIVERED, WAITING, Route
-from nullsplat_node.state import (
+from nullsplat_node.access.gate import user_of
+from nullsplat_node.lifecycle.routing import DELIVERED, WAITING, Route
+from nullsplat_node.lifecycle.state import (
     CANCELLED,
     DONE,
     FAILED,
@@ -33,6 +30,9 @@ from nullsplat_node.state import (
     Result,
     SeriesState,
 )
+from nullsplat_node.web.rest import series_answer
+from nullsplat_node.work.audit import FILE_VARIABLE, PREFIX, acting, entries, writer
+from nullsplat_node.work.context import Log
 
 SERIES, KEY = "0" * 44, "f" * 32
 REQUEST = {"fingerprint": "a" * 64, "attempt": 2, "series_instance_uid": "2.25.4711"}
@@ -122,7 +122,7 @@ def test_it_is_told_who_asked_and_what_the_node_did_by_itself(
     orthanc, images = FakeOrthanc(), ct_series(4, change=named)
     series = orthanc.add(images)
     write = writer(Log(print, print), {FILE_VARIABLE: str(path)})
-    monkeypatch.setattr("nullsplat_node.service.writer", lambda *_: write)
+    monkeypatch.setattr("nullsplat_node.work.service.writer", lambda *_: write)
     with running(orthanc, engine) as service:
         wait_until(lambda: service.series(series)["state"] == "running")
         wish(service, series, "cancel", "cmFkaW9sb2d5OnNlY3JldA==")  # radiology:secret
@@ -193,7 +193,7 @@ def test_a_line_that_the_disk_refuses_is_not_lost() -> None:
 def test_several_processes_write_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     script = (
-        "import sys; from nullsplat_node.audit import *; from nullsplat_node.parts import Log\n"
+        "import sys; from nullsplat_node.work.audit import *; from nullsplat_node.work.context import Log\n"
         "write = writer(Log(print, print), {FILE_VARIABLE: sys.argv[1]})\n"
         "for number in range(60): write({'who': sys.argv[2], 'number': number, 'fill': 'f' * 3000})"
     )

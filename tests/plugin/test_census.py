@@ -10,10 +10,19 @@ from plugin_support.beside import SECRET, EngineBeside, running, wait_until
 from plugin_support.fake_orthanc import FakeOrthanc
 from plugin_support.series import ct_series
 
-from nullsplat_node.agenda import Agenda
-from nullsplat_node.census import Census, HandedOver, Latest
-from nullsplat_node.routing import DELIVERED, WAITING, Route
-from nullsplat_node.state import DONE, FAILED, IN_WORK, PENDING, PHASES, ROUTING, RUNNING, SeriesState
+from nullsplat_node.lifecycle.census import Census, HandedOver, Latest
+from nullsplat_node.lifecycle.routing import DELIVERED, WAITING, Route
+from nullsplat_node.lifecycle.state import (
+    DONE,
+    FAILED,
+    IN_WORK,
+    PENDING,
+    PHASES,
+    ROUTING,
+    RUNNING,
+    SeriesState,
+)
+from nullsplat_node.work.agenda import Agenda
 
 states = st.builds(
     SeriesState,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nullsplat_node.cross_site import from_elsewhere
+from nullsplat_node.access.cross_site import from_elsewhere
 
 BROWSER = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/140", "accept-language": "en-GB"}
 HOST = {"host": "node:8042"}

@@ -17,8 +17,8 @@ from pynetdicom.sop_class import ComprehensiveSRStorage, CTImageStorage, Enhance
 
 from nullsplat.node.orthanc import Modality
 from nullsplat.node.processes import free_port
-from nullsplat_node.delivery_faults import cure
-from nullsplat_node.routing import (
+from nullsplat_node.lifecycle.delivery_faults import cure
+from nullsplat_node.lifecycle.routing import (
     DELIVERED,
     GIVEN_UP,
     REFUSED,
@@ -33,7 +33,7 @@ from nullsplat_node.routing import (
     for_each,
     lost,
 )
-from nullsplat_node.service import Service
+from nullsplat_node.work.service import Service
 
 TRIES = 4
 REPORTS = (ComprehensiveSRStorage, EnhancedSRStorage)

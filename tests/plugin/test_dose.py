@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from nullsplat_node.dose import LowDoseRules, judge
-from nullsplat_node.xray_exposure import mas
+from nullsplat_node.series.dose import LowDoseRules, judge
+from nullsplat_node.series.xray_exposure import mas
 
 RULES = LowDoseRules(called_aets=["LDCT_IN"], stations=["CT2"], body_parts=["LUNG"])
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from plugin_support.series import Change, ct_series, simplified_tags
 from pydicom.dataset import Dataset
 
-from nullsplat_node.conditions import DerivedCondition
-from nullsplat_node.eligibility import Candidate, Criteria, examine, glance
-from nullsplat_node.refusal import FORCIBLE, TITLES, Refused
-from nullsplat_node.rules import Orders, Rule, RuleSet, default_rules
+from nullsplat_node.rules.conditions import DerivedCondition
+from nullsplat_node.rules.eligibility import Candidate, Criteria, examine, glance
+from nullsplat_node.rules.rules import Orders, Rule, RuleSet, default_rules
+from nullsplat_node.series.refusal import FORCIBLE, TITLES, Refused
 
 CRITERIA = Criteria(min_slices=3)
 

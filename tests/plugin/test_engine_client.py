@@ -10,8 +10,8 @@ import pytest
 from plugin_support.fake_engine import FakeEngine
 
 from nullsplat.node.processes import free_port
-from nullsplat_node.engine_client import EngineAway, EngineClient, EngineRefused, EngineUnreachable
-from nullsplat_node.engine_link import EngineLink
+from nullsplat_node.engine.client import EngineAway, EngineClient, EngineRefused, EngineUnreachable
+from nullsplat_node.engine.link import EngineLink
 
 SECRET = "a-secret-of-the-tests"
 KEY = "0" * 32

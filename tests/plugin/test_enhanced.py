@@ -13,11 +13,11 @@ from tests.dicom.series import OBLIQUE, Spec, make_series
 
 from nullsplat.core.errors import IneligibleSeries
 from nullsplat.dicom.reading import read_datasets
-from nullsplat_node.conditions import Origin, facts_of
-from nullsplat_node.contract import fingerprint
-from nullsplat_node.eligibility import Candidate, Criteria, examine
-from nullsplat_node.frames import slices_of
-from nullsplat_node.refusal import Refused
+from nullsplat_node.engine.contract import fingerprint
+from nullsplat_node.rules.conditions import Origin, facts_of
+from nullsplat_node.rules.eligibility import Candidate, Criteria, examine
+from nullsplat_node.series.frames import slices_of
+from nullsplat_node.series.refusal import Refused
 
 SPEC = Spec(shape=(12, 16, 20), spacing=(5.0, 0.7, 0.6))
 CRITERIA = Criteria(min_slices=3)

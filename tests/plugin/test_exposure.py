@@ -1,5 +1,5 @@
-from nullsplat_node.exposure import exposures
-from nullsplat_node.roles import Roles
+from nullsplat_node.access.exposure import exposures
+from nullsplat_node.access.roles import Roles
 
 CLOSED = dict.fromkeys(("AllowFind", "AllowFindWorklist", "AllowGet", "AllowMove"), False)
 

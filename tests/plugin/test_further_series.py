@@ -10,9 +10,9 @@ from plugin_support.fake_orthanc import FakeOrthanc
 from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
 
-from nullsplat_node.contract import ContractError, read_job_status
-from nullsplat_node.service import Service
-from nullsplat_node.state import decode, encode
+from nullsplat_node.engine.contract import ContractError, read_job_status
+from nullsplat_node.lifecycle.state import decode, encode
+from nullsplat_node.work.service import Service
 
 
 @pytest.fixture

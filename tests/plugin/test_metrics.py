@@ -15,13 +15,13 @@ from test_rest import FakeOutput
 from test_service import running, wait_until
 
 from nullsplat.service.error_codes import known_reasons
-from nullsplat_node.audit import PREFIX
-from nullsplat_node.census import Census
-from nullsplat_node.metrics import Figures, exposition
-from nullsplat_node.reasons import FAILURES
-from nullsplat_node.rest import send_metrics
-from nullsplat_node.routing import ABANDONED, DELIVERED, WAITING, Route
-from nullsplat_node.state import DONE, FAILED, INELIGIBLE, PENDING, PHASES, ROUTING, SeriesState
+from nullsplat_node.lifecycle.census import Census
+from nullsplat_node.lifecycle.reasons import FAILURES
+from nullsplat_node.lifecycle.routing import ABANDONED, DELIVERED, WAITING, Route
+from nullsplat_node.lifecycle.state import DONE, FAILED, INELIGIBLE, PENDING, PHASES, ROUTING, SeriesState
+from nullsplat_node.views.metrics import Figures, exposition
+from nullsplat_node.web.rest import send_metrics
+from nullsplat_node.work.audit import PREFIX
 
 PATIENT = "ZWIEBELBAUM^ROSALINDE"
 

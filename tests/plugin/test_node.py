@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from tests.dicom.enhanced import make_enhanced
 from tests.dicom.series import Spec
 
-from nullsplat_node.contract import fingerprint
+from nullsplat_node.engine.contract import fingerprint
 
 pytestmark = pytest.mark.orthanc
 

@@ -2,9 +2,23 @@
 
 import pytest
 
-from nullsplat_node import transitions
-from nullsplat_node.contract import Failure, JobResult
-from nullsplat_node.overview import (
+from nullsplat_node.engine.contract import Failure, JobResult
+from nullsplat_node.lifecycle import transitions
+from nullsplat_node.lifecycle.reconciler import Contact
+from nullsplat_node.lifecycle.routing import Route
+from nullsplat_node.lifecycle.state import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    INELIGIBLE,
+    PHASES,
+    RUNNING,
+    Result,
+    SeriesState,
+)
+from nullsplat_node.lifecycle.transitions import Job, RetryPolicy
+from nullsplat_node.series.refusal import Refused
+from nullsplat_node.views.overview import (
     GROUPS,
     EngineSeen,
     chapters,
@@ -15,11 +29,6 @@ from nullsplat_node.overview import (
     queue_shown,
     viewers,
 )
-from nullsplat_node.reconciler import Contact
-from nullsplat_node.refusal import Refused
-from nullsplat_node.routing import Route
-from nullsplat_node.state import CANCELLED, DONE, FAILED, INELIGIBLE, PHASES, RUNNING, Result, SeriesState
-from nullsplat_node.transitions import Job, RetryPolicy
 
 NOW = 1_000_000.0
 JOB = Job(

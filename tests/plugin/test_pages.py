@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nullsplat_node.assets import FOLDER, KINDS, is_current, read_assets
-from nullsplat_node.pages import ASSET_ROUTE, REDIRECTS, redirect, send_asset
+from nullsplat_node.web.assets import FOLDER, KINDS, is_current, read_assets
+from nullsplat_node.web.pages import ASSET_ROUTE, REDIRECTS, redirect, send_asset
 
 ASSETS = read_assets()
 

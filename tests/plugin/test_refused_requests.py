@@ -1,5 +1,5 @@
-from nullsplat_node.access import Refusal
-from nullsplat_node.refused_requests import MOST, QUIET_SECONDS, RefusedRequests
+from nullsplat_node.access.gate import Refusal
+from nullsplat_node.access.refused_requests import MOST, QUIET_SECONDS, RefusedRequests
 
 
 def test_each_reason_is_written_once_a_minute_and_only_so_many() -> None:

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from nullsplat_node.archive import NotInArchive
-from nullsplat_node.granting import NotPossible
-from nullsplat_node.rest import queue_answer, send, series_answer, status_answer
+from nullsplat_node.archive.archive import NotInArchive
+from nullsplat_node.web.rest import queue_answer, send, series_answer, status_answer
+from nullsplat_node.work.action_handler import NotPossible
 
 SERIES = "0" * 44
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from plugin_support.rules import CHEST, chosen, facts, rules_of
 from plugin_support.series import ct_series, simplified_tags
 
-from nullsplat_node.conditions import NUMBERS, TEXTS, Origin, facts_of
-from nullsplat_node.dose import LowDoseRules
-from nullsplat_node.eligibility import Candidate, Criteria, examine
-from nullsplat_node.refusal import Refused
-from nullsplat_node.rules import DEFAULT_NAME, choose, default_rules
+from nullsplat_node.rules.conditions import NUMBERS, TEXTS, Origin, facts_of
+from nullsplat_node.rules.eligibility import Candidate, Criteria, examine
+from nullsplat_node.rules.rules import DEFAULT_NAME, choose, default_rules
+from nullsplat_node.series.dose import LowDoseRules
+from nullsplat_node.series.refusal import Refused
 
 TWO = """
 [[rule]]

@@ -11,8 +11,8 @@ from plugin_support.fake_orthanc import FakeOrthanc
 from plugin_support.series import Change, ct_series
 from pydicom.dataset import Dataset
 
-from nullsplat_node.service import Service
-from nullsplat_node.state import decode
+from nullsplat_node.lifecycle.state import decode
+from nullsplat_node.work.service import Service
 
 
 class Noon:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from plugin_support.rules import rules_of
 
 from nullsplat.node.configuration import configuration_folder
-from nullsplat_node.rules import Orders
-from nullsplat_node.rules_file import RulesError, read_rules, rules_from
-from nullsplat_node.schedule import Span
+from nullsplat_node.rules.file import RulesError, read_rules, rules_from
+from nullsplat_node.rules.rules import Orders
+from nullsplat_node.rules.schedule import Span
 from nullsplat_node.settings import SettingsError, read_criteria
 
 A = '[[rule]]\nname = "a"\n'
@@ -137,7 +137,7 @@ def test_the_shipped_example_is_valid_and_shows_every_key() -> None:
         "lung screening",
         "low dose at night",
     ]
-    from nullsplat_node import rules_file
+    from nullsplat_node.rules import file as rules_file
 
     text = path.read_text()
     assert [key for key in (*rules_file._RULE, *rules_file._MATCH) if key not in text] == []

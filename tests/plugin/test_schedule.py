@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nullsplat_node.schedule import RECOUNT_SECONDS, Span, day_of, hold, opens_at, read_span
+from nullsplat_node.rules.schedule import RECOUNT_SECONDS, Span, day_of, hold, opens_at, read_span
 
 NIGHT, LUNCH = Span(22 * 60, 6 * 60), Span(12 * 60, 13 * 60)
 

@@ -10,10 +10,10 @@ from plugin_support.fake_orthanc import FakeOrthanc
 from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
 
-from nullsplat_node.archive import NotInArchive
-from nullsplat_node.audit import Entry
-from nullsplat_node.granting import NotPossible
-from nullsplat_node.steps import RESULT_ATTEMPTS
+from nullsplat_node.archive.archive import NotInArchive
+from nullsplat_node.work.action_handler import NotPossible
+from nullsplat_node.work.audit import Entry
+from nullsplat_node.work.steps import RESULT_ATTEMPTS
 
 WRITE = "PUT"
 

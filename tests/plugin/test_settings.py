@@ -5,7 +5,7 @@ import pytest
 
 from nullsplat.node.configuration import configuration_folder, overlay, read_configuration
 from nullsplat_node.settings import _FIELDS, _LOW_DOSE_FIELDS, Settings, SettingsError, read_settings
-from nullsplat_node.view import settings_shown
+from nullsplat_node.views.series import settings_shown
 
 SECRET = "sixteen-characters"
 

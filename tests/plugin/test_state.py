@@ -4,8 +4,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nullsplat_node.routing import ABANDONED, DELIVERED, SENDING, WAITING, Route
-from nullsplat_node.state import (
+from nullsplat_node.lifecycle.routing import ABANDONED, DELIVERED, SENDING, WAITING, Route
+from nullsplat_node.lifecycle.state import (
     IN_WORK,
     PHASES,
     ROUTING,

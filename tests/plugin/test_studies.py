@@ -8,7 +8,7 @@ from plugin_support.fake_orthanc import FakeOrthanc
 from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
 
-from nullsplat_node.service import Service
+from nullsplat_node.work.service import Service
 
 
 @pytest.fixture

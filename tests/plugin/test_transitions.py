@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from nullsplat_node import routing, transitions
-from nullsplat_node.contract import Failure, JobResult
-from nullsplat_node.reconciler import CLOCK_GRAIN, Contact, Seen, Step, decide
-from nullsplat_node.refusal import Refused
-from nullsplat_node.routing import Backoff, Route
-from nullsplat_node.state import (
+from nullsplat_node.engine.contract import Failure, JobResult
+from nullsplat_node.lifecycle import routing, transitions
+from nullsplat_node.lifecycle.actions import AGAIN, CANCEL, DELIVER, RELEASE, RUN, movable, possible, why_not
+from nullsplat_node.lifecycle.reconciler import CLOCK_GRAIN, Contact, Seen, Step, decide
+from nullsplat_node.lifecycle.routing import Backoff, Route
+from nullsplat_node.lifecycle.state import (
     CANCELLED,
     DONE,
     FAILED,
@@ -28,8 +28,8 @@ from nullsplat_node.state import (
     decode,
     encode,
 )
-from nullsplat_node.transitions import Job, RetryPolicy
-from nullsplat_node.wishes import AGAIN, CANCEL, DELIVER, RELEASE, RUN, movable, possible, why_not
+from nullsplat_node.lifecycle.transitions import Job, RetryPolicy
+from nullsplat_node.series.refusal import Refused
 
 POLICY = RetryPolicy(3, Backoff(10, 100))
 PERSISTENCE = routing.Persistence(POLICY.backoff, 3)

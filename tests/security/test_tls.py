@@ -27,7 +27,7 @@ from nullsplat.core.errors import ArchiveError, ConfigurationError
 from nullsplat.dicomweb.archive import Archive
 from nullsplat.service.api.server import server_configuration
 from nullsplat_node.checks import SettingsError
-from nullsplat_node.engine_client import EngineClient, EngineUnreachable
+from nullsplat_node.engine.client import EngineClient, EngineUnreachable
 from nullsplat_node.settings import read_settings
 
 pytestmark = pytest.mark.orthanc

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from nullsplat.node.viewer import viewer_configuration
-from nullsplat_node import ohif
-from nullsplat_node.parts import Log
+from nullsplat_node.web import ohif
+from nullsplat_node.work.context import Log
 
 
 @pytest.fixture

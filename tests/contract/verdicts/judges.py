@@ -16,9 +16,9 @@ from nullsplat.dicom.reading import read_folder
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "plugin"))
 
-from nullsplat_node.archive import Archive
-from nullsplat_node.eligibility import Candidate, Criteria, examine
-from nullsplat_node.refusal import Refused
+from nullsplat_node.archive.archive import Archive
+from nullsplat_node.rules.eligibility import Candidate, Criteria, examine
+from nullsplat_node.series.refusal import Refused
 
 NOT_STORED = "not-stored"
 """Orthanc would not have the file."""

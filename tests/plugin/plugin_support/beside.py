@@ -8,11 +8,11 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from nullsplat_node.archive import Archive
-from nullsplat_node.audit import Write
-from nullsplat_node.parts import Log
-from nullsplat_node.service import Service
+from nullsplat_node.archive.archive import Archive
 from nullsplat_node.settings import read_settings
+from nullsplat_node.work.audit import Write
+from nullsplat_node.work.context import Log
+from nullsplat_node.work.service import Service
 from plugin_support.fake_engine import FakeEngine
 from plugin_support.fake_orthanc import FakeOrthanc
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from nullsplat_node.conditions import Facts, Origin, facts_of
-from nullsplat_node.dose import LowDoseRules
-from nullsplat_node.rules import Choice, Orders, RuleSet, choose
-from nullsplat_node.rules_file import rules_from
+from nullsplat_node.rules.conditions import Facts, Origin, facts_of
+from nullsplat_node.rules.file import rules_from
+from nullsplat_node.rules.rules import Choice, Orders, RuleSet, choose
+from nullsplat_node.series.dose import LowDoseRules
 
 CHEST = {
     "StationName": "CT01",

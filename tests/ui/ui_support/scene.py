@@ -9,12 +9,12 @@ import numpy as np
 from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
 
-from nullsplat_node import transitions
-from nullsplat_node.archive import Archive
-from nullsplat_node.contract import Failure, JobResult, job_key
-from nullsplat_node.routing import Route
-from nullsplat_node.state import RESULT, Result, SeriesState, encode
-from nullsplat_node.transitions import Job, RetryPolicy
+from nullsplat_node.archive.archive import Archive
+from nullsplat_node.engine.contract import Failure, JobResult, job_key
+from nullsplat_node.lifecycle import transitions
+from nullsplat_node.lifecycle.routing import Route
+from nullsplat_node.lifecycle.state import RESULT, Result, SeriesState, encode
+from nullsplat_node.lifecycle.transitions import Job, RetryPolicy
 from ui_support.archive import BrowserArchive
 from ui_support.engine import PacedEngine
 from ui_support.phantom import AIR, blurred, chest, series, thick_slice, thin_slice, uncertainty

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What Orthanc's configuration leaves open that nobody may have meant to: said in the log at start."""
+
+from __future__ import annotations
+
+from typing import Any, List, Mapping
+
+from nullsplat_node.access.roles import Roles, asks_for_passwords
+
+PERMISSIONS = ("AllowFind", "AllowFindWorklist", "AllowGet", "AllowMove")
+"""By which a modality reads the archive; Orthanc grants each that an entry of DicomModalities does not name."""
+
+
+def exposures(configuration: Mapping[str, Any], roles: Roles) -> List[str]:
+    """Return one sentence for each thing."""
+    return [*_open_modalities(configuration), *_users_without_role(configuration, roles)]
+
+
+def _open_modalities(configuration: Mapping[str, Any]) -> List[str]:
+    modalities = configuration.get("DicomModalities", {})
+    found = []
+    for name, entry in modalities.items() if isinstance(modalities, dict) else ():
+        silent = [one for one in PERMISSIONS if not isinstance(entry, dict) or one not in entry]
+        if silent:
+            found.append(
+                f"DicomModalities: {name} does not say {', '.join(silent)}, so Orthanc allows it: whoever has its AE title "
+                "and address may query or retrieve all patients; write the long form, with false (or true) for each"
+            )
+    return found
+
+
+def _users_without_role(configuration: Mapping[str, Any], roles: Roles) -> List[str]:
+    users = configuration.get("RegisteredUsers", {})
+    nameless = [user for user in users if user not in roles.by_user] if isinstance(users, dict) else []
+    if not nameless or not asks_for_passwords(configuration):
+        return []
+    return [
+        f"RegisteredUsers: {', '.join(nameless)} stand without a role in NullSplat.Roles and may only read (role {roles.others})"
+    ]

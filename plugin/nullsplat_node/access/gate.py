@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Which requests go on to Orthanc or to this plugin: by who asks, and from where.
+
+Orthanc checks the password before it asks this filter, but plugin 4.0 does not say who was let in; the name is
+taken from the same Authorization header that Orthanc compared.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import FrozenSet, Mapping, Optional
+
+from nullsplat_node.access.cross_site import from_elsewhere
+from nullsplat_node.access.roles import ADMINISTRATOR, ENGINE, Roles, may, needed
+
+LARGEST_QUESTION = 4 * 2**20
+"""Bytes. Orthanc takes as much memory as a request announces, before anything of it has come."""
+STORING = (ENGINE, ADMINISTRATOR)
+"""Roles that send images."""
+METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
+"""OrthancPluginHttpMethod, as the filter is told the method."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a request does not go on: `code` for machines, the message for people."""
+
+    code: str
+    message: str
+
+
+def user_of(headers: Mapping[str, str]) -> str:
+    """Return the user name of HTTP Basic authentication, empty when there is none."""
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(credentials).decode("utf-8", "replace").partition(":")[0]
+    except (binascii.Error, ValueError):
+        return ""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Decides about requests.
+
+    Attributes:
+        roles: who may do what.
+        trusted: origins of other sites' pages that may change something.
+    """
+
+    roles: Roles
+    trusted: FrozenSet[str]
+
+    def refusal(self, method: str, uri: str, headers: Mapping[str, str]) -> Optional[Refusal]:
+        """Return why the request must not go on, None when it may.
+
+        Args:
+            method: of HTTP; any that is not known needs an administrator.
+            uri: path without query.
+        """
+        if method != "GET" and from_elsewhere(headers, self.trusted):
+            return Refusal(
+                "cross-site",
+                "a page of another site sent this with the password that the browser remembers; use the node's own "
+                "pages or a program, or let NullSplat.TrustedOrigins name that site",
+            )
+        user, path = user_of(headers), normal(uri)
+        role = self.roles.of(user)
+        if not may(role, method, path):
+            return _forbidden(method, path, user, role)
+        return None if role in STORING or _announced(headers) <= LARGEST_QUESTION else _TOO_LARGE
+
+
+_TOO_LARGE = Refusal(
+    "too-large",
+    f"a search or an action may have {LARGEST_QUESTION} bytes at most, this one announces more; only those who store images "
+    "may send more",
+)
+
+
+def _announced(headers: Mapping[str, str]) -> int:
+    length = headers.get("content-length", "0")
+    return int(length) if re.fullmatch("[0-9]{1,15}", length) else LARGEST_QUESTION + 1
+
+
+def _forbidden(method: str, path: str, user: str, role: str) -> Refusal:
+    who = f"the user {user!r} has the role {role}" if user else f"without a user's name the role is {role}"
+    return Refusal(
+        "forbidden",
+        f"{method} {shown(path)} needs the role {needed(method, path)}; {who} (NullSplat.Roles in Orthanc's configuration)",
+    )
+
+
+def normal(uri: str) -> str:
+    """Return a path as Orthanc takes it apart: slashes are single, and none is at the end."""
+    return "/" + "/".join(part for part in uri.split("/") if part)
+
+
+def shown(path: str) -> str:
+    """Return a path without identifiers: of its parts only plain words are kept."""
+    return "/".join(part if re.fullmatch("[a-z-]{0,30}", part) else "..." for part in path.split("/"))

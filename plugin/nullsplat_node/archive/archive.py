@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Orthanc as the plugin sees it: the only place that knows the `orthanc` module.
+
+With plugin 4.0 every call holds Python's lock while it lasts, so each asks for little: tags one instance at a
+time, never a whole series at once. Calls to own routes would deadlock; none is made.
+"""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from typing import Any, List, Optional, Tuple
+
+from nullsplat_node.rules.conditions import Origin
+from nullsplat_node.series.tags import Tags
+from nullsplat_node.settings import METADATA
+
+UNKNOWN_RESOURCE, INEXISTENT_ITEM = 17, 7
+"""Orthanc's error codes for what is not there."""
+LONGEST_ERROR = 500
+"""Characters of an error that are kept: it stands in a series' state, and in its history."""
+
+
+class NotInArchive(LookupError):
+    """The series is not, or no longer, in the archive."""
+
+
+class ArchiveTrouble(RuntimeError):
+    """Orthanc could not do what was asked, most often because its disk is full; worth another try."""
+
+
+class StoreRefused(RuntimeError):
+    """Orthanc would not even begin to send."""
+
+
+@dataclass(frozen=True)
+class SeriesHere:
+    """A series in the archive.
+
+    Attributes:
+        instances: Orthanc's identifiers, sorted. They are hashes of the UIDs, so equal identifiers
+            (and equal digests of them) mean equal UIDs.
+        changed_at: when the last instance came, seconds since the epoch, whole seconds.
+        stored_state: what the plugin remembers about it, empty when nothing.
+    """
+
+    series: str
+    instances: Tuple[str, ...]
+    changed_at: float
+    stored_state: str
+    modality: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Return what stands for the set of instances."""
+        return hashlib.sha256("\n".join(self.instances).encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True)
+class StoreJob:
+    """A C-STORE job of Orthanc: its state, and what went wrong: Orthanc's code (0 for nothing) and words."""
+
+    state: str
+    error: str
+    code: int = 0
+
+
+class Archive:
+    """What the plugin needs of Orthanc.
+
+    Args:
+        orthanc: the module that Orthanc gives to its Python plugin.
+    """
+
+    def __init__(self, orthanc: Any) -> None:
+        self._orthanc = orthanc
+
+    def series(self) -> List[str]:
+        """Return the identifiers of all series."""
+        found: List[str] = self._get("/series")
+        return found
+
+    def look(self, series: str) -> SeriesHere:
+        """Return the series as it is now.
+
+        Raises:
+            NotInArchive: it is not here.
+        """
+        shown = self._get(f"/series/{series}")
+        metadata = self._get(f"/series/{series}/metadata?expand")
+        return SeriesHere(
+            series,
+            tuple(sorted(shown["Instances"])),
+            _epoch(metadata["LastUpdate"]),
+            metadata.get(METADATA, ""),
+            shown["MainDicomTags"].get("Modality", "").strip(),
+        )
+
+    def remember(self, series: str, stored_state: str) -> None:
+        """Write the state into the series metadata.
+
+        Raises:
+            NotInArchive: the series is not here.
+        """
+        self._call(
+            self._orthanc.RestApiPut, f"/series/{series}/metadata/{METADATA}", stored_state.encode("utf-8")
+        )
+
+    def tags(self, here: SeriesHere) -> List[Tags]:
+        """Return the simplified tags of every instance.
+
+        Raises:
+            NotInArchive: an instance is no longer here.
+        """
+        return [self._get(f"/instances/{instance}/simplified-tags") for instance in here.instances]
+
+    def origin(self, here: SeriesHere) -> Origin:
+        """Return the AE titles by which the series came, empty when it did not come by DICOM."""
+        metadata = self._get(f"/instances/{here.instances[0]}/metadata?expand")
+        return Origin(str(metadata.get("CalledAET", "")), str(metadata.get("RemoteAET", "")))
+
+    def transfer_syntax(self, here: SeriesHere) -> str:
+        """Return the transfer syntax of the first instance, empty when Orthanc does not tell.
+
+        Of all of them it would take as many calls as there are slices, to find out what the engine says in any case.
+        """
+        metadata = self._get(f"/instances/{here.instances[0]}/metadata?expand")
+        if "TransferSyntax" in metadata:
+            return str(metadata["TransferSyntax"])
+        header = self._get(f"/instances/{here.instances[0]}/header?simplify")  # Orthanc notes no private ones
+        return str(header.get("TransferSyntaxUID", ""))
+
+    def sop_uids(self, series: str) -> List[str]:
+        """Return the SOP Instance UIDs of the series.
+
+        Raises:
+            NotInArchive: it is not here.
+        """
+        return [one["MainDicomTags"]["SOPInstanceUID"] for one in self._get(f"/series/{series}/instances")]
+
+    def find_series(self, series_uid: str) -> Tuple[str, ...]:
+        """Return the identifiers of all series with this Series Instance UID."""
+        raw = self._call(self._orthanc.RestApiPost, "/tools/lookup", series_uid.encode("ascii"))
+        return tuple(one["ID"] for one in json.loads(raw) if one["Type"] == "Series")
+
+    def plugins(self) -> List[str]:
+        """Return the names of Orthanc's plugins."""
+        found: List[str] = self._get("/plugins")
+        return found
+
+    def begin_store(self, series: str, destination: str) -> str:
+        """Begin to send the series by C-STORE and return the job's identifier; does not wait.
+
+        Raises:
+            StoreRefused: Orthanc does not know the destination or the series.
+        """
+        body = json.dumps({"Resources": [series], "Synchronous": False}).encode("utf-8")
+        try:
+            raw = self._call(self._orthanc.RestApiPost, f"/modalities/{destination}/store", body)
+        except (NotInArchive, ArchiveTrouble) as error:
+            raise StoreRefused(
+                f"Orthanc must know {destination!r} as one of DicomModalities, but would not send to it: {error}"
+            ) from error
+        return str(json.loads(raw)["ID"])
+
+    def store_job(self, job: str) -> Optional[StoreJob]:
+        """Return how the store job stands, None when Orthanc no longer knows it."""
+        try:
+            raw = self._get(f"/jobs/{job}")
+        except NotInArchive:
+            return None
+        return StoreJob(
+            raw["State"],
+            str(raw.get("ErrorDetails") or raw.get("ErrorDescription") or "")[:LONGEST_ERROR],
+            int(raw.get("ErrorCode") or 0),
+        )
+
+    def _get(self, path: str) -> Any:
+        return json.loads(self._call(self._orthanc.RestApiGet, path))
+
+    def _call(self, function: Any, path: str, *body: bytes) -> Any:
+        try:
+            return function(path, *body)
+        except self._orthanc.OrthancException as error:
+            if error.args and error.args[0] in (UNKNOWN_RESOURCE, INEXISTENT_ITEM):
+                raise NotInArchive(f"Orthanc does not know {path}") from error
+            raise ArchiveTrouble(f"Orthanc failed at {path}: {error}") from error
+
+
+def _epoch(last_update: str) -> float:
+    """Return seconds since the epoch for Orthanc's time stamps, which are UTC."""
+    return float(calendar.timegm(time.strptime(last_update, "%Y%m%dT%H%M%S")))

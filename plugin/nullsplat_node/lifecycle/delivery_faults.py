@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Which failed stores are refusals that stay until somebody changes something, and what is to be changed.
+
+What Orthanc says was looked up in its version 1.10 with peers that refuse in each of these ways.
+"""
+
+from __future__ import annotations
+
+import re
+
+from nullsplat_node.lifecycle.routing import Route
+
+NO_PRESENTATION_CONTEXT = 2015
+"""Orthanc's error code when the peer accepts nothing of what was proposed."""
+NOT_NEGOTIATED = ("Cannot transcode", "presentation context")
+"""Words of Orthanc when the peer accepts something, but not this SOP Class or none of its transfer syntaxes."""
+SOP_CLASS_NOT_SUPPORTED, NOT_AUTHORIZED, OTHER_SOP_CLASS = 0x0122, 0x0124, range(0xA900, 0xAA00)
+"""C-STORE statuses (PS3.4 B.2.3, PS3.7 annex C) that repeating does not change.
+
+0xA7xx, out of resources, passes; 0x0110 and 0xCxxx are used for all sorts of things, also by full disks.
+"""
+
+
+def cure(code: int, error: str, route: Route) -> str:
+    """Return what somebody has to change before a store that failed can succeed; empty when it may by itself.
+
+    Args:
+        code: Orthanc's error code of the job.
+        error: Orthanc's words.
+        route: what was to be sent where.
+    """
+    status = _status(error)
+    if status == NOT_AUTHORIZED:
+        return f"let {route.destination} take images of this node, then send again"
+    unsupported = status == SOP_CLASS_NOT_SUPPORTED or status in OTHER_SOP_CLASS
+    if unsupported or code == NO_PRESENTATION_CONTEXT or any(words in error for words in NOT_NEGOTIATED):
+        return f"{_to_accept(route)}, then send again"
+    return ""
+
+
+def _to_accept(route: Route) -> str:
+    if route.what:
+        return (
+            f"let {route.destination} accept {route.what} (its SOP Class and transfer syntax), or set SendFurther to "
+            "false, which sends the images alone"
+        )
+    return (
+        f"let {route.destination} accept CT images in the transfer syntax that they have, which "
+        "NULLSPLAT_TRANSFER_SYNTAX sets at the engine"
+    )
+
+
+def _status(error: str) -> int:
+    found = re.search(r"DIMSE status 0x([0-9a-fA-F]{4})", error)
+    return int(found.group(1), 16) if found else 0

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What is remembered about a series, and its JSON form in the series metadata.
+
+Nothing else is remembered anywhere: Orthanc may be killed at any moment and goes on from here.
+
+    ineligible   refused, with a reason
+    pending      taken; the engine has not confirmed the job yet
+    running      the engine has the job
+    succeeded    the engine says that the result is stored; not checked yet
+    routing      the result is here and on its way to the destinations
+    done         the result is here and delivered wherever it should go
+    undelivered  the result is here, but a destination did not take all of it; a person is to look
+    failed       given up (or, with `retry_at`, to be tried again as a new attempt)
+    cancelled    a person stopped it
+    result       this series is itself a result of NullSplat
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from nullsplat_node.lifecycle.routing import PHASES as ROUTE_PHASES
+from nullsplat_node.lifecycle.routing import Route
+
+FORMAT = 1
+INELIGIBLE, PENDING, RUNNING, SUCCEEDED = "ineligible", "pending", "running", "succeeded"
+ROUTING, DONE, FAILED, CANCELLED, RESULT = "routing", "done", "failed", "cancelled", "result"
+UNDELIVERED = "undelivered"
+PHASES = (PENDING, RUNNING, SUCCEEDED, ROUTING, DONE, UNDELIVERED, FAILED, CANCELLED, INELIGIBLE, RESULT)
+IN_WORK = frozenset({PENDING, RUNNING, SUCCEEDED})
+AT_REST = frozenset({DONE, UNDELIVERED, INELIGIBLE, RESULT, FAILED, CANCELLED})
+HISTORY_LENGTH = 20
+
+
+class StateUnreadable(ValueError):
+    """The stored state cannot be understood."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The derived series.
+
+    Attributes:
+        series: Orthanc's identifier of it, empty until it was found here.
+        instances: how many instances it has, 0 until it was found here.
+        report: the engine's figures of the run.
+        further: Orthanc's identifiers by Series Instance UID of what goes with it (maps, the quality report),
+            empty until found here.
+    """
+
+    series_uid: str
+    series: str = ""
+    instances: int = 0
+    report: Mapping[str, Any] = field(default_factory=dict)
+    further: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SeriesState:
+    """One series.
+
+    Attributes:
+        since: when this phase began, seconds since the epoch.
+        digest: stands for the set of instances that was last examined.
+        decision: why the series was taken.
+        code, message: why it was refused or failed.
+        forced: a person asked for it against the policy.
+        rule: the rule that took it, empty when only a person did.
+        destinations: where its result goes; None in states of versions that asked the settings then.
+        handed_at: when a job for it was last handed over under this rule.
+        request, key: the job as it is handed to the engine.
+        retries: attempts that were begun without a person's asking, since a person last did.
+        retry_at: when the next attempt begins by itself.
+        obsolete: keys of jobs that the engine must still be told to cancel.
+        earlier: Series Instance UIDs of results of earlier runs, and of what went with them.
+        source: of a result: Orthanc's identifier of the series it was made from.
+        history: what happened, oldest first: time and words.
+    """
+
+    phase: str
+    since: float
+    digest: str = ""
+    decision: str = ""
+    code: str = ""
+    message: str = ""
+    forced: bool = False
+    rule: str = ""
+    destinations: Optional[Tuple[str, ...]] = None
+    handed_at: Optional[float] = None
+    request: Optional[Mapping[str, Any]] = None
+    key: str = ""
+    retries: int = 0
+    retry_at: Optional[float] = None
+    result: Optional[Result] = None
+    routes: Tuple[Route, ...] = ()
+    obsolete: Tuple[str, ...] = ()
+    earlier: Tuple[str, ...] = ()
+    source: str = ""
+    history: Tuple[Tuple[float, str], ...] = ()
+
+    @property
+    def attempt(self) -> int:
+        """Return the number of the current attempt, 0 when none was made."""
+        return int(self.request["attempt"]) if self.request else 0
+
+    @property
+    def settled(self) -> bool:
+        """Return whether nothing is to be done for the series unless its instances change."""
+        return self.phase in AT_REST and self.retry_at is None and not self.obsolete
+
+    @property
+    def derived_uids(self) -> Tuple[str, ...]:
+        """Return the Series Instance UIDs of all results of this series, and of what went with them."""
+        return (*self.earlier, self.result.series_uid, *self.result.further) if self.result else self.earlier
+
+
+def encode(state: SeriesState) -> str:
+    """Return the state's JSON form."""
+    return json.dumps({"format": FORMAT, **asdict(state)}, sort_keys=True, separators=(",", ":"))
+
+
+def decode(stored: str) -> SeriesState:
+    """Return the state out of its JSON form.
+
+    Raises:
+        StateUnreadable: it is damaged, or another version wrote it.
+    """
+    try:
+        raw = json.loads(stored)
+        if not isinstance(raw, dict) or raw.pop("format", None) != FORMAT:
+            raise StateUnreadable(f"a state of format {FORMAT} was needed, got {stored[:80]!r}")
+        return _build(raw)
+    except (ValueError, TypeError, KeyError) as error:
+        raise StateUnreadable(
+            f"the stored state cannot be read ({type(error).__name__}: {str(error)[:120]}); press Run again to start afresh"
+        ) from error
+
+
+def _build(raw: Dict[str, Any]) -> SeriesState:
+    raw["result"] = None if raw["result"] is None else Result(**raw["result"])
+    raw["routes"] = tuple(Route(**route) for route in raw["routes"])
+    raw["history"] = tuple((float(time), str(words)) for time, words in raw["history"])
+    raw["obsolete"], raw["earlier"] = tuple(raw["obsolete"]), tuple(raw["earlier"])
+    if raw.get("destinations") is not None:
+        raw["destinations"] = tuple(raw["destinations"])
+    state = SeriesState(**raw)
+    _check(state)
+    return state
+
+
+_TEXTS = ("phase", "digest", "decision", "rule", "code", "message", "key", "source")
+_NUMBERS = (int, float)
+_TIMES = ("retry_at", "handed_at")
+
+
+def _check(state: SeriesState) -> None:
+    if {
+        one.name
+        for one in fields(state)
+        if one.name in _TEXTS and not isinstance(getattr(state, one.name), str)
+    }:
+        raise StateUnreadable(f"{', '.join(_TEXTS)} must be text")
+    if state.phase not in PHASES:
+        raise StateUnreadable(f"phase must be one of {', '.join(PHASES)}, got {state.phase!r}")
+    times = [getattr(state, name) for name in _TIMES]
+    if not isinstance(state.since, _NUMBERS) or not all(
+        isinstance(one, (*_NUMBERS, type(None))) for one in times
+    ):
+        raise StateUnreadable("times must be numbers")
+    if not all(isinstance(name, str) for name in state.destinations or ()):
+        raise StateUnreadable("destinations must be text")
+    if state.phase in IN_WORK and not (state.key and state.request and isinstance(state.attempt, int)):
+        raise StateUnreadable(f"a series that is {state.phase} must have a job")
+    if state.phase == ROUTING and not (state.result and state.routes):
+        raise StateUnreadable("a series that is routing must have a result and routes")
+    if any(route.phase not in ROUTE_PHASES for route in state.routes):
+        raise StateUnreadable(f"route phases must be out of {sorted(ROUTE_PHASES)}")

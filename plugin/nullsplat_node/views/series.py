@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The state of a series as people and programs read it over REST; no patient data, no secret."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any, Dict, Optional
+
+from nullsplat_node.lifecycle.actions import movable, possible
+from nullsplat_node.lifecycle.reconciler import Contact
+from nullsplat_node.lifecycle.routing import Route
+from nullsplat_node.lifecycle.state import (
+    FAILED,
+    IN_WORK,
+    INELIGIBLE,
+    PENDING,
+    RESULT,
+    ROUTING,
+    RUNNING,
+    UNDELIVERED,
+    SeriesState,
+)
+from nullsplat_node.series.refusal import TITLES
+from nullsplat_node.settings import Settings
+
+_TITLES = {
+    "pending": "waiting for the engine",
+    "running": "being processed",
+    "succeeded": "finished, being checked",
+    "routing": "finished, being sent on",
+    "done": "finished",
+    "undelivered": "finished, but not delivered",
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "result": "made by NullSplat",
+}
+
+
+def iso(time: float) -> str:
+    """Return seconds since the epoch as ISO 8601 in UTC, whole seconds."""
+    return datetime.fromtimestamp(time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def brief(state: SeriesState, contact: Contact) -> Dict[str, Any]:
+    """Return the lines of a series in a list."""
+    shown: Dict[str, Any] = {
+        "state": state.phase,
+        "title": _title(state, contact),
+        "message": _message(state, contact),
+        "since": iso(state.since),
+    }
+    if state.rule:
+        shown["rule"] = state.rule
+    if state.code:
+        shown["code"] = state.code
+    if state.phase in IN_WORK and contact.progress is not None:
+        shown.update(
+            progress=contact.progress, stage=contact.stage, note=contact.note, eta_seconds=contact.eta
+        )
+    if state.phase == RUNNING and contact.position is not None:
+        shown["position"] = contact.position
+    if state.request and movable(state, queued=contact.position is not None):
+        shown["movable"] = True
+    return shown
+
+
+def full(series: str, state: Optional[SeriesState], contact: Contact) -> Dict[str, Any]:
+    """Return everything about one series."""
+    if state is None:
+        shown: Dict[str, Any] = {
+            "state": "new",
+            "title": "not examined yet",
+            "message": "it is examined as soon as no more instances arrive",
+        }
+        return {"series": series, **shown, "actions": list(possible(None)), "history": []}
+    shown = {"series": series, **brief(state, contact), "actions": list(possible(state))}
+    shown["decision"], shown["rule"] = state.decision, state.rule
+    if state.request:
+        shown["job"] = {"key": state.key, "attempt": state.attempt, "parameters": state.request["parameters"]}
+        shown["priority"] = state.request.get("priority", "normal")
+    if state.result:
+        shown["derived"] = {
+            "series": state.result.series,
+            "series_instance_uid": state.result.series_uid,
+            "instances": state.result.instances,
+            "report": state.result.report,
+        }
+    if state.phase == RESULT:
+        shown["source"] = state.source
+    shown["routes"] = [_route(route) for route in state.routes]
+    shown["history"] = [{"time": iso(time), "text": words} for time, words in state.history]
+    return shown
+
+
+def settings_shown(settings: Settings) -> Dict[str, Any]:
+    """Return the settings in effect, without the secret."""
+    criteria, low_dose, orders = settings.criteria, settings.criteria.low_dose, settings.rules.defaults
+    return {
+        "engine_url": settings.engine.url,
+        "rules_file": settings.rules.source,
+        "rules": [{"name": rule.name, "text": str(rule)} for rule in settings.rules.rules],
+        "preset": orders.preset,
+        "scale": list(orders.scale) if orders.scale else "auto",
+        "target_slice_spacing_mm": orders.target_spacing,
+        "seed": settings.engine.seed,
+        "samples": orders.samples,
+        "automatic": criteria.automatic,
+        "max_age_days": criteria.max_age_days,
+        "min_slices": criteria.min_slices,
+        "low_dose": {
+            "max_ctdivol_mgy": low_dose.max_ctdivol,
+            "max_mas": low_dose.max_mas,
+            "words": low_dose.words,
+            "called_aets": list(low_dose.called_aets),
+            "stations": list(low_dose.stations),
+            "body_parts": list(low_dose.body_parts),
+        },
+        "destinations": list(orders.destinations),
+        "max_attempts": settings.retry.max_attempts,
+        "delivery_tries": settings.persistence.most,
+        "stable_age_seconds": settings.stable_age,
+        "reconcile_interval_seconds": settings.reconcile_interval,
+        "poll_interval_seconds": settings.poll_interval,
+    }
+
+
+def _title(state: SeriesState, contact: Contact) -> str:
+    if state.phase == INELIGIBLE:
+        return f"not taken: {TITLES.get(state.code, state.code)}"
+    if state.phase == PENDING and contact.held and not contact.trouble:
+        return "waiting, as its rule says"
+    if state.phase == RUNNING and contact.position is not None:
+        return "waiting in the engine's queue"
+    return _TITLES[state.phase]
+
+
+def _message(state: SeriesState, contact: Contact) -> str:
+    if state.phase in IN_WORK and contact.trouble:
+        return f"{contact.trouble}; next try at {iso(contact.next_try)}"
+    if state.phase == PENDING and contact.held:
+        return f"rule {state.rule!r}: {contact.held}; next look at {iso(contact.next_try)}"
+    if state.phase == ROUTING:
+        return "; ".join(_route_words(route) for route in state.routes)
+    if state.phase == UNDELIVERED:
+        return "; ".join(f"{route.name}: {route.error}" for route in state.routes if route.undelivered)
+    if state.phase == FAILED and state.retry_at is not None:
+        return f"{state.message}; next attempt at {iso(state.retry_at)}"
+    return state.message or state.decision
+
+
+def _route(route: Route) -> Dict[str, Any]:
+    shown: Dict[str, Any] = {"destination": route.destination, "state": route.phase, "tries": route.tries}
+    if route.what:
+        shown["what"] = route.what
+    if route.error:
+        shown["error"] = route.error
+    if route.phase == "waiting" and route.next_try:
+        shown["next_try"] = iso(route.next_try)
+    return shown
+
+
+def _route_words(route: Route) -> str:
+    again = (
+        f" ({route.error}; next try at {iso(route.next_try)})" if route.error and not route.settled else ""
+    )
+    return f"{route.name}: {route.phase}{again}"

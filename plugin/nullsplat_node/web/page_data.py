@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The routes that the status page gets its data from.
+
+GET  /nullsplat/overview?group=NAME    the node, the engine and the queue
+GET  /nullsplat/story/{id}             one series, with its history in chapters
+
+What a person asks for goes to the route of the series, see `rest`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from nullsplat_node.archive.archive import ArchiveTrouble, NotInArchive
+from nullsplat_node.views.overview import viewers
+from nullsplat_node.web import ohif
+from nullsplat_node.web.rest import Answer
+from nullsplat_node.work.service import Service
+
+OVERVIEW_ROUTE = "/nullsplat/overview"
+STORY_ROUTE = "/nullsplat/story/([0-9a-f-]{44})"
+
+
+def overview_answer(service: Service, request: Mapping[str, Any], configuration: Mapping[str, Any]) -> Answer:
+    """Return HTTP status and body for the overview."""
+    if request["method"] != "GET":
+        return 405, {"allow": "GET"}
+    try:
+        shown = service.overview(str(request.get("get", {}).get("group", "")))
+        shown["viewers"] = viewers(service.plugins(), ohif.is_there(configuration))
+    except ArchiveTrouble as trouble:
+        return _unavailable(trouble)
+    return 200, shown
+
+
+def story_answer(service: Service, request: Mapping[str, Any]) -> Answer:
+    """Return HTTP status and body for the story of one series."""
+    if request["method"] != "GET":
+        return 405, {"allow": "GET"}
+    series = request["groups"][0]
+    try:
+        return 200, service.story(series)
+    except NotInArchive:
+        message = f"there is no series {series} in this archive; it may have been deleted"
+        return 404, {"error": {"code": "no-such-series", "message": message}}
+    except ArchiveTrouble as trouble:
+        return _unavailable(trouble)
+
+
+def _unavailable(trouble: ArchiveTrouble) -> Answer:
+    message = f"{trouble}; try again, and look at Orthanc's log and disk"
+    return 503, {"error": {"code": "archive", "message": message}}

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Doing what a person asks for: with one series, or with the engine's whole queue."""
+
+from __future__ import annotations
+
+from typing import Callable, Optional
+
+from nullsplat_node.archive.archive import Archive, SeriesHere
+from nullsplat_node.engine.client import EngineAway, EngineRefused
+from nullsplat_node.lifecycle import transitions
+from nullsplat_node.lifecycle.actions import CANCEL, DELIVER, RELEASE, why_not
+from nullsplat_node.lifecycle.state import PENDING, RUNNING, SeriesState
+from nullsplat_node.series.refusal import Refused
+from nullsplat_node.work.audit import AuditedStore
+from nullsplat_node.work.context import Parts
+from nullsplat_node.work.intake import Intake
+from nullsplat_node.work.steps import cancel_at_engine
+
+SWITCHES = {"pause": "paused", "resume": "resumed"}
+"""What can be done with the whole queue, and what the audit log calls it."""
+
+
+class NotPossible(Exception):
+    """What a person asked for cannot be done now; `code` for machines, the message for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Granting:
+    """Every method raises NotPossible when what is asked for cannot be done now, and says why."""
+
+    def __init__(self, parts: Parts, store: AuditedStore, intake: Intake) -> None:
+        self._archive: Archive = parts.archive
+        self._engine = parts.engine
+        self._settings = parts.settings
+        self._clock = parts.clock
+        self._store = store
+        self._intake = intake
+
+    def switch(self, how: str) -> None:
+        """Do one of `SWITCHES` with the engine's queue."""
+        _at_engine(lambda: self._engine.switch(how))
+        self._store.note({"what": SWITCHES[how]})
+
+    def move(self, series: str, priority: str) -> None:
+        """Give a waiting series another priority; raises NotInArchive too."""
+        before = self._store.load(self._archive.look(series))
+        if before is None or before.phase not in (PENDING, RUNNING):
+            raise NotPossible(
+                "not-queued",
+                f"only a series that waits can be given another priority; this one is {before.phase if before else 'new'}",
+            )
+        if before.phase == RUNNING:
+            _at_engine(lambda: self._engine.ask(lambda client: client.move(before.key, priority)))
+        self._replace(series, before, transitions.moved(before, priority, self._clock()))
+
+    def wish(self, series: str, action: str) -> None:
+        """Do one of `wishes.ACTIONS`; raises NotInArchive too."""
+        here = self._archive.look(series)
+        before = self._store.load(here)
+        reason = why_not(action, before)
+        if reason:
+            raise NotPossible(before.code if before and before.code else "not-possible", reason)
+        if action == RELEASE and before is not None:
+            self._release(series, before)
+        else:
+            self._replace(series, before, self._after_wish(here, before, action))
+
+    def _release(self, series: str, before: SeriesState) -> None:
+        _at_engine(lambda: self._engine.ask(lambda client: client.release(before.key)))
+        try:
+            self._replace(series, before, transitions.released(before, self._clock()))
+        except NotPossible:  # another attempt began at this very moment, and one is enough
+            _at_engine(lambda: cancel_at_engine(self._engine, before.key))
+            raise
+
+    def _replace(self, series: str, before: Optional[SeriesState], after: SeriesState) -> None:
+        if not self._store.replace(series, before, after):
+            raise NotPossible(
+                "changed-meanwhile", "the state of the series changed at this moment; look again"
+            )
+
+    def _after_wish(self, here: SeriesHere, before: Optional[SeriesState], action: str) -> SeriesState:
+        if action == CANCEL and before is not None:
+            return transitions.cancelled(before, self._clock())
+        if action == DELIVER and before is not None:
+            return transitions.sent_again(before, self._clock())
+        still = here.changed_at + self._settings.stable_age - self._clock()
+        if still > 0:
+            raise NotPossible(
+                "still-arriving", f"instances may still arrive; ask again in {still:.0f} seconds"
+            )
+        try:
+            return self._intake.asked_for(here, before)
+        except Refused as refusal:
+            raise NotPossible(
+                refusal.code, f"this series cannot be processed: {refusal.message}"
+            ) from refusal
+
+
+def _at_engine(action: Callable[[], object]) -> None:
+    """Do something at the engine while a person waits for it."""
+    try:
+        action()
+    except EngineAway as error:
+        raise NotPossible("engine-away", f"{error}; ask again when it is back") from error
+    except EngineRefused as refusal:
+        raise NotPossible(refusal.failure.code, refusal.failure.message) from refusal

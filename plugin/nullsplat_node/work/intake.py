@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Examining a series as it lies in the archive, and making a job of it."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Optional
+
+from nullsplat_node.archive.archive import SeriesHere
+from nullsplat_node.engine.contract import fingerprint, job_key, parameters
+from nullsplat_node.lifecycle import transitions
+from nullsplat_node.lifecycle.state import DONE, ROUTING, UNDELIVERED, SeriesState
+from nullsplat_node.lifecycle.transitions import Job
+from nullsplat_node.rules.eligibility import Candidate, Taken, examine, glance
+from nullsplat_node.series.refusal import Refused
+from nullsplat_node.series.tags import Tags, text
+from nullsplat_node.work.context import Parts
+
+DAY = 86400.0
+
+
+class Intake:
+    """Decides on series and writes the job requests."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._archive = parts.archive
+        self._store = parts.store
+        self._settings = parts.settings
+        self._clock = parts.clock
+
+    def examined(self, here: SeriesHere, state: Optional[SeriesState], retry: bool = False) -> SeriesState:
+        """Return the state after an examination that nobody asked for.
+
+        Args:
+            retry: the last attempt failed and another is due.
+        """
+        forced = state.forced if state else False
+        try:
+            job = self._job(here, state, forced)
+        except Refused as refusal:
+            return transitions.refused(state, here.digest, refusal, self._clock())
+        if state is not None and not retry and _is_done(state, job):
+            return transitions.same_again(state, here.digest, self._clock())
+        retries = state.retries + 1 if state and retry else 0
+        return transitions.taken(state, job, self._clock(), retries)
+
+    def asked_for(self, here: SeriesHere, state: Optional[SeriesState]) -> SeriesState:
+        """Return the state after a person asked for the series to be done, whatever the policy says.
+
+        Raises:
+            Refused: it cannot be done.
+        """
+        return transitions.taken(state, self._job(here, state, forced=True), self._clock())
+
+    def _job(self, here: SeriesHere, state: Optional[SeriesState], forced: bool) -> Job:
+        criteria = self._settings.criteria
+        glance(here.modality, (self._clock() - here.changed_at) / DAY, criteria, forced)
+        tags = self._archive.tags(here)
+        series_uid = text(tags[0], "SeriesInstanceUID")
+        candidate = Candidate(
+            tags,
+            self._archive.origin(here),
+            self._store.is_derived(series_uid),
+            self._archive.transfer_syntax(here),
+        )
+        taken = examine(candidate, criteria, forced)
+        request = self._request(tags, taken, state)
+        return Job(
+            request,
+            job_key(request),
+            here.digest,
+            taken.decision,
+            forced,
+            rule=taken.rule,
+            destinations=taken.orders.destinations,
+        )
+
+    def _request(self, tags: List[Tags], taken: Taken, state: Optional[SeriesState]) -> Dict[str, object]:
+        orders, seed = taken.orders, self._settings.engine.seed
+        series_uid = text(tags[0], "SeriesInstanceUID")
+        mark = fingerprint(series_uid, [text(one, "SOPInstanceUID") for one in tags])
+        return {
+            "study_instance_uid": text(tags[0], "StudyInstanceUID"),
+            "series_instance_uid": series_uid,
+            "fingerprint": mark,
+            # Counted over all sets of instances, so that no key comes twice: one may have been cancelled.
+            "attempt": state.attempt + 1 if state else 1,
+            "parameters": parameters(
+                orders.preset, taken.scale, seed, orders.samples, orders.slice_profile, taken.has_gaps
+            ),
+            "priority": orders.priority,
+        }
+
+
+def _is_done(state: SeriesState, job: Job) -> bool:
+    """Return whether the state's result was made from just these instances."""
+    done = state.phase in (DONE, ROUTING, UNDELIVERED) and state.request is not None
+    return done and (state.request or {}).get("fingerprint") == job.request["fingerprint"]

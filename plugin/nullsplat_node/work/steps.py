@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The steps of `reconciler.Step`, done: each asks Orthanc or the engine and writes down what follows.
+
+A step returns when to look at the series again, in seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import Callable, Dict, List, Mapping, Optional, Tuple
+
+from nullsplat_node.archive.archive import NotInArchive, SeriesHere, StoreRefused
+from nullsplat_node.engine.client import EngineAway, EngineRefused
+from nullsplat_node.engine.contract import Failure, JobResult, JobStatus, job_key
+from nullsplat_node.engine.link import EngineLink
+from nullsplat_node.lifecycle import delivery_faults, routing, transitions
+from nullsplat_node.lifecycle.reconciler import Contact, Step
+from nullsplat_node.lifecycle.routing import Parcel, Route
+from nullsplat_node.lifecycle.state import Result, SeriesState
+from nullsplat_node.rules.schedule import Hold, hold
+from nullsplat_node.work.context import Parts
+from nullsplat_node.work.intake import Intake
+
+AT_ONCE = 0.0
+"""Time at which to look again when something changed."""
+RESULT_ATTEMPTS = 5
+"""Attempts after which a result that is not here is not made anew: each is a whole run, and stores one more series there."""
+
+
+class Steps:
+    """Everything that can be done for a series.
+
+    Attributes:
+        contacts: how it goes with the engine, by series; gone after a restart, and nothing is lost by that.
+    """
+
+    def __init__(self, parts: Parts, intake: Intake) -> None:
+        self.contacts: Dict[str, Contact] = {}
+        self._archive = parts.archive
+        self._engine = parts.engine
+        self._store = parts.store
+        self._settings = parts.settings
+        self._clock = parts.clock
+        self._intake = intake
+        self._at_engine: Mapping[Step, Callable[[str, SeriesState], float]] = {
+            Step.SUBMIT: self._submit,
+            Step.POLL: self._poll,
+            Step.VERIFY: self._verify,
+            Step.CANCEL_OBSOLETE: self._cancel_obsolete,
+        }
+
+    def perform(self, step: Step, here: SeriesHere, state: Optional[SeriesState]) -> float:
+        """Do one step and return when to look again."""
+        if step in (Step.EXAMINE, Step.RETRY):
+            after = self._intake.examined(here, state, retry=step is Step.RETRY)
+            self._store.replace(here.series, state, after)
+            self.forget(here.series)
+            return AT_ONCE
+        if state is None:
+            raise ValueError(f"the step {step.value!r} needs a series that was examined before")
+        if step is Step.ROUTE:
+            return self._route(here.series, state)
+        return self._ask_engine(step, here.series, state)
+
+    def forget(self, series: str) -> None:
+        """Drop what is kept about contact for a series: it was deleted, or its job is another one now."""
+        self.contacts.pop(series, None)
+
+    def try_all_at_once(self) -> None:
+        """Wait for nobody any more: the engine is back."""
+        self.contacts = {
+            series: replace(contact, tries=0, next_try=0.0) for series, contact in self.contacts.items()
+        }
+
+    def contact(self, series: str) -> Contact:
+        """Return how it goes with the engine for this series."""
+        return self.contacts.get(series, Contact())
+
+    def _ask_engine(self, step: Step, series: str, state: SeriesState) -> float:
+        try:
+            return self._at_engine[step](series, state)
+        except EngineAway as error:
+            return self._wait_for_engine(series, str(error))
+        except EngineRefused as refusal:
+            self._fail(series, state, refusal.failure)
+            return AT_ONCE
+
+    def _wait_for_engine(self, series: str, trouble: str) -> float:
+        before = self.contact(series)
+        tries = before.tries + 1
+        next_try = self._clock() + self._settings.retry.backoff.delay(tries)
+        self.contacts[series] = replace(before, tries=tries, next_try=next_try, trouble=trouble, held="")
+        return AT_ONCE
+
+    def _submit(self, series: str, state: SeriesState) -> float:
+        held = self._held(series, state)
+        if held is not None:
+            self.contacts[series] = Contact(next_try=held.until, held=held.words)
+            return held.until
+        status = self._engine.ask(lambda client: client.submit(state.key, state.request or {}))
+        if status.state == "cancelled":
+            return self._renumber(series, state)
+        self._set_priority(state, status)
+        if self._store.replace(series, state, after := transitions.accepted(state, self._clock())):
+            return self._follow(series, after, status)
+        return AT_ONCE
+
+    def _set_priority(self, state: SeriesState, status: JobStatus) -> None:
+        """Move a queued job that the engine had before, when a person gave the series another priority meanwhile."""
+        priority = str((state.request or {}).get("priority", "normal"))
+        if status.state == "queued" and status.priority not in ("", priority):
+            with contextlib.suppress(EngineRefused):  # its turn has come, or the engine knows no moving
+                self._engine.ask(lambda client: client.move(state.key, priority))
+
+    def _held(self, series: str, state: SeriesState) -> Optional[Hold]:
+        """Return why the rule of the series lets it wait; what a person asked for does not wait.
+
+        The rule is the present one of that name, so that other hours hold for what waits already.
+        """
+        rule = self._settings.rules.named(state.rule)
+        if rule is None or state.forced:
+            return None
+        now = self._clock()
+        handed = self._store.handed_over(rule.name, now)
+        if handed is not None and series in handed:  # it has its place in this day
+            return hold(rule.orders.hours, None, None, now)
+        return hold(rule.orders.hours, rule.orders.daily, None if handed is None else len(handed), now)
+
+    def _renumber(self, series: str, state: SeriesState) -> float:
+        request = {**(state.request or {}), "attempt": state.attempt + 1}
+        after = transitions.renumbered(state, request, job_key(request), self._clock())
+        self._store.replace(series, state, after)
+        return AT_ONCE
+
+    def _poll(self, series: str, state: SeriesState) -> float:
+        return self._follow(series, state, self._job(state))
+
+    def _job(self, state: SeriesState) -> JobStatus:
+        """Return the job's status; an engine that lost the job (its database is new) is given it again."""
+        status = self._engine.ask(lambda client: client.job(state.key))
+        return status or self._engine.ask(lambda client: client.submit(state.key, state.request or {}))
+
+    def _follow(self, series: str, state: SeriesState, status: JobStatus) -> float:
+        now = self._clock()
+        if status.state == "failed" and status.failure:
+            self._fail(series, state, status.failure)
+        elif status.state == "cancelled":
+            self._store.replace(series, state, transitions.stopped_at_engine(state, now))
+        elif status.state == "succeeded" and status.result:
+            self._store.replace(series, state, transitions.finished(state, status.result, now))
+        else:
+            look_again = now + self._settings.poll_interval
+            self.contacts[series] = Contact(
+                next_try=look_again,
+                progress=status.progress,
+                stage=status.stage,
+                note=status.note,
+                eta=status.eta,
+                position=status.position,
+            )
+            return look_again
+        self.contacts.pop(series, None)
+        return AT_ONCE
+
+    def _fail(self, series: str, state: SeriesState, failure: Failure) -> None:
+        self._store.replace(
+            series, state, transitions.failed(state, failure, self._clock(), self._settings.retry)
+        )
+        self.contacts.pop(series, None)
+
+    def _verify(self, series: str, state: SeriesState) -> float:
+        status = self._job(state)
+        if status.state != "succeeded" or not status.result:
+            return self._follow(series, state, status)
+        found, missing = self._find(status.result)
+        if missing:
+            again = state.retries + 1 < RESULT_ATTEMPTS
+            self._fail(series, state, _incomplete(status.result, missing, again))
+            return AT_ONCE
+        for derived in (found.series, *found.further.values()):
+            self._mark(derived, series)
+        asked = state.destinations
+        destinations = self._settings.rules.defaults.destinations if asked is None else asked
+        after = transitions.verified(state, found, destinations, self._clock())
+        self._store.replace(series, state, after)
+        return AT_ONCE
+
+    def _find(self, result: JobResult) -> Tuple[Result, int]:
+        """Return the result as it lies in the archive, and how many instances of all its series are missing."""
+        series, missing = self._best(result.series_uid, result.sop_uids)
+        further = {}
+        for series_uid, sop_uids in result.further.items():
+            further[series_uid], absent = self._best(series_uid, sop_uids)
+            missing += absent
+        return Result(result.series_uid, series, len(set(result.sop_uids)), further=further), missing
+
+    def _best(self, series_uid: str, sop_uids: Tuple[str, ...]) -> Tuple[str, int]:
+        """Return Orthanc's identifier of the series that holds most of the instances, and how many it lacks."""
+        wanted = set(sop_uids)
+        best, missing = "", len(wanted)
+        for series in self._archive.find_series(series_uid):
+            absent = len(wanted.difference(self._archive.sop_uids(series)))
+            if absent < missing:
+                best, missing = series, absent
+        return best, missing
+
+    def _mark(self, derived: str, source: str) -> None:
+        """Write on the result that it is ours; an examination may write at the same time, so until it is there."""
+        here = self._archive.look(derived)
+        marked = False
+        while not marked:
+            before = self._store.load(here)
+            marked = self._store.replace(derived, before, transitions.made_here(source, self._clock()))
+
+    def _cancel_obsolete(self, series: str, state: SeriesState) -> float:
+        key = state.obsolete[0]
+        cancel_at_engine(self._engine, key)
+        self._store.replace(series, state, transitions.told(state, key))
+        return AT_ONCE
+
+    def _route(self, series: str, state: SeriesState) -> float:
+        now = self._clock()
+        result = state.result or Result("")
+        try:
+            self._archive.look(result.series)
+        except NotInArchive:
+            self._store.replace(series, state, transitions.result_gone(state, now))
+            return AT_ONCE
+        routes = routing.for_each(state.routes, self._parcels(result))
+        routes = tuple(self._advance(route, now) for route in routes)
+        after = transitions.rerouted(state, routes, now)
+        self._store.replace(series, state, after)
+        return routing.next_look(routes, now, self._settings.poll_interval) or AT_ONCE
+
+    def _parcels(self, result: Result) -> List[Parcel]:
+        """Return what is sent: the images, and what goes along with them and is still here."""
+        wanted = result.further.values() if self._settings.send_further else ()
+        found = ((series, self._modality(series)) for series in wanted)
+        return [Parcel(result.series), *(Parcel(series, what) for series, what in found if what)]
+
+    def _modality(self, series: str) -> str:
+        """Return the modality of a series, empty when somebody deleted it."""
+        try:
+            return self._archive.look(series).modality or "?"
+        except NotInArchive:
+            return ""
+
+    def _advance(self, route: Route, now: float) -> Route:
+        if route.settled or (route.phase == routing.WAITING and now < route.next_try):
+            return route
+        if route.phase == routing.SENDING:
+            return self._confirm(route, now)
+        if not self._modality(route.series):  # which must not hold the images up
+            return routing.abandoned(route)
+        try:
+            return routing.begun(route, self._archive.begin_store(route.series, route.destination))
+        except StoreRefused as error:
+            return routing.failed(route, str(error), now, self._settings.persistence)
+
+    def _confirm(self, route: Route, now: float) -> Route:
+        job = self._archive.store_job(route.job)
+        if job is None:
+            return routing.lost(route, now, self._settings.persistence)
+        if job.state == "Success":
+            return routing.delivered(route)
+        if job.state == "Failure":
+            error = job.error or "Orthanc gives no reason"
+            # Of a whole result, as earlier versions sent it, nobody knows what was refused; next it goes series by series.
+            cure = delivery_faults.cure(job.code, error, route) if route.series else ""
+            if cure:
+                return routing.refused(route, f"C-STORE to {route.destination} was refused ({error}); {cure}")
+            words = f"C-STORE to {route.destination} failed: {error}"
+            return routing.failed(route, words, now, self._settings.persistence)
+        return route
+
+
+def cancel_at_engine(engine: EngineLink, key: str) -> None:
+    """Tell the engine to cancel a job.
+
+    Raises:
+        EngineAway: it could not be told.
+    """
+    # A job that cannot be cancelled any more, having ended, is as good as cancelled.
+    with contextlib.suppress(EngineRefused):
+        engine.ask(lambda client: client.cancel(key))
+
+
+def _incomplete(result: JobResult, missing: int, again: bool) -> Failure:
+    return Failure(
+        "result-missing",
+        f"all {_instances(result)} instances of the result must be in this archive, {missing} are not; "
+        "check that the engine's archive_url is this Orthanc",
+        retryable=again,
+    )
+
+
+def _instances(result: JobResult) -> int:
+    return len(result.sop_uids) + sum(len(sop_uids) for sop_uids in result.further.values())

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The one thread that does things: looks at series when they are due, and at the whole archive now and then."""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+import traceback
+from typing import Callable, List, Optional, Set
+
+from nullsplat_node.archive.archive import ArchiveTrouble, NotInArchive
+from nullsplat_node.engine.client import EngineAway, EngineRefused
+from nullsplat_node.lifecycle.reconciler import Seen, Step, decide
+from nullsplat_node.lifecycle.state import IN_WORK, SeriesState
+from nullsplat_node.work.agenda import Agenda
+from nullsplat_node.work.context import Parts
+from nullsplat_node.work.steps import Steps, cancel_at_engine
+
+RECHECKS = 2000
+"""Series that need nothing, looked at again in one round: bounds the load on large archives (about 1 ms each)."""
+NEVER = math.inf
+"""Time at which to look again at a series that needs nothing."""
+ENGINE_FRESH = 2.0
+"""Seconds for which what the engine said about itself is good enough for a page that shows it."""
+STEPS_IN_A_ROW = 20
+"""Steps for one series before another gets its turn."""
+
+
+class Worker:
+    """Does what the reconciler decides.
+
+    Attributes:
+        last_round: when the whole archive was last looked over, None before the first time.
+    """
+
+    def __init__(self, parts: Parts, steps: Steps) -> None:
+        self.last_round: Optional[float] = None
+        self._archive = parts.archive
+        self._engine = parts.engine
+        self._store = parts.store
+        self._settings = parts.settings
+        self._clock = parts.clock
+        self._log = parts.log
+        self._steps = steps
+        self._agenda = Agenda()
+        self._hints: "queue.Queue[Optional[str]]" = queue.Queue()
+        self._orphans: List[str] = []
+        self._unread: Set[str] = set()
+        self._turn = 0
+        self._watched = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="nullsplat", daemon=True)
+
+    def start(self) -> None:
+        """Begin, with a look over the whole archive."""
+        self._thread.start()
+
+    def stop(self, patience: float) -> None:
+        """Ask the thread to end and wait for at most that many seconds; nothing is lost when it does not."""
+        self._stopping.set()
+        self._hints.put(None)
+        self._thread.join(patience)
+
+    def look_at_engine(self) -> None:
+        """Say that somebody wants to know how the engine is; returns at once."""
+        self._watched = True
+        self._hints.put(None)
+
+    def hint(self, series: str) -> None:
+        """Say that something may have changed about a series; returns at once."""
+        self._hints.put(series)
+
+    def _run(self) -> None:
+        next_round = self._clock()
+        while not self._stopping.is_set():
+            if self._was_set_back(next_round):
+                self._steps.try_all_at_once()
+                next_round = self._clock()
+            if self._clock() >= next_round:
+                self._guarded(self._round)
+                next_round = self._clock() + self._settings.reconcile_interval
+            self._take_hints(next_round)
+            if self._watched and self._clock() - self._engine.greeted_at >= ENGINE_FRESH:
+                self._watched = False
+                self._guarded(self._greet)
+            series = self._agenda.pop_due(self._clock())
+            if series is not None:
+                self._attend(series)
+
+    def _was_set_back(self, next_round: float) -> bool:
+        """Return whether the clock was set back, so that all times noted so far lie too far ahead."""
+        return next_round - self._clock() > self._settings.reconcile_interval
+
+    def _take_hints(self, next_round: float) -> None:
+        """Wait until something is due or somebody hints, and note what is hinted."""
+        due = min(next_round, self._agenda.next_time() or next_round)
+        # Not longer, or a clock that is set back would stop everything for as long.
+        longest = self._settings.reconcile_interval
+        try:
+            hinted = self._hints.get(timeout=min(longest, max(0.0, due - self._clock())))
+            while True:
+                if hinted is not None:
+                    self._agenda.add(hinted, self._clock())
+                hinted = self._hints.get_nowait()
+        except queue.Empty:
+            return
+
+    def _guarded(self, work: Callable[[], None]) -> bool:
+        """Do the work and return whether it went well: the thread must outlive any surprise."""
+        try:
+            work()
+        except ArchiveTrouble as trouble:
+            self._log.error(f"NullSplat: {trouble}; will try again")
+            return False
+        except Exception as surprise:  # noqa: BLE001 - last resort; what is expected is handled where it happens
+            where = traceback.extract_tb(surprise.__traceback__)[-1]
+            # Not the message: it may quote what a file contained.
+            self._log.error(
+                f"NullSplat: unexpected {type(surprise).__name__} in {where.name}, line {where.lineno}; will try again"
+            )
+            return False
+        return True
+
+    def _attend(self, series: str) -> None:
+        if not self._guarded(lambda: self._look(series)):
+            self._agenda.add(series, self._clock() + self._settings.retry.backoff.longest)
+
+    def _look(self, series: str) -> None:
+        """Do all that can be done for the series now, and note when to look again."""
+        for _ in range(STEPS_IN_A_ROW):
+            again_at = self._one_step(series)
+            if again_at > self._clock():
+                break
+        if again_at < NEVER:
+            self._agenda.add(series, again_at)
+
+    def _one_step(self, series: str) -> float:
+        """Do the next thing for the series and return when to look again."""
+        try:
+            here = self._archive.look(series)
+        except NotInArchive:
+            self._gone(series)
+            return NEVER
+        state = self._store.load(here)
+        self._was_read(series)
+        seen = Seen(here.digest, here.changed_at)
+        contact = self._steps.contact(series)
+        following = decide(state, seen, contact, self._clock(), self._settings.stable_age)
+        if following.step is Step.REST:
+            return NEVER
+        if following.step is Step.WAIT:
+            return following.at
+        try:
+            again_at = self._steps.perform(following.step, here, state)
+        except NotInArchive:
+            return self._clock() + 1.0  # deleted under our hands; the next look tells what is left
+        self._log_change(series, state)
+        return again_at
+
+    def _log_change(self, series: str, before: Optional[SeriesState]) -> None:
+        after = self._store.get(series)
+        if after is not None and (before is None or after.phase != before.phase):
+            self._log.warning(
+                f"NullSplat: series {series} is {after.phase}{f' ({after.code})' if after.code else ''}"
+            )
+
+    def _round(self) -> None:
+        """Look over the whole archive and speak with the engine; whatever an event did not tell is found here."""
+        self._greet()
+        now = self._clock()
+        known = self._store.known()
+        present = self._archive.series()
+        if self.last_round is None:
+            self._unread = set(present).difference(known)
+        for series in known.difference(present):
+            self._drop(series)
+        self._cancel_orphans()
+        for series in self._worth_a_look(present, known):
+            self._agenda.add(series, now)
+        self.last_round = now
+        self._was_read()
+
+    def _was_read(self, *series: str) -> None:
+        """Take note that these series were looked at since the start, or are gone."""
+        self._unread.difference_update(series)
+        if self.last_round is not None and not self._unread:
+            self._store.completed()
+
+    def _worth_a_look(self, present: List[str], known: Set[str]) -> List[str]:
+        quiet = known.difference(self._store.restless())
+        settled = [series for series in present if series in quiet]
+        open_ones = [series for series in present if series not in quiet]
+        if not settled:
+            return open_ones
+        start = self._turn % len(settled)
+        self._turn = start + RECHECKS
+        return open_ones + (settled[start:] + settled[:start])[:RECHECKS]
+
+    def _greet(self) -> None:
+        was_away = bool(self._engine.trouble)
+        try:
+            self._engine.greet()
+        except (EngineAway, EngineRefused):
+            if not was_away:
+                self._log.warning(f"NullSplat: {self._engine.trouble}")
+            return
+        if was_away:
+            self._log.warning("NullSplat: the engine can be reached again")
+            self._steps.try_all_at_once()
+
+    def _gone(self, series: str) -> None:
+        """Forget a deleted series; the engine need not finish its job."""
+        self._drop(series)
+        self._cancel_orphans()
+
+    def _drop(self, series: str) -> None:
+        self._agenda.drop(series)
+        self._steps.forget(series)
+        self._was_read(series)
+        state = self._store.forget(series)
+        if state is not None:
+            self._orphans.extend(state.obsolete)
+            if state.phase in IN_WORK:
+                self._orphans.append(state.key)
+                self._log.warning(f"NullSplat: series {series} was deleted while it was {state.phase}")
+
+    def _cancel_orphans(self) -> None:
+        # A series that was deleted and sent once more wants the very job of before again.
+        self._orphans = [key for key in self._orphans if not self._store.is_wanted(key)]
+        while self._orphans:
+            try:
+                cancel_at_engine(self._engine, self._orphans[-1])
+            except EngineAway:
+                return
+            self._orphans.pop()
