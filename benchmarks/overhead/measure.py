@@ -23,7 +23,7 @@ import requests
 from pydicom import dcmread
 
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
+from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 from nullsplat.node.installation import orthanc_version
 from nullsplat.node.orthanc import ADMIN, ENGINE, Modality, NodeSettings, OrthancNode
 from nullsplat.node.pacs import Pacs

@@ -9,7 +9,7 @@ from nullsplat.cli.main import app
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.nifti import write_nifti
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
+from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 
 
 def make_volume(slices: int = 4) -> Volume:

@@ -12,8 +12,8 @@ from nullsplat.cli.findings import Level
 from nullsplat.cli.main import app
 from nullsplat.cli.rule_work import simplified_tags
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.dicom.files import read_headers
-from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
+from nullsplat.dicom.read.files import read_headers
+from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 from nullsplat.node.configuration import configuration_folder
 
 RULES = """

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugin"))
 
-from nullsplat.dicom import choosing, derived_kinds
+from nullsplat.dicom.read import choosing, derived_kinds
 from nullsplat_node.series import kinds
 
 TYPES = (

@@ -9,7 +9,8 @@ from tests.dicom.test_conformance import can_be_read
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Geometry
-from nullsplat.dicom import eligibility, limits, one_acquisition, pixel_format
+from nullsplat.dicom.geometry import limits
+from nullsplat.dicom.read import eligibility, one_acquisition, pixel_format
 from nullsplat.dicom.refusals import Refusal
 from nullsplat.pipeline.config import configure
 from nullsplat.pipeline.forward_model import forward_model

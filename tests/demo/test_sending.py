@@ -8,7 +8,7 @@ from pydicom import dcmread
 from nullsplat.core.errors import ArchiveError
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.demo.fetching import differing
-from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
+from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 from nullsplat.node.pacs import Pacs
 from nullsplat.node.processes import free_port
 from nullsplat.node.scanner import Peer, send

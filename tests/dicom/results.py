@@ -8,9 +8,9 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from nullsplat.core.volume import Axes3, Volume
-from nullsplat.dicom.deriving import write_derived
 from nullsplat.dicom.provenance import Provenance
-from nullsplat.dicom.reading import SourceSeries
+from nullsplat.dicom.read.series import SourceSeries
+from nullsplat.dicom.write.derived_series import write_derived
 
 CREATED = datetime(2025, 3, 4, 15, 16, 17, 180000, tzinfo=timezone(timedelta(hours=1)))
 

@@ -7,9 +7,9 @@ from pydicom.dataset import Dataset
 from tests.dicom.enhanced import group, make_enhanced
 from tests.dicom.series import Spec, edited, make_series
 
-from nullsplat.dicom.acquisition import profile_of, resolution_of
 from nullsplat.dicom.headers import decode
-from nullsplat.dicom.reading import SourceSeries, read_datasets
+from nullsplat.dicom.read.acquisition import profile_of, resolution_of
+from nullsplat.dicom.read.series import SourceSeries, read_datasets
 from nullsplat.physics.profile import BELL, BOX, Profile
 
 ASSUMED = "assumed, the header does not tell a helical scan from a sequential one"

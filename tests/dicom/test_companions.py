@@ -19,7 +19,7 @@ from tests.dicom.results import derive
 from tests.dicom.series import Spec, edited, make_series, save
 
 from nullsplat.core.errors import ConfigurationError, IneligibleSeries, UnreadableFile
-from nullsplat.dicom.reading import fingerprint, read_datasets, read_folder
+from nullsplat.dicom.read.series import fingerprint, read_datasets, read_folder
 from nullsplat.dicom.refusals import Refusal
 
 SPEC = Spec(shape=(6, 8, 10))

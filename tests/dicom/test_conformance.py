@@ -14,16 +14,16 @@ from tests.dicom.series import Spec, make_series
 
 from nullsplat.core.errors import IneligibleSeries, NullSplatError
 from nullsplat.core.volume import Volume
-from nullsplat.dicom import carried, concepts
-from nullsplat.dicom.deriving import write_derived
-from nullsplat.dicom.eligibility import IMAGE_CLASSES
-from nullsplat.dicom.encoding import OutputSyntax
-from nullsplat.dicom.parametric_map import DEVIATION, write_map
-from nullsplat.dicom.pixels import check_transfer_syntax
-from nullsplat.dicom.quality_report import write_quality_report
-from nullsplat.dicom.reading import read_datasets
+from nullsplat.dicom.read.eligibility import IMAGE_CLASSES
+from nullsplat.dicom.read.pixels import check_transfer_syntax
+from nullsplat.dicom.read.series import read_datasets
 from nullsplat.dicom.refusals import Refusal
-from nullsplat.dicom.writing import IMPLEMENTATION_CLASS_UID
+from nullsplat.dicom.write import codes, copied_attributes
+from nullsplat.dicom.write.derived_series import write_derived
+from nullsplat.dicom.write.encoding import OutputSyntax
+from nullsplat.dicom.write.files import IMPLEMENTATION_CLASS_UID
+from nullsplat.dicom.write.parametric_map import DEVIATION, write_map
+from nullsplat.dicom.write.quality_report import write_quality_report
 
 STATEMENT = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text()
 SMALL = Spec(shape=(4, 6, 8))
@@ -110,10 +110,10 @@ def test_what_is_taken_over_is_what_the_code_takes_over() -> None:
         text.split("only:")[1].split("Into each")[0],
         text.split("pair:")[1],
     )
-    assert names(study) == [*carried.STUDY_LEVEL, "SpecificCharacterSet"]
-    assert [*carried.STUDY_LEVEL, *names(series)] == list(carried.SERIES_LEVEL)
-    pairs = [*carried.DOSE_INDEX, *carried.WINDOW]
-    assert names(image) == [*carried.IMAGE_LEVEL, *pairs, *carried.OPTIONAL_WITH_WINDOW]
+    assert names(study) == [*copied_attributes.STUDY_LEVEL, "SpecificCharacterSet"]
+    assert [*copied_attributes.STUDY_LEVEL, *names(series)] == list(copied_attributes.SERIES_LEVEL)
+    pairs = [*copied_attributes.DOSE_INDEX, *copied_attributes.WINDOW]
+    assert names(image) == [*copied_attributes.IMAGE_LEVEL, *pairs, *copied_attributes.OPTIONAL_WITH_WINDOW]
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +129,8 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Dataset]:
     return {name: dcmread(path) for name, path in paths.items()}
 
 
-OVER = {*carried.SERIES_LEVEL, *carried.IMAGE_LEVEL, *carried.OPTIONAL_WITH_WINDOW, "SpecificCharacterSet",
-        *carried.DOSE_INDEX, *carried.WINDOW}  # fmt: skip
+OVER = {*copied_attributes.SERIES_LEVEL, *copied_attributes.IMAGE_LEVEL, *copied_attributes.OPTIONAL_WITH_WINDOW, "SpecificCharacterSet",
+        *copied_attributes.DOSE_INDEX, *copied_attributes.WINDOW}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["CT slice", "Map", "Quality report"])
@@ -149,7 +149,7 @@ def test_each_object_has_the_attributes_of_its_table(objects: dict[str, Dataset]
 
 def test_the_private_codes_are_those_of_the_code() -> None:
     table = {row[0].strip("`"): row[1] for row in rows(between("### 6.4", "### 6.5"))}
-    assert table == {code.value: code.meaning for code in concepts.PRIVATE}
+    assert table == {code.value: code.meaning for code in codes.PRIVATE}
 
 
 def test_nothing_private_is_written(objects: dict[str, Dataset]) -> None:

@@ -17,10 +17,10 @@ from tests.dicom.results import make_provenance, make_result
 from tests.dicom.series import SECRETS, Spec, make_series, save
 
 from nullsplat.core.errors import NullSplatError
-from nullsplat.dicom.carried import IMAGE_LEVEL, SERIES_LEVEL
-from nullsplat.dicom.deriving import write_derived
-from nullsplat.dicom.describing import describe
-from nullsplat.dicom.reading import read_datasets, read_folder
+from nullsplat.dicom.read.describing import describe
+from nullsplat.dicom.read.series import read_datasets, read_folder
+from nullsplat.dicom.write.copied_attributes import IMAGE_LEVEL, SERIES_LEVEL
+from nullsplat.dicom.write.derived_series import write_derived
 
 TINY = Spec(shape=(4, 4, 5))
 SAME = (1.0, 1.0, 1.0)

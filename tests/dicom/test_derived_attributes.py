@@ -9,9 +9,9 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEGLSNearLossle
 from tests.dicom.results import CREATED, derive, make_provenance, make_result
 from tests.dicom.series import Spec, code, edited, make_series
 
-from nullsplat.dicom.deriving import DerivedOptions, write_derived
 from nullsplat.dicom.provenance import METHODS, profile_in_words
-from nullsplat.dicom.reading import SourceSeries, read_datasets
+from nullsplat.dicom.read.series import SourceSeries, read_datasets
+from nullsplat.dicom.write.derived_series import DerivedOptions, write_derived
 from nullsplat.physics.profile import Profile
 
 SMALL = Spec(shape=(6, 16, 20))

@@ -13,9 +13,9 @@ from tests.dicom.validation import errors_of, needs_validator
 
 from nullsplat.core.errors import GeometryError, IneligibleSeries, StorageError
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.dicom.deriving import write_derived
-from nullsplat.dicom.reading import SourceSeries, read_datasets, read_folder
-from nullsplat.dicom.stacking import stack
+from nullsplat.dicom.geometry.stacking import stack
+from nullsplat.dicom.read.series import SourceSeries, read_datasets, read_folder
+from nullsplat.dicom.write.derived_series import write_derived
 
 SMALL = Spec(shape=(6, 16, 20))
 SCALES = [(4.0, 1.0, 1.0), (2.0, 2.0, 2.0), (2.5, 1.0, 1.0), (1.0, 1.5, 1.5)]

@@ -18,12 +18,12 @@ from tests.dicom.validation import errors_of, needs_validator, warnings_of
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Volume
-from nullsplat.dicom import encoding
-from nullsplat.dicom.deriving import DerivedOptions, DerivedSeries, write_derived
-from nullsplat.dicom.encoding import OutputSyntax, check_encoder
-from nullsplat.dicom.pixels import stored_values
-from nullsplat.dicom.reading import read_datasets
+from nullsplat.dicom.read.pixels import stored_values
+from nullsplat.dicom.read.series import read_datasets
 from nullsplat.dicom.uids import derive_uid
+from nullsplat.dicom.write import encoding
+from nullsplat.dicom.write.derived_series import DerivedOptions, DerivedSeries, write_derived
+from nullsplat.dicom.write.encoding import OutputSyntax, check_encoder
 
 UIDS = {
     OutputSyntax.EXPLICIT: ExplicitVRLittleEndian,

@@ -27,12 +27,12 @@ from tests.dicom.validation import errors_of, needs_validator
 
 from nullsplat.core.errors import IneligibleSeries, UnreadableFile
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.deriving import write_derived
-from nullsplat.dicom.describing import describe
-from nullsplat.dicom.parametric_map import DEVIATION, write_map
-from nullsplat.dicom.quality_report import write_quality_report
-from nullsplat.dicom.reading import fingerprint, read_datasets, read_folder
+from nullsplat.dicom.read.describing import describe
+from nullsplat.dicom.read.series import fingerprint, read_datasets, read_folder
 from nullsplat.dicom.refusals import Refusal
+from nullsplat.dicom.write.derived_series import write_derived
+from nullsplat.dicom.write.parametric_map import DEVIATION, write_map
+from nullsplat.dicom.write.quality_report import write_quality_report
 
 SMALL = Spec(shape=(6, 16, 20))
 

@@ -10,11 +10,11 @@ from tests.dicom.results import make_provenance, make_result
 from tests.dicom.series import Spec, code, edited, save
 from tests.dicom.validation import errors_of, needs_validator
 
-from nullsplat.dicom.deriving import write_derived
 from nullsplat.dicom.headers import quiet_pydicom
-from nullsplat.dicom.parametric_map import DEVIATION, write_map
-from nullsplat.dicom.quality_report import write_quality_report
-from nullsplat.dicom.reading import read_folder
+from nullsplat.dicom.read.series import read_folder
+from nullsplat.dicom.write.derived_series import write_derived
+from nullsplat.dicom.write.parametric_map import DEVIATION, write_map
+from nullsplat.dicom.write.quality_report import write_quality_report
 
 SMALL = Spec(shape=(4, 16, 20))
 LEADING_ZERO = "1.2.840.0113619.2.05"

@@ -13,9 +13,9 @@ from tests.dicom.results import make_provenance
 from tests.dicom.series import Spec, make_series
 
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.dicom import leaning
-from nullsplat.dicom.deriving import write_derived
-from nullsplat.dicom.reading import SourceSeries, read_datasets
+from nullsplat.dicom.geometry import tilt
+from nullsplat.dicom.read.series import SourceSeries, read_datasets
+from nullsplat.dicom.write.derived_series import write_derived
 
 DEGREES = 15.0
 CENTRE = np.array([2.3, -1.4, 31.0])
@@ -89,7 +89,7 @@ def test_no_measured_pixel_is_lost() -> None:
 def test_linear_shifts_would_be_ten_times_worse(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = rmse(read_datasets(tilted(DEGREES)))
     monkeypatch.setattr(
-        leaning, "shifted", lambda hu, by: spline_shift(hu, by, order=1, mode="nearest").astype(np.float32)
+        tilt, "shifted", lambda hu, by: spline_shift(hu, by, order=1, mode="nearest").astype(np.float32)
     )
     assert rmse(read_datasets(tilted(DEGREES))) > 10 * ours
 

@@ -13,11 +13,11 @@ from tests.dicom.validation import errors_of, needs_validator, warnings_of
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.algorithm import NAME
-from nullsplat.dicom.deriving import DerivedOptions
-from nullsplat.dicom.parametric_map import DEVIATION, NULL_SPACE, MapKind, write_map
-from nullsplat.dicom.reading import SourceSeries, read_datasets
+from nullsplat.dicom.read.series import SourceSeries, read_datasets
 from nullsplat.dicom.uids import derive_uid
+from nullsplat.dicom.write.algorithm import NAME
+from nullsplat.dicom.write.derived_series import DerivedOptions
+from nullsplat.dicom.write.parametric_map import DEVIATION, NULL_SPACE, MapKind, write_map
 
 SMALL = Spec(shape=(4, 6, 8))
 

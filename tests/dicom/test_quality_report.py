@@ -12,13 +12,13 @@ from tests.dicom.series import Spec, edited, make_series
 from tests.dicom.validation import errors_of, needs_validator, warnings_of
 
 from nullsplat.core.tissue import TISSUE_HU
-from nullsplat.dicom import concepts
-from nullsplat.dicom.deriving import DerivedOptions, DerivedSeries, write_derived
-from nullsplat.dicom.encoding import OutputSyntax
-from nullsplat.dicom.quality_content import RESEARCH_USE
-from nullsplat.dicom.quality_report import QualityReport, write_quality_report
-from nullsplat.dicom.reading import SourceSeries, read_datasets
+from nullsplat.dicom.read.series import SourceSeries, read_datasets
 from nullsplat.dicom.uids import derive_uid
+from nullsplat.dicom.write import codes
+from nullsplat.dicom.write.derived_series import DerivedOptions, DerivedSeries, write_derived
+from nullsplat.dicom.write.encoding import OutputSyntax
+from nullsplat.dicom.write.quality_content import RESEARCH_USE
+from nullsplat.dicom.write.quality_report import QualityReport, write_quality_report
 
 SMALL = Spec(shape=(4, 6, 8))
 FIGURES = {
@@ -153,18 +153,18 @@ def test_it_is_an_enhanced_report_of_template_1500_beside_the_images(
 def test_the_private_scheme_says_whose_it_is(tmp_path: Path, source: SourceSeries) -> None:
     (item,) = dcmread(write(source, tmp_path)[1].path).CodingSchemeIdentificationSequence
     assert (item.CodingSchemeDesignator, item.CodingSchemeName) == (
-        concepts.SCHEME,
+        codes.SCHEME,
         "NullSplat private codes",
     )
 
 
 def test_every_code_fits_and_is_used_once() -> None:
-    assert len({code.value for code in concepts.PRIVATE}) == len(concepts.PRIVATE)
-    for code in concepts.PRIVATE:
-        assert code.scheme_designator == concepts.SCHEME
+    assert len({code.value for code in codes.PRIVATE}) == len(codes.PRIVATE)
+    for code in codes.PRIVATE:
+        assert code.scheme_designator == codes.SCHEME
         assert len(code.value) <= 16
         assert len(code.meaning) <= 64
-    assert set(concepts.TISSUES) == set(TISSUE_HU)
+    assert set(codes.TISSUES) == set(TISSUE_HU)
 
 
 @needs_validator

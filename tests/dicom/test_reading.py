@@ -34,8 +34,8 @@ from tests.dicom.series import (
 
 from nullsplat.core.errors import IneligibleSeries
 from nullsplat.core.units import HIGHEST_HU
-from nullsplat.dicom.describing import describe
-from nullsplat.dicom.reading import fingerprint, read_datasets, read_folder
+from nullsplat.dicom.read.describing import describe
+from nullsplat.dicom.read.series import fingerprint, read_datasets, read_folder
 
 ORIENTATIONS = {"axial": AXIAL, "coronal": CORONAL, "sagittal": SAGITTAL, "oblique": OBLIQUE, "prone": PRONE}
 

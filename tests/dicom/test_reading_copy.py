@@ -6,8 +6,8 @@ from tests.dicom.validation import errors_of, needs_validator
 
 from nullsplat.core.errors import IneligibleSeries, StorageError
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.dicom.reading import read_folder
-from nullsplat.dicom.reading_copy import ReadingCopy, write_reading_copy
+from nullsplat.dicom.read.series import read_folder
+from nullsplat.dicom.write.blinded_copy import ReadingCopy, write_reading_copy
 
 COPY = ReadingCopy("study", 3, "B")
 

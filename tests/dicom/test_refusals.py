@@ -19,7 +19,7 @@ from tests.dicom.enhanced import make_enhanced
 from tests.dicom.series import SECRETS, Spec, edited, make_series, save, write
 
 from nullsplat.core.errors import IneligibleSeries, UnreadableFile
-from nullsplat.dicom.reading import read_datasets, read_folder
+from nullsplat.dicom.read.series import read_datasets, read_folder
 from nullsplat.dicom.refusals import Refusal
 
 

@@ -9,8 +9,8 @@ from tests.dicom.validation import errors_of, needs_validator
 
 from nullsplat.core.errors import StorageError
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.dicom.reading import read_folder
-from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
+from nullsplat.dicom.read.series import read_folder
+from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 
 DESCRIPTION = SeriesDescription()
 

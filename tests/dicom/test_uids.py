@@ -6,7 +6,7 @@ from pydicom.uid import UID
 from tests.dicom.results import make_provenance
 from tests.dicom.series import Spec, make_series
 
-from nullsplat.dicom.reading import read_datasets
+from nullsplat.dicom.read.series import read_datasets
 from nullsplat.dicom.uids import derive_uid, hashed_uid
 
 PROVENANCE = make_provenance(read_datasets(make_series(Spec(shape=(3, 2, 2)))))

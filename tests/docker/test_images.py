@@ -11,7 +11,7 @@ from tests.docker.container_node import SCANNER, USER, ContainerNode, processes_
 from tests.docker.images import Images
 
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
+from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 from nullsplat.node.observer import Observer, follow
 from nullsplat.node.scanner import send
 

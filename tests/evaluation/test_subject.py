@@ -9,7 +9,7 @@ import pytest
 from nullsplat.core.errors import ConfigurationError, GeometryError, UnreadableFile
 from nullsplat.core.nifti import write_nifti
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
+from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 from nullsplat.evaluation.degrade import protocol
 from nullsplat.evaluation.public_data import CHEST
 from nullsplat.evaluation.subject import (

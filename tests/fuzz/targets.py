@@ -16,7 +16,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from nullsplat.core.errors import InputError
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.reading import read_folder
+from nullsplat.dicom.read.series import read_folder
 from nullsplat.service.contract.messages import fault, job_key
 from nullsplat_node.access.gate import Gate
 from nullsplat_node.access.roles import ENGINE, VIEWER, Roles

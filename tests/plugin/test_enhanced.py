@@ -12,7 +12,7 @@ from tests.dicom.enhanced import group, make_enhanced
 from tests.dicom.series import OBLIQUE, Spec, make_series
 
 from nullsplat.core.errors import IneligibleSeries
-from nullsplat.dicom.reading import read_datasets
+from nullsplat.dicom.read.series import read_datasets
 from nullsplat_node.engine.contract import fingerprint
 from nullsplat_node.rules.conditions import Origin, facts_of
 from nullsplat_node.rules.eligibility import Candidate, Criteria, examine

@@ -21,7 +21,7 @@ from archive_double import ArchiveDouble
 from bench import SECRET, Engine, Forge, serving
 from fast_processing import FastProcessing
 
-from nullsplat.dicom.reading import fingerprint
+from nullsplat.dicom.read.series import fingerprint
 from nullsplat.service.api.server import application
 from nullsplat.service.database.schema import open_database
 from nullsplat.service.settings import Settings

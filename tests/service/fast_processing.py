@@ -16,9 +16,9 @@ import numpy as np
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.progress import Progress
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.deriving import write_derived
 from nullsplat.dicom.provenance import Provenance
-from nullsplat.dicom.reading import read_folder
+from nullsplat.dicom.read.series import read_folder
+from nullsplat.dicom.write.derived_series import write_derived
 from nullsplat.service.processing.protocol import Derived, Parameters, Source
 
 MODEL = "b" * 64

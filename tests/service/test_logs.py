@@ -15,7 +15,7 @@ from archive_double import ArchiveDouble
 from bench import SECRET, Engine, wait_for
 from dicom_samples import ct_series, encode
 
-from nullsplat.dicom.reading import fingerprint
+from nullsplat.dicom.read.series import fingerprint
 from nullsplat.service.logs import OWN, SILENT, JsonFormatter, TextFormatter, configure_logging, working_on
 
 ROOT = "1.2.826.0.1.3680043.8.498.77310455"

@@ -21,10 +21,10 @@ from tests.dicom.series import Spec, save
 from tests.service.radiograph_double import Image, ramp
 
 from nullsplat.core.progress import silent
-from nullsplat.dicom.deriving import DerivedOptions, write_derived
-from nullsplat.dicom.encoding import OutputSyntax
-from nullsplat.dicom.quality_report import write_quality_report
-from nullsplat.dicom.reading import read_datasets, read_folder
+from nullsplat.dicom.read.series import read_datasets, read_folder
+from nullsplat.dicom.write.derived_series import DerivedOptions, write_derived
+from nullsplat.dicom.write.encoding import OutputSyntax
+from nullsplat.dicom.write.quality_report import write_quality_report
 from nullsplat.dicomweb import radiographs as radiograph_archive
 from nullsplat.dicomweb.access import Access
 from nullsplat.dicomweb.archive import Archive

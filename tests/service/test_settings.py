@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.dicom import encoding
-from nullsplat.dicom.encoding import OutputSyntax
+from nullsplat.dicom.write import encoding
+from nullsplat.dicom.write.encoding import OutputSyntax
 from nullsplat.service.settings import Settings
 
 SECRET = "sixteen-letters-or-more"

@@ -14,9 +14,9 @@ from nullsplat.core.errors import ConfigurationError, IneligibleSeries
 from nullsplat.core.measure import Cost
 from nullsplat.core.progress import silent
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.deriving import DerivedOptions
-from nullsplat.dicom.encoding import OutputSyntax
-from nullsplat.dicom.reading import fingerprint, read_folder
+from nullsplat.dicom.read.series import fingerprint, read_folder
+from nullsplat.dicom.write.derived_series import DerivedOptions
+from nullsplat.dicom.write.encoding import OutputSyntax
 from nullsplat.physics.profile import Resolution
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.presets import PRESETS

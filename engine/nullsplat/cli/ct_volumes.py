@@ -6,7 +6,7 @@ from pathlib import Path
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.nifti import is_nifti, read_nifti
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.reading import read_folder
+from nullsplat.dicom.read.series import read_folder
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Device(StrEnum):
 
 
 class TransferSyntax(StrEnum):
-    """How slices are encoded; the same as `dicom.encoding.OutputSyntax`, which takes long to import."""
+    """How slices are encoded; the same as `dicom.write.encoding.OutputSyntax`, which takes long to import."""
 
     explicit = "explicit"
     jpeg_ls = "jpeg-ls"
@@ -172,7 +172,7 @@ def sr(
     """
     with readable_failures(debug=debug):
         from nullsplat.cli.super_resolution import Request, run
-        from nullsplat.dicom.encoding import OutputSyntax
+        from nullsplat.dicom.write.encoding import OutputSyntax
 
         run(
             Request(

@@ -13,7 +13,7 @@ from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError, UnreadableFile
 from nullsplat.core.nifti import is_nifti, read_nifti
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.reading import read_folder
+from nullsplat.dicom.read.series import read_folder
 from nullsplat.evaluation.degrade import protocol
 from nullsplat.evaluation.reader_cases import Making, make_cases
 from nullsplat.evaluation.reader_key import read_key

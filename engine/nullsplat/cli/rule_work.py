@@ -18,8 +18,8 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
 from nullsplat.core.errors import ConfigurationError, NullSplatError, UnreadableFile
-from nullsplat.dicom.files import read_headers
 from nullsplat.dicom.headers import text
+from nullsplat.dicom.read.files import read_headers
 from nullsplat.node.configuration import configuration_folder, overlay, plugin_folder, read_configuration
 
 PROGRAM = "nullsplat_rules.py"

@@ -16,12 +16,12 @@ from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError, UnreadableFile
 from nullsplat.core.nifti import is_nifti, read_nifti, write_nifti
 from nullsplat.core.volume import Axes3, Volume
-from nullsplat.dicom.acquisition import resolution_of
-from nullsplat.dicom.deriving import DerivedOptions, write_derived
-from nullsplat.dicom.encoding import OutputSyntax, check_encoder
 from nullsplat.dicom.provenance import Provenance, profile_in_words
-from nullsplat.dicom.quality_report import write_quality_report
-from nullsplat.dicom.reading import SourceSeries, read_folder
+from nullsplat.dicom.read.acquisition import resolution_of
+from nullsplat.dicom.read.series import SourceSeries, read_folder
+from nullsplat.dicom.write.derived_series import DerivedOptions, write_derived
+from nullsplat.dicom.write.encoding import OutputSyntax, check_encoder
+from nullsplat.dicom.write.quality_report import write_quality_report
 from nullsplat.physics.profile import AUTO, Profile, Resolution
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.run import Outcome, super_resolve

@@ -8,9 +8,9 @@ import torch
 
 from nullsplat.core.nifti import SUFFIXES, write_nifti
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.parametric_map import DEVIATION, NULL_SPACE, MapKind, write_map
 from nullsplat.dicom.provenance import Provenance
-from nullsplat.dicom.reading import SourceSeries
+from nullsplat.dicom.read.series import SourceSeries
+from nullsplat.dicom.write.parametric_map import DEVIATION, NULL_SPACE, MapKind, write_map
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.imagined import null_space_volume
 from nullsplat.pipeline.workspace import Workspace

@@ -23,7 +23,7 @@ class Provenance:
     """Everything about a run that goes into the objects it writes.
 
     Attributes:
-        fingerprint: of the source series, see `reading.fingerprint`.
+        fingerprint: of the source series, see `series.fingerprint`.
         model_hash: SHA-256 of the prior's weights.
         config_hash: SHA-256 of the pipeline's configuration.
         attempt: 1 for the first run, one more each time that a person asks again.

@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 
 from nullsplat.core.errors import ArchiveError
 from nullsplat.core.progress import Progress
-from nullsplat.dicom.radiographs import Unusable, UnusableRadiograph, read_radiograph, unusable_kind
+from nullsplat.dicom.read.radiographs import Unusable, UnusableRadiograph, read_radiograph, unusable_kind
 from nullsplat.dicomweb.access import Access
 from nullsplat.dicomweb.connection import ArchiveAway, NotInArchive
 from nullsplat.dicomweb.radiographs import Instance, RadiographArchive, Study
@@ -42,7 +42,7 @@ class Gathered:
 
     Attributes:
         images: keys of the images in the cache.
-        left_out: images that were seen and cannot be used, by reason (`dicom.radiographs.Unusable`).
+        left_out: images that were seen and cannot be used, by reason (`dicom.read.radiographs.Unusable`).
     """
 
     images: tuple[str, ...]

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from nullsplat.dicom.headers import quiet_pydicom
-from nullsplat.dicom.radiographs import Unusable, UnusableRadiograph
+from nullsplat.dicom.read.radiographs import Unusable, UnusableRadiograph
 from nullsplat.dicomweb.access import Access
 from nullsplat.dicomweb.connection import ANY_TRANSFER_SYNTAX, ArchiveAway, Connection, first_value
 from nullsplat.dicomweb.retry import repeatedly

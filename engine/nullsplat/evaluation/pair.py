@@ -13,9 +13,9 @@ from scipy import ndimage
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Axes3, Geometry, Volume
-from nullsplat.dicom.acquisition import resolution_of
 from nullsplat.dicom.headers import text
-from nullsplat.dicom.reading import read_folder
+from nullsplat.dicom.read.acquisition import resolution_of
+from nullsplat.dicom.read.series import read_folder
 from nullsplat.evaluation.subject import read_subject
 from nullsplat.physics.profile import Resolution
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from nullsplat.core.errors import ConfigurationError, GeometryError
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.pixels import stored_values
-from nullsplat.dicom.reading_copy import ReadingCopy, set_same_time, write_reading_copy
-from nullsplat.dicom.writing import make_folder
+from nullsplat.dicom.read.pixels import stored_values
+from nullsplat.dicom.write.blinded_copy import ReadingCopy, set_same_time, write_reading_copy
+from nullsplat.dicom.write.files import make_folder
 from nullsplat.evaluation.reader_key import BlindedCase, Key, draw_key, write_key
 from nullsplat.evaluation.reader_sheet import write_empty_sheet
 

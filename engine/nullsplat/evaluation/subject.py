@@ -13,7 +13,7 @@ from nullsplat.core.errors import ConfigurationError, GeometryError, UnreadableF
 from nullsplat.core.nifti import SUFFIXES, is_nifti, read_nifti
 from nullsplat.core.nrrd import SUFFIX, is_nrrd, read_nrrd
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.reading import read_folder
+from nullsplat.dicom.read.series import read_folder
 from nullsplat.evaluation.degrade import Protocol, crop_to_blocks
 from nullsplat.evaluation.metrics import HIGHEST_HU, LOWEST_HU
 from nullsplat.evaluation.public_data import CHEST, LUNG1, LUNG2, PublicFile, obtain

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.private import close_files, private_folder
-from nullsplat.dicom.encoding import OutputSyntax, check_encoder
+from nullsplat.dicom.write.encoding import OutputSyntax, check_encoder
 from nullsplat.physics.profile import AUTO, Profile
 
 PREFIX = "NULLSPLAT_"

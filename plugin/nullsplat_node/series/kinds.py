@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What an image is to a scan: a slice, a reformat of slices, or something that a scan comes with.
 
-The engine decides alike (`dicom/choosing.py`, `dicom/derived_kinds.py`), and tests/contract compares the two.
+The engine decides alike (`dicom/read/choosing.py`, `dicom/read/derived_kinds.py`), and tests/contract compares the two.
 Source: PS3.3 C.7.6.1.1.2 (Image Type), C.7.6.1.1.5 (Lossy Image Compression); PS3.4 B.5 (storage SOP classes).
 """
 

@@ -12,7 +12,7 @@ from tests.contract.verdicts.table import TAKEN
 
 from nullsplat.core.errors import NullSplatError
 from nullsplat.dicom.headers import quiet_pydicom
-from nullsplat.dicom.reading import read_folder
+from nullsplat.dicom.read.series import read_folder
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "plugin"))
 

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage
 
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.dicom.synthesis import SeriesDescription, write_ct_series
+from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 from soaking.plan import Case
 
 SLICES, SIZE, SPACING_MM = 12, 48, 3.0

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nullsplat.dicom.deriving import DerivedOptions, write_derived
-from nullsplat.dicom.parametric_map import DEVIATION, write_map
 from nullsplat.dicom.provenance import Provenance
-from nullsplat.dicom.quality_report import write_quality_report
-from nullsplat.dicom.reading import SourceSeries
+from nullsplat.dicom.read.series import SourceSeries
+from nullsplat.dicom.write.derived_series import DerivedOptions, write_derived
+from nullsplat.dicom.write.parametric_map import DEVIATION, write_map
+from nullsplat.dicom.write.quality_report import write_quality_report
 from nullsplat.pipeline.workspace import Workspace
 from nullsplat.service.processing.protocol import Derived
 from nullsplat.service.settings import Settings

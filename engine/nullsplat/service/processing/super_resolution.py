@@ -11,10 +11,10 @@ import torch
 from nullsplat import __version__
 from nullsplat.core.device import resolve_device
 from nullsplat.core.progress import Progress
-from nullsplat.dicom.acquisition import resolution_of
-from nullsplat.dicom.encoding import check_encoder
 from nullsplat.dicom.provenance import Provenance, profile_in_words
-from nullsplat.dicom.reading import read_folder
+from nullsplat.dicom.read.acquisition import resolution_of
+from nullsplat.dicom.read.series import read_folder
+from nullsplat.dicom.write.encoding import check_encoder
 from nullsplat.physics.profile import AUTO, Profile, Resolution
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.presets import PRESETS

@@ -5,7 +5,7 @@ from typing import Any
 
 from nullsplat.core.errors import SourceChanged
 from nullsplat.core.progress import Progress
-from nullsplat.dicom.reading import fingerprint
+from nullsplat.dicom.read.series import fingerprint
 from nullsplat.dicomweb.archive import Archive, Holding
 from nullsplat.dicomweb.connection import ArchiveAway
 from nullsplat.dicomweb.retry import Heard, patiently, repeatedly

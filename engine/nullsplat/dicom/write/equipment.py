@@ -10,12 +10,12 @@ from highdicom import ContributingEquipment
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from nullsplat.dicom import algorithm
-from nullsplat.dicom.carried import carry
-from nullsplat.dicom.eligibility import PRODUCT_NAME
 from nullsplat.dicom.headers import text
 from nullsplat.dicom.provenance import Provenance
-from nullsplat.dicom.repairs import is_date_time, repaired
+from nullsplat.dicom.read.eligibility import PRODUCT_NAME
+from nullsplat.dicom.write import algorithm
+from nullsplat.dicom.write.copied_attributes import carry
+from nullsplat.dicom.write.repairs import is_date_time, repaired
 
 _SCANNER = (
     "ManufacturerModelName", "SoftwareVersions", "DeviceSerialNumber", "InstitutionName",

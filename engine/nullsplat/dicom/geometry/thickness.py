@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from pydicom.dataset import Dataset
 
+from nullsplat.dicom.geometry.limits import COVERAGE_RANGE, LEAST_COVERAGE, THICKEST, THICKNESS_TOLERANCE
 from nullsplat.dicom.headers import named, number
-from nullsplat.dicom.limits import COVERAGE_RANGE, LEAST_COVERAGE, THICKEST, THICKNESS_TOLERANCE
 from nullsplat.dicom.refusals import Refusal, refuse
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pydicom.dataset import Dataset
 
 from nullsplat.dicom.headers import number, text, words
-from nullsplat.dicom.reading import SourceSeries
+from nullsplat.dicom.read.series import SourceSeries
 from nullsplat.physics.profile import BELL, BOX, Profile, Resolution
 
 _TYPES = {"SPIRAL": BELL, "SEQUENCED": BOX, "STATIONARY": BOX, "CONSTANT_ANGLE": BOX}

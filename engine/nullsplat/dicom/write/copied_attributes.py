@@ -16,7 +16,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from nullsplat.dicom.headers import quiet_pydicom, words
-from nullsplat.dicom.repairs import repaired, windows
+from nullsplat.dicom.write.repairs import repaired, windows
 
 _PATIENT = """
     PatientName PatientID IssuerOfPatientID IssuerOfPatientIDQualifiersSequence TypeOfPatientID PatientBirthDate

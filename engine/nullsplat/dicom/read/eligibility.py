@@ -1,4 +1,4 @@
-"""Whether a series is of a kind that can be super-resolved at all; geometry is checked in `stacking`.
+"""Whether a series is of a kind that can be super-resolved at all; geometry is checked in `geometry.stacking`.
 
 Source: PS3.3 A.3 (CT Image), C.8.2.1 (CT Image module), C.7.6.1 (General Image).
 """
@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
-from nullsplat.dicom.derived_kinds import strange_word
 from nullsplat.dicom.headers import named, number, printable, required_uid, text, words
-from nullsplat.dicom.pixel_format import check_format, check_rescale
+from nullsplat.dicom.read.derived_kinds import strange_word
+from nullsplat.dicom.read.pixel_format import check_format, check_rescale
 from nullsplat.dicom.refusals import Refusal, refuse
 
 PRODUCT_NAME = "NullSplat"

@@ -15,19 +15,19 @@ from pydicom.sr.coding import Code
 from pydicom.uid import CTImageStorage
 
 from nullsplat.core.volume import Volume
-from nullsplat.dicom import algorithm
-from nullsplat.dicom.carried import carry, carry_series_level, fill_required
-from nullsplat.dicom.concepts import NULL_SPACE_CHANGE, SCHEME, coding_schemes
-from nullsplat.dicom.deriving import DerivedOptions, check_same_extent, is_lossy, set_creation
-from nullsplat.dicom.eligibility import PRODUCT_NAME
-from nullsplat.dicom.equipment import contributing_equipment, set_general_equipment
 from nullsplat.dicom.headers import quiet_pydicom
-from nullsplat.dicom.labels import series_description, series_number
-from nullsplat.dicom.planes import decimal
 from nullsplat.dicom.provenance import Provenance
-from nullsplat.dicom.reading import SourceSeries
+from nullsplat.dicom.read.eligibility import PRODUCT_NAME
+from nullsplat.dicom.read.series import SourceSeries
 from nullsplat.dicom.uids import derive_uid
-from nullsplat.dicom.writing import make_folder, write_file
+from nullsplat.dicom.write import algorithm
+from nullsplat.dicom.write.codes import NULL_SPACE_CHANGE, SCHEME, coding_schemes
+from nullsplat.dicom.write.copied_attributes import carry, carry_series_level, fill_required
+from nullsplat.dicom.write.derived_series import DerivedOptions, check_same_extent, is_lossy, set_creation
+from nullsplat.dicom.write.equipment import contributing_equipment, set_general_equipment
+from nullsplat.dicom.write.files import make_folder, write_file
+from nullsplat.dicom.write.labels import series_description, series_number
+from nullsplat.dicom.write.planes import decimal
 
 _IDENTIFIERS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
 _PLANE = (

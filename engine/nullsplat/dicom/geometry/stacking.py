@@ -15,12 +15,12 @@ from numpy import ndarray
 from pydicom.dataset import Dataset
 
 from nullsplat.core.volume import Axes3, Geometry
+from nullsplat.dicom.geometry.limits import PIXEL_SPACING_TOLERANCE, UNIT_TOLERANCE
+from nullsplat.dicom.geometry.orientation import Axes, rounding, spread_allowed, straightened
+from nullsplat.dicom.geometry.regularity import regular_spacing
+from nullsplat.dicom.geometry.tilt import Lean, lean_of
 from nullsplat.dicom.headers import named, required_numbers
-from nullsplat.dicom.leaning import Lean, lean_of
-from nullsplat.dicom.limits import PIXEL_SPACING_TOLERANCE, UNIT_TOLERANCE
-from nullsplat.dicom.orientation import Axes, rounding, spread_allowed, straightened
 from nullsplat.dicom.refusals import Refusal, refuse
-from nullsplat.dicom.regularity import regular_spacing
 
 
 @dataclass(frozen=True)

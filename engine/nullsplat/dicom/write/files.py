@@ -9,9 +9,9 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from nullsplat import __version__
 from nullsplat.core.errors import StorageError
-from nullsplat.dicom.encoding import OutputSyntax, encode_pixels
 from nullsplat.dicom.headers import quiet_pydicom
 from nullsplat.dicom.uids import hashed_uid
+from nullsplat.dicom.write.encoding import OutputSyntax, encode_pixels
 
 IMPLEMENTATION_CLASS_UID = UID(hashed_uid("implementation class", "nullsplat"))
 IMPLEMENTATION_VERSION_NAME = f"NULLSPLAT_{__version__}"[:16]

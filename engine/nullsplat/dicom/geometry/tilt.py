@@ -15,8 +15,8 @@ from pydicom.dataset import Dataset
 
 from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Geometry
+from nullsplat.dicom.geometry.limits import LARGEST_TILT
 from nullsplat.dicom.headers import named
-from nullsplat.dicom.limits import LARGEST_TILT
 from nullsplat.dicom.refusals import Refusal, refuse
 from nullsplat.physics.fractional_shift import shifted
 

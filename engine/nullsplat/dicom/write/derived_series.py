@@ -15,17 +15,17 @@ from pydicom.uid import CTImageStorage, JPEGBaseline8Bit, JPEGExtended12Bit, JPE
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.dicom.carried import carry_image_level, carry_series_level, fill_required
-from nullsplat.dicom.encoding import OutputSyntax, check_encoder, check_size
-from nullsplat.dicom.enhanced import FRAME_NUMBER
-from nullsplat.dicom.equipment import contributing_equipment, set_general_equipment
 from nullsplat.dicom.headers import number, text, words
-from nullsplat.dicom.labels import derivation_description, series_description, series_number
-from nullsplat.dicom.planes import set_pixels, set_plane
 from nullsplat.dicom.provenance import Provenance
-from nullsplat.dicom.reading import SourceSeries
+from nullsplat.dicom.read.enhanced import FRAME_NUMBER
+from nullsplat.dicom.read.series import SourceSeries
 from nullsplat.dicom.uids import derive_uid
-from nullsplat.dicom.writing import make_folder, write_file
+from nullsplat.dicom.write.copied_attributes import carry_image_level, carry_series_level, fill_required
+from nullsplat.dicom.write.encoding import OutputSyntax, check_encoder, check_size
+from nullsplat.dicom.write.equipment import contributing_equipment, set_general_equipment
+from nullsplat.dicom.write.files import make_folder, write_file
+from nullsplat.dicom.write.labels import derivation_description, series_description, series_number
+from nullsplat.dicom.write.planes import set_pixels, set_plane
 
 _LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
 

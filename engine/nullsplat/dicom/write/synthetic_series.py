@@ -10,9 +10,9 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import CTImageStorage
 
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.planes import set_pixels, set_plane
 from nullsplat.dicom.uids import hashed_uid
-from nullsplat.dicom.writing import make_folder, write_file
+from nullsplat.dicom.write.files import make_folder, write_file
+from nullsplat.dicom.write.planes import set_pixels, set_plane
 
 _ROTATION_MS = 500
 _DETECTOR_ROWS, _DETECTOR_ROW_MM = 64, 0.625

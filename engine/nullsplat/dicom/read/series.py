@@ -13,18 +13,18 @@ from pydicom.dataset import Dataset
 
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.choosing import chosen_series, slices_among
-from nullsplat.dicom.eligibility import check_count, check_kind, check_same_series
-from nullsplat.dicom.enhanced import frames_of, is_enhanced
-from nullsplat.dicom.files import read_file, read_headers, series_files
+from nullsplat.dicom.geometry.stacking import Stack, stack
+from nullsplat.dicom.geometry.thickness import slice_thickness
 from nullsplat.dicom.headers import decode, required_uid, text
-from nullsplat.dicom.identity import check_identity
-from nullsplat.dicom.one_acquisition import check_one_acquisition
-from nullsplat.dicom.pixels import check_scale, check_transfer_syntax, slice_hu
+from nullsplat.dicom.read.choosing import chosen_series, slices_among
+from nullsplat.dicom.read.eligibility import check_count, check_kind, check_same_series
+from nullsplat.dicom.read.enhanced import frames_of, is_enhanced
+from nullsplat.dicom.read.files import read_file, read_headers, series_files
+from nullsplat.dicom.read.identity import check_identity
+from nullsplat.dicom.read.one_acquisition import check_one_acquisition
+from nullsplat.dicom.read.pixels import check_scale, check_transfer_syntax, slice_hu
+from nullsplat.dicom.read.remarks import on_source, on_thickness
 from nullsplat.dicom.refusals import Refusal, refuse
-from nullsplat.dicom.remarks import on_source, on_thickness
-from nullsplat.dicom.stacking import Stack, stack
-from nullsplat.dicom.thickness import slice_thickness
 from nullsplat.dicom.uids import hashed_uid
 
 

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
 from nullsplat.core.volume import Geometry
-from nullsplat.dicom.pixels import RESCALE_INTERCEPT, stored_values
+from nullsplat.dicom.read.pixels import RESCALE_INTERCEPT, stored_values
 
 
 def set_plane(target: Dataset, geometry: Geometry, index: int, slice_thickness: float) -> None:

@@ -17,10 +17,10 @@ from pydicom.uid import UID
 
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.units import HIGHEST_HU, LOWEST_HU
-from nullsplat.dicom.enhanced import FRAME_NUMBER
-from nullsplat.dicom.files import read_file
 from nullsplat.dicom.headers import PARSING_ERRORS, named, number, quiet_pydicom, text
-from nullsplat.dicom.pixel_format import check_rescale
+from nullsplat.dicom.read.enhanced import FRAME_NUMBER
+from nullsplat.dicom.read.files import read_file
+from nullsplat.dicom.read.pixel_format import check_rescale
 from nullsplat.dicom.refusals import Refusal, refuse
 
 PADDING_IS_AIR = (-900.0, 3071.0)

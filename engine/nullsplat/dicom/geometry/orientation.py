@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from nullsplat.core.volume import Axes3
-from nullsplat.dicom.limits import ORIENTATION_TOLERANCE
+from nullsplat.dicom.geometry.limits import ORIENTATION_TOLERANCE
 
 Axes = tuple[Axes3, Axes3, Axes3]
 _EXACT = 1e-9

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from pydicom.dataset import Dataset
 
+from nullsplat.dicom.geometry.thickness import unmeasured_share
+from nullsplat.dicom.geometry.tilt import Lean
 from nullsplat.dicom.headers import number, text, words
-from nullsplat.dicom.leaning import Lean
-from nullsplat.dicom.thickness import unmeasured_share
 
 
 def on_thickness(thickness: float | None, spacing: float) -> list[str]:

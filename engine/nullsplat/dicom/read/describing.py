@@ -1,7 +1,7 @@
 """A series in one line, without anything about the patient."""
 
 from nullsplat.dicom.headers import number
-from nullsplat.dicom.reading import SourceSeries
+from nullsplat.dicom.read.series import SourceSeries
 
 
 def describe(source: SourceSeries) -> str:

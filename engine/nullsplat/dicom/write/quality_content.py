@@ -12,10 +12,11 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from nullsplat.dicom import algorithm, concepts
-from nullsplat.dicom.eligibility import PRODUCT_NAME
 from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.read.eligibility import PRODUCT_NAME
 from nullsplat.dicom.uids import derive_uid
+from nullsplat.dicom.write import algorithm
+from nullsplat.dicom.write import codes as concepts
 
 RESEARCH_USE = (
     "For research use only, not for diagnosis. Fine detail of the derived series is partly synthesised by a model. "

@@ -2,9 +2,9 @@
 
 from pydicom.dataset import Dataset
 
-from nullsplat.dicom.eligibility import PRODUCT_NAME
 from nullsplat.dicom.headers import number, text
 from nullsplat.dicom.provenance import METHODS, Provenance
+from nullsplat.dicom.read.eligibility import PRODUCT_NAME
 
 _LO_CHARACTERS = 64
 _ST_CHARACTERS = 1024

@@ -9,7 +9,7 @@ from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from nullsplat.dicom.eligibility import PRODUCT_NAME
+from nullsplat.dicom.read.eligibility import PRODUCT_NAME
 
 SCHEME = "99NULLSPLAT"
 

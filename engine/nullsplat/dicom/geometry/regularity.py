@@ -7,8 +7,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from pydicom.dataset import Dataset
 
+from nullsplat.dicom.geometry.limits import DUPLICATE_DISTANCE, SPACING_TOLERANCE
 from nullsplat.dicom.headers import named
-from nullsplat.dicom.limits import DUPLICATE_DISTANCE, SPACING_TOLERANCE
 from nullsplat.dicom.refusals import Refusal, refuse
 
 

@@ -14,11 +14,11 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
 
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.carried import fill_required
-from nullsplat.dicom.eligibility import PRODUCT_NAME
-from nullsplat.dicom.planes import set_pixels, set_plane
+from nullsplat.dicom.read.eligibility import PRODUCT_NAME
 from nullsplat.dicom.uids import hashed_uid
-from nullsplat.dicom.writing import make_folder, write_file
+from nullsplat.dicom.write.copied_attributes import fill_required
+from nullsplat.dicom.write.files import make_folder, write_file
+from nullsplat.dicom.write.planes import set_pixels, set_plane
 
 RESEARCH_USE = (
     "For research use only, not for diagnosis. Copy for a blinded reader study; fine detail may have been synthesised "

@@ -12,18 +12,18 @@ from highdicom.sr import EnhancedSR
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
 
-from nullsplat.dicom.carried import carry_study_level, fill_required
-from nullsplat.dicom.concepts import coding_schemes
-from nullsplat.dicom.deriving import DerivedOptions, DerivedSeries, set_creation
-from nullsplat.dicom.eligibility import PRODUCT_NAME
-from nullsplat.dicom.equipment import contributing_equipment, set_general_equipment
 from nullsplat.dicom.headers import quiet_pydicom
-from nullsplat.dicom.labels import series_description, series_number
 from nullsplat.dicom.provenance import Provenance
-from nullsplat.dicom.quality_content import measurement_report
-from nullsplat.dicom.reading import SourceSeries
+from nullsplat.dicom.read.eligibility import PRODUCT_NAME
+from nullsplat.dicom.read.series import SourceSeries
 from nullsplat.dicom.uids import derive_uid
-from nullsplat.dicom.writing import make_folder, write_file
+from nullsplat.dicom.write.codes import coding_schemes
+from nullsplat.dicom.write.copied_attributes import carry_study_level, fill_required
+from nullsplat.dicom.write.derived_series import DerivedOptions, DerivedSeries, set_creation
+from nullsplat.dicom.write.equipment import contributing_equipment, set_general_equipment
+from nullsplat.dicom.write.files import make_folder, write_file
+from nullsplat.dicom.write.labels import series_description, series_number
+from nullsplat.dicom.write.quality_content import measurement_report
 
 FILE_NAME = "quality-report.dcm"
 NUMBER = 4

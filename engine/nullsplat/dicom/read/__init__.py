@@ -1,0 +1,1 @@
+"""A series in, as a volume, or a named refusal."""
