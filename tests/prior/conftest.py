@@ -9,8 +9,8 @@ from diffusers import UNet2DModel
 from jaxtyping import Float
 from torch import Tensor
 
-from nullsplat.prior.ddnm import ProjectionDDNMPipeline
 from nullsplat.prior.network import build_scheduler
+from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 
 TINY = {
     "in_channels": 1,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from nullsplat.prior import augmentation
-from nullsplat.prior.augmentation import Augmentation, random_crop
+from nullsplat.prior.xray import augmentation
+from nullsplat.prior.xray.augmentation import Augmentation, random_crop
 
 SHAPES = [(32, 48), (33, 200), (200, 49), (180, 190), (20, 300), (300, 20), (1, 1)]
 

@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 from nullsplat.cli.main import app
 from nullsplat.core.errors import StorageError, WeightsError
 from nullsplat.physics.degradation import degradation_for
-from nullsplat.prior import conversion, weights
-from nullsplat.prior.ddnm import Measurement, ProjectionDDNMPipeline
-from nullsplat.prior.openai_layout import OpenAILayout
-from nullsplat.prior.sampling import SamplingConfig
+from nullsplat.prior import weights
+from nullsplat.prior.openai import conversion
+from nullsplat.prior.openai.layout import OpenAILayout
+from nullsplat.prior.xray.pipeline import Measurement, ProjectionDDNMPipeline
+from nullsplat.prior.xray.sampling import SamplingConfig
 
 LAYOUT = {
     "image_size": 16,

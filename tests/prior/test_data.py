@@ -15,8 +15,8 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.nifti import write_nifti
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.prior.data import patient_of, project, project_volume, read_radiographs
-from nullsplat.prior.radiograph_files import read_dataset, reduced
+from nullsplat.prior.xray.data import patient_of, project, project_volume, read_radiographs
+from nullsplat.prior.xray.radiograph_files import read_dataset, reduced
 
 RAMP = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
 

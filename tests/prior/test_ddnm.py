@@ -15,10 +15,10 @@ from torch import Tensor
 from nullsplat.core.errors import Cancelled, ConfigurationError, GeometryError
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.physics.null_space import null_space_part
-from nullsplat.prior import ddnm
-from nullsplat.prior.ddnm import Measurement, ProjectionDDNMPipeline
 from nullsplat.prior.network import build_scheduler
-from nullsplat.prior.sampling import SamplingConfig
+from nullsplat.prior.xray import pipeline as ddnm
+from nullsplat.prior.xray.pipeline import Measurement, ProjectionDDNMPipeline
+from nullsplat.prior.xray.sampling import SamplingConfig
 
 FROM_NOISE = SamplingConfig(steps=6, batch=3)
 FROM_GUESS = SamplingConfig(steps=4, eta=0.5, start_sigma=0.1, batch=2, shared_views=4)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from nullsplat.core.errors import InputError
-from nullsplat.prior.augmentation import Augmentation
-from nullsplat.prior.data import ProjectedVolume, Radiograph
-from nullsplat.prior.image_pool import ImagePool, split
+from nullsplat.prior.xray.augmentation import Augmentation
+from nullsplat.prior.xray.data import ProjectedVolume, Radiograph
+from nullsplat.prior.xray.pool import ImagePool, split
 
 SMALL = Augmentation(size=(16, 16))
 WHITE, BLACK = np.full((20, 20), 255, np.uint8), np.zeros((20, 20), np.uint8)

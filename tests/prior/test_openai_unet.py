@@ -10,10 +10,10 @@ from tests.prior.openai_reference import OpenAIUNet, randomised
 from torch import Tensor
 
 from nullsplat.core.errors import ConfigurationError, UnreadableFile
-from nullsplat.prior.grey import fold_to_grey
-from nullsplat.prior.openai_keys import moves
-from nullsplat.prior.openai_layout import OpenAILayout
-from nullsplat.prior.openai_unet import convert_checkpoint, convert_state
+from nullsplat.prior.openai.grey import fold_to_grey
+from nullsplat.prior.openai.keys import moves
+from nullsplat.prior.openai.layout import OpenAILayout
+from nullsplat.prior.openai.unet import convert_checkpoint, convert_state
 
 SMALL: dict[str, Any] = {
     "image_size": 32,

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from nullsplat.prior import weights
+from nullsplat.prior.load import load_prior
 from nullsplat.prior.model_card import CARD
-from nullsplat.prior.pipelines import load_prior
 from nullsplat.prior.slab.pipeline import SlabPipeline
 
 RADIOGRAPHS = {"NIH ChestX-ray14", "Kermany"}

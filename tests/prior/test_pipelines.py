@@ -7,8 +7,8 @@ import torch
 
 from nullsplat.core.errors import WeightsError
 from nullsplat.prior import weights
-from nullsplat.prior.ddnm import ProjectionDDNMPipeline
-from nullsplat.prior.pipelines import load_prior
+from nullsplat.prior.load import load_prior
+from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 
 
 def test_packaged_priors_are_found_by_name_wherever_one_is(

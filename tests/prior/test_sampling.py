@@ -7,7 +7,7 @@ import torch
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.prior.network import build_scheduler
-from nullsplat.prior.sampling import SamplingConfig, view_noise, visited_timesteps
+from nullsplat.prior.xray.sampling import SamplingConfig, view_noise, visited_timesteps
 
 ALPHAS = build_scheduler().alphas_cumprod
 

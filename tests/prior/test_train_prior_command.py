@@ -14,7 +14,7 @@ from nullsplat.cli.main import app
 from nullsplat.core.nifti import write_nifti
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.prior import card_figures, weights
-from nullsplat.prior.augmentation import Augmentation
+from nullsplat.prior.xray.augmentation import Augmentation
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from nullsplat.cli.main import app
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.dicomweb import radiographs as radiograph_archive
 from nullsplat.prior import card_figures, weights
-from nullsplat.prior.augmentation import Augmentation
-from nullsplat.prior.data import ProjectedVolume, Radiograph
-from nullsplat.prior.image_pool import split
-from nullsplat.prior.radiograph_cache import RadiographCache
+from nullsplat.prior.xray.augmentation import Augmentation
+from nullsplat.prior.xray.data import ProjectedVolume, Radiograph
+from nullsplat.prior.xray.pool import split
+from nullsplat.prior.xray.radiograph_cache import RadiographCache
 
 PASSWORD = "NULLSPLAT_ARCHIVE_PASSWORD"
 

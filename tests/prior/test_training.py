@@ -11,12 +11,12 @@ import torch
 
 from nullsplat.core.errors import Cancelled, ConfigurationError, UnreadableFile, WeightsError
 from nullsplat.prior import card_figures, weights
-from nullsplat.prior.augmentation import Augmentation
-from nullsplat.prior.data import ProjectedVolume, Radiograph
-from nullsplat.prior.image_pool import ImagePool, split
 from nullsplat.prior.model_card import CARD, LOSS_FIGURE, SAMPLES_FIGURE, Origin, write_model_card
-from nullsplat.prior.objective import NoiseObjective
 from nullsplat.prior.training import PriorTraining, TrainingConfig
+from nullsplat.prior.xray.augmentation import Augmentation
+from nullsplat.prior.xray.data import ProjectedVolume, Radiograph
+from nullsplat.prior.xray.objective import NoiseObjective
+from nullsplat.prior.xray.pool import ImagePool, split
 
 CONFIG = TrainingConfig(steps=4, batch=2, warmup=2, checkpoint_every=2)
 

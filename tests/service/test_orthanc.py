@@ -31,7 +31,7 @@ from nullsplat.dicomweb.archive import Archive
 from nullsplat.dicomweb.radiograph_download import Wanted, gather
 from nullsplat.node.installation import installed_orthanc
 from nullsplat.node.processes import free_port
-from nullsplat.prior.radiograph_cache import RadiographCache
+from nullsplat.prior.xray.radiograph_cache import RadiographCache
 from nullsplat.service.settings import Settings
 
 pytestmark = pytest.mark.orthanc

@@ -14,7 +14,7 @@ from nullsplat.dicomweb.access import Access
 from nullsplat.dicomweb.radiograph_download import Gathered, Wanted, gather
 from nullsplat.dicomweb.radiographs import Study
 from nullsplat.dicomweb.study_choice import LISTED_PER_CHOSEN, choose
-from nullsplat.prior.radiograph_cache import RadiographCache
+from nullsplat.prior.xray.radiograph_cache import RadiographCache
 
 WANTED = Wanted(("CR", "DX"), studies=100, per_patient=10)
 

@@ -12,9 +12,9 @@ from nullsplat.core.console import StageDisplay
 from nullsplat.core.errors import ConfigurationError, InputError
 from nullsplat.dicomweb.access import Access, SettingNames
 from nullsplat.dicomweb.radiograph_download import Wanted, gather
-from nullsplat.prior.data import ProjectedVolume, Radiograph
-from nullsplat.prior.radiograph_cache import RadiographCache
-from nullsplat.prior.radiograph_files import MODALITIES
+from nullsplat.prior.xray.data import ProjectedVolume, Radiograph
+from nullsplat.prior.xray.radiograph_cache import RadiographCache
+from nullsplat.prior.xray.radiograph_files import MODALITIES
 from nullsplat.service.settings import archive_root
 
 FOLDER = "archive"

@@ -1,4 +1,4 @@
-"""`nullsplat convert-prior`: options and help of the command; `prior.conversion` does the work."""
+"""`nullsplat convert-prior`: options and help of the command; `prior.openai.conversion` does the work."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -50,8 +50,8 @@ def convert_prior(  # noqa: PLR0913, PLR0917 - options are parameters
     Example: `nullsplat convert-prior ema_0.9999_500000.pt --out prior`
     """
     with readable_failures(debug=debug):
-        from nullsplat.prior.conversion import Conversion, convert_prior  # noqa: PLC0415 - --help without torch
-        from nullsplat.prior.openai_layout import OpenAILayout  # noqa: PLC0415
+        from nullsplat.prior.openai.conversion import Conversion, convert_prior  # noqa: PLC0415 - --help without torch
+        from nullsplat.prior.openai.layout import OpenAILayout  # noqa: PLC0415
         from nullsplat.prior.weights import model_hash  # noqa: PLC0415
 
         layout = OpenAILayout(

@@ -13,12 +13,12 @@ from nullsplat.cli.archived_radiographs import fetch
 from nullsplat.cli.ct_volumes import read_ct
 from nullsplat.cli.training_options import settings_words
 from nullsplat.core.console import StageDisplay
-from nullsplat.prior.augmentation import Augmentation
-from nullsplat.prior.data import ProjectedVolume, Radiograph, project, read_radiographs
-from nullsplat.prior.image_pool import split
 from nullsplat.prior.model_card import Origin, write_model_card
-from nullsplat.prior.objective import NoiseObjective
 from nullsplat.prior.training import PriorTraining, TrainingConfig
+from nullsplat.prior.xray.augmentation import Augmentation
+from nullsplat.prior.xray.data import ProjectedVolume, Radiograph, project, read_radiographs
+from nullsplat.prior.xray.objective import NoiseObjective
+from nullsplat.prior.xray.pool import split
 
 VIEWS = 48
 """Views per CT: neighbours that are closer look too much alike to teach more."""

@@ -12,12 +12,12 @@ from nullsplat.cli.ct_volumes import LabelledVolume, read_ct
 from nullsplat.cli.training_options import settings_words
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.progress import Progress
-from nullsplat.prior.image_pool import held_out
 from nullsplat.prior.model_card import Origin
 from nullsplat.prior.slab.dataset import Counts, slab_pools
 from nullsplat.prior.slab.model_card import write_slab_card
 from nullsplat.prior.slab.objective import SlabObjective
 from nullsplat.prior.training import PriorTraining, TrainingConfig
+from nullsplat.prior.xray.pool import held_out
 
 WARMUP = 200
 VALIDATION_SHARE = 0.1

@@ -12,7 +12,7 @@ from nullsplat.dicomweb.access import Access
 from nullsplat.dicomweb.connection import ArchiveAway, NotInArchive
 from nullsplat.dicomweb.radiographs import Instance, RadiographArchive, Study
 from nullsplat.dicomweb.study_choice import choose
-from nullsplat.prior.radiograph_cache import RadiographCache
+from nullsplat.prior.xray.radiograph_cache import RadiographCache
 
 FAILURES_IN_A_ROW = 3
 """Images that are not delivered one after the other, from which on it is the archive's fault and not theirs."""

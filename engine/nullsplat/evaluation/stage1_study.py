@@ -17,10 +17,10 @@ from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.slab_stage import SlabStage
 from nullsplat.pipeline.stage1 import MeasuredProjections, measured_projections, sample_projections
 from nullsplat.prior import weights
-from nullsplat.prior.ddnm import ProjectionDDNMPipeline
-from nullsplat.prior.pipelines import load_prior
-from nullsplat.prior.sampling import SamplingConfig
+from nullsplat.prior.load import load_prior
 from nullsplat.prior.slab.pipeline import SlabPipeline
+from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
+from nullsplat.prior.xray.sampling import SamplingConfig
 
 Views = Float[Tensor, "v z u"]
 VolumeHu = Float[Tensor, "z y x"]

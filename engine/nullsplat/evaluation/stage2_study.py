@@ -20,7 +20,7 @@ from nullsplat.pipeline.forward_model import ForwardModel, forward_model
 from nullsplat.pipeline.slab_stage import SlabStage
 from nullsplat.pipeline.stage1 import measured_projections
 from nullsplat.pipeline.stage2 import fit_field
-from nullsplat.prior.pipelines import load_prior
+from nullsplat.prior.load import load_prior
 from nullsplat.prior.slab.pipeline import SlabPipeline
 from nullsplat.splat.fit_config import PAPER, PREVIEW, STANDARD, FitConfig
 

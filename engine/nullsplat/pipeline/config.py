@@ -13,8 +13,8 @@ from nullsplat.physics.base import suited_to
 from nullsplat.physics.profile import Resolution
 from nullsplat.physics.total_variation import TotalVariation
 from nullsplat.pipeline.presets import PRESETS, Preset
-from nullsplat.prior.sampling import SamplingConfig
 from nullsplat.prior.slab.sampling import SlabSampling
+from nullsplat.prior.xray.sampling import SamplingConfig
 from nullsplat.splat.fit_config import FitConfig
 
 ALGORITHM = 3

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from nullsplat.physics.base import BASE, OPEN
 from nullsplat.physics.total_variation import TotalVariation
-from nullsplat.prior.sampling import SamplingConfig
 from nullsplat.prior.slab.sampling import SlabSampling
 from nullsplat.prior.weights import SLAB, XRAY
+from nullsplat.prior.xray.sampling import SamplingConfig
 from nullsplat.splat.fit_config import PAPER, PREVIEW, STANDARD, FitConfig
 
 

@@ -11,8 +11,8 @@ from nullsplat.core.progress import Progress
 from nullsplat.core.units import MU_WATER, hu_difference_to_mu, hu_to_mu
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel
-from nullsplat.prior.ddnm import Measurement, ProjectionDDNMPipeline
 from nullsplat.prior.normalisation import Normalisation, normalisation_for
+from nullsplat.prior.xray.pipeline import Measurement, ProjectionDDNMPipeline
 
 _BODY = 0.05
 

@@ -26,7 +26,7 @@ from nullsplat.pipeline.stage1 import measured_projections, projections_of, samp
 from nullsplat.pipeline.stage2 import fit_field
 from nullsplat.pipeline.workspace import Workspace
 from nullsplat.prior import weights
-from nullsplat.prior.pipelines import load_prior
+from nullsplat.prior.load import load_prior
 from nullsplat.prior.slab.pipeline import SlabPipeline
 
 Stage = Callable[[Workspace, PipelineConfig, torch.device, Progress], None]

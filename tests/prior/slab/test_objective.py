@@ -12,8 +12,7 @@ from torch.nn.functional import pixel_unshuffle
 
 from nullsplat.core.errors import Cancelled, ConfigurationError
 from nullsplat.prior import weights
-from nullsplat.prior.objective import Objective
-from nullsplat.prior.pipelines import load_prior
+from nullsplat.prior.load import load_prior
 from nullsplat.prior.slab.network import FOLD, build_slab_unet, is_slab_unet
 from nullsplat.prior.slab.objective import SlabObjective
 from nullsplat.prior.slab.pipeline import SlabPipeline
@@ -21,6 +20,7 @@ from nullsplat.prior.slab.pool import SlabPool
 from nullsplat.prior.slab.sampling import SlabSampling
 from nullsplat.prior.slab.store import StoredPair
 from nullsplat.prior.training import PriorTraining, TrainingConfig
+from nullsplat.prior.xray.objective import Objective
 
 CONFIG = TrainingConfig(steps=2, batch=2, warmup=1, checkpoint_every=1)
 

@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.dicom.headers import decode, number, quiet_pydicom, text
-from nullsplat.prior.radiograph_files import read_dataset
+from nullsplat.prior.xray.radiograph_files import read_dataset
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 """SOP class; the multi-frame ones of the family have one component more (PS3.4 B.5)."""

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from nullsplat.core.errors import InputError
 from nullsplat.core.seeds import derive_seed, numpy_generator
-from nullsplat.prior.augmentation import Augmentation, random_crop
-from nullsplat.prior.data import ProjectedVolume, Radiograph
+from nullsplat.prior.xray.augmentation import Augmentation, random_crop
+from nullsplat.prior.xray.data import ProjectedVolume, Radiograph
 
 
 @dataclass(frozen=True)

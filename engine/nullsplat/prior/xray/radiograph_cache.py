@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from nullsplat.core.errors import StorageError, UnreadableFile
 from nullsplat.core.private import private_folder
-from nullsplat.prior.data import Radiograph
+from nullsplat.prior.xray.data import Radiograph
 
 _SALT = "salt"
 _SALT_BYTES = 32

@@ -3,9 +3,9 @@
 import torch
 
 from nullsplat.prior import weights
-from nullsplat.prior.ddnm import ProjectionDDNMPipeline
 from nullsplat.prior.slab.network import is_slab_unet
 from nullsplat.prior.slab.pipeline import SlabPipeline
+from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 
 
 def load_prior(prior: str, device: torch.device) -> SlabPipeline | ProjectionDDNMPipeline | None:

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from nullsplat.core.seeds import torch_generator
-from nullsplat.prior.image_pool import ImagePool
 from nullsplat.prior.network import TRAIN_STEPS, build_scheduler, build_unet
+from nullsplat.prior.xray.pool import ImagePool
 
 
 @runtime_checkable

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.prior.network import TRAIN_STEPS
-from nullsplat.prior.openai_keys import Move, moves
-from nullsplat.prior.openai_layout import OpenAILayout
-from nullsplat.prior.time_table import narrow_table, sinusoids
+from nullsplat.prior.openai.keys import Move, moves
+from nullsplat.prior.openai.layout import OpenAILayout
+from nullsplat.prior.openai.time_table import narrow_table, sinusoids
 
 _FIRST_TIME_LAYER = "time_embed.0.weight"
 _NOT_A_CHECKPOINT = (EOFError, KeyError, RuntimeError, TypeError, ValueError, pickle.UnpicklingError)

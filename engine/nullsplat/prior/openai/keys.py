@@ -11,7 +11,7 @@ from enum import Enum
 
 from torch import Tensor
 
-from nullsplat.prior.openai_layout import OpenAILayout
+from nullsplat.prior.openai.layout import OpenAILayout
 
 
 class Form(Enum):

@@ -19,7 +19,7 @@ from nullsplat.core.volume import Volume
 from nullsplat.physics.beam import beam_for
 from nullsplat.physics.projector import Projector
 from nullsplat.prior.normalisation import normalisation_for
-from nullsplat.prior.radiograph_files import SUFFIXES, read_image
+from nullsplat.prior.xray.radiograph_files import SUFFIXES, read_image
 
 _BAD_ARCHIVE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError)
 """What zipfile raises for damage, unknown compression (NotImplementedError) and encryption (RuntimeError)."""

@@ -16,7 +16,7 @@ from nullsplat.core.progress import Progress, silent
 from nullsplat.physics.degradation import Separable
 from nullsplat.physics.null_space import ddnm_plus, ddnm_plus_noise, null_space_part
 from nullsplat.prior.precision import fast_bfloat16
-from nullsplat.prior.sampling import SamplingConfig, view_noise, visited_timesteps
+from nullsplat.prior.xray.sampling import SamplingConfig, view_noise, visited_timesteps
 
 
 @dataclass(frozen=True)

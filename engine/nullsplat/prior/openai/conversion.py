@@ -10,10 +10,10 @@ from diffusers import UNet2DModel
 from safetensors import SafetensorError
 
 from nullsplat.core.errors import ConfigurationError, StorageError
-from nullsplat.prior.grey import fold_to_grey
 from nullsplat.prior.network import build_scheduler
-from nullsplat.prior.openai_layout import OpenAILayout
-from nullsplat.prior.openai_unet import convert_checkpoint
+from nullsplat.prior.openai.grey import fold_to_grey
+from nullsplat.prior.openai.layout import OpenAILayout
+from nullsplat.prior.openai.unet import convert_checkpoint
 from nullsplat.prior.weights import MANIFEST, UNET_FILE, checksum
 
 

@@ -1,0 +1,1 @@
+"""Checkpoints of the method's authors, in OpenAI's layout, as priors of this package."""
