@@ -12,9 +12,9 @@ from nullsplat.cli.main import app
 from nullsplat.core.nifti import read_nifti, write_nifti
 from nullsplat.core.units import hu_difference_to_mu
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.splat.files import save_field
-from nullsplat.splat.gaussians import SignedGaussians
-from nullsplat.splat.placement import PlacedField
+from nullsplat.splat.field.files import save_field
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.field.placement import PlacedField
 
 PEAK, SIGMA, PLACE = -100.0, (3.0, 4.0, 5.0), (2.0, -3.0, 1.0)
 GRID = Geometry((16, 24, 24), (3.0, 2.0, 2.0), (-23.0, -23.0, 40.0))

@@ -27,9 +27,9 @@ from nullsplat.physics.profile import BELL, BOX
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.run import Outcome
 from nullsplat.pipeline.workspace import Workspace
-from nullsplat.splat.files import load_field
-from nullsplat.splat.gaussians import SignedGaussians
-from nullsplat.splat.placement import PlacedField
+from nullsplat.splat.field.files import load_field
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.field.placement import PlacedField
 
 
 def make_volume() -> Volume:

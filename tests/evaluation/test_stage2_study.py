@@ -18,7 +18,7 @@ from nullsplat.evaluation.stage2_study import (
 )
 from nullsplat.evaluation.stage2_table import table
 from nullsplat.evaluation.subject import Subject
-from nullsplat.splat.fit_config import PREVIEW, STANDARD, FitConfig
+from nullsplat.splat.fit.config import PREVIEW, STANDARD, FitConfig
 
 QUICK = replace(PREVIEW, steps=80, voxels_each=20.0)
 TV = Row("tv", None, 0, 0, 0, 35.0, 0.9, None, 0.0)

@@ -12,8 +12,8 @@ from nullsplat.core.errors import ConfigurationError, StorageError, UnreadableFi
 from nullsplat.core.measure import Cost
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.pipeline.workspace import Workspace
-from nullsplat.splat.gaussians import SignedGaussians
-from nullsplat.splat.placement import PlacedField
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.field.placement import PlacedField
 
 VOLUME = Volume(
     np.arange(24, dtype=np.float32).reshape(2, 3, 4),

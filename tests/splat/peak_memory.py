@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nullsplat.splat.gaussians import SignedGaussians
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.field.render import voxelise_field
 from nullsplat.splat.kernels.integrate import integrate
 from nullsplat.splat.kernels.voxelise import voxelise
-from nullsplat.splat.render import voxelise_field
 
 DETECTOR = (512, 512)
 

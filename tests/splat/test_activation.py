@@ -9,8 +9,8 @@ from tests.splat.test_strategy import strategy
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.units import mu_to_hu_difference
-from nullsplat.splat.activation import ACTIVATIONS, DENSITY_RANGE, LEAST_START, activation
-from nullsplat.splat.fit_config import FitConfig
+from nullsplat.splat.field.activation import ACTIVATIONS, DENSITY_RANGE, LEAST_START, activation
+from nullsplat.splat.fit.config import FitConfig
 
 R = DENSITY_RANGE
 SLOPE = torch.tensor(0.25, dtype=torch.float64)
@@ -145,7 +145,7 @@ def test_all_start_at_the_same_places(case):
     from tests.splat.test_fit import CONFIG
 
     from nullsplat.core.seeds import numpy_generator
-    from nullsplat.splat.initialise import place
+    from nullsplat.splat.fit.initialise import place
 
     starts = [
         place(

@@ -10,10 +10,10 @@ from safetensors.torch import save_file
 
 from nullsplat.core.errors import GeometryError, StorageError, UnreadableFile
 from nullsplat.core.volume import Geometry
-from nullsplat.splat.activation import ACTIVATIONS
-from nullsplat.splat.files import load_field, save_field
-from nullsplat.splat.gaussians import SignedGaussians
-from nullsplat.splat.placement import PlacedField
+from nullsplat.splat.field.activation import ACTIVATIONS
+from nullsplat.splat.field.files import load_field, save_field
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.field.placement import PlacedField
 
 GRID = Geometry(
     (14, 22, 27),

@@ -10,10 +10,10 @@ from jaxtyping import TypeCheckError
 from nullsplat.core.errors import Cancelled, ConfigurationError, GeometryError
 from nullsplat.physics.beam import beam_for
 from nullsplat.physics.projector import Projector
-from nullsplat.splat.fit import fit_residual
-from nullsplat.splat.fit_config import FitConfig
-from nullsplat.splat.render import voxelise_field
-from nullsplat.splat.views import ViewOrder, held_out
+from nullsplat.splat.field.render import voxelise_field
+from nullsplat.splat.fit.config import FitConfig
+from nullsplat.splat.fit.fit import fit_residual
+from nullsplat.splat.fit.views import ViewOrder, held_out
 
 CONFIG = FitConfig(
     count=400,

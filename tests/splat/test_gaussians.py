@@ -7,9 +7,9 @@ import torch
 from jaxtyping import TypeCheckError
 
 from nullsplat.core.errors import GeometryError
-from nullsplat.splat.activation import inverse_prelu, prelu
-from nullsplat.splat.gaussians import SignedGaussians, joined
-from nullsplat.splat.render import voxelise_field
+from nullsplat.splat.field.activation import inverse_prelu, prelu
+from nullsplat.splat.field.gaussians import SignedGaussians, joined
+from nullsplat.splat.field.render import voxelise_field
 
 
 @pytest.fixture

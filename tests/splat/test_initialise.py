@@ -7,8 +7,8 @@ from gsplat.cuda._torch_impl import _quat_to_rotmat
 
 from nullsplat.physics.beam import beam_for
 from nullsplat.physics.projector import Projector
-from nullsplat.splat.fit_config import FitConfig
-from nullsplat.splat.initialise import back_project, place
+from nullsplat.splat.fit.config import FitConfig
+from nullsplat.splat.fit.initialise import back_project, place
 
 SHAPE, SPACING = (6, 40, 48), (3.0, 1.0, 0.8)
 

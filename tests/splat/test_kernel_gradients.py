@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nullsplat.physics.beam import ParallelBeam
-from nullsplat.splat.gaussians import SignedGaussians
+from nullsplat.splat.field.gaussians import SignedGaussians
 from nullsplat.splat.kernels.integrate import cpu as integrate_cpu
 from nullsplat.splat.kernels.integrate import ref as integrate_ref
 from nullsplat.splat.kernels.project import cpu as project_cpu

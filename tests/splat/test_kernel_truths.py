@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from nullsplat.physics.beam import ParallelBeam, beam_for
 from nullsplat.physics.projector import Projector
-from nullsplat.splat.gaussians import SignedGaussians
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.field.render import voxelise_field
 from nullsplat.splat.kernels.integrate import integrate
 from nullsplat.splat.kernels.project import project
 from nullsplat.splat.kernels.voxelise import voxelise
-from nullsplat.splat.render import voxelise_field
 
 LOST = math.exp(-8)  # of a projection's mass, at the cut-off of 4 deviations
 angles = st.floats(0, math.pi)

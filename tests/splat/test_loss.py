@@ -7,7 +7,7 @@ from skimage.metrics import structural_similarity
 
 from nullsplat.physics.beam import beam_for
 from nullsplat.physics.projector import Projector
-from nullsplat.splat.loss import StructuralSimilarity, half_ramp, total_variation
+from nullsplat.splat.fit.loss import StructuralSimilarity, half_ramp, total_variation
 
 
 def test_similarity_equals_scikit_image_away_from_the_border():

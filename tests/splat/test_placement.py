@@ -8,8 +8,8 @@ import torch
 
 from nullsplat.core.units import hu_difference_to_mu
 from nullsplat.core.volume import Geometry
-from nullsplat.splat.gaussians import SignedGaussians
-from nullsplat.splat.placement import PlacedField
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.field.placement import PlacedField
 
 C, S = math.cos(0.4), math.sin(0.4)
 TURNED = ((-S, 0.0, C), (0.0, 1.0, 0.0), (C, 0.0, S))

@@ -6,10 +6,10 @@ import torch
 
 from nullsplat.physics.beam import beam_for
 from nullsplat.physics.projector import Projector
-from nullsplat.splat.gaussians import SignedGaussians
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.field.render import voxelise_crop, voxelise_field
 from nullsplat.splat.kernels.integrate import integrate
 from nullsplat.splat.kernels.project import project
-from nullsplat.splat.render import voxelise_crop, voxelise_field
 
 SHAPE = (14, 22, 27)
 SPACING = (2.5, 0.7, 0.8)

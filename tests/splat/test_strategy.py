@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nullsplat.splat.strategy import SignedStrategy
+from nullsplat.splat.fit.strategy import SignedStrategy
 
 
 def strategy(**changes) -> SignedStrategy:

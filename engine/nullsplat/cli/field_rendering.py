@@ -8,7 +8,7 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.nifti import is_nifti, read_nifti, write_nifti
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.read.series import read_folder
-from nullsplat.splat.files import load_field
+from nullsplat.splat.field.files import load_field
 
 
 @dataclass(frozen=True)

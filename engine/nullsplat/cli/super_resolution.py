@@ -26,7 +26,7 @@ from nullsplat.physics.profile import AUTO, Profile, Resolution
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.run import Outcome, super_resolve
 from nullsplat.pipeline.workspace import Workspace
-from nullsplat.splat.files import check_suffix, save_field
+from nullsplat.splat.field.files import check_suffix, save_field
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from nullsplat.pipeline.stage1 import measured_projections
 from nullsplat.pipeline.stage2 import fit_field
 from nullsplat.prior.load import load_prior
 from nullsplat.prior.slab.pipeline import SlabPipeline
-from nullsplat.splat.fit_config import PAPER, PREVIEW, STANDARD, FitConfig
+from nullsplat.splat.fit.config import PAPER, PREVIEW, STANDARD, FitConfig
 
 VolumeHu = Float[Tensor, "z y x"]
 Source = Literal["stage 1", "true"]

@@ -15,7 +15,7 @@ from nullsplat.physics.total_variation import TotalVariation
 from nullsplat.pipeline.presets import PRESETS, Preset
 from nullsplat.prior.slab.sampling import SlabSampling
 from nullsplat.prior.xray.sampling import SamplingConfig
-from nullsplat.splat.fit_config import FitConfig
+from nullsplat.splat.fit.config import FitConfig
 
 ALGORITHM = 3
 """Raised whenever the same configuration would give another result."""

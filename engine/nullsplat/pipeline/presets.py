@@ -7,7 +7,7 @@ from nullsplat.physics.total_variation import TotalVariation
 from nullsplat.prior.slab.sampling import SlabSampling
 from nullsplat.prior.weights import SLAB, XRAY
 from nullsplat.prior.xray.sampling import SamplingConfig
-from nullsplat.splat.fit_config import PAPER, PREVIEW, STANDARD, FitConfig
+from nullsplat.splat.fit.config import PAPER, PREVIEW, STANDARD, FitConfig
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from nullsplat.core.progress import Progress
 from nullsplat.core.units import hu_to_mu
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel
-from nullsplat.splat.fit import fit_residual
-from nullsplat.splat.placement import PlacedField
+from nullsplat.splat.field.placement import PlacedField
+from nullsplat.splat.fit.fit import fit_residual
 
 
 def fit_field(

@@ -17,8 +17,8 @@ from torch import Tensor
 from nullsplat.core.errors import ConfigurationError, StorageError, UnreadableFile
 from nullsplat.core.measure import Cost
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.splat.files import encode_safetensors, load_field
-from nullsplat.splat.placement import PlacedField
+from nullsplat.splat.field.files import encode_safetensors, load_field
+from nullsplat.splat.field.placement import PlacedField
 
 STAGES = ("stage1", "stage2", "consistency")
 _OF_THE_SOURCE = (("source", "npz"), ("geometry", "json"), ("remarks", "json"))

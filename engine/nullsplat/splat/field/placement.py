@@ -11,8 +11,8 @@ from torch import Tensor
 
 from nullsplat.core.units import mu_to_hu_difference
 from nullsplat.core.volume import Geometry
-from nullsplat.splat.gaussians import SignedGaussians
-from nullsplat.splat.render import voxelise_field
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.field.render import voxelise_field
 
 _SAME = 1e-9
 """Turns and shifts (mm) below this are rounding: the field is then left as it is, bit for bit."""

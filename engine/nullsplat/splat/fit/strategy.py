@@ -9,7 +9,7 @@ from gsplat.strategy.ops import duplicate, remove, split
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from nullsplat.splat.activation import PRELU, Activation
+from nullsplat.splat.field.activation import PRELU, Activation
 
 Parameters = dict[str, torch.nn.Parameter]
 Optimisers = dict[str, torch.optim.Optimizer]

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.volume import Axes3
-from nullsplat.splat.gaussians import SignedGaussians
+from nullsplat.splat.field.gaussians import SignedGaussians
 from nullsplat.splat.kernels.exponential import CUTOFF
 from nullsplat.splat.kernels.voxelise import voxelise
 

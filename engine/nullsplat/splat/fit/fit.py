@@ -9,11 +9,11 @@ from nullsplat.core.seeds import derive_seed
 from nullsplat.core.volume import Axes3
 from nullsplat.physics.beam import ParallelBeam
 from nullsplat.physics.projector import Projector
-from nullsplat.splat.fit_config import FitConfig
-from nullsplat.splat.gaussians import SignedGaussians, joined
-from nullsplat.splat.problem import ResidualProblem
-from nullsplat.splat.render import voxelise_field
-from nullsplat.splat.round import fit_round
+from nullsplat.splat.field.gaussians import SignedGaussians, joined
+from nullsplat.splat.field.render import voxelise_field
+from nullsplat.splat.fit.config import FitConfig
+from nullsplat.splat.fit.problem import ResidualProblem
+from nullsplat.splat.fit.round import fit_round
 
 
 def fit_residual(  # noqa: PLR0913 - the data are five tensors; the rest has defaults

@@ -2,8 +2,8 @@
 
 import torch
 
-from nullsplat.splat.gaussians import SignedGaussians
-from nullsplat.splat.problem import ResidualProblem
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.fit.problem import ResidualProblem
 
 
 class BestField:

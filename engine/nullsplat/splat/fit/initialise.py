@@ -12,9 +12,9 @@ from torch import Tensor
 from nullsplat.core.volume import Axes3
 from nullsplat.physics.beam import ParallelBeam
 from nullsplat.physics.projector import Projector
-from nullsplat.splat.activation import activation
-from nullsplat.splat.fit_config import FitConfig
-from nullsplat.splat.gaussians import SignedGaussians
+from nullsplat.splat.field.activation import activation
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.fit.config import FitConfig
 
 
 def back_project(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.splat.activation import activation
+from nullsplat.splat.field.activation import activation
 
 Decay = tuple[float, float]
 """First and last value of a learning rate, which falls exponentially in between."""

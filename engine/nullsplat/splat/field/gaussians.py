@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
-from nullsplat.splat.activation import PRELU, Activation
+from nullsplat.splat.field.activation import PRELU, Activation
 
 WIDTHS: dict[str, tuple[int, ...]] = {"means": (3,), "log_scales": (3,), "quats": (4,), "z": ()}
 """Numbers that each Gaussian has in each tensor."""

@@ -17,9 +17,9 @@ from numpy import ndarray
 from torch import Tensor
 
 from nullsplat.core.errors import GeometryError, UnreadableFile
-from nullsplat.splat.gaussians import SignedGaussians
-from nullsplat.splat.placement import PlacedField
-from nullsplat.splat.placement_text import describe, understand
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.field.header import describe, understand
+from nullsplat.splat.field.placement import PlacedField
 
 _COMMENT = "comment nullsplat "
 _END = b"end_header\n"

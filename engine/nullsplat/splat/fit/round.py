@@ -8,15 +8,15 @@ from nullsplat.core.progress import Progress
 from nullsplat.core.seeds import derive_seed, numpy_generator
 from nullsplat.core.units import hu_difference_to_mu
 from nullsplat.core.volume import Axes3
-from nullsplat.splat.activation import activation
-from nullsplat.splat.fit_config import FitConfig
-from nullsplat.splat.gaussians import SignedGaussians
-from nullsplat.splat.initialise import back_project, place
-from nullsplat.splat.optimiser import FieldOptimiser
-from nullsplat.splat.problem import ResidualProblem, beam_of
-from nullsplat.splat.selection import BestField
-from nullsplat.splat.strategy import SignedStrategy
-from nullsplat.splat.views import ViewOrder, held_out
+from nullsplat.splat.field.activation import activation
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.fit.config import FitConfig
+from nullsplat.splat.fit.initialise import back_project, place
+from nullsplat.splat.fit.optimiser import FieldOptimiser
+from nullsplat.splat.fit.problem import ResidualProblem, beam_of
+from nullsplat.splat.fit.selection import BestField
+from nullsplat.splat.fit.strategy import SignedStrategy
+from nullsplat.splat.fit.views import ViewOrder, held_out
 
 _REPORT_EVERY = 10
 

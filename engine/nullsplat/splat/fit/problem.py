@@ -11,13 +11,13 @@ from torch import Tensor
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Axes3
 from nullsplat.physics.beam import ParallelBeam
-from nullsplat.splat.activation import DENSITY_RANGE
-from nullsplat.splat.fit_config import FitConfig
-from nullsplat.splat.gaussians import SignedGaussians
+from nullsplat.splat.field.activation import DENSITY_RANGE
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.field.render import voxelise_crop
+from nullsplat.splat.fit.config import FitConfig
+from nullsplat.splat.fit.loss import StructuralSimilarity, half_ramp, total_variation
 from nullsplat.splat.kernels.integrate import integrate
 from nullsplat.splat.kernels.project import Footprints, project
-from nullsplat.splat.loss import StructuralSimilarity, half_ramp, total_variation
-from nullsplat.splat.render import voxelise_crop
 
 _LEAST_SQUARE = 1e-14
 """(1e-7 / mm)^2: keeps the root's gradient finite at a perfect fit."""

@@ -6,9 +6,9 @@ import torch
 
 from nullsplat.core.units import hu_difference_to_mu
 from nullsplat.core.volume import Axes3
-from nullsplat.splat.fit_config import Decay, FitConfig
-from nullsplat.splat.gaussians import SignedGaussians
-from nullsplat.splat.strategy import Optimisers, Parameters
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.fit.config import Decay, FitConfig
+from nullsplat.splat.fit.strategy import Optimisers, Parameters
 
 _SLOPE_RATE = 1e-3
 _LEAST_SLOPE = 0.05

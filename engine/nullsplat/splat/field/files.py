@@ -8,10 +8,10 @@ import safetensors.torch as safetensors_torch
 import torch
 
 from nullsplat.core.errors import StorageError, UnreadableFile
-from nullsplat.splat.gaussians import WIDTHS, SignedGaussians
-from nullsplat.splat.placement import PlacedField
-from nullsplat.splat.placement_text import describe, understand
-from nullsplat.splat.ply import decode_ply, encode_ply
+from nullsplat.splat.field.gaussians import WIDTHS, SignedGaussians
+from nullsplat.splat.field.header import describe, understand
+from nullsplat.splat.field.placement import PlacedField
+from nullsplat.splat.field.ply import decode_ply, encode_ply
 
 SUFFIXES = (".safetensors", ".ply")
 _ABOUT = "nullsplat"

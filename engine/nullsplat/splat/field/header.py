@@ -6,7 +6,7 @@ from typing import Any
 
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.volume import Geometry
-from nullsplat.splat.activation import Activation, activation
+from nullsplat.splat.field.activation import Activation, activation
 
 FORMAT = "nullsplat-signed-gaussians-2"
 

@@ -1,0 +1,1 @@
+"""How a field is fitted to residual projections."""
