@@ -7,9 +7,9 @@ from typer.testing import CliRunner
 
 from nullsplat.cli.main import app
 from nullsplat.core.errors import UnreadableFile
-from nullsplat.core.nifti import write_nifti
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
+from nullsplat.io.nifti import write_nifti
 
 
 def make_volume(slices: int = 4) -> Volume:

@@ -12,9 +12,9 @@ from nullsplat.cli import reader_work
 from nullsplat.cli.evaluation import parse_crop, parse_protocols
 from nullsplat.cli.main import app
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.core.nifti import write_nifti
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation import method_baselines
+from nullsplat.io.nifti import write_nifti
 
 
 @pytest.fixture

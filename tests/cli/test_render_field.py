@@ -9,9 +9,9 @@ import torch
 from typer.testing import CliRunner
 
 from nullsplat.cli.main import app
-from nullsplat.core.nifti import read_nifti, write_nifti
 from nullsplat.core.units import hu_difference_to_mu
 from nullsplat.core.volume import Geometry, Volume
+from nullsplat.io.nifti import read_nifti, write_nifti
 from nullsplat.splat.field.files import save_field
 from nullsplat.splat.field.gaussians import SignedGaussians
 from nullsplat.splat.field.placement import PlacedField

@@ -18,11 +18,11 @@ from typer.testing import CliRunner
 
 from nullsplat.cli import super_resolution
 from nullsplat.cli.main import TransferSyntax, app
-from nullsplat.core.nifti import read_nifti, write_nifti
 from nullsplat.core.units import hu_difference_to_mu
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.write import encoding
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
+from nullsplat.io.nifti import read_nifti, write_nifti
 from nullsplat.physics.profile import BELL, BOX
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.run import Outcome

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nullsplat.core.errors import GeometryError, StorageError, UnreadableFile
-from nullsplat.core.nifti import is_nifti, ras_affine, read_nifti, write_nifti
 from nullsplat.core.volume import Geometry, Volume
+from nullsplat.io.nifti import is_nifti, ras_affine, read_nifti, write_nifti
 
 SHAPE = (4, 5, 6)
 ORDERS = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nullsplat.core.errors import GeometryError, UnreadableFile
-from nullsplat.core.nrrd import is_nrrd, read_nrrd
+from nullsplat.io.nrrd import is_nrrd, read_nrrd
 
 HEADER = """NRRD0004
 # Complete NRRD file format specification at:

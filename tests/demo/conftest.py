@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nullsplat.core.nifti import write_nifti
 from nullsplat.core.volume import Geometry, Volume
+from nullsplat.io.nifti import write_nifti
 
 SHAPE = (24, 64, 64)
 

@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 
 from nullsplat.cli.main import app
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.core.nifti import write_nifti
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation import reader_cases
 from nullsplat.evaluation.degrade import protocol
 from nullsplat.evaluation.reader_cases import Making, make_case
 from nullsplat.evaluation.reader_key import read_key
+from nullsplat.io.nifti import write_nifti
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.run import Outcome
 

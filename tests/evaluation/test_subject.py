@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from nullsplat.core.errors import ConfigurationError, GeometryError, UnreadableFile
-from nullsplat.core.nifti import write_nifti
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 from nullsplat.evaluation.degrade import protocol
@@ -20,6 +19,7 @@ from nullsplat.evaluation.subject import (
     read_subject,
     truth_for,
 )
+from nullsplat.io.nifti import write_nifti
 
 
 def test_a_truth_is_clipped_and_remembers_what_it_was(subject: Subject) -> None:

@@ -13,9 +13,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from nullsplat.core.errors import UnreadableFile
-from nullsplat.core.nifti import write_nifti
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.prior.xray.data import patient_of, project, project_volume, read_radiographs
+from nullsplat.prior.xray.data import patient_of, project, read_radiographs
 from nullsplat.prior.xray.radiograph_files import read_dataset, reduced
 
 RAMP = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
@@ -183,22 +182,14 @@ def test_values_below_air_do_not_become_negative_integrals() -> None:
     torch.testing.assert_close(projected.views, project(volume, "a", views=4).views)
 
 
-def test_a_file_is_projected_as_its_volume_is(tmp_path: Path) -> None:
-    write_nifti(cylinder(), tmp_path / "ct.nii.gz")
-    projected = project_volume(tmp_path / "ct.nii.gz", views=3)
-    assert projected.patient == "ct.nii.gz"
-    torch.testing.assert_close(projected.views, project(cylinder(), "", views=3).views)
+def test_a_name_stands_for_a_patient_of_its_own() -> None:
+    assert project(cylinder(), "ct.nii.gz", views=2).patient == "ct.nii.gz"
+    assert project(cylinder(), "ct.nii.gz", views=2, patient="p").patient == "p"
 
 
 def test_a_volume_of_air_is_refused() -> None:
     with pytest.raises(UnreadableFile, match=r"empty\.nii is air"):
         project(cylinder(-1000.0), "empty.nii", views=2)
-
-
-def test_a_file_that_is_no_volume_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "ct.nii.gz").write_bytes(b"not compressed")
-    with pytest.raises(UnreadableFile, match=r"ct\.nii\.gz"):
-        project_volume(tmp_path / "ct.nii.gz", views=2)
 
 
 def test_large_radiographs_are_reduced_by_area_averaging(tmp_path: Path) -> None:

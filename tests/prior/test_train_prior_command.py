@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from nullsplat.cli import prior_training
 from nullsplat.cli.main import app
-from nullsplat.core.nifti import write_nifti
 from nullsplat.core.volume import Geometry, Volume
+from nullsplat.io.nifti import write_nifti
 from nullsplat.prior import card_figures, weights
 from nullsplat.prior.xray.augmentation import Augmentation
 

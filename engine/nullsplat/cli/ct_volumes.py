@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nullsplat.core.errors import UnreadableFile
-from nullsplat.core.nifti import is_nifti, read_nifti
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.read.series import read_folder
+from nullsplat.io.nifti import is_nifti, read_nifti
 
 
 @dataclass(frozen=True)

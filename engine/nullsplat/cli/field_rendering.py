@@ -5,9 +5,9 @@ from pathlib import Path
 
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.core.nifti import is_nifti, read_nifti, write_nifti
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.read.series import read_folder
+from nullsplat.io.nifti import is_nifti, read_nifti, write_nifti
 from nullsplat.splat.field.files import load_field
 
 

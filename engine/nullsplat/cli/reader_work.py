@@ -11,7 +11,6 @@ from nullsplat.cli.evaluation import parse_protocols
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError, UnreadableFile
-from nullsplat.core.nifti import is_nifti, read_nifti
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.read.series import read_folder
 from nullsplat.evaluation.degrade import protocol
@@ -20,6 +19,7 @@ from nullsplat.evaluation.reader_key import read_key
 from nullsplat.evaluation.reader_sheet import read_filled_sheet
 from nullsplat.evaluation.reader_statistics import table, unblind
 from nullsplat.evaluation.reader_study import write_study
+from nullsplat.io.nifti import is_nifti, read_nifti
 
 _RANDOM_BITS = 62
 

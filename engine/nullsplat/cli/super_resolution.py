@@ -14,7 +14,6 @@ from nullsplat.cli.uncertainty import FinishedRun, write_dicom_maps, write_nifti
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError, UnreadableFile
-from nullsplat.core.nifti import is_nifti, read_nifti, write_nifti
 from nullsplat.core.volume import Axes3, Volume
 from nullsplat.dicom.provenance import Provenance, profile_in_words
 from nullsplat.dicom.read.acquisition import resolution_of
@@ -22,6 +21,7 @@ from nullsplat.dicom.read.series import SourceSeries, read_folder
 from nullsplat.dicom.write.derived_series import DerivedOptions, write_derived
 from nullsplat.dicom.write.encoding import OutputSyntax, check_encoder
 from nullsplat.dicom.write.quality_report import write_quality_report
+from nullsplat.io.nifti import is_nifti, read_nifti, write_nifti
 from nullsplat.physics.profile import AUTO, Profile, Resolution
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.run import Outcome, super_resolve

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from nullsplat.core.nifti import SUFFIXES, write_nifti
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.provenance import Provenance
 from nullsplat.dicom.read.series import SourceSeries
 from nullsplat.dicom.write.parametric_map import DEVIATION, NULL_SPACE, MapKind, write_map
+from nullsplat.io.nifti import SUFFIXES, write_nifti
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.imagined import null_space_volume
 from nullsplat.pipeline.workspace import Workspace

@@ -12,7 +12,6 @@ from typing import Any
 from pydicom import dcmread
 
 from nullsplat.core.errors import ArchiveError, UnreadableFile
-from nullsplat.core.nifti import read_nifti
 from nullsplat.core.volume import Volume
 from nullsplat.demo.assessment import RESULT, Assessment, assess
 from nullsplat.demo.fetching import Viewer, differing
@@ -23,6 +22,7 @@ from nullsplat.demo.simulation import Simulation, simulate
 from nullsplat.demo.steps import Steps
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 from nullsplat.evaluation.public_data import CHEST, obtain
+from nullsplat.io.nifti import read_nifti
 from nullsplat.node.installation import orthanc_version
 from nullsplat.node.observer import Json, Observer, follow, wait_for_decision
 from nullsplat.node.orthanc import ADMIN

@@ -14,7 +14,7 @@ from nullsplat.evaluation.bench.machine import processor_model
 from nullsplat.prior.weights import SLAB, locate, model_hash
 
 _ROOT = Path(nullsplat.__file__).parent
-_DECIDING = ("core", "physics", "prior", "splat", "pipeline")
+_DECIDING = ("core", "io", "physics", "prior", "splat", "pipeline")
 _DECIDING_HERE = ("degrade", "baselines", "lanczos", "bm4d_cubic", "metrics*", "method*", "subject", "case")
 _MEMINFO = Path("/proc/meminfo")
 

@@ -10,13 +10,13 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from nullsplat.core.errors import ConfigurationError, GeometryError, UnreadableFile
-from nullsplat.core.nifti import SUFFIXES, is_nifti, read_nifti
-from nullsplat.core.nrrd import SUFFIX, is_nrrd, read_nrrd
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.read.series import read_folder
 from nullsplat.evaluation.degrade import Protocol, crop_to_blocks
 from nullsplat.evaluation.metrics import HIGHEST_HU, LOWEST_HU
 from nullsplat.evaluation.public_data import CHEST, LUNG1, LUNG2, PublicFile, obtain
+from nullsplat.io.nifti import SUFFIXES, is_nifti, read_nifti
+from nullsplat.io.nrrd import SUFFIX, is_nrrd, read_nrrd
 
 Size3 = tuple[int, int, int]
 

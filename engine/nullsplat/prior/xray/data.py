@@ -13,7 +13,6 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nullsplat.core.errors import UnreadableFile
-from nullsplat.core.nifti import read_nifti
 from nullsplat.core.units import HU_AIR, hu_to_mu
 from nullsplat.core.volume import Volume
 from nullsplat.physics.beam import beam_for
@@ -102,15 +101,6 @@ def _image_files(source: Path) -> Iterator[tuple[str, bytes]]:
 def _is_image(path: PurePath) -> bool:
     # macOS leaves files such as ._image.png beside the real ones
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-
-
-def project_volume(path: Path, views: int) -> ProjectedVolume:
-    """Parallel-beam views of a CT volume in a NIfTI file (HU), see `project`.
-
-    Raises:
-        UnreadableFile: the file cannot be read, or there is nothing but air in it.
-    """
-    return project(read_nifti(path), path.name, views)
 
 
 def project(volume: Volume, name: str, views: int, patient: str | None = None) -> ProjectedVolume:

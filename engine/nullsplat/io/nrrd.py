@@ -16,8 +16,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from nullsplat.core.errors import GeometryError, UnreadableFile
-from nullsplat.core.nifti import volume_of
 from nullsplat.core.volume import Volume
+from nullsplat.io.nifti import volume_of
 
 SUFFIX = ".nrrd"
 
@@ -49,7 +49,7 @@ def is_nrrd(path: Path) -> bool:
 
 
 def read_nrrd(path: Path) -> Volume:
-    """Read a CT volume into axial orientation, as `core.nifti.read_nifti` does.
+    """Read a CT volume into axial orientation, as `io.nifti.read_nifti` does.
 
     Raises:
         UnreadableFile: missing, truncated, no NRRD file, or of a kind that is not read (detached data, encodings

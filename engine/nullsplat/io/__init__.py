@@ -1,0 +1,1 @@
+"""Volumes in files that are not DICOM: NIfTI and NRRD."""
