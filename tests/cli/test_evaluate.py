@@ -13,7 +13,7 @@ from nullsplat.cli.evaluation import parse_crop, parse_protocols
 from nullsplat.cli.main import app
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.evaluation import method_baselines
+from nullsplat.evaluation.methods import baseline_methods
 from nullsplat.io.nifti import write_nifti
 
 
@@ -46,7 +46,7 @@ def test_a_failure_shows_in_the_exit_code(ct: Path, tmp_path: Path, monkeypatch:
     def fail(*_: object) -> None:
         raise RuntimeError("broken on purpose")
 
-    monkeypatch.setattr(method_baselines, "reconstruct", fail)
+    monkeypatch.setattr(baseline_methods, "reconstruct", fail)
     code, out, _ = invoke(ct, "--scale", "2", "--methods", "cubic", "--out", tmp_path / "eval")
     assert code == 1
     assert "failed: RuntimeError: broken on purpose" in out

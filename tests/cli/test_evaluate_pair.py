@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from nullsplat.cli.main import app
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
-from nullsplat.evaluation.degrade import degrade, protocol
+from nullsplat.evaluation.data.degrade import degrade, protocol
 from nullsplat.io.nifti import write_nifti
 
 RUNNER = CliRunner()

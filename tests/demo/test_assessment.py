@@ -8,7 +8,7 @@ from nullsplat.core.errors import GeometryError
 from nullsplat.demo.assessment import Assessment, assess, read_derived
 from nullsplat.demo.simulation import Simulation, simulate
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
-from nullsplat.evaluation.metrics import Scores
+from nullsplat.evaluation.metrics.scores import Scores
 from nullsplat.io.nifti import read_nifti
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.evaluation.subject import Subject
+from nullsplat.evaluation.data.subject import Subject
 
 
 def chest_hu(shape: tuple[int, int, int] = (16, 24, 24)) -> np.ndarray:

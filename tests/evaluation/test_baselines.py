@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.evaluation.baselines import BASELINES, reconstruct
-from nullsplat.evaluation.degrade import degrade, protocol
-from nullsplat.evaluation.known import known_of
-from nullsplat.evaluation.metrics import psnr, to_unit
+from nullsplat.evaluation.data.degrade import degrade, protocol
+from nullsplat.evaluation.methods.baselines import BASELINES, reconstruct
+from nullsplat.evaluation.methods.known import known_of
+from nullsplat.evaluation.metrics.scores import psnr, to_unit
 
 
 def chest() -> np.ndarray:

@@ -12,14 +12,14 @@ from PIL import Image
 
 from nullsplat.core.errors import GeometryError, UnreadableFile
 from nullsplat.core.volume import Volume
-from nullsplat.evaluation.campaign import Campaign, run_campaign
-from nullsplat.evaluation.case import Record
-from nullsplat.evaluation.degrade import protocol
-from nullsplat.evaluation.known import known_of
-from nullsplat.evaluation.method import Method, NotInstalled, Reconstruction, Task
-from nullsplat.evaluation.registry import find_methods
-from nullsplat.evaluation.report import write_page, write_report
-from nullsplat.evaluation.subject import Subject
+from nullsplat.evaluation.comparison.case import Record
+from nullsplat.evaluation.comparison.report import write_page, write_report
+from nullsplat.evaluation.comparison.run import Campaign, run_campaign
+from nullsplat.evaluation.data.degrade import protocol
+from nullsplat.evaluation.data.subject import Subject
+from nullsplat.evaluation.methods.known import known_of
+from nullsplat.evaluation.methods.method import Method, NotInstalled, Reconstruction, Task
+from nullsplat.evaluation.methods.registry import find_methods
 
 
 class Counted:

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from nullsplat.core.errors import ConfigurationError, GeometryError
-from nullsplat.evaluation.baselines import operator_for
-from nullsplat.evaluation.degrade import HELICAL_WEIGHTS, Protocol, crop_to_blocks, degrade, protocol
-from nullsplat.evaluation.known import known_of
+from nullsplat.evaluation.data.degrade import HELICAL_WEIGHTS, Protocol, crop_to_blocks, degrade, protocol
+from nullsplat.evaluation.methods.baselines import operator_for
+from nullsplat.evaluation.methods.known import known_of
 from nullsplat.physics.profile import Resolution
 
 

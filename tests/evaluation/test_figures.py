@@ -8,8 +8,8 @@ from PIL import Image
 
 from nullsplat.core.errors import ConfigurationError, GeometryError
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.evaluation.figures import Comparison, save_comparison
-from nullsplat.evaluation.metrics import Scores
+from nullsplat.evaluation.comparison.figures import Comparison, save_comparison
+from nullsplat.evaluation.metrics.scores import Scores
 
 
 def volume(shape: tuple[int, int, int], body: float = 40.0) -> Volume:

@@ -5,7 +5,7 @@ from math import pi, sin
 import numpy as np
 import pytest
 
-from nullsplat.evaluation.lanczos import lanczos_matrix, upsample_lanczos
+from nullsplat.evaluation.methods.lanczos import lanczos_matrix, upsample_lanczos
 
 
 def lanczos(t: float) -> float:

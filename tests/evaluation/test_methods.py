@@ -11,13 +11,13 @@ import torch
 from nullsplat.core.errors import ConfigurationError, GeometryError
 from nullsplat.core.progress import silent
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.evaluation import method_external
-from nullsplat.evaluation.case import scene_for
-from nullsplat.evaluation.degrade import protocol
-from nullsplat.evaluation.known import known_of
-from nullsplat.evaluation.method import Asked, NotInstalled, Task
-from nullsplat.evaluation.registry import find_method, find_methods, method_names
-from nullsplat.evaluation.subject import Subject
+from nullsplat.evaluation.comparison.case import scene_for
+from nullsplat.evaluation.data.degrade import protocol
+from nullsplat.evaluation.data.subject import Subject
+from nullsplat.evaluation.methods import external
+from nullsplat.evaluation.methods.known import known_of
+from nullsplat.evaluation.methods.method import Asked, NotInstalled, Task
+from nullsplat.evaluation.methods.registry import find_method, find_methods, method_names
 from nullsplat.pipeline.presets import PRESETS
 from nullsplat.prior import weights
 
@@ -125,9 +125,9 @@ class TestOtherPackages:
 
     @staticmethod
     def add(monkeypatch: pytest.MonkeyPatch, function: str) -> None:
-        entry = EntryPoint("theirs", f"{__name__}:{function}", method_external.GROUP)
-        monkeypatch.setattr(method_external, "OWN", (entry,))
-        monkeypatch.setitem(method_external._NEEDS, "theirs", "numpy")
+        entry = EntryPoint("theirs", f"{__name__}:{function}", external.GROUP)
+        monkeypatch.setattr(external, "OWN", (entry,))
+        monkeypatch.setitem(external._NEEDS, "theirs", "numpy")
         monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
 
     def test_they_are_called_with_volume_scale_and_seed(
@@ -149,8 +149,8 @@ class TestOtherPackages:
             find_method("theirs").reconstruct(task_of(subject), silent)
 
     def test_a_missing_package_is_named(self, subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-        entry = EntryPoint("bm4d", "no_such_package:denoise", method_external.GROUP)
-        monkeypatch.setattr(method_external, "OWN", (entry,))
+        entry = EntryPoint("bm4d", "no_such_package:denoise", external.GROUP)
+        monkeypatch.setattr(external, "OWN", (entry,))
         with pytest.raises(NotInstalled, match="no_such_package"):
             find_method("bm4d").reconstruct(task_of(subject), silent)
 

@@ -5,8 +5,8 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from nullsplat.core.errors import GeometryError
-from nullsplat.evaluation.degrade import protocol
-from nullsplat.evaluation.metrics import (
+from nullsplat.evaluation.data.degrade import protocol
+from nullsplat.evaluation.metrics.scores import (
     body_mask,
     lr_consistency_rmse,
     psnr,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nullsplat.core.errors import GeometryError
-from nullsplat.evaluation.metrics_slices import slice_consistency, slice_difference_power
+from nullsplat.evaluation.metrics.slices import slice_consistency, slice_difference_power
 
 
 def stack(*levels: float) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nullsplat.evaluation.metrics_spectrum import BANDS, error_spectrum
+from nullsplat.evaluation.metrics.spectrum import BANDS, error_spectrum
 
 SHAPE = (16, 32, 64)
 

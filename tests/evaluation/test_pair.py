@@ -7,10 +7,10 @@ import pytest
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.evaluation.degrade import HELICAL_WEIGHTS, protocol
-from nullsplat.evaluation.degrade import degrade as degraded
-from nullsplat.evaluation.pair import Side, align
-from nullsplat.evaluation.profile_estimate import estimate_profile
+from nullsplat.evaluation.data.degrade import HELICAL_WEIGHTS, protocol
+from nullsplat.evaluation.data.degrade import degrade as degraded
+from nullsplat.evaluation.pair.pair import Side, align
+from nullsplat.evaluation.pair.profile_estimate import estimate_profile
 from nullsplat.physics.profile import Profile, Resolution
 
 STEP = 1.0

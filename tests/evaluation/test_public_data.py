@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nullsplat.core.errors import StorageError, UnreadableFile
-from nullsplat.evaluation.public_data import CHEST, LUNG1, PublicFile, obtain
+from nullsplat.evaluation.data.public_data import CHEST, LUNG1, PublicFile, obtain
 
 CONTENT = b"a chest"
 TINY_CHEST = replace(CHEST, sha256=hashlib.sha256(CONTENT).hexdigest())

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from nullsplat.evaluation.campaign import Campaign, run_campaign
-from nullsplat.evaluation.case import Record
-from nullsplat.evaluation.degrade import protocol
-from nullsplat.evaluation.public_data import CHEST, cache_folder, obtain
-from nullsplat.evaluation.registry import find_methods
-from nullsplat.evaluation.subject import Subject, cropped, public_subject
+from nullsplat.evaluation.comparison.case import Record
+from nullsplat.evaluation.comparison.run import Campaign, run_campaign
+from nullsplat.evaluation.data.degrade import protocol
+from nullsplat.evaluation.data.public_data import CHEST, cache_folder, obtain
+from nullsplat.evaluation.data.subject import Subject, cropped, public_subject
+from nullsplat.evaluation.methods.registry import find_methods
 
 pytestmark = pytest.mark.slow
 

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from nullsplat.cli.main import app
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.evaluation import reader_cases
-from nullsplat.evaluation.degrade import protocol
-from nullsplat.evaluation.reader_cases import Making, make_case
-from nullsplat.evaluation.reader_key import read_key
+from nullsplat.evaluation.data.degrade import protocol
+from nullsplat.evaluation.reader_study import cases
+from nullsplat.evaluation.reader_study.cases import Making, make_case
+from nullsplat.evaluation.reader_study.key import read_key
 from nullsplat.io.nifti import write_nifti
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.run import Outcome
@@ -41,7 +41,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Volume, PipelineConfig]
         hu = volume.hu.repeat(int(config.scale[0]), 0)
         return Outcome(Volume(hu, volume.geometry.resampled((hu.shape[0], *volume.geometry.shape[1:]))), {})
 
-    monkeypatch.setattr(reader_cases, "super_resolve", repeat)
+    monkeypatch.setattr(cases, "super_resolve", repeat)
     return seen
 
 

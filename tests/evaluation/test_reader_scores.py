@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from nullsplat.cli.main import app
 from nullsplat.core.errors import ConfigurationError, UnreadableFile
-from nullsplat.evaluation.reader_key import BlindedCase, Key, write_key
-from nullsplat.evaluation.reader_sheet import (
+from nullsplat.evaluation.reader_study.key import BlindedCase, Key, write_key
+from nullsplat.evaluation.reader_study.sheet import (
     CRITERIA,
     PREFERRED,
     Scored,
@@ -17,7 +17,7 @@ from nullsplat.evaluation.reader_sheet import (
     read_filled_sheet,
     write_empty_sheet,
 )
-from nullsplat.evaluation.reader_statistics import RESAMPLES, estimate, table, unblind
+from nullsplat.evaluation.reader_study.statistics import RESAMPLES, estimate, table, unblind
 
 KEY = Key(
     seed=1,

@@ -14,8 +14,8 @@ from pydicom import Dataset, dcmread
 from nullsplat.core.errors import ConfigurationError, GeometryError, UnreadableFile
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.read.pixels import stored_values
-from nullsplat.evaluation.reader_key import draw_key, read_key
-from nullsplat.evaluation.reader_study import Study, write_study
+from nullsplat.evaluation.reader_study.key import draw_key, read_key
+from nullsplat.evaluation.reader_study.study import Study, write_study
 
 METHODS = ("cubic", "standard", "truth")
 SHAPE = (4, 6, 8)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from nullsplat.evaluation.degrade import protocol
-from nullsplat.evaluation.degraded_case import DegradedCase
-from nullsplat.evaluation.stage1_study import Row, Stage1Study, xray_variants
-from nullsplat.evaluation.stage1_table import table
-from nullsplat.evaluation.study_files import write_study
-from nullsplat.evaluation.subject import Subject
+from nullsplat.evaluation.data.degrade import protocol
+from nullsplat.evaluation.data.subject import Subject
+from nullsplat.evaluation.studies.degraded_case import DegradedCase
+from nullsplat.evaluation.studies.files import write_study
+from nullsplat.evaluation.studies.stage1 import Row, Stage1Study, xray_variants
+from nullsplat.evaluation.studies.stage1_table import table
 
 ROW = Row("cubic", 0, 0, 40.0, 30.0, 0.001, 1.0)
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nullsplat.evaluation.degrade import protocol
-from nullsplat.evaluation.degraded_case import DegradedCase
-from nullsplat.evaluation.stage2_study import (
+from nullsplat.evaluation.data.degrade import protocol
+from nullsplat.evaluation.data.subject import Subject
+from nullsplat.evaluation.studies.degraded_case import DegradedCase
+from nullsplat.evaluation.studies.stage2 import (
     FitVariant,
     Row,
     Stage2Study,
@@ -16,8 +17,7 @@ from nullsplat.evaluation.stage2_study import (
     of_presets,
     schedules,
 )
-from nullsplat.evaluation.stage2_table import table
-from nullsplat.evaluation.subject import Subject
+from nullsplat.evaluation.studies.stage2_table import table
 from nullsplat.splat.fit.config import PREVIEW, STANDARD, FitConfig
 
 QUICK = replace(PREVIEW, steps=80, voxels_each=20.0)

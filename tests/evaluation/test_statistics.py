@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.evaluation.statistics import estimate, paired_difference
+from nullsplat.evaluation.comparison.statistics import estimate, paired_difference
 
 
 def test_one_volume_has_no_interval() -> None:

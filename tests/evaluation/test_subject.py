@@ -9,9 +9,9 @@ import pytest
 from nullsplat.core.errors import ConfigurationError, GeometryError, UnreadableFile
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
-from nullsplat.evaluation.degrade import protocol
-from nullsplat.evaluation.public_data import CHEST
-from nullsplat.evaluation.subject import (
+from nullsplat.evaluation.data.degrade import protocol
+from nullsplat.evaluation.data.public_data import CHEST
+from nullsplat.evaluation.data.subject import (
     Subject,
     check_names,
     cropped,

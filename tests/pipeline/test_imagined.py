@@ -9,7 +9,7 @@ from tests.pipeline.test_run import CPU, FACTOR, SHAPE, measured, small
 
 from nullsplat.core.tissue import TISSUE_HU
 from nullsplat.core.volume import Volume
-from nullsplat.evaluation.metrics import REGIONS_HU
+from nullsplat.evaluation.metrics.scores import REGIONS_HU
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.forward_model import forward_model
 from nullsplat.pipeline.imagined import null_space_change, null_space_volume, rms_by_tissue

@@ -9,13 +9,20 @@ from rich.console import Console
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.evaluation.campaign import Campaign, run_campaign
-from nullsplat.evaluation.case import FAILED, NOT_INSTALLED
-from nullsplat.evaluation.degrade import Protocol, protocol
-from nullsplat.evaluation.public_data import cache_folder
-from nullsplat.evaluation.registry import find_methods
-from nullsplat.evaluation.report import RESULTS, write_page, write_report
-from nullsplat.evaluation.subject import Size3, Subject, check_names, cropped, public_subjects, read_subject
+from nullsplat.evaluation.comparison.case import FAILED, NOT_INSTALLED
+from nullsplat.evaluation.comparison.report import RESULTS, write_page, write_report
+from nullsplat.evaluation.comparison.run import Campaign, run_campaign
+from nullsplat.evaluation.data.degrade import Protocol, protocol
+from nullsplat.evaluation.data.public_data import cache_folder
+from nullsplat.evaluation.data.subject import (
+    Size3,
+    Subject,
+    check_names,
+    cropped,
+    public_subjects,
+    read_subject,
+)
+from nullsplat.evaluation.methods.registry import find_methods
 
 
 @dataclass(frozen=True)

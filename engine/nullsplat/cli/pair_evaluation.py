@@ -11,15 +11,15 @@ from nullsplat.cli.evaluation import parts_of
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.evaluation.known import Known
-from nullsplat.evaluation.machine import describe_machine, describe_software
-from nullsplat.evaluation.method import Method, NotInstalled, Task
-from nullsplat.evaluation.metrics import HIGHEST_HU, LOWEST_HU, score
-from nullsplat.evaluation.pair import Pair, align, read_side
-from nullsplat.evaluation.pair_table import PairRow, check_line, methods_table, profile_table
-from nullsplat.evaluation.profile_estimate import estimate_profile
-from nullsplat.evaluation.registry import find_methods
-from nullsplat.evaluation.store import write_json, write_text
+from nullsplat.evaluation.comparison.store import write_json, write_text
+from nullsplat.evaluation.methods.known import Known
+from nullsplat.evaluation.methods.method import Method, NotInstalled, Task
+from nullsplat.evaluation.methods.registry import find_methods
+from nullsplat.evaluation.metrics.scores import HIGHEST_HU, LOWEST_HU, score
+from nullsplat.evaluation.pair.pair import Pair, align, read_side
+from nullsplat.evaluation.pair.profile_estimate import estimate_profile
+from nullsplat.evaluation.pair.table import PairRow, check_line, methods_table, profile_table
+from nullsplat.evaluation.provenance import describe_machine, describe_software
 from nullsplat.physics.profile import AUTO, Profile, Resolution
 from nullsplat.physics.profile_check import check_profile
 

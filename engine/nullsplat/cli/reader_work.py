@@ -13,12 +13,12 @@ from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError, UnreadableFile
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.read.series import read_folder
-from nullsplat.evaluation.degrade import protocol
-from nullsplat.evaluation.reader_cases import Making, make_cases
-from nullsplat.evaluation.reader_key import read_key
-from nullsplat.evaluation.reader_sheet import read_filled_sheet
-from nullsplat.evaluation.reader_statistics import table, unblind
-from nullsplat.evaluation.reader_study import write_study
+from nullsplat.evaluation.data.degrade import protocol
+from nullsplat.evaluation.reader_study.cases import Making, make_cases
+from nullsplat.evaluation.reader_study.key import read_key
+from nullsplat.evaluation.reader_study.sheet import read_filled_sheet
+from nullsplat.evaluation.reader_study.statistics import table, unblind
+from nullsplat.evaluation.reader_study.study import write_study
 from nullsplat.io.nifti import is_nifti, read_nifti
 
 _RANDOM_BITS = 62

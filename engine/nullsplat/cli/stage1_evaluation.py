@@ -9,12 +9,12 @@ from nullsplat.cli.evaluation import parse_protocols, parts_of
 from nullsplat.cli.study_subjects import Subjects
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.evaluation.degrade import Protocol
-from nullsplat.evaluation.degraded_case import DegradedCase
-from nullsplat.evaluation.stage1_study import Row, Stage1Study
-from nullsplat.evaluation.stage1_table import table
-from nullsplat.evaluation.study_files import write_study
-from nullsplat.evaluation.subject import Subject
+from nullsplat.evaluation.data.degrade import Protocol
+from nullsplat.evaluation.data.subject import Subject
+from nullsplat.evaluation.studies.degraded_case import DegradedCase
+from nullsplat.evaluation.studies.files import write_study
+from nullsplat.evaluation.studies.stage1 import Row, Stage1Study
+from nullsplat.evaluation.studies.stage1_table import table
 
 MIXES = (0.0, 0.3, 1.0)
 """Shares of the slab prior's answer on projections themselves that are compared."""

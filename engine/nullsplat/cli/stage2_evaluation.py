@@ -11,9 +11,11 @@ from nullsplat.cli.evaluation import parse_protocols, parts_of
 from nullsplat.cli.study_subjects import Subjects
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.evaluation.degrade import Protocol
-from nullsplat.evaluation.degraded_case import DegradedCase
-from nullsplat.evaluation.stage2_study import (
+from nullsplat.evaluation.data.degrade import Protocol
+from nullsplat.evaluation.data.subject import Subject
+from nullsplat.evaluation.studies.degraded_case import DegradedCase
+from nullsplat.evaluation.studies.files import write_study
+from nullsplat.evaluation.studies.stage2 import (
     SOURCES,
     FitVariant,
     Row,
@@ -24,9 +26,7 @@ from nullsplat.evaluation.stage2_study import (
     of_presets,
     schedules,
 )
-from nullsplat.evaluation.stage2_table import table
-from nullsplat.evaluation.study_files import write_study
-from nullsplat.evaluation.subject import Subject
+from nullsplat.evaluation.studies.stage2_table import table
 
 _VIEWS = 100
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from nullsplat.cli.evaluation import parse_crop
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.evaluation.public_data import CHEST, cache_folder
-from nullsplat.evaluation.subject import Subject, check_names, cropped, public_subjects, read_subject
+from nullsplat.evaluation.data.public_data import CHEST, cache_folder
+from nullsplat.evaluation.data.subject import Subject, check_names, cropped, public_subjects, read_subject
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from pydicom.dataset import Dataset
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Volume
 from nullsplat.demo.simulation import Simulation
-from nullsplat.evaluation.baselines import reconstruct
-from nullsplat.evaluation.figures import Comparison, save_comparison
-from nullsplat.evaluation.known import known_of
-from nullsplat.evaluation.metrics import Scores, score
+from nullsplat.evaluation.comparison.figures import Comparison, save_comparison
+from nullsplat.evaluation.methods.baselines import reconstruct
+from nullsplat.evaluation.methods.known import known_of
+from nullsplat.evaluation.metrics.scores import Scores, score
 
 RESULT = "NullSplat"
 BASELINES = ("trilinear", "cubic")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nullsplat.core.errors import ConfigurationError, StorageError
-from nullsplat.evaluation.public_data import cache_folder
+from nullsplat.evaluation.data.public_data import cache_folder
 
 MARKER = ".nullsplat-demo"
 LARGEST_FACTOR = 8

@@ -21,7 +21,7 @@ from nullsplat.demo.report import Facts, stage_lines, write_report
 from nullsplat.demo.simulation import Simulation, simulate
 from nullsplat.demo.steps import Steps
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
-from nullsplat.evaluation.public_data import CHEST, obtain
+from nullsplat.evaluation.data.public_data import CHEST, obtain
 from nullsplat.io.nifti import read_nifti
 from nullsplat.node.installation import orthanc_version
 from nullsplat.node.observer import Json, Observer, follow, wait_for_decision

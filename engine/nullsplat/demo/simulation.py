@@ -9,7 +9,7 @@ from numpy import ndarray
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.seeds import numpy_generator
 from nullsplat.core.volume import Volume
-from nullsplat.evaluation.degrade import Protocol, crop_to_blocks, degrade
+from nullsplat.evaluation.data.degrade import Protocol, crop_to_blocks, degrade
 
 DETECTOR_FLOOR_HU = np.float32(-1024.0)
 

@@ -9,7 +9,7 @@ from nullsplat.evaluation.bench.bandwidth import Bandwidth
 from nullsplat.evaluation.bench.rows import Row
 from nullsplat.evaluation.bench.timing import Timing
 from nullsplat.evaluation.bench.workloads import Conditions, Shape3
-from nullsplat.evaluation.degrade import Protocol, degrade
+from nullsplat.evaluation.data.degrade import Protocol, degrade
 from nullsplat.pipeline.config import configure
 from nullsplat.pipeline.run import super_resolve
 

@@ -1,0 +1,1 @@
+"""Every volume, degraded in every way, reconstructed by every method: cases, statistics, tables, plots."""

@@ -1,0 +1,1 @@
+"""What is evaluated: public and own volumes, and how they are degraded."""

@@ -1,0 +1,175 @@
+"""The engine's presets as methods of the table, whole or with one stage left out."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nullsplat.core.measure import Stopwatch
+from nullsplat.core.progress import Progress, part, silent
+from nullsplat.core.seeds import numpy_generator
+from nullsplat.core.volume import Geometry, Volume
+from nullsplat.evaluation.methods.known import Known
+from nullsplat.evaluation.methods.method import Asked, Method, Reconstruction, Task
+from nullsplat.physics.profile import Profile
+from nullsplat.pipeline.config import PipelineConfig, configure
+from nullsplat.pipeline.forward_model import forward_model
+from nullsplat.pipeline.presets import PRESETS
+from nullsplat.pipeline.stages import RUNNERS, Stage, combined
+from nullsplat.pipeline.workspace import Workspace
+from nullsplat.prior.weights import NONE, prior_hash
+
+
+def names() -> list[str]:
+    """All presets, and each of them without one stage."""
+    return [*PRESETS, *(f"{preset}-{left_out}" for preset in PRESETS for left_out in ABLATIONS)]
+
+
+def find(name: str) -> Method | None:
+    """The preset or ablation of a name, if there is one."""
+    preset, _, left_out = name.partition("-")
+    if preset not in PRESETS:
+        return None
+    if left_out and left_out not in ABLATIONS:
+        return None
+    ablation = ABLATIONS[left_out] if left_out else Ablation()
+    runners = RUNNERS | ablation.runners
+
+    def run(task: Task, progress: Progress) -> Reconstruction:
+        config = ablation.settings(config_for(preset, Asked(task.known, task.seed)))
+        return _run(task, config, runners, progress)
+
+    def identity(asked: Asked) -> dict[str, str]:
+        config = ablation.settings(config_for(preset, asked))
+        return {"config_sha256": config.hash, "model_sha256": prior_hash(config.prior)}
+
+    return Method(name, run, identity)
+
+
+def config_for(preset: str, asked: Asked) -> PipelineConfig:
+    """The configuration that a user would get who knows as much as the method is told.
+
+    The pipeline always estimates the noise from the measured volume, and takes a Gaussian of FWHM = factor within
+    the slices.
+    """
+    known = asked.known
+    return configure(known.scale, preset, seed=asked.seed, resolution=known.resolution)
+
+
+def _run(task: Task, config: PipelineConfig, runners: dict[str, Stage], progress: Progress) -> Reconstruction:
+    _warm_up(task.device)
+    return _run_stages(task, config, runners, progress)
+
+
+def _run_stages(
+    task: Task, config: PipelineConfig, runners: dict[str, Stage], progress: Progress
+) -> Reconstruction:
+    with tempfile.TemporaryDirectory(prefix="nullsplat-eval-") as folder:
+        ws = Workspace(Path(folder))
+        ws.claim(task.measured, config.hash)
+        ws.save_source(task.measured)
+        for index, (stage, run) in enumerate(runners.items()):
+            run(ws, config, task.device, _stage_progress(progress, stage, index, len(runners)))
+        stages = {stage: ws.cost(stage) for stage in runners}
+        return Reconstruction(ws.result().hu, stages, ws.report())
+
+
+@lru_cache(maxsize=2)
+def _warm_up(device: torch.device) -> None:
+    """Have the kernels compiled once in this process, so that the first method does not pay for it."""
+    hu = np.full((4, 12, 12), -1000, np.float32)
+    hu[:, 3:9, 3:9] = numpy_generator(0, "evaluation", "warm-up").normal(50, 100, (4, 6, 6))
+    asked = Asked(Known((2.0, 2.0, 2.0)), seed=0)
+    task = Task(Volume(hu, Geometry(hu.shape, (1.0, 1.0, 1.0))), asked.known, 0, device)
+    config = _physics_alone(config_for("preview", asked))
+    _run_stages(task, replace(config, views=4, fit=replace(config.fit, steps=2)), RUNNERS, silent)
+
+
+def _stage_progress(progress: Progress, stage: str, index: int, stages: int) -> Progress:
+    """Progress of one stage, which names itself, as a part of all."""
+    told = part(progress, index / stages, (index + 1) / stages)
+    return lambda fraction, note="": told(fraction, f"{stage} {note}".rstrip())
+
+
+def _unchanged(config: PipelineConfig) -> PipelineConfig:
+    return config
+
+
+def _physics_alone(config: PipelineConfig) -> PipelineConfig:
+    return replace(config, prior=NONE)
+
+
+def _all_detail(config: PipelineConfig) -> PipelineConfig:
+    return replace(config, detail=1.0)
+
+
+def _no_detail(config: PipelineConfig) -> PipelineConfig:
+    return replace(config, detail=0.0)
+
+
+def _activated(activation: str) -> Callable[[PipelineConfig], PipelineConfig]:
+    return lambda config: replace(config, fit=replace(config.fit, activation=activation), detail=0.0)
+
+
+def _sliced(profile: str) -> Callable[[PipelineConfig], PipelineConfig]:
+    assumed = Profile.parse(profile)
+    return lambda config: replace(config, resolution=replace(config.resolution, slice_profile=assumed))
+
+
+def _pixelled(profile: str) -> Callable[[PipelineConfig], PipelineConfig]:
+    assumed = Profile.parse(profile)
+    return lambda config: replace(config, resolution=replace(config.resolution, in_plane_profile=assumed))
+
+
+def _no_residual(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
+    """Stage 2 that adds nothing to the base."""
+    with Stopwatch() as cost:
+        ws.save_arrays("residual", hu=torch.zeros_like(ws.load_tensor("base", "hu", device)))
+    ws.mark_done("stage2", cost)
+    progress(1.0)
+
+
+def _plain_sum(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
+    """The combined volume, not brought back to the measurement."""
+    with Stopwatch() as cost:
+        hu = combined(ws, config, device)
+        grid = forward_model(ws.source().geometry, config).hr
+        ws.save_result(Volume(hu.cpu().numpy(), grid))
+        ws.save_json("report", {"noise_hu": ws.load_json("stage1")["noise_hu"], "config_hash": config.hash})
+    ws.mark_done("consistency", cost)
+    progress(1.0)
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What stands in for the part of a preset that is left out.
+
+    Attributes:
+        settings: from the preset's configuration to the ablation's.
+        runners: stages that replace the pipeline's own.
+    """
+
+    settings: Callable[[PipelineConfig], PipelineConfig] = _unchanged
+    runners: dict[str, Stage] = field(default_factory=dict)
+
+
+_PROFILES = ("box", "bell", "gaussian", "bell*0.8", "bell*1.2", "gaussian*0.8", "gaussian*1.2")
+
+ABLATIONS: dict[str, Ablation] = {
+    "no-stage1": Ablation(_physics_alone),
+    "no-stage2": Ablation(_all_detail, {"stage2": _no_residual}),
+    "no-detail": Ablation(_no_detail),
+    "no-consistency": Ablation(runners={"consistency": _plain_sum}),
+    "softplus": Ablation(_activated("softplus")),
+    "relu": Ablation(_activated("relu")),
+    "sine": Ablation(_activated("sine")),
+    **{f"slices-{text}": Ablation(_sliced(text)) for text in _PROFILES},
+    **{f"pixels-{text}": Ablation(_pixelled(text)) for text in _PROFILES},
+}
+"""Without a prior; stage 1's volume without Gaussians; Gaussians without stage 1's voxel detail; no reality check;
+Gaussians with another activation in PReLU's place, at learning rates that were chosen for PReLU; another slice profile,
+or another profile in plane, than what the method is told."""

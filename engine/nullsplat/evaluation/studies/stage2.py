@@ -1,0 +1,193 @@
+"""What stage 2 makes of projections, stage 1's and perfect ones: where quality is lost, and what each part of it is worth."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nullsplat.core.progress import silent
+from nullsplat.core.units import HU_AIR, LOWEST_HU, hu_to_mu
+from nullsplat.evaluation.metrics.scores import psnr, ssim, to_unit
+from nullsplat.evaluation.studies.degraded_case import DegradedCase
+from nullsplat.pipeline.base_volume import refine
+from nullsplat.pipeline.config import PipelineConfig
+from nullsplat.pipeline.forward_model import ForwardModel, forward_model
+from nullsplat.pipeline.slab_stage import SlabStage
+from nullsplat.pipeline.stage1 import measured_projections
+from nullsplat.pipeline.stage2 import fit_field
+from nullsplat.prior.load import load_prior
+from nullsplat.prior.slab.pipeline import SlabPipeline
+from nullsplat.splat.fit.config import PAPER, PREVIEW, STANDARD, FitConfig
+
+VolumeHu = Float[Tensor, "z y x"]
+Source = Literal["stage 1", "true"]
+
+SOURCES: tuple[Source, ...] = ("stage 1", "true")
+"""Whose projections are fitted: those of stage 1's volume, or those of the truth, which bound what stage 2 can do."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        method: what made the volume.
+        projections: what it was fitted to; None where nothing was fitted.
+        views: how many.
+        gaussians: how many there are at the end.
+        steps: of the fit, at most.
+        psnr: dB by the evaluation's protocol, before the reality check.
+        ssim: likewise.
+        checked_psnr: dB after it; None for what the check is not made for.
+        seconds: wall time of the fit.
+    """
+
+    method: str
+    projections: Source | None
+    views: int
+    gaussians: int
+    steps: int
+    psnr: float
+    ssim: float
+    checked_psnr: float | None
+    seconds: float
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class FitVariant:
+    """One way to fit.
+
+    Attributes:
+        method: what the table calls it.
+        fit: its settings.
+        views: over [0, pi).
+        base: what the Gaussians refine; `none` is a field that shows the patient by itself.
+    """
+
+    method: str
+    fit: FitConfig
+    views: int = 100
+    base: Literal["regularised", "cubic", "none"] = "regularised"
+
+
+def of_presets() -> tuple[FitVariant, ...]:
+    """The fits of the presets."""
+    return (FitVariant("`preview`", PREVIEW, 40), FitVariant("`standard`", STANDARD))
+
+
+def ablations() -> tuple[FitVariant, ...]:
+    """`standard` with one thing changed."""
+    views = [FitVariant(f"{n} views", STANDARD, n) for n in (25, 50, 200)]
+    counts = [
+        FitVariant(f"{n // 1000}k Gaussians", replace(STANDARD, count=n, most=n, voxels_each=0.0))
+        for n in (50_000, 150_000, 500_000)
+    ]
+    parts = [
+        FitVariant("without base", STANDARD, base="none"),
+        FitVariant("softplus", replace(STANDARD, activation="softplus")),
+        FitVariant("ReLU", replace(STANDARD, activation="relu")),
+        FitVariant("without total variation", replace(STANDARD, tv=0.0)),
+        FitVariant("without SSIM", replace(STANDARD, ssim=0.0)),
+        FitVariant("without ramp", replace(STANDARD, ramp=0.0)),
+        FitVariant("round Gaussians at the start", replace(STANDARD, flatness=1.0)),
+    ]
+    return (*views, *counts, *parts)
+
+
+def schedules() -> tuple[FitVariant, ...]:
+    """`standard` with the same work spent in another way."""
+    half, whole = STANDARD.steps // 2, STANDARD.steps * STANDARD.rounds
+    return (
+        FitVariant("two views a step", replace(STANDARD, views_per_step=2, steps=half)),
+        FitVariant("one round", replace(STANDARD, rounds=1, steps=whole)),
+        FitVariant("every tenth view judges when to stop", replace(STANDARD, held_out=10)),
+    )
+
+
+PAPER_SMALL = replace(PAPER, count=12_000, most=30_000, steps=2_500)
+"""The paper's fit for a volume of some hundred voxels along each edge at most, in minutes on a CPU."""
+
+
+def of_paper(fit: FitConfig = PAPER) -> tuple[FitVariant, ...]:
+    """The paper's fit on its cubic base, with each activation that the paper compares."""
+    return tuple(
+        FitVariant(f"`paper`, {said}", replace(fit, activation=name), base="cubic")
+        for name, said in (("prelu", "PReLU"), ("softplus", "softplus"), ("relu", "ReLU"))
+    )
+
+
+def of_paper_small() -> tuple[FitVariant, ...]:
+    """The same with fewer Gaussians and steps."""
+    return of_paper(PAPER_SMALL)
+
+
+class Stage2Study:
+    """One measured volume; everything that is compared starts from the same base and the same projections."""
+
+    def __init__(self, case: DegradedCase) -> None:
+        """Take what was measured."""
+        self._case = case
+
+    @cached_property
+    def refined_hu(self) -> VolumeHu:
+        """The volume that stage 1 of `standard` ends with."""
+        case = self._case
+        prior = load_prior(case.config.prior, case.device)
+        assert isinstance(prior, SlabPipeline)  # noqa: S101 - that of `standard` is
+        stage = SlabStage(case.lr_hu, case.base_hu, case.model, case.config, case.noise_hu)
+        return stage.run(prior, measured_projections(case.lr_hu, case.model, case.noise_hu), silent).hu
+
+    def without_fit(self) -> Iterator[Row]:
+        """Cubic interpolation, `tv`, the base and stage 1's volume."""
+        case = self._case
+        yield self._row("cubic", case.cubic_hu)
+        yield self._row("tv", case.tv_hu)
+        yield self._row("base", case.base_hu)
+        yield self._row("stage 1's volume", self.refined_hu)
+
+    def fits(self, variants: tuple[FitVariant, ...], source: Source) -> Iterator[Row]:
+        """Base plus field, for each variant."""
+        for variant in variants:
+            yield self._fitted(variant, source)
+
+    def _fitted(self, variant: FitVariant, source: Source) -> Row:
+        config = replace(self._case.config, fit=variant.fit, views=variant.views)
+        base = self._base(variant)
+        model, projections = self._projections(config, source)
+        started = time.perf_counter()
+        field = fit_field(base, projections, torch.zeros_like(projections), model, config, silent)
+        seconds = time.perf_counter() - started
+        hu = (base + field.on(model.hr)).clamp_(min=LOWEST_HU)
+        row = self._row(variant.method, hu, source, seconds)
+        return replace(row, views=variant.views, gaussians=len(field.gaussians), steps=variant.fit.steps)
+
+    def _base(self, variant: FitVariant) -> VolumeHu:
+        if variant.base == "none":
+            return torch.full_like(self._case.base_hu, HU_AIR)
+        return self._case.cubic_hu if variant.base == "cubic" else self._case.base_hu
+
+    def _projections(
+        self, config: PipelineConfig, source: Source
+    ) -> tuple[ForwardModel, Float[Tensor, "v z u"]]:
+        case = self._case
+        shown = self.refined_hu if source == "stage 1" else torch.from_numpy(case.truth_hu).to(case.device)
+        model = measured_projections(case.lr_hu, forward_model(case.model.lr, config), case.noise_hu).model
+        return model, model.project_hr(hu_to_mu(shown))
+
+    def _row(self, method: str, hu: VolumeHu, source: Source | None = None, seconds: float = 0.0) -> Row:
+        case = self._case
+        shown, truth = to_unit(hu.cpu().numpy()), to_unit(case.truth_hu)
+        checked = None
+        if source is not None:
+            held = refine(hu.clone(), case.lr_hu, case.model, case.config, case.noise_hu, silent)
+            checked = psnr(to_unit(held.cpu().numpy()), truth)
+        return Row(method, source, 0, 0, 0, psnr(shown, truth), ssim(shown, truth), checked, seconds)

@@ -1,0 +1,26 @@
+"""The figures of stage 2 as a table."""
+
+from collections.abc import Sequence
+
+from nullsplat.evaluation.studies.stage2 import Row
+
+_HEADER = (
+    "| method | projections | views | Gaussians | steps | PSNR dB | SSIM | over tv | after the reality check | s |\n"
+    "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """One case as a Markdown table."""
+    reference = next(row.psnr for row in rows if row.method == "tv")
+    return "\n".join([_HEADER, *(_line(row, reference) for row in rows)])
+
+
+def _line(row: Row, reference: float) -> str:
+    fit = f"{row.projections} | {row.views} | {row.gaussians} | {row.steps}" if row.projections else " | | | "
+    checked = "" if row.checked_psnr is None else f"{row.checked_psnr:.2f}"
+    seconds = f"{row.seconds:.0f}" if row.projections else ""
+    return (
+        f"| {row.method} | {fit} | {row.psnr:.2f} | {row.ssim:.4f} | {row.psnr - reference:+.2f} | "
+        f"{checked} | {seconds} |"
+    )
