@@ -113,7 +113,7 @@ def test_a_fault_of_the_program_is_called_one(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("nobody thought of this")
 
-    monkeypatch.setattr("nullsplat.cli.super_resolution.read_folder", broken)
+    monkeypatch.setattr("nullsplat.cli.work.sr.read_folder", broken)
     result = CliRunner().invoke(app, ["sr", str(scan), str(tmp_path / "out")])
     assert result.exit_code == 1
     assert "fault of the program" in result.stderr
@@ -162,7 +162,7 @@ def test_a_folder_that_cannot_be_written_is_found_out_before_the_work(
     monkeypatch: pytest.MonkeyPatch, scan: Path, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)  # permissions do not bind root
-    monkeypatch.setattr("nullsplat.cli.super_resolution.super_resolve", None)
+    monkeypatch.setattr("nullsplat.cli.work.sr.super_resolve", None)
     result = CliRunner().invoke(app, ["sr", str(scan), str(tmp_path / "out")])
     assert result.exit_code == 1
     assert f"{tmp_path} cannot be written" in result.stderr

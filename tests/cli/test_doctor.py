@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from nullsplat.cli import checks, doctor, findings
-from nullsplat.cli.findings import Finding, Level
-from nullsplat.cli.sockets import ports_open_everywhere
+from nullsplat.cli.checks import findings, node
+from nullsplat.cli.checks.findings import Finding, Level
+from nullsplat.cli.checks.sockets import ports_open_everywhere
+from nullsplat.cli.work import doctor
 from nullsplat.core.errors import ConfigurationError, WeightsError
 from nullsplat.node.processes import free_port
 from nullsplat.service.settings import Settings
@@ -78,37 +79,37 @@ def test_damaged_weights_are_missing_weights(monkeypatch: pytest.MonkeyPatch) ->
     def fail(_: Path) -> None:
         raise WeightsError("not the ones")
 
-    monkeypatch.setattr(checks.weights, "verify", fail)
-    assert checks.prior_weights() == Finding("Weights", Level.MISSING, "not the ones")
+    monkeypatch.setattr(node.weights, "verify", fail)
+    assert node.prior_weights() == Finding("Weights", Level.MISSING, "not the ones")
 
 
 def test_too_little_room_is_reported_also_for_a_folder_that_is_not_there_yet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert checks.disk(tmp_path / "not" / "there").level is Level.OK
-    monkeypatch.setattr(checks, "NEEDED_DISK_GIB", 10**9)
-    assert checks.disk(tmp_path / "not" / "there").level is Level.MISSING
+    assert node.disk(tmp_path / "not" / "there").level is Level.OK
+    monkeypatch.setattr(node, "NEEDED_DISK_GIB", 10**9)
+    assert node.disk(tmp_path / "not" / "there").level is Level.MISSING
 
 
 def test_orthanc_is_needed_only_without_another_archive(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise ConfigurationError("apt-get install orthanc")
 
-    monkeypatch.setattr(checks, "installed_orthanc", fail)
-    assert checks.orthanc(needed=True).level is Level.MISSING
-    assert checks.orthanc(needed=False).level is Level.NOTE
+    monkeypatch.setattr(node, "installed_orthanc", fail)
+    assert node.orthanc(needed=True).level is Level.MISSING
+    assert node.orthanc(needed=False).level is Level.NOTE
 
 
 def test_an_archive_that_answers_is_fine_and_is_shown_the_password(tmp_path: Path) -> None:
     with archive(200) as (url, shown):
-        found = checks.archive(make_settings(url, tmp_path))
+        found = node.archive(make_settings(url, tmp_path))
     assert found.level is Level.OK, found.text
     assert shown[0].startswith("Basic ")
 
 
 def test_an_archive_that_refuses_is_not(tmp_path: Path) -> None:
     with archive(401, "who are you") as (url, _):
-        found = checks.archive(make_settings(url, tmp_path))
+        found = node.archive(make_settings(url, tmp_path))
     assert found.level is Level.MISSING
     assert "401 who are you" in found.text
 
@@ -139,38 +140,38 @@ def test_only_ports_that_listen_on_all_interfaces_count(tmp_path: Path) -> None:
 def test_an_archive_on_this_machine_that_listens_on_all_interfaces_is_noted(
     url: str, noted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "ports_open_everywhere", lambda: {8042})
-    found = checks.archive_port(make_settings(url, tmp_path))
+    monkeypatch.setattr(node, "ports_open_everywhere", lambda: {8042})
+    found = node.archive_port(make_settings(url, tmp_path))
     assert (found is not None) is noted
     assert found is None or "port 8042 listens on all interfaces" in found.text
 
 
 def test_what_does_not_answer_is_named_with_a_remedy(tmp_path: Path) -> None:
     settings = make_settings(f"http://127.0.0.1:{free_port()}/dicom-web", tmp_path)
-    found = checks.archive(settings)
+    found = node.archive(settings)
     assert found.level is Level.MISSING
     assert "NULLSPLAT_ARCHIVE_URL" in found.text
-    assert "nullsplat serve" in checks.engine(settings).text
+    assert "nullsplat serve" in node.engine(settings).text
 
 
 def test_an_engine_that_is_not_ready_says_itself_what_it_misses(tmp_path: Path) -> None:
     answer = '{"ok": false, "checks": {"spool": "ok", "worker": "no worker is alive; start one"}}'
     with archive(503, answer) as (url, _):
         settings = make_settings(url, tmp_path).model_copy(update={"port": urlsplit(url).port})
-        found = checks.engine(settings)
+        found = node.engine(settings)
     assert found.level is Level.MISSING
     assert found.text.endswith("/readyz is not ready: worker: no worker is alive; start one")
 
 
 def test_a_setting_of_the_plugin_alone_asks_nothing_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NULLSPLAT_RULES_FILE", "/etc/nullsplat/rules.toml")
-    assert checks.settings_findings()[1].level is Level.NOTE
+    assert node.settings_findings()[1].level is Level.NOTE
 
 
 def test_settings_are_only_looked_at_where_somebody_set_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert checks.settings_findings()[1].level is Level.NOTE
+    assert node.settings_findings()[1].level is Level.NOTE
     monkeypatch.setenv("NULLSPLAT_PORT", "99999")
-    settings, found = checks.settings_findings()
+    settings, found = node.settings_findings()
     assert settings is None
     assert found.level is Level.MISSING
     assert "NULLSPLAT_PORT" in found.text

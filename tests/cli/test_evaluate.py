@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from nullsplat.cli import reader_work
-from nullsplat.cli.evaluation import parse_crop, parse_protocols
 from nullsplat.cli.main import app
+from nullsplat.cli.work import reader_study
+from nullsplat.cli.work.evaluate import parse_crop, parse_protocols
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation.methods import baseline_methods
@@ -107,8 +107,8 @@ def test_help_does_not_wait_for_torch() -> None:
 def test_a_reader_study_is_made_of_the_volumes_that_eval_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[reader_work.StudyRequest] = []
-    monkeypatch.setattr(reader_work, "prepare", asked.append)
+    asked: list[reader_study.StudyRequest] = []
+    monkeypatch.setattr(reader_study, "prepare", asked.append)
     words = ["eval", "ct.nii.gz", "--reader-study", str(tmp_path / "study"), "--scale", "z4", "--noise", "15"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output

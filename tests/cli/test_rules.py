@@ -7,10 +7,10 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from nullsplat.cli import checks
-from nullsplat.cli.findings import Level
+from nullsplat.cli.checks import node as checks
+from nullsplat.cli.checks.findings import Level
 from nullsplat.cli.main import app
-from nullsplat.cli.rule_work import simplified_tags
+from nullsplat.cli.work.rules import simplified_tags
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.read.files import read_headers
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series

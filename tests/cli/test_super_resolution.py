@@ -16,8 +16,8 @@ from pydicom.uid import CTImageStorage, EnhancedSRStorage, JPEGLSLossless
 from tests.dicom.series import Spec, edited, make_series, save
 from typer.testing import CliRunner
 
-from nullsplat.cli import super_resolution
 from nullsplat.cli.main import TransferSyntax, app
+from nullsplat.cli.work import sr
 from nullsplat.core.units import hu_difference_to_mu
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.write import encoding
@@ -65,7 +65,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[PipelineConfig]:
         }
         return Outcome(result, report)
 
-    monkeypatch.setattr(super_resolution, "super_resolve", repeat)
+    monkeypatch.setattr(sr, "super_resolve", repeat)
     return seen
 
 

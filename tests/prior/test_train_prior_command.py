@@ -9,8 +9,8 @@ from PIL import Image
 from tests.dicom.series import Spec, make_series, save
 from typer.testing import CliRunner
 
-from nullsplat.cli import prior_training
 from nullsplat.cli.main import app
+from nullsplat.cli.work import train_prior
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.io.nifti import write_nifti
 from nullsplat.prior import card_figures, weights
@@ -20,7 +20,7 @@ from nullsplat.prior.xray.augmentation import Augmentation
 @pytest.fixture
 def small_and_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
-    monkeypatch.setattr(prior_training, "Augmentation", lambda: Augmentation(size=(16, 16)))
+    monkeypatch.setattr(train_prior, "Augmentation", lambda: Augmentation(size=(16, 16)))
     monkeypatch.setattr(card_figures, "STEPS", 2)
 
 

@@ -11,9 +11,10 @@ from tests.dicom.series import Spec, make_series, save
 from tests.service.radiograph_double import Image, RadiographDouble
 from typer.testing import CliRunner
 
-from nullsplat.cli import archived_radiographs, prior_training
 from nullsplat.cli.archive_options import ArchiveRequest
+from nullsplat.cli.inputs import archived_radiographs
 from nullsplat.cli.main import app
+from nullsplat.cli.work import train_prior
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.dicomweb import radiographs as radiograph_archive
 from nullsplat.prior import card_figures, weights
@@ -28,7 +29,7 @@ PASSWORD = "NULLSPLAT_ARCHIVE_PASSWORD"
 @pytest.fixture(autouse=True)
 def small_and_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
-    monkeypatch.setattr(prior_training, "Augmentation", lambda: Augmentation(size=(16, 16)))
+    monkeypatch.setattr(train_prior, "Augmentation", lambda: Augmentation(size=(16, 16)))
     monkeypatch.setattr(card_figures, "STEPS", 2)
     monkeypatch.setattr(radiograph_archive, "PAUSES", (0.01,))
 

@@ -7,7 +7,7 @@ from plugin_support.node import Node
 from plugin_support.series import ct_series
 from security_support.guarded import NOWHERE, USERS, RestDescription, answer
 
-from nullsplat.cli.sockets import ports_open_everywhere
+from nullsplat.cli.checks.sockets import ports_open_everywhere
 
 pytestmark = pytest.mark.orthanc
 

@@ -21,8 +21,8 @@ from security_support.node import (
     serving_api,
 )
 
-from nullsplat.cli import checks
-from nullsplat.cli.findings import Level
+from nullsplat.cli.checks import node as checks
+from nullsplat.cli.checks.findings import Level
 from nullsplat.core.errors import ArchiveError, ConfigurationError
 from nullsplat.dicomweb.archive import Archive
 from nullsplat.service.api.server import server_configuration

@@ -11,19 +11,19 @@ from typing import Annotated
 import typer
 
 import nullsplat
-from nullsplat.cli.bench import bench
-from nullsplat.cli.convert_prior import convert_prior
-from nullsplat.cli.db import app as db_app
-from nullsplat.cli.evaluate import evaluate
-from nullsplat.cli.evaluate_pair import evaluate_pair
-from nullsplat.cli.evaluate_stage1 import evaluate_stage1
-from nullsplat.cli.evaluate_stage2 import evaluate_stage2
+from nullsplat.cli.commands.bench import bench
+from nullsplat.cli.commands.convert_prior import convert_prior
+from nullsplat.cli.commands.db import app as db_app
+from nullsplat.cli.commands.evaluate import evaluate
+from nullsplat.cli.commands.evaluate_pair import evaluate_pair
+from nullsplat.cli.commands.evaluate_stage1 import evaluate_stage1
+from nullsplat.cli.commands.evaluate_stage2 import evaluate_stage2
+from nullsplat.cli.commands.reader_study import reader_score, reader_study
+from nullsplat.cli.commands.render_field import render_field
+from nullsplat.cli.commands.rules import app as rules_app
+from nullsplat.cli.commands.train_prior import train_prior
+from nullsplat.cli.commands.train_slab_prior import train_slab_prior
 from nullsplat.cli.failures import readable_failures
-from nullsplat.cli.reader_study import reader_score, reader_study
-from nullsplat.cli.render_field import render_field
-from nullsplat.cli.rules import app as rules_app
-from nullsplat.cli.train_prior import train_prior
-from nullsplat.cli.train_slab_prior import train_slab_prior
 
 app = typer.Typer(
     name="nullsplat",
@@ -171,7 +171,7 @@ def sr(
     - `nullsplat sr ct.nii.gz ct-sr.nii.gz --scale 2,2,2 --report run.json`
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.super_resolution import Request, run
+        from nullsplat.cli.work.sr import Request, run
         from nullsplat.dicom.write.encoding import OutputSyntax
 
         run(
@@ -206,7 +206,7 @@ def serve(debug: Debug = False) -> None:
     NULLSPLAT_SECRET, and what docs/settings.md lists. `nullsplat doctor` tells which are missing.
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.processes import run_api
+        from nullsplat.cli.work.engine import run_api
 
         run_api()
 
@@ -219,7 +219,7 @@ def worker(debug: Debug = False) -> None:
     job where it was.
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.processes import run_worker
+        from nullsplat.cli.work.engine import run_worker
 
         run_worker()
 
@@ -277,7 +277,7 @@ def doctor(debug: Debug = False) -> None:
     Exit code 1 when something that is needed is missing.
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.doctor import run
+        from nullsplat.cli.work.doctor import run
 
         raise typer.Exit(run())
 

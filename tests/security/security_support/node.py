@@ -25,8 +25,8 @@ from pynetdicom import AE, evt
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import CTImageStorage  # type: ignore[attr-defined]
 
-from nullsplat.cli import checks
-from nullsplat.cli.findings import Level
+from nullsplat.cli.checks import node as checks
+from nullsplat.cli.checks.findings import Level
 from nullsplat.node.configuration import (
     configuration_folder,
     overlay,

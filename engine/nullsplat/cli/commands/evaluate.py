@@ -1,4 +1,4 @@
-"""`nullsplat eval`: options and help of the command; `cli.evaluation` does the work."""
+"""`nullsplat eval`: options and help of the command; `cli.work.evaluate` does the work."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -96,14 +96,14 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
     """
     with readable_failures(debug=debug):
         if reader_study is not None:
-            from nullsplat.cli.reader_work import from_evaluation, prepare  # noqa: PLC0415
+            from nullsplat.cli.work.reader_study import from_evaluation, prepare  # noqa: PLC0415
 
             told = (scale, noise, methods if methods != METHODS else "cubic,standard,truth")
             prepare(from_evaluation(reader_study, tuple(volumes or ()), told, device.value, seed))
             return
         if out is None:
             raise ConfigurationError("eval needs --out DIR for its tables, or --reader-study DIR")
-        from nullsplat.cli.evaluation import Request, run  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work.evaluate import Request, run  # noqa: PLC0415 - --help must not import torch
 
         request = Request(
             volumes=tuple(volumes or ()),

@@ -1,11 +1,11 @@
-"""`nullsplat eval-stage2`: options and help of the command; `cli.stage2_evaluation` does the work."""
+"""`nullsplat eval-stage2`: options and help of the command; `cli.work.evaluate_stage2` does the work."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nullsplat.cli.evaluate import Device
+from nullsplat.cli.commands.evaluate import Device
 from nullsplat.cli.failures import readable_failures
 
 
@@ -46,8 +46,8 @@ def evaluate_stage2(  # noqa: PLR0913, PLR0917 - options are parameters
     Example: `nullsplat eval-stage2 --public --scale 4 --out stage2`
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.stage2_evaluation import Request, run  # noqa: PLC0415 - --help must not import torch
-        from nullsplat.cli.study_subjects import Subjects  # noqa: PLC0415
+        from nullsplat.cli.work.evaluate_stage2 import Request, run  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work.study_subjects import Subjects  # noqa: PLC0415
 
         subjects = Subjects(tuple(volumes or ()), public, crop)
         run(Request(subjects, scale, noise, fits, seed, device.value, out))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from nullsplat.cli.evaluation import parse_protocols
+from nullsplat.cli.work.evaluate import parse_protocols
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError, UnreadableFile

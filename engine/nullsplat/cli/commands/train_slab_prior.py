@@ -1,4 +1,4 @@
-"""`nullsplat train-slab-prior`: options and help of the command; `cli.slab_training` does the work."""
+"""`nullsplat train-slab-prior`: options and help of the command; `cli.work.train_slab_prior` does the work."""
 
 from pathlib import Path
 from typing import Annotated
@@ -54,7 +54,7 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
     --licence "a, b, c: QIN LUNG CT (TCIA), CC BY 3.0"`
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.slab_training import Request, run  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work.train_slab_prior import Request, run  # noqa: PLC0415 - --help must not import torch
 
         counts = (pairs, validation_pairs)
         settings = (steps, batch, size.value, mixed_precision.value, seed)

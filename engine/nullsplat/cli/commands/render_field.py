@@ -1,4 +1,4 @@
-"""`nullsplat render-field`: options and help; `cli.field_rendering` does the work."""
+"""`nullsplat render-field`: options and help; `cli.work.render_field` does the work."""
 
 from pathlib import Path
 from typing import Annotated
@@ -38,8 +38,6 @@ def render_field(  # noqa: PLR0913, PLR0917 - options are parameters
     Example: `nullsplat render-field field.ply finer.nii.gz --like ct.nii.gz --spacing 0.5,0.35,0.35`
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli import field_rendering  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work import render_field as work  # noqa: PLC0415 - --help must not import torch
 
-        field_rendering.render_field(
-            field_rendering.RenderRequest(field, target, like, spacing, shape, device)
-        )
+        work.render_field(work.RenderRequest(field, target, like, spacing, shape, device))

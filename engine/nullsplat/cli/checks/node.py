@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import httpx
 import torch
 
-from nullsplat.cli import rule_work
-from nullsplat.cli.findings import Finding, Level
-from nullsplat.cli.sockets import ports_open_everywhere
+from nullsplat.cli.checks.findings import Finding, Level
+from nullsplat.cli.checks.sockets import ports_open_everywhere
+from nullsplat.cli.work.rules import check_file
 from nullsplat.core.certificates import trust_exactly
 from nullsplat.core.errors import ConfigurationError, NullSplatError, WeightsError
 from nullsplat.node.installation import installed_orthanc, orthanc_version
@@ -78,7 +78,7 @@ def rules() -> Finding:
         text = f"{RULES_VARIABLE} names no file, so low-dose CT is done as nullsplat.json says"
         return Finding("Rules", Level.OK, text)
     try:
-        return Finding("Rules", Level.OK, rule_work.check_file(Path(file)).splitlines()[0])
+        return Finding("Rules", Level.OK, check_file(Path(file)).splitlines()[0])
     except NullSplatError as error:
         return Finding("Rules", Level.MISSING, str(error))
 

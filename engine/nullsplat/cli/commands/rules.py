@@ -1,4 +1,4 @@
-"""`nullsplat rules check` and `rules test`: options and help; `cli.rule_work` does the work."""
+"""`nullsplat rules check` and `rules test`: options and help; `cli.work.rules` does the work."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,7 +30,7 @@ def check(
     Exit code 2 when something in it is wrong: file, line, rule and key are named.
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.rule_work import check_file  # noqa: PLC0415 - --help must not import pydicom
+        from nullsplat.cli.work.rules import check_file  # noqa: PLC0415 - --help must not import pydicom
 
         print(check_file(file, config))
 
@@ -60,6 +60,6 @@ def try_on(
     Example: `nullsplat rules test scans/chest --rules rules.toml --called-aet SCREENING`
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.rule_work import Trial, try_rules  # noqa: PLC0415 - --help must not import pydicom
+        from nullsplat.cli.work.rules import Trial, try_rules  # noqa: PLC0415 - --help must not import pydicom
 
         print(try_rules(Trial(scan, rules, config, called_aet, calling_aet)))

@@ -1,4 +1,4 @@
-"""`nullsplat reader-study` and `reader-score`: options and help; `cli.reader_work` does the work."""
+"""`nullsplat reader-study` and `reader-score`: options and help; `cli.work.reader_study` does the work."""
 
 from pathlib import Path
 from typing import Annotated
@@ -48,7 +48,7 @@ def reader_study(  # noqa: PLR0913, PLR0917 - options are parameters
     Example: `nullsplat reader-study study --truth ct1.nii.gz --truth ct2.nii.gz --methods cubic,standard`
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.reader_work import StudyRequest, prepare  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work.reader_study import StudyRequest, prepare  # noqa: PLC0415 - --help must not import torch
 
         prepare(StudyRequest(out, tuple(truth), scale, noise, methods, device, seed))
 
@@ -69,6 +69,6 @@ def reader_score(
     Intervals come from resampling cases; they hold for other cases, not for other readers.
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.reader_work import score  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work.reader_study import score  # noqa: PLC0415 - --help must not import torch
 
         score(key, sheets, report, seed)

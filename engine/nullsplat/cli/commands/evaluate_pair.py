@@ -1,11 +1,11 @@
-"""`nullsplat eval-pair`: options and help of the command; `cli.pair_evaluation` does the work."""
+"""`nullsplat eval-pair`: options and help of the command; `cli.work.evaluate_pair` does the work."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nullsplat.cli.evaluate import Device
+from nullsplat.cli.commands.evaluate import Device
 from nullsplat.cli.failures import readable_failures
 
 
@@ -45,6 +45,6 @@ def evaluate_pair(  # noqa: PLR0913, PLR0917 - options are parameters
     Example: `nullsplat eval-pair scan/5mm scan/1mm --out pair`
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.pair_evaluation import Request, run  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work.evaluate_pair import Request, run  # noqa: PLC0415 - --help must not import torch
 
         run(Request(thick, thin, methods, slice_profile, slice_thickness, centre, seed, device.value, out))

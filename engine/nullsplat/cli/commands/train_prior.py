@@ -1,4 +1,4 @@
-"""`nullsplat train-prior`: options and help of the command; `cli.prior_training` does the work."""
+"""`nullsplat train-prior`: options and help of the command; `cli.work.train_prior` does the work."""
 
 from pathlib import Path
 from typing import Annotated
@@ -60,7 +60,7 @@ def train_prior(  # noqa: PLR0913, PLR0917 - options are parameters
     with readable_failures(debug=debug):
         credentials = (archive_user, archive_password_file, ca_file)
         archived = archive.archive_request(from_archive, credentials, modality, (archive_limit, per_patient))
-        from nullsplat.cli.prior_training import Request, run  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work.train_prior import Request, run  # noqa: PLC0415 - --help must not import torch
 
         settings = (steps, batch, size.value, mixed_precision.value, seed)
         run(Request(tuple(data or ()), tuple(ct or ()), tuple(licence or ()), out, *settings, archived))

@@ -1,11 +1,11 @@
-"""`nullsplat eval-stage1`: options and help of the command; `cli.stage1_evaluation` does the work."""
+"""`nullsplat eval-stage1`: options and help of the command; `cli.work.evaluate_stage1` does the work."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nullsplat.cli.evaluate import Device
+from nullsplat.cli.commands.evaluate import Device
 from nullsplat.cli.failures import readable_failures
 
 
@@ -43,8 +43,8 @@ def evaluate_stage1(  # noqa: PLR0913, PLR0917 - options are parameters
     Example: `nullsplat eval-stage1 --public --scale 4,z4 --out stage1`
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.stage1_evaluation import Request, run  # noqa: PLC0415 - --help must not import torch
-        from nullsplat.cli.study_subjects import Subjects  # noqa: PLC0415
+        from nullsplat.cli.work.evaluate_stage1 import Request, run  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work.study_subjects import Subjects  # noqa: PLC0415
 
         subjects = Subjects(tuple(volumes or ()), public, crop)
         run(Request(subjects, scale, noise, views, samples, seed, device.value, out))

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nullsplat import __version__
-from nullsplat.cli.outputs import check_files, check_is_no_folder, check_new_folder, whole_series
-from nullsplat.cli.uncertainty import FinishedRun, write_dicom_maps, write_nifti_maps
+from nullsplat.cli.work.outputs import check_files, check_is_no_folder, check_new_folder, whole_series
+from nullsplat.cli.work.uncertainty import FinishedRun, write_dicom_maps, write_nifti_maps
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError, UnreadableFile

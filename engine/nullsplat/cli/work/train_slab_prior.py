@@ -8,7 +8,7 @@ from pathlib import Path
 from accelerate import PartialState
 from rich.console import Console
 
-from nullsplat.cli.ct_volumes import LabelledVolume, read_ct
+from nullsplat.cli.inputs.ct_volumes import LabelledVolume, read_ct
 from nullsplat.cli.training_options import settings_words
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.progress import Progress

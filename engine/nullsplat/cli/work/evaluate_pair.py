@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from nullsplat.cli.evaluation import parts_of
+from nullsplat.cli.work.evaluate import parts_of
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError

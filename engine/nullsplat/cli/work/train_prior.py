@@ -9,8 +9,8 @@ from accelerate import PartialState
 from rich.console import Console
 
 from nullsplat.cli.archive_options import ArchiveRequest
-from nullsplat.cli.archived_radiographs import fetch
-from nullsplat.cli.ct_volumes import read_ct
+from nullsplat.cli.inputs.archived_radiographs import fetch
+from nullsplat.cli.inputs.ct_volumes import read_ct
 from nullsplat.cli.training_options import settings_words
 from nullsplat.core.console import StageDisplay
 from nullsplat.prior.model_card import Origin, write_model_card

@@ -1,4 +1,4 @@
-"""`nullsplat db backup`, `db check` and `db purge`: options and help; `cli.database_work` does the work."""
+"""`nullsplat db backup`, `db check` and `db purge`: options and help; `cli.work.db` does the work."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,7 @@ def backup(
     SQLite becomes an SQLite file, PostgreSQL what `pg_dump --format=custom` writes.
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.database_work import back_up_to  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work.db import back_up_to  # noqa: PLC0415 - --help must not import torch
 
         print(back_up_to(target))
 
@@ -37,7 +37,7 @@ def check(debug: Debug = False) -> None:
     Exit code 1 when it is damaged.
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.database_work import check_database  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work.db import check_database  # noqa: PLC0415 - --help must not import torch
 
         print(check_database())
 
@@ -55,6 +55,6 @@ def purge(
     With --older-than also younger ones; the node orders a job again of which it has not heard yet how it ended.
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.database_work import purge_database  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work.db import purge_database  # noqa: PLC0415 - --help must not import torch
 
         print(purge_database(older_than))

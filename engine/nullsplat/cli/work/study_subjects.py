@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from nullsplat.cli.evaluation import parse_crop
+from nullsplat.cli.work.evaluate import parse_crop
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.evaluation.data.public_data import CHEST, cache_folder
 from nullsplat.evaluation.data.subject import Subject, check_names, cropped, public_subjects, read_subject

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from nullsplat.cli.findings import Finding, Level, packages, python
+from nullsplat.cli.checks.findings import Finding, Level, packages, python
 
 _STYLE = {Level.OK: "green", Level.NOTE: "yellow", Level.MISSING: "bold red"}
 
@@ -37,17 +37,17 @@ def findings() -> Iterator[Finding]:
 
 def _engine_findings() -> Iterator[Finding]:
     # Imported here: these looks cannot even be loaded where a package is missing.
-    from nullsplat.cli import checks  # noqa: PLC0415
+    from nullsplat.cli.checks import node  # noqa: PLC0415
 
-    yield checks.prior_weights()
-    yield checks.processor()
-    settings, finding = checks.settings_findings()
-    yield checks.disk(settings.spool if settings else Path.cwd())
-    yield checks.orthanc(needed=settings is None)
-    yield checks.rules()
+    yield node.prior_weights()
+    yield node.processor()
+    settings, finding = node.settings_findings()
+    yield node.disk(settings.spool if settings else Path.cwd())
+    yield node.orthanc(needed=settings is None)
+    yield node.rules()
     yield finding
     if settings is not None:
-        yield checks.archive(settings)
-        if (open_port := checks.archive_port(settings)) is not None:
+        yield node.archive(settings)
+        if (open_port := node.archive_port(settings)) is not None:
             yield open_port
-        yield checks.engine(settings)
+        yield node.engine(settings)

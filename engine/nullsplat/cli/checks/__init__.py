@@ -1,0 +1,1 @@
+"""What `nullsplat doctor` checks."""

@@ -1,0 +1,1 @@
+"""What several commands read: CTs, and radiographs of an archive."""
