@@ -9,16 +9,15 @@ import pytest
 from archive_double import ArchiveDouble
 from dicom_samples import SERIES, STUDY, ct_series
 
-from nullsplat.core.errors import ArchiveError, Cancelled
+from nullsplat.core.errors import ArchiveAway, ArchiveError, Cancelled
 from nullsplat.dicomweb.archive import Archive
-from nullsplat.dicomweb.connection import ArchiveAway
 from nullsplat.dicomweb.retry import patiently
 from nullsplat.service.settings import Settings
 
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[Archive]:
-    client = Archive(settings)
+    client = Archive(settings.archive)
     yield client
     client.close()
 

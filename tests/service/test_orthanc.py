@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from nullsplat.dicomweb.radiograph_download import Wanted, gather
 from nullsplat.node.installation import installed_orthanc
 from nullsplat.node.processes import free_port
 from nullsplat.prior.xray.radiograph_cache import RadiographCache
-from nullsplat.service.settings import Settings
+from nullsplat.service.settings import ARCHIVE_NAMES, Settings
 
 pytestmark = pytest.mark.orthanc
 PLUGINS = [
@@ -118,7 +119,7 @@ def test_a_worker_killed_in_stage_2_leaves_exactly_one_derived_series(
 def test_the_client_sees_of_orthanc_what_it_sees_of_the_double(
     settings: Settings, archive: ArchiveDouble, tmp_path: Path
 ) -> None:
-    orthanc, double = Archive(settings), Archive(settings.model_copy(update={"archive_url": archive.url}))
+    orthanc, double = Archive(settings.archive), Archive(replace(settings.archive, url=archive.url))
     assert orthanc.holding(STUDY, SERIES) == double.holding(STUDY, SERIES)
     assert orthanc.holding(STUDY, "2.25.404") == double.holding(STUDY, "2.25.404")
     target = tmp_path / "retrieved"
@@ -138,7 +139,7 @@ def test_radiographs_come_from_orthanc_and_nothing_else_does(
     images.append(Image("D", attributes={"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}))
     for image in images:
         orthanc.post("/instances", content=image.file()).raise_for_status()
-    access = Access(str(orthanc.base_url.join("/dicom-web")), ("engine", "engine-password"))
+    access = Access(str(orthanc.base_url.join("/dicom-web")), ARCHIVE_NAMES, ("engine", "engine-password"))
     cache = RadiographCache(tmp_path / "cache")
     gathered = gather(access, Wanted(("CR", "DX"), studies=100, per_patient=4), cache, silent)
     assert gathered.left_out == {"burned-in-annotation": 1, "secondary-capture": 1}
@@ -160,7 +161,7 @@ def test_orthanc_keeps_and_shows_what_is_written(
     report = write_quality_report(
         source, written, {"noise_hu": 9.5}, provenance, tmp_path / "derived", options
     )
-    archive = Archive(settings)
+    archive = Archive(settings.archive)
     archive.store(STUDY, [*written.paths, report.path])
     assert archive.holding(STUDY, written.series_instance_uid).sop_instance_uids == set(
         written.sop_instance_uids
@@ -188,7 +189,7 @@ def test_an_enhanced_image_comes_whole(settings: Settings, orthanc: httpx.Client
     (path,) = save([make_enhanced(spec)], tmp_path / "sent").iterdir()
     orthanc.post("/instances", content=path.read_bytes()).raise_for_status()
     sent = dcmread(path)
-    archive = Archive(settings)
+    archive = Archive(settings.archive)
     holding = archive.holding(sent.StudyInstanceUID, sent.SeriesInstanceUID)
     assert (holding.sop_instance_uids, holding.voxels) == ({sent.SOPInstanceUID}, 6 * 24 * 20)
     back = tmp_path / "back"

@@ -12,9 +12,8 @@ from archive_double import ArchiveDouble
 from dicom_samples import SERIES, STUDY, ct_series
 from fast_processing import FastProcessing
 
-from nullsplat.core.errors import ArchiveError, UnreadableFile
-from nullsplat.dicomweb.archive import Archive, StoreRefused
-from nullsplat.dicomweb.connection import NotDicomweb
+from nullsplat.core.errors import ArchiveError, NotDicomweb, StoreRefused, UnreadableFile
+from nullsplat.dicomweb.archive import Archive
 from nullsplat.dicomweb.retry import patiently
 from nullsplat.service.audit import AuditLog
 from nullsplat.service.contract.messages import STAGES, fault
@@ -33,7 +32,7 @@ ODD = [42, None, "text", {"error": "busy"}, [1, 2], [None], [{"00080018": "DOE^J
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[Archive]:
-    client = Archive(settings)
+    client = Archive(settings.archive)
     yield client
     client.close()
 

@@ -4,9 +4,8 @@ import time
 
 import pytest
 
-from nullsplat.core.errors import ArchiveError
+from nullsplat.core.errors import ArchiveAway, ArchiveError
 from nullsplat.dicomweb import retry
-from nullsplat.dicomweb.connection import ArchiveAway
 from nullsplat.dicomweb.retry import Heard, patiently
 
 ENOUGH = 20

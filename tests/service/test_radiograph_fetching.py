@@ -15,6 +15,7 @@ from nullsplat.dicomweb.radiograph_download import Gathered, Wanted, gather
 from nullsplat.dicomweb.radiographs import Study
 from nullsplat.dicomweb.study_choice import LISTED_PER_CHOSEN, choose
 from nullsplat.prior.xray.radiograph_cache import RadiographCache
+from nullsplat.service.settings import ARCHIVE_NAMES
 
 WANTED = Wanted(("CR", "DX"), studies=100, per_patient=10)
 
@@ -39,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def fetch(archive: RadiographDouble, folder: Path, wanted: Wanted = WANTED) -> Gathered:
-    access = Access(archive.url, (archive.username, archive.password), timeout=5.0)
+    access = Access(archive.url, ARCHIVE_NAMES, (archive.username, archive.password), timeout=5.0)
     return gather(access, wanted, RadiographCache(folder), silent)
 
 

@@ -8,14 +8,14 @@ import pytest
 from archive_double import ArchiveDouble
 from dicom_samples import STUDY, ct_series
 
-from nullsplat.core.errors import ArchiveError, Cancelled
+from nullsplat.core.errors import ArchiveError, Cancelled, MixedRuns
 from nullsplat.core.progress import silent
 from nullsplat.dicomweb.archive import Archive
 from nullsplat.service.folders import JobFolder
 from nullsplat.service.processing.protocol import Derived
 from nullsplat.service.queue.jobs import JobStore
 from nullsplat.service.settings import Settings
-from nullsplat.service.worker.store import MixedRuns, Store, remember_derived, remembered_derived
+from nullsplat.service.worker.store import Store, remember_derived, remembered_derived
 
 RESULT, MAP = "2.25.7", "2.25.8"
 REQUEST = {"study_instance_uid": STUDY}
@@ -34,7 +34,7 @@ class Jobs(JobStore):
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[Archive]:
-    client = Archive(settings)
+    client = Archive(settings.archive)
     yield client
     client.close()
 

@@ -6,10 +6,18 @@
     │   ├── UnreadableFile         a file is missing, truncated or of another format
     │   ├── IneligibleSeries       a DICOM series that must be refused rather than repaired
     │   ├── SourceChanged          the archive holds other instances than the job was made for
+    │   ├── MixedRuns              the archive holds part of a derived series from another run
     │   └── ConfigurationError     a setting is missing, misspelt or out of range
     ├── WeightsError               the prior's weights are missing or fail their checksum
     ├── ArchiveError               the DICOMweb archive is away or misbehaves; worth another try
+    │   ├── ArchiveAway            it cannot be reached, is overloaded or broke off
+    │   ├── NotInArchive           it does not know what was asked for
+    │   ├── NotDicomweb            it answers something that is not DICOMweb
+    │   └── StoreRefused           it never takes these instances; not worth another try
     ├── StorageError               the disk is full or cannot be written; worth another try
+    │   └── DatabaseDamaged        the database's files are not what it wrote; only a backup helps
+    ├── NoWorker                   nobody is there to do the jobs
+    ├── NotNow                     a job is in a state in which this cannot be done; `code` says why
     ├── TimedOut                   a stage took longer than its limit
     └── Cancelled                  somebody asked to stop
 
@@ -62,6 +70,12 @@ class SourceChanged(InputError):
     code = "source-changed"
 
 
+class MixedRuns(InputError):
+    """The archive holds part of this series from another run."""
+
+    code = "mixed-runs"
+
+
 class ConfigurationError(InputError):
     """A setting is missing, misspelt or out of range."""
 
@@ -81,11 +95,52 @@ class ArchiveError(NullSplatError):
     retryable = True
 
 
+class ArchiveAway(ArchiveError):
+    """The archive cannot be reached, is overloaded or broke off: the same request may well succeed soon."""
+
+
+class NotInArchive(ArchiveError):
+    """The archive does not know what was asked for."""
+
+
+class NotDicomweb(ArchiveError):
+    """The answer is not what DICOMweb says: a wrong address, or a proxy's page while the archive is being serviced."""
+
+
+class StoreRefused(ArchiveError):
+    """The archive does not take these instances, however often it is asked."""
+
+    code = "store-refused"
+    retryable = False
+
+
 class StorageError(NullSplatError):
     """The working folder cannot be written, most often because the disk is full."""
 
     code = "storage"
     retryable = True
+
+
+class DatabaseDamaged(StorageError):
+    """The database's files are not what it wrote; nothing but a backup helps."""
+
+    code = "database-damaged"
+    retryable = False
+
+
+class NoWorker(NullSplatError):
+    """Nobody is there to do the jobs."""
+
+    code = "no-worker"
+    retryable = True
+
+
+class NotNow(NullSplatError):
+    """What was asked for a job cannot be done in the state that it is in; `code` says why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class TimedOut(NullSplatError):

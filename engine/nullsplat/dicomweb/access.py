@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from nullsplat.service.settings import PREFIX, Settings
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -17,10 +16,10 @@ class SettingNames:
         rights: what the user must be allowed to do.
     """
 
-    url: str = f"{PREFIX}ARCHIVE_URL"
-    credentials: str = f"{PREFIX}ARCHIVE_USERNAME and {PREFIX}ARCHIVE_PASSWORD"
-    ca_file: str = f"{PREFIX}ARCHIVE_CA_FILE"
-    rights: str = "search, retrieve and store"
+    url: str
+    credentials: str
+    ca_file: str
+    rights: str
 
 
 @dataclass(frozen=True)
@@ -29,24 +28,31 @@ class Access:
 
     Attributes:
         url: DICOMweb root.
+        names: what the settings are called.
         credentials: user and password, if the archive asks for them; left out of the object's text.
         ca_file: certificates that the archive's is checked against, instead of the system's.
         timeout: seconds for which an answer may be silent.
-        names: what the settings are called.
     """
 
     url: str
+    names: SettingNames
     credentials: tuple[str, str] | None = field(default=None, repr=False)
     ca_file: Path | None = None
     timeout: float = 120.0
-    names: SettingNames = SettingNames()
 
-    @classmethod
-    def of(cls, settings: Settings) -> "Access":
-        """The access that the service's settings describe."""
-        credentials = None
-        if settings.archive_username is not None and settings.archive_password is not None:
-            credentials = settings.archive_username, settings.archive_password.get_secret_value()
-        return cls(
-            settings.archive_url, credentials, settings.archive_ca_file, settings.archive_timeout_seconds
-        )
+
+def archive_root(url: str, credentials: str) -> str:
+    """The root of a DICOMweb archive without its last slash.
+
+    Args:
+        url: as it was set.
+        credentials: what the settings for user and password are called.
+    Raises:
+        ValueError: it is no http or https URL, or it carries credentials; the text does not repeat the URL.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an http or https URL with a host, such as http://127.0.0.1:8042/dicom-web")
+    if parts.username or parts.password:
+        raise ValueError(f"must not carry credentials; use {credentials}")
+    return url.rstrip("/")

@@ -8,10 +8,9 @@ from typing import Any
 import pydicom
 from pydicom.errors import InvalidDicomError
 
-from nullsplat.core.errors import ArchiveError, UnreadableFile
+from nullsplat.core.errors import ArchiveAway, StoreRefused, UnreadableFile
 from nullsplat.dicomweb.access import Access
-from nullsplat.dicomweb.connection import ANY_TRANSFER_SYNTAX, ArchiveAway, Connection, first_value
-from nullsplat.service.settings import Settings
+from nullsplat.dicomweb.connection import ANY_TRANSFER_SYNTAX, Connection, first_value
 
 PROBE_TIMEOUT = 3.0
 WHOLE_REQUEST = 2**31
@@ -21,22 +20,6 @@ SOP_INSTANCE_UID, ROWS, COLUMNS, FRAMES = "00080018", "00280010", "00280011", "0
 
 FINAL_REASONS = frozenset({0x0122, 0x0124, *range(0xA900, 0xAA00)})
 """SOP Class not supported, not authorised, data set does not match SOP Class: repeating changes nothing."""
-
-
-class StoreRefused(ArchiveError):
-    """The archive does not take these instances, however often it is asked."""
-
-    code = "store-refused"
-    retryable = False
-
-    def __init__(self, reasons: list[int], kinds: set[str]) -> None:
-        """Say what is refused, with which Failure Reasons, and what helps."""
-        words = ", ".join(f"{reason:#06x}" for reason in reasons)
-        super().__init__(
-            f"the archive refuses {', '.join(sorted(kinds))} for good (reason {words}); let it accept these SOP Classes "
-            "from the engine's user, or have no reports and maps made (NULLSPLAT_QUALITY_REPORT=false, "
-            "NULLSPLAT_PARAMETRIC_MAPS=never), then run again"
-        )
 
 
 @dataclass(frozen=True)
@@ -61,8 +44,7 @@ class Archive:
         ArchiveError: the archive refuses.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        access = Access.of(settings)
+    def __init__(self, access: Access) -> None:
         self._connection = Connection(access)
         self._reader = self._connection.client(access.timeout)
         self._writer = self._connection.client(access.timeout, chunk_size=WHOLE_REQUEST)
@@ -110,7 +92,7 @@ class Archive:
         stored = {str(uid) for uid in named if uid}
         missing = {str(instance.SOPInstanceUID) for instance in instances} - stored
         if final := sorted({reason for reason in failed if reason in FINAL_REASONS}):
-            raise StoreRefused(final, {str(instance.SOPClassUID.name) for instance in instances})
+            raise _refused(final, {str(instance.SOPClassUID.name) for instance in instances})
         if failed:
             reasons = ", ".join(f"{reason:#06x}" for reason in sorted(set(failed)))
             raise ArchiveAway(
@@ -167,3 +149,13 @@ def _count(attributes: dict[str, Any], tag: str, default: int) -> int:
         return int(first_value(attributes, tag, default))
     except (TypeError, ValueError):
         return default
+
+
+def _refused(reasons: list[int], kinds: set[str]) -> StoreRefused:
+    """What is refused, with which Failure Reasons, and what helps."""
+    words = ", ".join(f"{reason:#06x}" for reason in reasons)
+    return StoreRefused(
+        f"the archive refuses {', '.join(sorted(kinds))} for good (reason {words}); let it accept these SOP Classes "
+        "from the engine's user, or have no reports and maps made (NULLSPLAT_QUALITY_REPORT=false, "
+        "NULLSPLAT_PARAMETRIC_MAPS=never), then run again"
+    )

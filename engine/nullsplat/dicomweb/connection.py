@@ -10,24 +10,12 @@ import requests
 from dicomweb_client.web import DICOMwebClient
 from pydicom.errors import InvalidDicomError
 
-from nullsplat.core.errors import ArchiveError
+from nullsplat.core.errors import ArchiveAway, ArchiveError, NotDicomweb, NotInArchive
 from nullsplat.dicomweb.access import Access
 
 CONNECT_TIMEOUT = 5.0
 ANY_TRANSFER_SYNTAX = (("application/dicom", "*"),)
 """Send what is stored as it is: transcoding takes longer, and the reader can decode it."""
-
-
-class ArchiveAway(ArchiveError):
-    """The archive cannot be reached, is overloaded or broke off: the same request may well succeed soon."""
-
-
-class NotInArchive(ArchiveError):
-    """The archive does not know what was asked for."""
-
-
-class NotDicomweb(ArchiveError):
-    """The answer is not what DICOMweb says: a wrong address, or a proxy's page while the archive is being serviced."""
 
 
 PASSING = (ArchiveAway, NotInArchive, NotDicomweb)

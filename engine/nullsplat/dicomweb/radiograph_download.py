@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from nullsplat.core.errors import ArchiveError
+from nullsplat.core.errors import ArchiveAway, ArchiveError, NotInArchive
 from nullsplat.core.progress import Progress
 from nullsplat.dicom.read.radiographs import Unusable, UnusableRadiograph, read_radiograph, unusable_kind
 from nullsplat.dicomweb.access import Access
-from nullsplat.dicomweb.connection import ArchiveAway, NotInArchive
 from nullsplat.dicomweb.radiographs import Instance, RadiographArchive, Study
 from nullsplat.dicomweb.study_choice import choose
 from nullsplat.prior.xray.radiograph_cache import RadiographCache

@@ -9,10 +9,11 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from nullsplat.core.errors import ArchiveAway
 from nullsplat.dicom.headers import quiet_pydicom
 from nullsplat.dicom.read.radiographs import Unusable, UnusableRadiograph
 from nullsplat.dicomweb.access import Access
-from nullsplat.dicomweb.connection import ANY_TRANSFER_SYNTAX, ArchiveAway, Connection, first_value
+from nullsplat.dicomweb.connection import ANY_TRANSFER_SYNTAX, Connection, first_value
 from nullsplat.dicomweb.retry import repeatedly
 
 MODALITY, MODALITIES_IN_STUDY, PATIENT_ID = "00080060", "00080061", "00100020"

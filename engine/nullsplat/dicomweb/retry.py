@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from nullsplat.core.errors import ArchiveError
-from nullsplat.dicomweb.connection import PASSING, ArchiveAway
+from nullsplat.core.errors import ArchiveAway, ArchiveError
+from nullsplat.dicomweb.connection import PASSING
 
 T = TypeVar("T")
 

@@ -1,1 +1,1 @@
-"""The engine as a service: HTTP API, durable jobs, worker, archive client."""
+"""The engine as a service: HTTP API, durable jobs, worker."""

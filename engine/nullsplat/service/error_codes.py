@@ -5,20 +5,17 @@ A label of a metric must come from a closed set; whatever is not in this one is 
 
 from collections.abc import Iterator
 
-from nullsplat.core.errors import NullSplatError
+from nullsplat.core import errors
 from nullsplat.dicom.refusals import Refusal
-from nullsplat.service.worker import store  # noqa: F401 - so that their errors are known
 
 WORKER_LOST = "worker-lost"
 """Code of a job that was given up because it took its worker down too often."""
 OTHER = "other"
-NOT_OF_JOBS = ("nullsplat.node.", "nullsplat.demo.", "nullsplat.cli.")
-"""Where errors live that no job can meet; they are loaded in some processes only."""
 
 
 def known_reasons() -> frozenset[str]:
     """All codes."""
-    return frozenset({*(kind.code for kind in _tree(NullSplatError)), *Refusal, WORKER_LOST})
+    return frozenset({*(kind.code for kind in _tree(errors.NullSplatError)), *Refusal, WORKER_LOST})
 
 
 def reason_of(code: object, known: frozenset[str]) -> str:
@@ -26,8 +23,9 @@ def reason_of(code: object, known: frozenset[str]) -> str:
     return str(code) if code in known else OTHER
 
 
-def _tree(root: type[NullSplatError]) -> Iterator[type[NullSplatError]]:
+def _tree(root: type[errors.NullSplatError]) -> Iterator[type[errors.NullSplatError]]:
+    """An error and those below it; errors of other modules are loaded in some processes only, and no job meets them."""
     yield root
     for kind in root.__subclasses__():
-        if not kind.__module__.startswith(NOT_OF_JOBS):
+        if kind.__module__ == errors.__name__:
             yield from _tree(kind)

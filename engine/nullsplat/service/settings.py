@@ -3,7 +3,6 @@
 import socket
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,9 +10,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.private import close_files, private_folder
 from nullsplat.dicom.write.encoding import OutputSyntax, check_encoder
+from nullsplat.dicomweb.access import Access, SettingNames, archive_root
 from nullsplat.physics.profile import AUTO, Profile
 
 PREFIX = "NULLSPLAT_"
+ARCHIVE_NAMES = SettingNames(
+    url=f"{PREFIX}ARCHIVE_URL",
+    credentials=f"{PREFIX}ARCHIVE_USERNAME and {PREFIX}ARCHIVE_PASSWORD",
+    ca_file=f"{PREFIX}ARCHIVE_CA_FILE",
+    rights="search, retrieve and store",
+)
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -172,7 +178,7 @@ class Settings(BaseSettings):
     @field_validator("archive_url")
     @classmethod
     def _check_archive_url(cls, value: str) -> str:
-        return archive_root(value, f"{PREFIX}ARCHIVE_USERNAME and {PREFIX}ARCHIVE_PASSWORD")
+        return archive_root(value, ARCHIVE_NAMES.credentials)
 
     @model_validator(mode="after")
     def _check_credentials(self) -> "Settings":
@@ -187,6 +193,15 @@ class Settings(BaseSettings):
         """Where the API answers."""
         scheme = "http" if self.tls_certificate_file is None else "https"
         return f"{scheme}://{self.host}:{self.port}"
+
+    @property
+    def archive(self) -> Access:
+        """The archive and the way in."""
+        credentials = None
+        if self.archive_username is not None and self.archive_password is not None:
+            credentials = self.archive_username, self.archive_password.get_secret_value()
+        timeout = self.archive_timeout_seconds
+        return Access(self.archive_url, ARCHIVE_NAMES, credentials, self.archive_ca_file, timeout)
 
     @property
     def database(self) -> str:
@@ -213,23 +228,6 @@ class Settings(BaseSettings):
             raise ConfigurationError(
                 f"{PREFIX}SPOOL must be a folder that this user alone may use, {self.spool} is not: {error.strerror}"
             ) from error
-
-
-def archive_root(url: str, credentials: str) -> str:
-    """The root of a DICOMweb archive without its last slash.
-
-    Args:
-        url: as it was set.
-        credentials: what the settings for user and password are called.
-    Raises:
-        ValueError: it is no http or https URL, or it carries credentials; the text does not repeat the URL.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an http or https URL with a host, such as http://127.0.0.1:8042/dicom-web")
-    if parts.username or parts.password:
-        raise ValueError(f"must not carry credentials; use {credentials}")
-    return url.rstrip("/")
 
 
 def host_name() -> str:

@@ -10,12 +10,11 @@ from rich.console import Console
 from nullsplat.cli.archive_options import PASSWORD, ArchiveRequest
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.errors import ConfigurationError, InputError
-from nullsplat.dicomweb.access import Access, SettingNames
+from nullsplat.dicomweb.access import Access, SettingNames, archive_root
 from nullsplat.dicomweb.radiograph_download import Wanted, gather
 from nullsplat.prior.xray.data import ProjectedVolume, Radiograph
 from nullsplat.prior.xray.radiograph_cache import RadiographCache
 from nullsplat.prior.xray.radiograph_files import MODALITIES
-from nullsplat.service.settings import archive_root
 
 FOLDER = "archive"
 TIMEOUT = 60.0
@@ -78,7 +77,7 @@ def _access(request: ArchiveRequest) -> Access:
         url = archive_root(request.url, _CREDENTIALS)
     except ValueError as error:
         raise ConfigurationError(f"--from-archive {error}") from None
-    return Access(url, request.credentials(), request.ca_file, TIMEOUT, _NAMES)
+    return Access(url, _NAMES, request.credentials(), request.ca_file, TIMEOUT)
 
 
 def _wanted(request: ArchiveRequest) -> Wanted:

@@ -7,13 +7,14 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
+from nullsplat.core.errors import NotNow
 from nullsplat.service.api.engine_info import EngineInfo
 from nullsplat.service.api.errors import Refusal
 from nullsplat.service.api.limits import client_address
 from nullsplat.service.api.requests import existing, json_body, plausible, refuse_faulty
 from nullsplat.service.audit import AuditLog, What
 from nullsplat.service.queue.jobs import Job
-from nullsplat.service.queue.queue import JobQueue, NotNow
+from nullsplat.service.queue.queue import JobQueue
 
 
 def add_control_routes(app: FastAPI, queue: JobQueue, audit: AuditLog) -> None:

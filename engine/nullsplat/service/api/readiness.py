@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from nullsplat.core.errors import NullSplatError, StorageError
+from nullsplat.core.errors import NoWorker, NullSplatError, StorageError
 from nullsplat.dicomweb.archive import Archive
 from nullsplat.service.database.integrity import IntegrityWatch, require_schema
 from nullsplat.service.database.tables import jobs, transaction
@@ -24,20 +24,13 @@ FRESH = 2.0
 Check = Callable[[], None]
 
 
-class NoWorker(NullSplatError):
-    """Nobody is there to do the jobs."""
-
-    code = "no-worker"
-    retryable = True
-
-
 class Readiness:
     """The checks behind /readyz."""
 
     def __init__(self, settings: Settings, engine: sa.Engine, processing: Processing) -> None:
         self._settings = settings
         self._engine = engine
-        self._archive = Archive(settings)
+        self._archive = Archive(settings.archive)
         self._checks: dict[str, Check] = {
             # The weights do not change while the process runs: once good, always good.
             "weights": functools.cache(processing.verify),

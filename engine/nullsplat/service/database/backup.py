@@ -10,8 +10,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from nullsplat.core.errors import ConfigurationError, StorageError
-from nullsplat.service.database.faults import RESTORE, DatabaseDamaged
+from nullsplat.core.errors import ConfigurationError, DatabaseDamaged, StorageError
+from nullsplat.service.database.faults import RESTORE
 
 
 def back_up(engine: sa.Engine, target: Path) -> None:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from nullsplat.core.errors import ConfigurationError, NullSplatError, StorageError
+from nullsplat.core.errors import ConfigurationError, DatabaseDamaged, NullSplatError, StorageError
 
 VARIABLE = "NULLSPLAT_DATABASE_URL"
 DRIVER = (
@@ -32,13 +32,6 @@ _CURES = (
 """What the server or the driver says (in English, whatever the language of the rest), and what helps."""
 _SETTINGS = ("password", "pg_hba", "does not exist", "permission")
 """Words of faults that stay until somebody changes something; the others may pass by themselves."""
-
-
-class DatabaseDamaged(StorageError):
-    """The database's files are not what it wrote; nothing but a backup helps."""
-
-    code = "database-damaged"
-    retryable = False
 
 
 def damage(engine: sa.Engine, error: SQLAlchemyError) -> DatabaseDamaged | None:

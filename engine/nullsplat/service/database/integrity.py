@@ -5,8 +5,8 @@ import time
 
 import sqlalchemy as sa
 
-from nullsplat.core.errors import ConfigurationError
-from nullsplat.service.database.faults import RESTORE, DatabaseDamaged
+from nullsplat.core.errors import ConfigurationError, DatabaseDamaged
+from nullsplat.service.database.faults import RESTORE
 from nullsplat.service.database.schema import refuse_later, version_of
 from nullsplat.service.database.tables import jobs, transaction
 

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions, WorkflowSerializationFormat
 
-from nullsplat.core.errors import NullSplatError
+from nullsplat.core.errors import NotNow
 from nullsplat.service.database.dbos_tables import forget_workflow
 from nullsplat.service.database.tables import transaction
 from nullsplat.service.queue.jobs import Job, JobStore, insert_job, reset_job
@@ -17,14 +17,6 @@ WORKFLOW = "super_resolve"
 
 WORKFLOW_VERSION = "1"
 """To be raised when the steps of the workflow change: a worker only goes on with what it understands."""
-
-
-class NotNow(NullSplatError):
-    """What was asked for a job cannot be done in the state that it is in; `code` says why."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class JobQueue:

@@ -3,11 +3,10 @@
 from dataclasses import asdict
 from typing import Any
 
-from nullsplat.core.errors import SourceChanged
+from nullsplat.core.errors import ArchiveAway, SourceChanged
 from nullsplat.core.progress import Progress
 from nullsplat.dicom.read.series import fingerprint
 from nullsplat.dicomweb.archive import Archive, Holding
-from nullsplat.dicomweb.connection import ArchiveAway
 from nullsplat.dicomweb.retry import Heard, patiently, repeatedly
 from nullsplat.service.folders import JobFolder, bytes_needed, require_space
 from nullsplat.service.processing.protocol import Parameters, Processing, Source

@@ -76,7 +76,7 @@ class StageRunner:
         self._processing = processing
         self._stop = oversight.stop
         self._watchdog = oversight.watchdog
-        self._archive = Archive(settings)
+        self._archive = Archive(settings.archive)
         self._fetch = Fetch(settings, self._archive, processing)
         self._save = Store(self._archive, store, settings.archive_patience_seconds)
 

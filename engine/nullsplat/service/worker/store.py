@@ -3,10 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
-from nullsplat.core.errors import Cancelled, InputError, StorageError
+from nullsplat.core.errors import ArchiveAway, Cancelled, MixedRuns, StorageError
 from nullsplat.core.progress import Progress
 from nullsplat.dicomweb.archive import Archive
-from nullsplat.dicomweb.connection import ArchiveAway
 from nullsplat.dicomweb.retry import Heard, patiently
 from nullsplat.service.folders import VANISHED, JobFolder
 from nullsplat.service.processing.protocol import Derived
@@ -16,12 +15,6 @@ CHUNK = 32
 """Instances per STOW-RS request: faster than one each, and an interruption costs little."""
 DERIVED = "derived.json"
 STARTED = "storing.json"
-
-
-class MixedRuns(InputError):
-    """The archive holds part of this series from another run."""
-
-    code = "mixed-runs"
 
 
 class Store:
