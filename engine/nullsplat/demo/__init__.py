@@ -1,1 +1,1 @@
-"""."""
+"""The demonstration: a scan goes through a whole node, and the result is compared with the truth."""
