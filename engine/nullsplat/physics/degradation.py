@@ -10,13 +10,14 @@ from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.physics.axis import GAUSSIAN, AxisOperator, PointSpread, axis_operator
+from nullsplat.physics.linear import LinearOperator
 from nullsplat.physics.mode_product import apply_along_axes
 
 Gain = Callable[[Tensor], Tensor]
 """Takes singular values, returns one factor for each."""
 
 
-class Separable:
+class Separable(LinearOperator):
     """A = A_1 (x) A_2 (x) ... acting on the last axes of a tensor; axes before them are a batch.
 
     Its singular values are the products of those of the factors, so that its pseudo-inverse and every
@@ -45,6 +46,16 @@ class Separable:
     def lr_shape(self) -> tuple[int, ...]:
         """Samples along the axes that are acted on."""
         return tuple(axis.n_lr for axis in self.axes)
+
+    @property
+    def domain_shape(self) -> tuple[int, ...]:
+        """That of the voxels, `hr_shape`."""
+        return self.hr_shape
+
+    @property
+    def range_shape(self) -> tuple[int, ...]:
+        """That of the samples, `lr_shape`."""
+        return self.lr_shape
 
     @property
     def scale(self) -> tuple[float, ...]:

@@ -11,9 +11,10 @@ from nullsplat.core.errors import GeometryError
 from nullsplat.core.progress import Progress, silent
 from nullsplat.physics import joseph
 from nullsplat.physics.beam import ParallelBeam
+from nullsplat.physics.linear import LinearOperator
 
 
-class Projector:
+class Projector(LinearOperator):
     """Line integrals of attenuation (1/mm) along the views of a beam; unitless.
 
     It acts slice by slice in the axial plane, so it commutes with every operator along z.
@@ -39,6 +40,16 @@ class Projector:
                 f"{spacing[0]} mm, the beam {beam.rows} rows of {beam.row_spacing} mm; build it with physics.beam_for"
             )
         self.beam, self.shape, self.spacing = beam, shape, spacing
+
+    @property
+    def domain_shape(self) -> tuple[int, int, int]:
+        """Voxels along (z, y, x)."""
+        return self.shape
+
+    @property
+    def range_shape(self) -> tuple[int, int, int]:
+        """(views, rows, columns)."""
+        return self.beam.shape
 
     def forward(self, volume: Float[Tensor, "z y x"], progress: Progress = silent) -> Float[Tensor, "v z u"]:
         """Project a volume.

@@ -1,6 +1,7 @@
 """The slab prior as a diffusers pipeline: what a volume or its projections lack, by posterior mean or by samples."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DModel
@@ -27,6 +28,17 @@ _TINY = torch.finfo(torch.float32).tiny
 _TOWARDS_THE_END = 1.5
 
 
+@dataclass(frozen=True)
+class SlabOutput:
+    """What `SlabPipeline` gives.
+
+    Attributes:
+        hu: the base plus what its slabs lack, in HU.
+    """
+
+    hu: Float[Tensor, "z y x"]
+
+
 class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
     """Predicts truth minus base from the base, in slabs along several axes or on projections.
 
@@ -38,6 +50,20 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
         self.unet.to(memory_format=torch.channels_last)
+
+    def __call__(
+        self,
+        base_hu: Float[Tensor, "z y x"],
+        cubic_hu: Float[Tensor, "z y x"],
+        config: SlabSampling | None = None,
+        axes: Sequence[int] = (0, 1, 2),
+        seed: int | None = None,
+        progress: Progress = silent,
+    ) -> SlabOutput:
+        """`refine_volume`, called as pipelines of diffusers are; without `config`, as the preset `preview` does it."""
+        return SlabOutput(
+            self.refine_volume(base_hu, cubic_hu, config or SlabSampling(), axes, seed, progress)
+        )
 
     @torch.no_grad()
     def refine_volume(

@@ -94,7 +94,7 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
     def __call__(
         self,
         measurement: Measurement,
-        config: SamplingConfig,
+        config: SamplingConfig | None = None,
         start: Float[Tensor, "v z u"] | None = None,
         seed: int = 0,
         progress: Progress = silent,
@@ -103,7 +103,7 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
 
         Args:
             measurement: what was measured.
-            config: how to sample.
+            config: how to sample; without it, one sample as in the paper.
             start: first guess in network range; needed when `config.start_sigma` is given.
             seed: of all noise; the same seed gives the same samples.
             progress: told after every batch of views.
@@ -111,6 +111,7 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
         Raises:
             GeometryError: the measurement or the first guess does not fit the operator.
         """
+        config = config or SamplingConfig()
         if config.sigma_y is not None:
             measurement = replace(measurement, sigma_y=config.sigma_y)
         self._check(measurement, config, start)
