@@ -25,8 +25,7 @@ from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_s
 from nullsplat.io.nifti import read_nifti, write_nifti
 from nullsplat.physics.profile import BELL, BOX
 from nullsplat.pipeline.config import PipelineConfig
-from nullsplat.pipeline.run import Outcome
-from nullsplat.pipeline.workspace import Workspace
+from nullsplat.pipeline.run import Result
 from nullsplat.splat.field.files import load_field
 from nullsplat.splat.field.gaussians import SignedGaussians
 from nullsplat.splat.field.placement import PlacedField
@@ -43,17 +42,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[PipelineConfig]:
     """Repeat voxels instead of computing, to test what lies around the computation; records the configuration."""
     seen: list[PipelineConfig] = []
 
-    def repeat(
-        volume: Volume, config: PipelineConfig, device: torch.device, progress: Any, folder: Path
-    ) -> Outcome:
+    def repeat(volume: Volume, config: PipelineConfig, *, device: str, progress: Any, folder: Path) -> Result:
         seen.append(config)
-        assert device.type == "cpu"
+        assert device == "cpu"
         hu = volume.hu
         for axis, factor in enumerate(config.scale):
             hu = hu.repeat(int(factor), axis)
         progress("stage1", 1.0, "repeated")
         result = Volume(hu, volume.geometry.resampled(hu.shape))
-        fill(Workspace(folder), volume, result, config.sampling.samples)
+        deviation = replace(result, hu=np.full_like(hu, 12.5)) if config.sampling.samples > 1 else None
+        field = PlacedField(one_gaussian(), result.geometry)
         report = {
             "lr_consistency_rmse_hu": 3.25,
             "config_hash": config.hash,
@@ -63,7 +61,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[PipelineConfig]:
             "stages": {"stage1": {"seconds": 2.0}},
             "slice_profile": assumed(config, volume.geometry.spacing[0]),
         }
-        return Outcome(result, report)
+        return Result(result, deviation, field, report, volume, config, torch.device(device))
 
     monkeypatch.setattr(sr, "super_resolve", repeat)
     return seen
@@ -77,15 +75,6 @@ def assumed(config: PipelineConfig, distance: float) -> dict[str, Any]:
     known = config.resolution
     width = known.slice_profile.fwhm_mm(known.slice_thickness_ratio * distance)
     return {"profile": str(known.slice_profile), "fwhm_mm": width, "why": known.why, "check": CHECK}
-
-
-def fill(ws: Workspace, volume: Volume, result: Volume, samples: int) -> None:
-    """Leave in a workspace what a run would leave there."""
-    ws.save_source(volume)
-    ws.save_result(result)
-    ws.save_field(PlacedField(one_gaussian(), result.geometry))
-    if samples > 1:
-        ws.save_arrays("deviation", hu=np.full(result.hu.shape, 12.5, np.float32))
 
 
 def one_gaussian() -> SignedGaussians:
@@ -331,7 +320,10 @@ def test_a_single_sample_has_no_uncertainty(tmp_path: Path, quick: list[Pipeline
 def test_a_prior_of_projections_says_that_it_has_no_deviation(
     tmp_path: Path, quick: list[PipelineConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Workspace, "deviation", lambda _: None)
+    made = super_resolution.super_resolve
+    monkeypatch.setattr(
+        super_resolution, "super_resolve", lambda *a, **k: replace(made(*a, **k), deviation=None)
+    )
     write_nifti(make_volume(), tmp_path / "ct.nii")
     output = run(tmp_path / "ct.nii", tmp_path / "sr.nii", "--samples", 2, "--uncertainty")
     assert "no deviation" in output

@@ -8,9 +8,9 @@ from tests.dicom.enhanced import group, make_enhanced
 from tests.dicom.series import Spec, edited, make_series
 
 from nullsplat.dicom.headers import decode
-from nullsplat.dicom.read.acquisition import profile_of, resolution_of
+from nullsplat.dicom.read.acquisition import profile_of
 from nullsplat.dicom.read.series import SourceSeries, read_datasets
-from nullsplat.physics.profile import BELL, BOX, Profile
+from nullsplat.physics.profile import BELL, BOX, Profile, Resolution
 
 ASSUMED = "assumed, the header does not tell a helical scan from a sequential one"
 GE_TABLE = {"TableSpeed": 39.375, "RevolutionTime": 0.4, "TotalCollimationWidth": 40.0}
@@ -116,11 +116,11 @@ def of(edit: Callable[[Dataset], object]) -> SourceSeries:
 
 
 def test_slices_of_5_mm_every_2_5_mm_overlap_by_half() -> None:
-    known = resolution_of(of(lambda one: setattr(one, "SliceThickness", 5.0)))
+    known = Resolution.of(of(lambda one: setattr(one, "SliceThickness", 5.0)).volume)
     assert known.slice_thickness_ratio == pytest.approx(2.0)
 
 
 def test_the_evidence_comes_with_the_resolution() -> None:
-    known = resolution_of(of(lambda one: setattr(one, "ScanOptions", "AXIAL MODE")))
+    known = Resolution.of(of(lambda one: setattr(one, "ScanOptions", "AXIAL MODE")).volume)
     assert (known.slice_profile, known.why) == (BOX, "Scan Options: sequential")
-    assert resolution_of(read_datasets(make_series(Spec(shape=(6, 16, 16))))).slice_profile == BELL
+    assert Resolution.of(read_datasets(make_series(Spec(shape=(6, 16, 16)))).volume).slice_profile == BELL

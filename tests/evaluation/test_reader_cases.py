@@ -1,9 +1,12 @@
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from nullsplat.evaluation.reader_study.study.cases import Making, make_case
+from nullsplat.evaluation.reader_study.study.key import read_key
 from pydicom import dcmread
 from scipy import ndimage
 from typer.testing import CliRunner
@@ -12,12 +15,9 @@ from nullsplat.cli.main import app
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation.data.degrade import protocol
-from nullsplat.evaluation.reader_study import cases
-from nullsplat.evaluation.reader_study.cases import Making, make_case
-from nullsplat.evaluation.reader_study.key import read_key
+from nullsplat.evaluation.reader_study.study import cases
 from nullsplat.io.nifti import write_nifti
 from nullsplat.pipeline.config import PipelineConfig
-from nullsplat.pipeline.run import Outcome
 
 GRID = Geometry((9, 12, 10), (1.25, 0.7, 0.6), (-10.5, -20.25, 300.0))
 
@@ -36,10 +36,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Volume, PipelineConfig]
     """Repeat slices instead of computing; records what the engine was given."""
     seen: list[tuple[Volume, PipelineConfig]] = []
 
-    def repeat(volume: Volume, config: PipelineConfig, device: torch.device, progress: Any) -> Outcome:
+    def repeat(volume: Volume, config: PipelineConfig, **_: Any) -> SimpleNamespace:
         seen.append((volume, config))
         hu = volume.hu.repeat(int(config.scale[0]), 0)
-        return Outcome(Volume(hu, volume.geometry.resampled((hu.shape[0], *volume.geometry.shape[1:]))), {})
+        grid = volume.geometry.resampled((hu.shape[0], *volume.geometry.shape[1:]))
+        return SimpleNamespace(volume=Volume(hu, grid))
 
     monkeypatch.setattr(cases, "super_resolve", repeat)
     return seen

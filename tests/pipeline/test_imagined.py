@@ -1,19 +1,16 @@
 """What was not measured, and in which tissue."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from nullsplat.evaluation.metrics.scores.scores import REGIONS_HU
 from tests.pipeline.test_run import CPU, FACTOR, SHAPE, measured, small
 
 from nullsplat.core.tissue import TISSUE_HU
 from nullsplat.core.volume import Volume
-from nullsplat.evaluation.metrics.scores import REGIONS_HU
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.forward_model import forward_model
 from nullsplat.pipeline.imagined import null_space_change, null_space_volume, rms_by_tissue
-from nullsplat.pipeline.workspace import Workspace
 
 
 def test_each_tissue_has_the_root_mean_square_of_its_own_voxels() -> None:
@@ -46,13 +43,11 @@ def test_detail_that_the_measurement_cannot_see_is_found_again() -> None:
     torch.testing.assert_close(found, detail.expand(SHAPE), atol=0.01, rtol=0)
 
 
-def test_the_volume_of_a_finished_run_lies_where_the_result_lies(tmp_path: Path) -> None:
-    ws, lr, config = Workspace(tmp_path), measured(15), small()
-    ws.save_source(lr)
+def test_the_volume_of_a_finished_run_lies_where_the_result_lies() -> None:
+    lr, config = measured(15), small()
     grid = lr.geometry.resampled(SHAPE)
     hu = np.random.default_rng(1).normal(0, 300, SHAPE).astype(np.float32)
-    ws.save_result(Volume(hu, grid))
-    volume = null_space_volume(ws, config, CPU)
+    volume = null_space_volume(Volume(hu, grid), lr, config, CPU)
     assert volume.geometry == grid
     model = forward_model(lr.geometry, config)
     expected = null_space_change(torch.from_numpy(hu), torch.from_numpy(np.maximum(lr.hu, -1024)), model)

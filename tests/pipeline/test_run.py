@@ -17,7 +17,7 @@ from nullsplat.physics.profile import BOX, Resolution
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline import stages
 from nullsplat.pipeline.config import PipelineConfig, configure
-from nullsplat.pipeline.run import Outcome, super_resolve
+from nullsplat.pipeline.run import Result, super_resolve
 from nullsplat.pipeline.workspace import Workspace
 from nullsplat.prior import weights
 
@@ -60,16 +60,16 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def outcome(kept: Workspace) -> Outcome:
-    return super_resolve(measured(15), small(), CPU, lambda *_: None, kept.path)
+def outcome(kept: Workspace) -> Result:
+    return super_resolve(measured(15), small(), device=CPU, folder=kept.path)
 
 
-def test_it_is_closer_to_the_truth_than_cubic_interpolation(outcome: Outcome) -> None:
+def test_it_is_closer_to_the_truth_than_cubic_interpolation(outcome: Result) -> None:
     cubic = upsample_cubic(torch.from_numpy(measured(15).hu), SHAPE).numpy()
     assert rmse(outcome.volume.hu) < 0.95 * rmse(cubic)
 
 
-def test_degraded_again_it_agrees_with_the_input_within_the_noise(outcome: Outcome) -> None:
+def test_degraded_again_it_agrees_with_the_input_within_the_noise(outcome: Result) -> None:
     again = outcome.volume.hu.reshape(-1, FACTOR, *SHAPE[1:]).mean(axis=1)
     source = np.maximum(measured(15).hu, LOWEST_HU)
     difference = float(np.sqrt(np.mean((again - source) ** 2)))
@@ -77,13 +77,13 @@ def test_degraded_again_it_agrees_with_the_input_within_the_noise(outcome: Outco
     assert difference < 1.2 * 15
 
 
-def test_the_report_has_what_every_object_must_say(outcome: Outcome) -> None:
+def test_the_report_has_what_every_object_must_say(outcome: Result) -> None:
     assert outcome.report["noise_hu"] == pytest.approx(15, rel=0.3)
     assert len(outcome.report["config_hash"]) == len(outcome.report["model_hash"]) == 64
     assert all(outcome.report["stages"][s]["seconds"] > 0 for s in ("stage1", "stage2", "consistency"))
 
 
-def test_the_report_says_what_the_null_space_moved_in_each_tissue(outcome: Outcome) -> None:
+def test_the_report_says_what_the_null_space_moved_in_each_tissue(outcome: Result) -> None:
     moved = outcome.report["null_space_rms_hu_by_tissue"]
     cubic = upsample_cubic(torch.from_numpy(np.maximum(measured(15).hu, LOWEST_HU)), SHAPE).numpy()
     added = (outcome.volume.hu - cubic).reshape(-1, FACTOR, *SHAPE[1:])
@@ -112,27 +112,27 @@ def test_a_single_sample_has_no_deviation(kept: Workspace) -> None:
     assert kept.deviation() is None
 
 
-def test_the_extent_and_centre_of_the_volume_stay(outcome: Outcome) -> None:
+def test_the_extent_and_centre_of_the_volume_stay(outcome: Result) -> None:
     before, after = measured(15).geometry, outcome.volume.geometry
     assert np.allclose(np.multiply(before.shape, before.spacing), np.multiply(after.shape, after.spacing))
     middle = [tuple((n - 1) / 2 for n in g.shape) for g in (before, after)]
     assert before.position(middle[0]) == pytest.approx(after.position(middle[1]))
 
 
-def test_the_same_seed_gives_the_same_voxels(outcome: Outcome) -> None:
-    again = super_resolve(measured(15), small(), CPU, lambda *_: None)
+def test_the_same_seed_gives_the_same_voxels(outcome: Result) -> None:
+    again = super_resolve(measured(15), small(), device=CPU)
     assert np.array_equal(again.volume.hu, outcome.volume.hu)
 
 
-def test_an_interrupted_run_is_taken_up_where_it_stopped(outcome: Outcome, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_taken_up_where_it_stopped(outcome: Result, tmp_path: Path) -> None:
     def interrupt(stage: str, fraction: float, note: str = "") -> None:
         if stage == "stage2":
             raise Cancelled("stopped by the test")
 
     with pytest.raises(Cancelled):
-        super_resolve(measured(15), small(), CPU, interrupt, tmp_path)
+        super_resolve(measured(15), small(), device=CPU, progress=interrupt, folder=tmp_path)
     first = (tmp_path / "projections.npz").stat().st_mtime_ns
-    again = super_resolve(measured(15), small(), CPU, lambda *_: None, tmp_path)
+    again = super_resolve(measured(15), small(), device=CPU, folder=tmp_path)
     assert (tmp_path / "projections.npz").stat().st_mtime_ns == first
     assert np.array_equal(again.volume.hu, outcome.volume.hu)
 
@@ -181,7 +181,7 @@ def test_a_run_may_name_the_prior_of_xrays_which_leaves_the_base_alone(tmp_path:
 
 
 def test_the_figures_are_of_what_can_be_written(
-    kept: Workspace, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kept: Workspace, outcome: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ws = Workspace(Path(shutil.copytree(kept.path, tmp_path / "again")))
     (ws.path / "consistency.done.json").unlink()

@@ -10,20 +10,20 @@ from tests.pipeline.test_run import CPU, phantom, rmse, small
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.physics.axis import degradation_matrix
 from nullsplat.physics.profile import Profile, Resolution
-from nullsplat.pipeline.run import Outcome, super_resolve
+from nullsplat.pipeline.run import Result, super_resolve
 
 RATIO, SLICES = 2.0, 12
 """Slices of 5 mm every 2.5 mm."""
 
 
 @cache
-def outcome(assumed: str, ratio: float) -> Outcome:
+def outcome(assumed: str, ratio: float) -> Result:
     """The phantom seen by overlapping slices of a helical scan, refined without learning under an assumption."""
     seen = degradation_matrix(SLICES, len(phantom()), Profile.parse("bell").spread(RATIO, 2.5))
     hu = np.tensordot(seen, phantom(), axes=1).astype(np.float32)
     resolution = Resolution(ratio, Profile.parse(assumed), why="asked for")
     config = dataclasses.replace(small(prior="none"), scale=(2.0, 1.0, 1.0), resolution=resolution)
-    return super_resolve(Volume(hu, Geometry(hu.shape, (2.5, 1.0, 1.0))), config, CPU, lambda *_: None)
+    return super_resolve(Volume(hu, Geometry(hu.shape, (2.5, 1.0, 1.0))), config, device=CPU)
 
 
 @pytest.mark.parametrize(("assumed", "ratio"), [("bell", 1.0), ("box", 1.0), ("bell*0.5", RATIO)])
@@ -44,9 +44,9 @@ def test_a_measured_curve_does_what_the_bell_does_that_it_is() -> None:
 def test_no_profile_is_checked_where_slices_stay_as_they_are() -> None:
     noise = np.random.default_rng(0).normal(40, 20, (8, 96, 96)).astype(np.float32)
     config = dataclasses.replace(small(prior="none"), scale=(1.0, 2.0, 2.0))
-    check = super_resolve(
-        Volume(noise, Geometry(noise.shape, (5.0, 1.0, 1.0))), config, CPU, lambda *_: None
-    ).report["slice_profile"]["check"]
+    check = super_resolve(Volume(noise, Geometry(noise.shape, (5.0, 1.0, 1.0))), config, device=CPU).report[
+        "slice_profile"
+    ]["check"]
     assert (check["verdict"], check["expected_noise_correlation"]) == ("undecided", None)
     assert "slices are not refined" in check["why"]
 

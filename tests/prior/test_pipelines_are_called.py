@@ -5,9 +5,9 @@ from diffusers import DDIMScheduler, UNet2DModel
 from tests.prior.slab.conftest import Answers, answering
 
 from nullsplat.physics.degradation import degradation_for
-from nullsplat.prior.ddnm import Measurement, ProjectionDDNMPipeline
-from nullsplat.prior.sampling import SamplingConfig
 from nullsplat.prior.slab.sampling import SlabSampling
+from nullsplat.prior.xray.pipeline import Measurement, ProjectionDDNMPipeline
+from nullsplat.prior.xray.sampling import SamplingConfig
 
 
 def test_the_slab_prior_takes_a_base_and_its_cubic_interpolation() -> None:

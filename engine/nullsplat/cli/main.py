@@ -77,13 +77,13 @@ def _options(
     pass
 
 
-@app.command(short_help="Super-resolve a DICOM folder or a NIfTI file.")
+@app.command(short_help="Super-resolve a DICOM folder, a NIfTI or an NRRD file.")
 def sr(
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="A folder with a CT series, or a .nii/.nii.gz.")
+        Path, typer.Argument(metavar="INPUT", help="A folder with a CT series, a .nii/.nii.gz or a .nrrd.")
     ],
     target: Annotated[
-        Path, typer.Argument(metavar="OUTPUT", help="The same kind as INPUT; a folder must be new or empty.")
+        Path, typer.Argument(metavar="OUTPUT", help="A new or empty folder, or of a file a .nii/.nii.gz.")
     ],
     scale: Annotated[
         str, typer.Option(metavar="Z[,Y,X]", help="How many times finer. One number is for the slices only.")
@@ -116,7 +116,7 @@ def sr(
     slice_thickness: Annotated[
         float | None,
         typer.Option(
-            metavar="MM", min=0.01, help="Of a NIfTI file, whose slices are else taken as thick as far apart."
+            metavar="MM", min=0.01, help="Of a file, whose slices are else taken as thick as far apart."
         ),
     ] = None,
     report: Annotated[
@@ -163,7 +163,7 @@ def sr(
     ] = "",
     debug: Debug = False,
 ) -> None:
-    """Super-resolve a DICOM folder or a NIfTI file, without Orthanc.
+    """Super-resolve a DICOM folder, a NIfTI or an NRRD file, without Orthanc.
 
     Examples:
 

@@ -1,10 +1,16 @@
 """Progress of named stages on a console: bars on a terminal, plain lines in a log or a pipe."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+StageProgress = Callable[[str, float, str], None]
+"""Called with (stage, fraction of the stage in [0, 1], note)."""
 
 _LINE_EVERY_FRACTION = 0.1
 _LINE_EVERY_SECONDS = 5.0
@@ -24,8 +30,8 @@ class StageDisplay:
         self._last: dict[str, tuple[float, float]] = {}
 
     def __enter__(self) -> "StageDisplay":
-        """Draw the bars, if there is a terminal to draw on."""
-        if self._console.is_terminal:
+        """Draw the bars, if there is a terminal or a notebook with widgets to draw on."""
+        if self._console.is_terminal or (self._console.is_jupyter and find_spec("ipywidgets")):
             columns = (TextColumn("    {task.description:12}"), BarColumn(40), TaskProgressColumn())
             notes = TextColumn("{task.fields[note]}", style="dim", markup=False)
             self._bars = Progress(*columns, TimeElapsedColumn(), notes, console=self._console)
@@ -59,3 +65,25 @@ class StageDisplay:
             self._console.print(
                 f"    {stage:<12}{fraction:>5.0%}  {note}".rstrip(), highlight=False, markup=False
             )
+
+
+@contextmanager
+def displayed(progress: StageProgress | None, console: Console | None = None) -> Iterator[StageProgress]:
+    """The caller's progress callback; for None, a display where somebody watches: on a terminal or in a notebook.
+
+    Args:
+        progress: of the caller.
+        console: where to draw; by default, the one of this process.
+    """
+    console = console or Console(stderr=True)
+    if progress is not None:
+        yield progress
+    elif console.is_terminal or console.is_jupyter:
+        with StageDisplay(console) as display:
+            yield display
+    else:
+        yield _unseen
+
+
+def _unseen(stage: str, fraction: float, note: str = "") -> None:
+    pass

@@ -34,8 +34,12 @@ class Geometry:
         """Refuse what is not a grid.
 
         Raises:
-            GeometryError: a size below 1, a spacing that is not positive, or axes that are not orthonormal.
+            GeometryError: not three axes, a size below 1, a spacing that is not positive, or axes that are not
+                orthonormal.
         """
+        for name, values in (("shape", self.shape), ("spacing", self.spacing), ("origin", self.origin)):
+            if np.shape(values) != (3,):
+                raise GeometryError(f"{name} must be three numbers, one for each axis, got {values!r}")
         if min(self.shape) < 1:
             raise GeometryError(f"a volume needs at least one voxel along each axis, got shape {self.shape}")
         if not all(np.isfinite(self.spacing)) or min(self.spacing) <= 0:
@@ -90,17 +94,30 @@ class Volume:
     Attributes:
         hu: voxels as float32, [z, y, x], in HU; all finite.
         geometry: where the voxels lie.
+        slice_thickness: nominal thickness of a slice in mm; None where nothing is known, and slices then count as
+            thick as they are apart.
+        slice_profile: how sensitivity varies across a slice, in the words of `physics.profile.GRAMMAR`.
+        profile_evidence: why that profile, in a few words without patient data.
     """
 
     hu: Float[ndarray, "z y x"]
     geometry: Geometry
+    slice_thickness: float | None = None
+    slice_profile: str = "bell"
+    profile_evidence: str = "assumed"
 
     def __post_init__(self) -> None:
         """Refuse what no later step could repair.
 
         Raises:
-            GeometryError: the array and the geometry disagree, or a voxel is NaN or infinite.
+            GeometryError: no array, no geometry, the two disagree, a voxel is NaN or infinite, or the slices have no
+                thickness.
         """
+        if not isinstance(self.hu, ndarray) or not isinstance(self.geometry, Geometry):
+            got = f"{type(self.hu).__name__} and {type(self.geometry).__name__}"
+            raise GeometryError(f"a volume needs a NumPy array [z, y, x] and a Geometry, got {got}")
+        if self.slice_thickness is not None and not 0 < self.slice_thickness < np.inf:
+            raise GeometryError(f"slice thickness must be above 0 mm and finite, got {self.slice_thickness}")
         if self.hu.shape != self.geometry.shape:
             raise GeometryError(
                 f"the geometry describes {self.geometry.shape} voxels, the array has {self.hu.shape}"

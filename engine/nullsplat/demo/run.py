@@ -22,7 +22,7 @@ from nullsplat.demo.simulation import Simulation, simulate
 from nullsplat.demo.steps import Steps
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 from nullsplat.evaluation.data.public_data import CHEST, obtain
-from nullsplat.io.nifti import read_nifti
+from nullsplat.io.volumes import read_volume
 from nullsplat.node.installation import orthanc_version
 from nullsplat.node.observer import Json, Observer, follow, wait_for_decision
 from nullsplat.node.orthanc import ADMIN
@@ -72,7 +72,7 @@ def run(options: Options, *, once: bool) -> bool:
 def _obtain(options: Options, steps: Steps) -> Volume:
     steps.begin("obtain the chest CT")
     path = options.volume or obtain(CHEST, options.cache)
-    volume = read_nifti(path)
+    volume = read_volume(path)
     slices, rows, columns = volume.geometry.shape
     z, y, x = volume.geometry.spacing
     steps.say(f"{path}: {slices} slices of {rows} x {columns}, {z:.2f} x {y:.2f} x {x:.2f} mm")

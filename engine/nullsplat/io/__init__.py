@@ -1,1 +1,1 @@
-"""Volumes in files that are not DICOM: NIfTI and NRRD."""
+"""Volumes in and out, whatever they are kept in: DICOM folders, NIfTI, NRRD."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.core.volume import Axes3
+from nullsplat.core.volume import Axes3, Volume
 from nullsplat.physics.axis import PointSpread
 
 AUTO = "auto"
@@ -93,6 +93,17 @@ class Resolution:
     slice_profile: Profile = BELL
     in_plane_profile: Profile = GAUSSIAN
     why: str = "assumed"
+
+    @classmethod
+    def of(cls, volume: Volume) -> "Resolution":
+        """What a volume tells of its slices.
+
+        Raises:
+            ConfigurationError: its slice profile is none.
+        """
+        distance = volume.geometry.spacing[0]
+        ratio = (volume.slice_thickness or distance) / distance
+        return cls(ratio, Profile.parse(volume.slice_profile), why=volume.profile_evidence)
 
     def point_spreads(self, spacing: Axes3) -> tuple[PointSpread, PointSpread, PointSpread]:
         """Point-spread functions along (z, y, x) of samples of a spacing in mm."""

@@ -5,22 +5,22 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.units import LEAST_COVERAGE
-from nullsplat.core.volume import Axes3
+from nullsplat.core.volume import Axes3, Volume
 from nullsplat.physics.base import suited_to
 from nullsplat.physics.profile import Resolution
 from nullsplat.physics.total_variation import TotalVariation
 from nullsplat.pipeline.presets import PRESETS, Preset
+from nullsplat.pipeline.scale import Scale, factors
 from nullsplat.prior.slab.sampling import SlabSampling
 from nullsplat.prior.xray.sampling import SamplingConfig
 from nullsplat.splat.fit.config import FitConfig
 
 ALGORITHM = 3
 """Raised whenever the same configuration would give another result."""
-
-MAX_SCALE = 16.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class PipelineConfig:
         scale: factors along (z, y, x); 1 leaves an axis alone.
         preset: name that the other settings came from.
         seed: of everything random.
-        resolution: what the samples of the measured volume average over.
+        resolution: what the samples of the measured volume average over; None is what the volume itself tells.
         prior: of stage 1; a packaged name or a folder, see `prior.weights.locate`.
         views: projections over [0, pi).
         base: how the base volume is made; zero iterations mean plain cubic upsampling.
@@ -46,7 +46,7 @@ class PipelineConfig:
     scale: Axes3
     preset: str
     seed: int
-    resolution: Resolution
+    resolution: Resolution | None
     prior: str
     views: int
     consistent_base: bool
@@ -61,13 +61,29 @@ class PipelineConfig:
     def hash(self) -> str:
         """SHA-256 over all settings, 64 hexadecimal digits."""
         content = {"algorithm": ALGORITHM, **dataclasses.asdict(self)}
+        content["resolution"] = dataclasses.asdict(self.assumed)
         del content["resolution"]["why"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
+    def assumed(self) -> Resolution:
+        """What is assumed of the samples; where neither the settings nor a volume told, slices that touch."""
+        return self.resolution or Resolution()
+
+    def for_volume(self, volume: Volume) -> "PipelineConfig":
+        """The same settings, with what the volume tells of its slices where they leave that open.
+
+        Raises:
+            ConfigurationError: the volume's slice profile is none.
+        """
+        if self.resolution is not None:
+            return self
+        return dataclasses.replace(self, resolution=Resolution.of(volume))
+
+    @property
     def unmeasured_share(self) -> float:
         """Which part of the length lies between slices that are thinner than their distance; 0 where they touch."""
-        ratio = self.resolution.slice_thickness_ratio
+        ratio = self.assumed.slice_thickness_ratio
         return 1 - ratio if ratio < LEAST_COVERAGE else 0.0
 
     @property
@@ -77,7 +93,7 @@ class PipelineConfig:
 
 
 def configure(
-    scale: Axes3,
+    scale: Scale,
     preset: str = "preview",
     *,
     seed: int = 0,
@@ -88,29 +104,21 @@ def configure(
     """The settings of a preset for one request.
 
     Args:
-        scale: factors along (z, y, x), each from 1 to 16; those along y and x must be equal, because the
-            projections look from all sides.
+        scale: how many times finer, see `pipeline.scale`; one number is for the slices alone.
         preset: one of `PRESETS`.
         seed: of everything random.
         samples: diffusion samples K that are averaged and whose spread is the uncertainty.
-        resolution: what the samples of the measured volume average over; `Resolution()` unless more is known.
+        resolution: what the samples of the measured volume average over, instead of what the volume tells.
         prior: other than the preset's; a packaged name or a folder.
 
     Raises:
-        ConfigurationError: an unknown preset, or a factor that cannot be used.
+        ConfigurationError: an unknown preset, or a number that cannot be used.
     """
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise ConfigurationError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
-    if not all(1 <= s <= MAX_SCALE for s in scale):
-        raise ConfigurationError(f"every factor of scale must lie in [1, {MAX_SCALE:g}], got {scale}")
-    if scale[1] != scale[2]:
-        raise ConfigurationError(
-            f"the factors along y and x must be equal, got {scale[1]:g} and {scale[2]:g}"
-        )
-    if max(scale) == 1:
-        raise ConfigurationError(
-            "scale 1,1,1 asks for nothing; give a factor above 1 along at least one axis"
-        )
+    _check_whole("seed", seed, 0)
+    _check_whole("samples", samples, 1)
+    scale = factors(scale)
     chosen: Preset = PRESETS[preset]
     sampling = dataclasses.replace(chosen.sampling, samples=samples)
     if chosen.sampling.sigma_y is None and preset == "paper":
@@ -119,7 +127,7 @@ def configure(
         scale=scale,
         preset=preset,
         seed=seed,
-        resolution=resolution or Resolution(),
+        resolution=resolution,
         prior=prior or chosen.prior,
         views=chosen.views,
         consistent_base=chosen.consistent_base,
@@ -130,6 +138,11 @@ def configure(
         detail=chosen.detail,
         finish=chosen.finish,
     )
+
+
+def _check_whole(name: str, value: object, least: int) -> None:
+    if not isinstance(value, Integral) or value < least:
+        raise ConfigurationError(f"{name} must be a whole number of at least {least}, got {value!r}")
 
 
 def _paper_sigma_y(scale: float) -> float:

@@ -93,7 +93,7 @@ def forward_model(lr: Geometry, config: PipelineConfig) -> ForwardModel:
             f"in-plane refinement needs square pixels, got {lr.spacing[1]:.4g} x {lr.spacing[2]:.4g} mm; "
             "refine along z alone (scale Z,1,1) or resample the series first"
         )
-    spreads = config.resolution.point_spreads(lr.spacing)
+    spreads = config.assumed.point_spreads(lr.spacing)
     volume_op = degradation_for(lr.shape, scale, spreads)
     nz, ny, nx = volume_op.hr_shape
     lr_beam = beam_for(lr.shape, lr.spacing, config.views)

@@ -7,13 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.tissue import TISSUE_HU
+from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Volume
 from nullsplat.physics.null_space import null_space_part
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.config import PipelineConfig
-from nullsplat.pipeline.forward_model import ForwardModel
-from nullsplat.pipeline.measurement import measured
-from nullsplat.pipeline.workspace import Workspace
+from nullsplat.pipeline.forward_model import ForwardModel, forward_model
 
 
 def null_space_change(
@@ -29,14 +28,18 @@ def null_space_change(
     return null_space_part(hu - upsample_cubic(lr_hu, model.hr.shape), model.volume_op)
 
 
-def null_space_volume(ws: Workspace, config: PipelineConfig, device: torch.device) -> Volume:
-    """The same for a finished run; computed again, which is quicker than to keep it.
+def null_space_volume(result: Volume, source: Volume, config: PipelineConfig, device: torch.device) -> Volume:
+    """The same for the result of a run; computed again, which is quicker than to keep it.
 
-    Raises:
-        UnreadableFile: the run is not finished.
+    Args:
+        result: the super-resolved volume.
+        source: the measured one.
+        config: of the run.
+        device: where to compute.
     """
-    lr_hu, model = measured(ws, config, device)
-    change = null_space_change(ws.load_tensor("result", "hu", device), lr_hu, model)
+    model = forward_model(source.geometry, config)
+    lr_hu = torch.from_numpy(source.hu).to(device).clamp(min=LOWEST_HU)
+    change = null_space_change(torch.from_numpy(result.hu).to(device), lr_hu, model)
     return Volume(change.cpu().numpy(), model.hr)
 
 

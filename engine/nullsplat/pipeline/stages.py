@@ -201,12 +201,12 @@ def _checked(lr_hu: Float[Tensor, "z y x"], config: PipelineConfig, model: Forwa
     """Whether the data speak for the slice profile, where it has a part in the result."""
     if model.volume_op.axes[0].is_identity:
         return ProfileCheck("undecided", None, None, None, "slices are not refined, so that it plays no part")
-    return check_profile(lr_hu.cpu().numpy(), config.resolution, model.lr.spacing[0])
+    return check_profile(lr_hu.cpu().numpy(), config.assumed, model.lr.spacing[0])
 
 
 def _profile(config: PipelineConfig, model: ForwardModel, check: dict[str, Any]) -> dict[str, Any]:
     """What a slice and a pixel were taken for, why, and whether the data speak for it."""
-    assumed = config.resolution
+    assumed = config.assumed
     thickness = assumed.slice_thickness_ratio * model.lr.spacing[0]
     return {
         "profile": str(assumed.slice_profile),

@@ -17,7 +17,7 @@ def reader_study(  # noqa: PLR0913, PLR0917 - options are parameters
         typer.Option(
             "--truth",
             metavar="VOLUME",
-            help="A thin-slice CT: .nii/.nii.gz, or a folder with one DICOM series. Repeat.",
+            help="A thin-slice CT: .nii/.nii.gz, .nrrd, or a folder with one DICOM series. Repeat.",
         ),
     ],
     scale: Annotated[int, typer.Option(min=2, max=16, help="How many slices become one.")] = 4,

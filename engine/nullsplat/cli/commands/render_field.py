@@ -17,7 +17,7 @@ def render_field(  # noqa: PLR0913, PLR0917 - options are parameters
         Path | None,
         typer.Option(
             metavar="CT",
-            help="Cover this volume instead of the field's own: .nii/.nii.gz, or a DICOM folder.",
+            help="Cover this volume instead of the field's own: .nii/.nii.gz, .nrrd, or a DICOM folder.",
         ),
     ] = None,
     spacing: Annotated[

@@ -26,7 +26,9 @@ def train_prior(  # noqa: PLR0913, PLR0917 - options are parameters
     ct: Annotated[
         list[Path] | None,
         typer.Option(
-            "--ct", metavar="FILE|DIR", help="A CT: .nii/.nii.gz, or a folder with one DICOM series. Repeat."
+            "--ct",
+            metavar="FILE|DIR",
+            help="A CT: .nii/.nii.gz, .nrrd, or a folder with one DICOM series. Repeat.",
         ),
     ] = None,
     from_archive: archive.FromArchive = None,

@@ -13,7 +13,9 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
     ct: Annotated[
         list[Path],
         typer.Option(
-            "--ct", metavar="FILE|DIR", help="A CT: .nii/.nii.gz, or a folder with one DICOM series. Repeat."
+            "--ct",
+            metavar="FILE|DIR",
+            help="A CT: .nii/.nii.gz, .nrrd, or a folder with one DICOM series. Repeat.",
         ),
     ],
     out: Annotated[

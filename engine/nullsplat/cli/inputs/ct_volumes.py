@@ -1,12 +1,11 @@
-"""CTs to train on, from NIfTI files and DICOM folders."""
+"""CTs to train on, from files and DICOM folders."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.read.series import read_folder
-from nullsplat.io.nifti import is_nifti, read_nifti
+from nullsplat.io.volumes import check_readable, read_volume
 
 
 @dataclass(frozen=True)
@@ -28,13 +27,12 @@ def read_ct(source: Path) -> LabelledVolume:
     """One CT.
 
     Raises:
-        UnreadableFile: neither a NIfTI file nor a folder.
+        UnreadableFile: nothing is there, or it is damaged or of another kind.
         IneligibleSeries: the DICOM series in the folder cannot be used.
     """
+    check_readable(source, "--ct")
     if source.is_dir():
         series = read_folder(source)
         patient = str(series.headers[0].get("PatientID", "")) or source.name
         return LabelledVolume(series.volume, patient, source.name)
-    if not is_nifti(source):
-        raise UnreadableFile(f"--ct must be a .nii/.nii.gz or a DICOM folder, {source} is neither")
-    return LabelledVolume(read_nifti(source), source.name, source.name)
+    return LabelledVolume(read_volume(source), source.name, source.name)

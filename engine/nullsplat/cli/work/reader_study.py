@@ -10,16 +10,15 @@ from pathlib import Path
 from nullsplat.cli.work.evaluate import parse_protocols
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
-from nullsplat.core.errors import ConfigurationError, UnreadableFile
+from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.read.series import read_folder
 from nullsplat.evaluation.data.degrade import protocol
 from nullsplat.evaluation.reader_study.cases import Making, make_cases
 from nullsplat.evaluation.reader_study.key import read_key
 from nullsplat.evaluation.reader_study.sheet import read_filled_sheet
 from nullsplat.evaluation.reader_study.statistics import table, unblind
 from nullsplat.evaluation.reader_study.study import write_study
-from nullsplat.io.nifti import is_nifti, read_nifti
+from nullsplat.io.volumes import check_readable, read_volume
 
 _RANDOM_BITS = 62
 
@@ -104,12 +103,4 @@ def score(key_path: Path, sheets: Sequence[Path], report: Path | None, seed: int
 
 def _reader(path: Path) -> Callable[[], Volume]:
     """Reads a truth when its turn comes, but finds out now whether it is there."""
-    if not path.exists():
-        raise UnreadableFile(f"--truth must be a DICOM folder or a .nii/.nii.gz, {path} does not exist")
-    if path.is_dir():
-        return lambda: read_folder(path).volume
-    if not is_nifti(path):
-        raise UnreadableFile(
-            f"--truth must be a DICOM folder or a .nii/.nii.gz, {path} is another kind of file"
-        )
-    return partial(read_nifti, path)
+    return partial(read_volume, check_readable(path, "--truth"))

@@ -6,8 +6,8 @@ from pathlib import Path
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.dicom.read.series import read_folder
-from nullsplat.io.nifti import is_nifti, read_nifti, write_nifti
+from nullsplat.io.nifti import is_nifti, write_nifti
+from nullsplat.io.volumes import read_volume
 from nullsplat.splat.field.files import load_field
 
 
@@ -46,7 +46,7 @@ def render_field(request: RenderRequest) -> None:
 
 def _grid(request: RenderRequest, fitted_on: Geometry) -> Geometry:
     """The grid of the field or of another volume, with other voxels if they were asked for."""
-    extent = fitted_on if request.like is None else _read(request.like).geometry
+    extent = fitted_on if request.like is None else read_volume(request.like).geometry
     if request.spacing is not None:
         dz, dy, dx = _three("--spacing", request.spacing)
         return extent.with_spacing((dz, dy, dx))
@@ -56,10 +56,6 @@ def _grid(request: RenderRequest, fitted_on: Geometry) -> Geometry:
             raise ConfigurationError(f"--shape must be three whole numbers, got {request.shape!r}")
         return extent.resampled((int(nz), int(ny), int(nx)))
     return extent
-
-
-def _read(path: Path) -> Volume:
-    return read_nifti(path) if is_nifti(path) else read_folder(path).volume
 
 
 def _three(option: str, text: str) -> tuple[float, float, float]:

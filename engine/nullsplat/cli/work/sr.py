@@ -10,21 +10,21 @@ from typing import Any
 
 from nullsplat import __version__
 from nullsplat.cli.work.outputs import check_files, check_is_no_folder, check_new_folder, whole_series
-from nullsplat.cli.work.uncertainty import FinishedRun, write_dicom_maps, write_nifti_maps
+from nullsplat.cli.work.uncertainty import write_dicom_maps, write_nifti_maps
 from nullsplat.core.console import StageDisplay
-from nullsplat.core.device import resolve_device
-from nullsplat.core.errors import ConfigurationError, UnreadableFile
+from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Axes3, Volume
 from nullsplat.dicom.provenance import Provenance, profile_in_words
-from nullsplat.dicom.read.acquisition import resolution_of
 from nullsplat.dicom.read.series import SourceSeries, read_folder
 from nullsplat.dicom.write.derived_series import DerivedOptions, write_derived
 from nullsplat.dicom.write.encoding import OutputSyntax, check_encoder
 from nullsplat.dicom.write.quality_report import write_quality_report
-from nullsplat.io.nifti import is_nifti, read_nifti, write_nifti
+from nullsplat.io.nifti import is_nifti, write_nifti
+from nullsplat.io.volumes import check_readable, read_volume
 from nullsplat.physics.profile import AUTO, Profile, Resolution
 from nullsplat.pipeline.config import PipelineConfig, configure
-from nullsplat.pipeline.run import Outcome, super_resolve
+from nullsplat.pipeline.run import Result, super_resolve
+from nullsplat.pipeline.scale import factors
 from nullsplat.pipeline.workspace import Workspace
 from nullsplat.splat.field.files import check_suffix, save_field
 
@@ -77,14 +77,15 @@ def run(request: Request) -> None:
         print(f"warning: the data contradict the assumed slice profile: {check['why']}", file=sys.stderr)
 
 
-def _process_and_write(request: Request, ws: Workspace) -> Outcome:
-    if is_nifti(request.source):
-        outcome = _process_nifti(read_nifti(request.source), request, ws)
+def _process_and_write(request: Request, ws: Workspace) -> Result:
+    if request.source.is_file():
+        volume = read_volume(request.source, slice_thickness=request.slice_thickness)
+        outcome = _process_file(volume, request, ws)
     else:
         source = read_folder(request.source, request.series, allow_gaps=request.allow_gaps)
         outcome = _process_series(source, request, ws)
     if request.field is not None:
-        save_field(ws.field(), request.field)
+        save_field(outcome.field, request.field)
     return outcome
 
 
@@ -92,17 +93,9 @@ def parse_scale(text: str) -> Axes3:
     """`Z[,Y,X]` as factors along (z, y, x); one number leaves the axial plane as it is.
 
     Raises:
-        ConfigurationError: neither one nor three numbers.
+        ConfigurationError: see `pipeline.scale.factors`.
     """
-    try:
-        factors = [float(part) for part in text.split(",")]
-    except ValueError:
-        factors = []
-    if len(factors) == 1:
-        return factors[0], 1.0, 1.0
-    if len(factors) == 3:
-        return factors[0], factors[1], factors[2]
-    raise ConfigurationError(f"--scale must be one number or three, such as 4 or 2,2,2, got {text!r}")
+    return factors(text, "--scale")
 
 
 def check_paths(request: Request) -> None:
@@ -114,14 +107,9 @@ def check_paths(request: Request) -> None:
         StorageError: a folder that cannot be written.
     """
     source, target = request.source, request.target
-    if not source.exists():
-        raise UnreadableFile(f"INPUT must be a DICOM folder or a .nii/.nii.gz, {source} does not exist")
-    if source.is_file() and not is_nifti(source):
-        raise UnreadableFile(
-            f"INPUT must be a DICOM folder or a .nii/.nii.gz, {source} is another kind of file"
-        )
-    if is_nifti(source) != is_nifti(target):
-        raise ConfigurationError(f"OUTPUT must be of INPUT's kind (folder or .nii/.nii.gz), got {target}")
+    check_readable(source, "INPUT")
+    if source.is_file() != is_nifti(target):
+        raise ConfigurationError(f"OUTPUT must be of INPUT's kind (folder, or .nii/.nii.gz), got {target}")
     if is_nifti(target):
         check_is_no_folder(target)
     else:
@@ -158,25 +146,23 @@ def check_profiles(request: Request) -> None:
     if request.slice_profile != AUTO:
         Profile.parse(request.slice_profile)
     Profile.parse(request.in_plane_profile)
-    if request.slice_thickness is not None and not is_nifti(request.source):
+    if request.slice_thickness is not None and request.source.is_dir():
         raise ConfigurationError(
-            "--slice-thickness is for NIfTI files, which do not tell it; a DICOM series has Slice Thickness"
+            "--slice-thickness is for files, which do not tell it; a DICOM series has Slice Thickness"
         )
 
 
-def _process_nifti(volume: Volume, request: Request, ws: Workspace) -> Outcome:
-    distance = volume.geometry.spacing[0]
-    thickness = request.slice_thickness or distance
-    config = _configure(request, Resolution(thickness / distance, why="assumed, a NIfTI file does not tell"))
+def _process_file(volume: Volume, request: Request, ws: Workspace) -> Result:
+    config = _configure(request, Resolution.of(volume))
     outcome = _process(volume, request, config, ws)
     write_nifti(outcome.volume, request.target)
     if request.uncertainty:
-        write_nifti_maps(FinishedRun(ws, config, resolve_device(request.device)), request.target)
+        write_nifti_maps(outcome, request.target)
     return outcome
 
 
-def _process_series(source: SourceSeries, request: Request, ws: Workspace) -> Outcome:
-    config = _configure(request, resolution_of(source))
+def _process_series(source: SourceSeries, request: Request, ws: Workspace) -> Result:
+    config = _configure(request, Resolution.of(source.volume))
     for remark in source.remarks:
         print(f"note: {remark}", file=sys.stderr)
     ws.remark(source.remarks)
@@ -188,8 +174,7 @@ def _process_series(source: SourceSeries, request: Request, ws: Workspace) -> Ou
         if request.quality_report:
             write_quality_report(source, derived, outcome.report, provenance, request.target, options)
         if request.uncertainty:
-            finished = FinishedRun(ws, config, resolve_device(request.device))
-            write_dicom_maps(finished, source, provenance, request.target)
+            write_dicom_maps(outcome, source, provenance, request.target)
     return outcome
 
 
@@ -207,9 +192,9 @@ def _configure(request: Request, resolution: Resolution) -> PipelineConfig:
     )
 
 
-def _process(volume: Volume, request: Request, config: PipelineConfig, ws: Workspace) -> Outcome:
+def _process(volume: Volume, request: Request, config: PipelineConfig, ws: Workspace) -> Result:
     with StageDisplay() as display:
-        return super_resolve(volume, config, resolve_device(request.device), display, ws.path)
+        return super_resolve(volume, config, device=request.device, progress=display, folder=ws.path)
 
 
 def _provenance(source: SourceSeries, request: Request, report: dict[str, Any]) -> Provenance:
@@ -232,7 +217,7 @@ def _provenance(source: SourceSeries, request: Request, report: dict[str, Any]) 
     )
 
 
-def _summary(outcome: Outcome) -> str:
+def _summary(outcome: Result) -> str:
     slices, rows, columns = outcome.volume.geometry.shape
     seconds = sum(stage["seconds"] for stage in outcome.report["stages"].values())
     rmse = outcome.report["lr_consistency_rmse_hu"]

@@ -13,19 +13,12 @@ from collections.abc import Callable, Sequence
 from pydicom.dataset import Dataset
 
 from nullsplat.dicom.headers import number, text, words
-from nullsplat.dicom.read.series import SourceSeries
-from nullsplat.physics.profile import BELL, BOX, Profile, Resolution
+from nullsplat.physics.profile import BELL, BOX, Profile
 
 _TYPES = {"SPIRAL": BELL, "SEQUENCED": BOX, "STATIONARY": BOX, "CONSTANT_ANGLE": BOX}
 _HELICAL = re.compile(r"HELI[XC]|SPIRAL")  # HELIX, HELICAL MODE, HELICAL_CT
 _SEQUENTIAL = re.compile(r"\bAXIAL|SEQUEN|\bSTEP|\bCINE|VOLUME[ _]CT")  # AXIAL MODE, CINE MODE, DVOLUME_CT
 _PITCHES = (0.05, 4.0)
-
-
-def resolution_of(source: SourceSeries) -> Resolution:
-    """What the headers of a series tell of its slices."""
-    profile, why = profile_of(source.headers)
-    return Resolution(source.slice_thickness / source.volume.geometry.spacing[0], profile, why=why)
 
 
 def profile_of(headers: Sequence[Dataset]) -> tuple[Profile, str]:

@@ -16,6 +16,7 @@ from nullsplat.core.volume import Volume
 from nullsplat.dicom.geometry.stacking import Stack, stack
 from nullsplat.dicom.geometry.thickness import slice_thickness
 from nullsplat.dicom.headers import decode, required_uid, text
+from nullsplat.dicom.read.acquisition import profile_of
 from nullsplat.dicom.read.choosing import chosen_series, slices_among
 from nullsplat.dicom.read.eligibility import check_count, check_kind, check_same_series
 from nullsplat.dicom.read.enhanced import frames_of, is_enhanced
@@ -33,19 +34,22 @@ class SourceSeries:
     """An eligible CT series.
 
     Attributes:
-        volume: Hounsfield units; z index increases along the slice normal.
+        volume: Hounsfield units; z index increases along the slice normal; with what the headers tell of its slices.
         headers: one per slice in z order, decoded, without pixels, overlays and private attributes; of a frame as
             `enhanced.frames_of` gives it.
         fingerprint: of the set of instances, see `fingerprint`.
-        slice_thickness: mm; the spacing of the slices where the scanner gives none.
         remarks: what a reader of a result must know, see `remarks.on_source`.
     """
 
     volume: Volume
     headers: tuple[Dataset, ...]
     fingerprint: str
-    slice_thickness: float
     remarks: tuple[str, ...] = ()
+
+    @property
+    def slice_thickness(self) -> float:
+        """In mm; the spacing of the slices where the scanner gives none."""
+        return self.volume.slice_thickness or self.volume.geometry.spacing[0]
 
     @property
     def instances(self) -> tuple[Dataset, ...]:
@@ -111,12 +115,12 @@ def _read(headers: list[Dataset], sources: Sequence[Path | Dataset], allow_gaps:
     spacing = grid.geometry.spacing[0]
     thickness = slice_thickness(ordered, spacing, allow_gaps=allow_gaps)
     check_one_acquisition(ordered)
+    profile, why = profile_of(ordered)
     volume = _decode_volume(ordered, [sources[index] for index in grid.order], grid)
     return SourceSeries(
-        volume=volume,
+        volume=replace(volume, slice_thickness=thickness, slice_profile=str(profile), profile_evidence=why),
         headers=ordered,
         fingerprint=fingerprint(text(ordered[0], "SeriesInstanceUID"), sop_uids),
-        slice_thickness=thickness or spacing,
         remarks=(*on_thickness(thickness, spacing), *on_source(ordered, left_out, made_frame, grid.lean)),
     )
 

@@ -38,7 +38,7 @@ def stage_rows(how: Conditions, bandwidth: Bandwidth) -> list[Row]:
 
 def _stages(low: Volume, how: Conditions) -> dict[str, dict[str, float]]:
     config = configure(_HOW.scale, PRESET)
-    outcome = super_resolve(low, config, how.device, lambda *_: None)
+    outcome = super_resolve(low, config, device=how.device, progress=lambda *_: None)
     stages: dict[str, dict[str, float]] = outcome.report["stages"]
     return stages
 

@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from nullsplat.core.errors import ConfigurationError, GeometryError, UnreadableFile
+from nullsplat.core.errors import ConfigurationError, GeometryError
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.read.series import read_folder
 from nullsplat.evaluation.data.degrade import Protocol, crop_to_blocks
 from nullsplat.evaluation.data.public_data import CHEST, LUNG1, LUNG2, PublicFile, obtain
 from nullsplat.evaluation.metrics.scores import HIGHEST_HU, LOWEST_HU
-from nullsplat.io.nifti import SUFFIXES, is_nifti, read_nifti
-from nullsplat.io.nrrd import SUFFIX, is_nrrd, read_nrrd
+from nullsplat.io.nifti import SUFFIXES
+from nullsplat.io.nrrd import SUFFIX
+from nullsplat.io.volumes import read_volume
 
 Size3 = tuple[int, int, int]
 
@@ -79,17 +79,8 @@ def read_subject(path: Path) -> Subject:
         GeometryError: it holds no CT volume.
         IneligibleSeries: the DICOM series cannot be used.
     """
-    if not path.exists():
-        raise UnreadableFile(f"VOLUME must be a DICOM folder, a NIfTI or an NRRD file; {path} does not exist")
-    if path.is_dir():
-        return Subject(path.resolve().name, read_folder(path).volume)
-    if is_nifti(path):
-        return Subject(_without(path.name, SUFFIXES), read_nifti(path))
-    if is_nrrd(path):
-        return Subject(_without(path.name, (SUFFIX,)), read_nrrd(path))
-    raise UnreadableFile(
-        f"VOLUME must be a DICOM folder, a NIfTI or an NRRD file; {path} is another kind of file"
-    )
+    volume = read_volume(path)
+    return Subject(path.resolve().name if path.is_dir() else _without(path.name, (*SUFFIXES, SUFFIX)), volume)
 
 
 def public_subjects(cache: Path, wanted: Sequence[PublicFile] = (CHEST, LUNG1, LUNG2)) -> list[Subject]:
@@ -104,9 +95,8 @@ def public_subjects(cache: Path, wanted: Sequence[PublicFile] = (CHEST, LUNG1, L
 
 def public_subject(file: PublicFile, path: Path) -> Subject:
     """One of the public chest CTs, read from `path`, at the size of a CPU run."""
-    volume = read_nrrd(path) if is_nrrd(path) else read_nifti(path)
     remark = f"{file.member.rsplit('/', 1)[-1]} of the PyPI package {file.package}; {file.remark}"
-    return Subject(file.name, _cpu_size(volume), remark)
+    return Subject(file.name, _cpu_size(read_volume(path)), remark)
 
 
 def cropped(subject: Subject, size: Size3) -> Subject:

@@ -117,12 +117,12 @@ def _activated(activation: str) -> Callable[[PipelineConfig], PipelineConfig]:
 
 def _sliced(profile: str) -> Callable[[PipelineConfig], PipelineConfig]:
     assumed = Profile.parse(profile)
-    return lambda config: replace(config, resolution=replace(config.resolution, slice_profile=assumed))
+    return lambda config: replace(config, resolution=replace(config.assumed, slice_profile=assumed))
 
 
 def _pixelled(profile: str) -> Callable[[PipelineConfig], PipelineConfig]:
     assumed = Profile.parse(profile)
-    return lambda config: replace(config, resolution=replace(config.resolution, in_plane_profile=assumed))
+    return lambda config: replace(config, resolution=replace(config.assumed, in_plane_profile=assumed))
 
 
 def _no_residual(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:

@@ -14,7 +14,6 @@ from scipy import ndimage
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Axes3, Geometry, Volume
 from nullsplat.dicom.headers import text
-from nullsplat.dicom.read.acquisition import resolution_of
 from nullsplat.dicom.read.series import read_folder
 from nullsplat.evaluation.data.subject import read_subject
 from nullsplat.physics.profile import Resolution
@@ -97,11 +96,10 @@ def read_side(path: Path, slice_thickness_mm: float | None = None) -> Side:
     if path.is_dir():
         source = read_folder(path)
         frame = text(source.headers[0], "FrameOfReferenceUID")
-        return Side(path.resolve().name, source.volume, resolution_of(source), frame)
+        return Side(path.resolve().name, source.volume, Resolution.of(source.volume), frame)
     subject = read_subject(path)
-    distance = subject.volume.geometry.spacing[0]
-    resolution = Resolution((slice_thickness_mm or distance) / distance, why="assumed, a file does not tell")
-    return Side(subject.name, subject.volume, resolution)
+    volume = replace(subject.volume, slice_thickness=slice_thickness_mm)
+    return Side(subject.name, volume, Resolution.of(volume))
 
 
 def align(thick: Side, thin: Side) -> Pair:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from nullsplat.core.console import StageProgress
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Volume
@@ -14,7 +15,7 @@ from nullsplat.evaluation.methods.baselines import BASELINES, reconstruct
 from nullsplat.evaluation.methods.known import known_of
 from nullsplat.pipeline.config import configure
 from nullsplat.pipeline.presets import PRESETS
-from nullsplat.pipeline.run import StageProgress, super_resolve
+from nullsplat.pipeline.run import super_resolve
 
 TRUTH = "truth"
 
@@ -86,4 +87,4 @@ def _made(method: str, truth: Volume, measured: Volume, making: Making) -> Volum
     if method in BASELINES:
         return Volume(reconstruct(method, measured.hu, known_of(making.how)), truth.geometry)
     config = configure(making.how.scale, method, seed=making.seed, resolution=known_of(making.how).resolution)
-    return super_resolve(measured, config, making.device, making.progress).volume
+    return super_resolve(measured, config, device=making.device, progress=making.progress).volume

@@ -12,7 +12,6 @@ from nullsplat import __version__
 from nullsplat.core.device import resolve_device
 from nullsplat.core.progress import Progress
 from nullsplat.dicom.provenance import Provenance, profile_in_words
-from nullsplat.dicom.read.acquisition import resolution_of
 from nullsplat.dicom.read.series import read_folder
 from nullsplat.dicom.write.encoding import check_encoder
 from nullsplat.physics.profile import AUTO, Profile, Resolution
@@ -90,7 +89,7 @@ class SuperResolution:
         workspace = Workspace(work)
         workspace.save_source(series.volume)
         workspace.remark(series.remarks)
-        known = resolution_of(series)
+        known = Resolution.of(series.volume)
         return Source(series.fingerprint, known.slice_thickness_ratio, str(known.slice_profile), known.why)
 
     def is_done(self, stage: str, work: Path, parameters: Parameters, source: Source) -> bool:
