@@ -8,7 +8,7 @@ from typing import Any
 
 from nullsplat.core.measure import Cost
 from nullsplat.core.progress import Progress
-from nullsplat.pipeline.workspace import Workspace
+from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.service.processing.protocol import Parameters, Source
 from nullsplat.service.processing.super_resolution import SuperResolution
 from nullsplat.service.settings import Settings
@@ -22,11 +22,11 @@ class FreeProcessing(SuperResolution):
 
     def run(self, stage: str, work: Any, parameters: Parameters, source: Source, progress: Progress) -> None:
         """Do nothing; the last stage gives the source's voxels out as the result."""
-        workspace = Workspace(work)
-        if stage == "consistency" and not workspace.has("result"):
+        checkpoints = Checkpoints(work)
+        if stage == "consistency" and not (work / "result.npz").exists():
             os.link(work / "source.npz", work / "result.npz")
-            workspace.save_json("report", self._figures())
-        workspace.mark_done(stage, NOTHING)
+            checkpoints.keep_report(self._figures())
+        checkpoints.mark_done(stage, NOTHING)
 
     def _figures(self) -> dict[str, Any]:
         zeros = ("lr_consistency_rmse_hu", "lr_consistency_max_hu", "noise_hu", "null_space_rms_hu")

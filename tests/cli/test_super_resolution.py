@@ -320,7 +320,7 @@ def test_a_single_sample_has_no_uncertainty(tmp_path: Path, quick: list[Pipeline
 def test_a_prior_of_projections_says_that_it_has_no_deviation(
     tmp_path: Path, quick: list[PipelineConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = super_resolution.super_resolve
+    made = sr.super_resolve
     monkeypatch.setattr(
         super_resolution, "super_resolve", lambda *a, **k: replace(made(*a, **k), deviation=None)
     )

@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from nullsplat.evaluation.reader_study.study.cases import Making, make_case
-from nullsplat.evaluation.reader_study.study.key import read_key
 from pydicom import dcmread
 from scipy import ndimage
 from typer.testing import CliRunner
@@ -15,7 +13,9 @@ from nullsplat.cli.main import app
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation.data.degrade import protocol
-from nullsplat.evaluation.reader_study.study import cases
+from nullsplat.evaluation.reader_study import cases
+from nullsplat.evaluation.reader_study.cases import Making, make_case
+from nullsplat.evaluation.reader_study.key import read_key
 from nullsplat.io.nifti import write_nifti
 from nullsplat.pipeline.config import PipelineConfig
 

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.physics.upsampling import upsample_cubic
-from nullsplat.pipeline.high_frequencies import high_frequency_energy, high_frequency_gain
+from nullsplat.pipeline.figures import high_frequency_energy, high_frequency_gain
 
 
 def wave(half_waves: int, shape: tuple[int, int, int] = (32, 8, 8)) -> Float[Tensor, "z y x"]:

@@ -10,16 +10,25 @@ import torch
 
 from nullsplat.core.errors import Cancelled, UnreadableFile
 from nullsplat.core.measure import Cost
+from nullsplat.core.progress import silent
 from nullsplat.core.units import HIGHEST_HU, LOWEST_HU
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.physics.consistency import residual
 from nullsplat.physics.profile import BOX, Resolution
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline import stages
+from nullsplat.pipeline.base_volume import base_volume
+from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.pipeline.config import PipelineConfig, configure
+from nullsplat.pipeline.consistency import combined, consistent_volume
+from nullsplat.pipeline.problem import pose
+from nullsplat.pipeline.refine import refine
 from nullsplat.pipeline.run import Result, super_resolve
-from nullsplat.pipeline.workspace import Workspace
+from nullsplat.pipeline.stage2 import fit_field
 from nullsplat.prior import weights
+from nullsplat.prior.load import load_prior
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.field.placement import PlacedField
 
 CPU = torch.device("cpu")
 FACTOR, SHAPE = 4, (24, 40, 40)
@@ -55,13 +64,13 @@ def rmse(hu: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return Workspace(tmp_path_factory.mktemp("run"))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("run")
 
 
 @pytest.fixture(scope="module")
-def outcome(kept: Workspace) -> Result:
-    return super_resolve(measured(15), small(), device=CPU, folder=kept.path)
+def outcome(folder: Path) -> Result:
+    return super_resolve(measured(15), small(), device=CPU, folder=folder)
 
 
 def test_it_is_closer_to_the_truth_than_cubic_interpolation(outcome: Result) -> None:
@@ -98,18 +107,15 @@ def test_the_report_says_what_the_null_space_moved_in_each_tissue(outcome: Resul
     assert "deviation_rms_hu_by_tissue" not in outcome.report  # a single sample deviates from nothing
 
 
-@pytest.mark.usefixtures("outcome")
-def test_the_field_is_kept_and_gives_the_residual_again(kept: Workspace) -> None:
-    field = kept.field()
-    assert field.grid == kept.result().geometry
-    residual = kept.load_array("residual", "hu")
-    np.testing.assert_allclose(field.on(field.grid).numpy(), residual, atol=1e-3)
-    assert np.abs(residual).max() > 1
+def test_the_field_is_kept_and_gives_the_residual_again(folder: Path, outcome: Result) -> None:
+    assert outcome.field.grid == outcome.volume.geometry
+    residual = Checkpoints(folder).residual_hu
+    torch.testing.assert_close(outcome.field.on(outcome.field.grid), residual, atol=1e-3, rtol=0)
+    assert float(residual.abs().max()) > 1
 
 
-@pytest.mark.usefixtures("outcome")
-def test_a_single_sample_has_no_deviation(kept: Workspace) -> None:
-    assert kept.deviation() is None
+def test_a_single_sample_has_no_deviation(outcome: Result) -> None:
+    assert outcome.deviation is None
 
 
 def test_the_extent_and_centre_of_the_volume_stay(outcome: Result) -> None:
@@ -119,9 +125,23 @@ def test_the_extent_and_centre_of_the_volume_stay(outcome: Result) -> None:
     assert before.position(middle[0]) == pytest.approx(after.position(middle[1]))
 
 
-def test_the_same_seed_gives_the_same_voxels(outcome: Result) -> None:
+def test_the_same_seed_gives_the_same_bits_in_memory_and_in_a_folder(outcome: Result) -> None:
     again = super_resolve(measured(15), small(), device=CPU)
     assert np.array_equal(again.volume.hu, outcome.volume.hu)
+    for name, tensor in outcome.field.gaussians.tensors.items():
+        assert torch.equal(again.field.gaussians.tensors[name], tensor)
+    without_times = [{k: v for k, v in r.report.items() if k != "stages"} for r in (again, outcome)]
+    assert without_times[0] == without_times[1]
+
+
+def test_one_stage_after_another_is_a_run(outcome: Result) -> None:
+    config = small()
+    problem = pose(measured(15), config, CPU)
+    base_hu = base_volume(problem, config)
+    stage1 = refine(problem, base_hu, load_prior(config.prior, CPU), config)
+    field = fit_field(problem.model, base_hu, stage1.projections, config)
+    hu = combined(base_hu, field.on(problem.model.hr), stage1.hu, config)
+    assert torch.equal(consistent_volume(problem, hu, config), torch.from_numpy(outcome.volume.hu))
 
 
 def test_an_interrupted_run_is_taken_up_where_it_stopped(outcome: Result, tmp_path: Path) -> None:
@@ -138,59 +158,62 @@ def test_an_interrupted_run_is_taken_up_where_it_stopped(outcome: Result, tmp_pa
 
 
 def test_a_stage_without_its_input_says_so(tmp_path: Path) -> None:
-    ws = Workspace(tmp_path)
-    ws.save_source(measured(15))
-    with pytest.raises(UnreadableFile, match=r"stage1\.json of this run is missing"):
-        stages.run_stage2(ws, small(), CPU, lambda *_: None)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.keep_source(measured(15))
+    with pytest.raises(UnreadableFile, match=r"base\.npz of this run is missing"):
+        stages.run_stage2(checkpoints, small(), CPU, silent)
 
 
-def test_several_samples_give_an_uncertainty(tmp_path: Path) -> None:
+def test_several_samples_give_an_uncertainty() -> None:
     config = small()
     several = dataclasses.replace(config, sampling=dataclasses.replace(config.sampling, samples=2))
-    ws = Workspace(tmp_path)
-    ws.save_source(measured(15))
-    stages.run_stage1(ws, several, CPU, lambda *_: None)
-    deviation = ws.load_array("projections", "deviation")
-    assert deviation.min() >= 0
-    assert deviation.mean() > 0
-    of_volume = ws.deviation()
+    made = Checkpoints()
+    made.keep_source(measured(15))
+    stages.run_stage1(made, several, CPU, silent)
+    assert made.projections.deviation.min() >= 0
+    assert made.projections.deviation.mean() > 0
+    of_volume = made.deviation
     assert of_volume is not None
     assert of_volume.geometry == measured(15).geometry.resampled(SHAPE)
     assert of_volume.hu.min() >= 0
     assert of_volume.hu.mean() > 0
-    # The later stages only need something to finish with.
-    ws.save_arrays("residual", hu=np.zeros(SHAPE, np.float32))
-    ws.mark_done("stage2", Cost())
-    stages.run_consistency(ws, several, CPU, lambda *_: None)
-    by_tissue = ws.report()["deviation_rms_hu_by_tissue"]
-    shown = ws.result().hu
+    # The last stage only needs something to finish with.
+    made.keep_stage2(PlacedField(one_gaussian(), of_volume.geometry), torch.zeros(SHAPE))
+    made.mark_done("stage2", Cost())
+    stages.run_consistency(made, several, CPU, silent)
+    by_tissue = made.report["deviation_rms_hu_by_tissue"]
+    shown = made.result.hu
     bone = of_volume.hu[(shown >= 300) & (shown <= 3071)]
     assert by_tissue["bone"] == pytest.approx(float(np.sqrt(np.mean(bone**2))), rel=1e-5)
 
 
-def test_a_run_may_name_the_prior_of_xrays_which_leaves_the_base_alone(tmp_path: Path) -> None:
-    ws = Workspace(tmp_path)
-    ws.save_source(measured(15))
+def one_gaussian() -> SignedGaussians:
+    return SignedGaussians(
+        torch.zeros(1, 3), torch.zeros(1, 3), torch.ones(1, 4), torch.tensor([-0.1]), torch.tensor(0.3)
+    )
+
+
+def test_a_run_may_name_the_prior_of_xrays_which_makes_no_volume() -> None:
+    made = Checkpoints()
+    made.keep_source(measured(15))
     told: list[float] = []
-    stages.run_stage1(ws, small(prior=weights.XRAY), CPU, lambda fraction, note="": told.append(fraction))
-    assert np.isfinite(ws.load_array("projections", "mean")).all()
-    assert not ws.load_array("projections", "deviation").any()
-    assert not (tmp_path / "deviation.npz").exists()
+    stages.run_stage1(made, small(prior=weights.XRAY), CPU, lambda fraction, note="": told.append(fraction))
+    assert torch.isfinite(made.projections.mean).all()
+    assert not made.projections.deviation.any()
+    assert (made.refined_hu, made.deviation) == (None, None)
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)
 
 
-def test_the_figures_are_of_what_can_be_written(
-    kept: Workspace, outcome: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ws = Workspace(Path(shutil.copytree(kept.path, tmp_path / "again")))
-    (ws.path / "consistency.done.json").unlink()
+def test_the_figures_are_of_what_can_be_written(folder: Path, outcome: Result, tmp_path: Path) -> None:
+    again = Path(shutil.copytree(folder, tmp_path / "again"))
+    (again / "consistency.done.json").unlink()
+    made = Checkpoints(again)
+    problem = pose(measured(15), small(), CPU)
     too_high = torch.from_numpy(outcome.volume.hu.copy())
     too_high[4:8, 20, 20] = 2 * HIGHEST_HU
-    monkeypatch.setattr(stages, "refine", lambda *_: too_high.clone())
-    stages.run_consistency(ws, small(), CPU, lambda *_: None)
-    lr_hu, model = stages.measured(ws, small(), CPU)
-    written = torch.from_numpy(ws.result().hu)
+    stages.run_consistency(made, small(), CPU, silent, finish=lambda *_: too_high)
+    written = torch.from_numpy(made.result.hu)
     assert written.max() == HIGHEST_HU
-    missed = residual(written, lr_hu, model.volume_op).square().mean().sqrt()
-    assert ws.report()["lr_consistency_rmse_hu"] == pytest.approx(float(missed), rel=1e-3)
+    missed = residual(written, problem.lr_hu, problem.model.volume_op).square().mean().sqrt()
+    assert made.report["lr_consistency_rmse_hu"] == pytest.approx(float(missed), rel=1e-3)

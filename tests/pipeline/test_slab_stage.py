@@ -11,6 +11,7 @@ from nullsplat.core.progress import Progress, silent
 from nullsplat.core.volume import Geometry
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.forward_model import ForwardModel, forward_model
+from nullsplat.pipeline.problem import Problem
 from nullsplat.pipeline.slab_stage import Refined, SlabStage
 from nullsplat.pipeline.stage1 import MeasuredProjections, measured_projections
 from nullsplat.prior.slab.network import build_slab_scheduler
@@ -99,7 +100,8 @@ class Scene:
             clean.shape, generator=torch.Generator().manual_seed(0)
         )
         self.base_hu = self.model.volume_op.pinv(self.lr_hu)
-        self.stage = SlabStage(self.lr_hu, self.base_hu, self.model, self.config, self.noise_hu)
+        self.problem = Problem(self.lr_hu, self.model, self.noise_hu)
+        self.stage = SlabStage(self.problem, self.base_hu, self.config)
 
     def misfit(self, hu: Tensor) -> Tensor:
         return self.model.volume_op.forward(hu) - self.lr_hu
@@ -108,7 +110,7 @@ class Scene:
         return self.stage.run(painter, self.measured(), progress)
 
     def measured(self) -> MeasuredProjections:
-        return measured_projections(self.lr_hu, self.model, self.noise_hu)
+        return measured_projections(self.problem)
 
 
 @SCALES
@@ -151,7 +153,7 @@ def test_nothing_lies_below_the_level_where_the_measurement_saturates() -> None:
     scene = Scene(THICK)
     lr_hu = scene.lr_hu.clone()
     lr_hu[:, :6] = -512
-    stage = SlabStage(lr_hu, scene.base_hu, scene.model, scene.config, 0.0)
+    stage = SlabStage(Problem(lr_hu, scene.model, 0.0), scene.base_hu, scene.config)
     refined = stage.run(Painter(-scene.ball), scene.measured(), silent)
     assert float(refined.hu.min()) == pytest.approx(-512, abs=0.1)
 

@@ -7,21 +7,21 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+import torch
 from dicom_samples import PATIENT, SERIES, STUDY, ct_series
 from pydicom.uid import JPEGLSLossless
 
 from nullsplat.core.errors import ConfigurationError, IneligibleSeries
 from nullsplat.core.measure import Cost
 from nullsplat.core.progress import silent
-from nullsplat.core.volume import Volume
 from nullsplat.dicom.read.series import fingerprint, read_folder
 from nullsplat.dicom.write.derived_series import DerivedOptions
 from nullsplat.dicom.write.encoding import OutputSyntax
 from nullsplat.physics.profile import Resolution
+from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.presets import PRESETS
-from nullsplat.pipeline.stages import Stage
-from nullsplat.pipeline.workspace import STAGES, Workspace
+from nullsplat.pipeline.stages import RUNNERS, Stage
 from nullsplat.prior import weights
 from nullsplat.prior.weights import SLAB, XRAY
 from nullsplat.service.folders import JobFolder
@@ -85,7 +85,7 @@ def test_a_series_is_read_into_the_workspace(
     found = processing.prepare(source, tmp_path / "work", PARAMETERS)
     assert found.fingerprint == fingerprint(SERIES, ct_series())
     assert found.slice_thickness_ratio == pytest.approx(1.0)
-    assert Workspace(tmp_path / "work").source().hu.shape == (6, 16, 16)
+    assert Checkpoints(tmp_path / "work").source.hu.shape == (6, 16, 16)
 
 
 def test_a_refused_series_keeps_its_reason(processing: SuperResolution, source: Path, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_every_stage_runs_with_the_same_configuration(
 ) -> None:
     seen: list[str] = []
 
-    def record(_workspace: Workspace, config: Any, _device: Any, _progress: Any) -> None:
+    def record(_checkpoints: Checkpoints, config: Any, _device: Any, _progress: Any) -> None:
         seen.append(config.hash)
 
     found = processing.prepare(source, tmp_path / "work", PARAMETERS)
@@ -162,15 +162,15 @@ def test_what_another_prior_did_is_done_again(
     did: list[tuple[str, str]] = []
 
     def record(stage: str) -> Stage:
-        def run(workspace: Workspace, config: PipelineConfig, _device: Any, _progress: Any) -> None:
-            if not workspace.is_done(stage):
+        def run(checkpoints: Checkpoints, config: PipelineConfig, _device: Any, _progress: Any) -> None:
+            if not checkpoints.is_done(stage):
                 did.append((stage, config.prior))
-                workspace.save_arrays(f"{stage}-{config.prior}", hu=np.zeros(1, np.float32))
-                workspace.mark_done(stage, Cost(seconds=1.0))
+                checkpoints.store.save_arrays(f"{stage}-{config.prior}", {"hu": np.zeros(1, np.float32)})
+                checkpoints.mark_done(stage, Cost(seconds=1.0))
 
         return run
 
-    for stage in STAGES:
+    for stage in RUNNERS:
         monkeypatch.setitem(super_resolution.RUNNERS, stage, record(stage))
     work, before, after = tmp_path / "work", SuperResolution("cpu", prior=XRAY), SuperResolution("cpu")
     found = before.prepare(source, work, PARAMETERS)
@@ -179,11 +179,13 @@ def test_what_another_prior_did_is_done_again(
     assert before.is_done("stage2", work, PARAMETERS, found)
     assert not after.is_done("stage1", work, PARAMETERS, found)
     assert not before.is_done("stage1", work, replace(PARAMETERS, seed=1), found)
-    for stage in STAGES:
+    for stage in RUNNERS:
         after.run(stage, work, PARAMETERS, found, silent)
-    assert did == [("stage1", XRAY), ("stage2", XRAY), *((stage, SLAB) for stage in STAGES)]
-    assert not Workspace(work).has(f"stage1-{XRAY}")  # a file that only one kind of prior writes
-    np.testing.assert_array_equal(Workspace(work).source().hu, read_folder(source).volume.hu)
+    assert did == [("stage1", XRAY), ("stage2", XRAY), *((stage, SLAB) for stage in RUNNERS)]
+    assert not Checkpoints(work).store.has_arrays(
+        f"stage1-{XRAY}"
+    )  # a file that only one kind of prior writes
+    np.testing.assert_array_equal(Checkpoints(work).source.hu, read_folder(source).volume.hu)
 
 
 def test_weights_of_the_same_name_are_another_prior(
@@ -207,7 +209,7 @@ def test_a_remark_on_the_source_is_in_the_report(
         del ds.FrameOfReferenceUID
         ds.save_as(path)
     processing.prepare(source, tmp_path / "work", PARAMETERS)
-    Workspace(tmp_path / "work").save_json("report", {"noise_hu": 1.0})
+    Checkpoints(tmp_path / "work").keep_report({"noise_hu": 1.0})
     report = processing.report(tmp_path / "work")
     assert report["noise_hu"] == 1.0
     assert "no Frame of Reference UID" in report["source_remarks"]
@@ -218,11 +220,11 @@ def test_the_result_becomes_a_series_of_the_same_patient_and_study(
 ) -> None:
     work, target = tmp_path / "work", tmp_path / "derived"
     found = processing.prepare(source, work, PARAMETERS)
-    workspace = Workspace(work)
-    low = workspace.source()
+    checkpoints = Checkpoints(work)
+    low = checkpoints.source
     high = np.repeat(low.hu, 2, axis=0)
-    workspace.save_result(Volume(high, low.geometry.resampled(high.shape)))
-    workspace.save_json("report", REPORT)
+    checkpoints.keep_result(torch.from_numpy(high))
+    checkpoints.keep_report(REPORT)
     target.mkdir()
     derived = processing.derive(source, work, PARAMETERS, found, target)
     assert len(derived.files) == 12
@@ -243,11 +245,11 @@ def test_several_samples_bring_a_map_of_their_deviation(
     processing = SuperResolution("cpu", cpu_threads=1, output=Output(maps=maps, report=False))
     work, target = tmp_path / "work", tmp_path / "derived"
     found = processing.prepare(source, work, PARAMETERS)
-    workspace = Workspace(work)
-    low = workspace.source()
-    workspace.save_result(low)
-    workspace.save_arrays("deviation", hu=np.full(low.hu.shape, 7.5, np.float32))
-    workspace.save_json("report", REPORT)
+    checkpoints = Checkpoints(work)
+    low = checkpoints.source
+    checkpoints.keep_result(torch.from_numpy(low.hu))
+    checkpoints.store.save_arrays("deviation", {"hu": np.full(low.hu.shape, 7.5, np.float32)})
+    checkpoints.keep_report(REPORT)
     target.mkdir()
     parameters = replace(PARAMETERS, samples=4)
     derived = processing.derive(source, work, parameters, found, target)
@@ -267,9 +269,9 @@ def test_the_figures_go_with_the_result(source: Path, tmp_path: Path, report: bo
     processing = SuperResolution("cpu", cpu_threads=1, output=output)
     work, target = tmp_path / "work", tmp_path / "derived"
     found = processing.prepare(source, work, PARAMETERS)
-    workspace = Workspace(work)
-    workspace.save_result(workspace.source())
-    workspace.save_json("report", REPORT)
+    checkpoints = Checkpoints(work)
+    checkpoints.keep_result(torch.from_numpy(checkpoints.source.hu))
+    checkpoints.keep_report(REPORT)
     target.mkdir()
     derived = processing.derive(source, work, PARAMETERS, found, target)
     assert len(derived.further) == expected
@@ -287,9 +289,9 @@ def test_the_same_run_has_the_same_uids_and_the_next_attempt_has_others(
 ) -> None:
     work = tmp_path / "work"
     found = processing.prepare(source, work, PARAMETERS)
-    workspace = Workspace(work)
-    workspace.save_result(workspace.source())
-    workspace.save_json("report", REPORT)
+    checkpoints = Checkpoints(work)
+    checkpoints.keep_result(torch.from_numpy(checkpoints.source.hu))
+    checkpoints.keep_report(REPORT)
 
     def uids(folder: str, attempt: int) -> set[str]:
         (tmp_path / folder).mkdir()

@@ -1,6 +1,5 @@
 """A whole run in one call, for the command line, evaluation and notebooks."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ from nullsplat.core.console import StageProgress, displayed
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Volume
+from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.pipeline.config import PipelineConfig
-from nullsplat.pipeline.imagined import null_space_volume
+from nullsplat.pipeline.figures import null_space_volume
 from nullsplat.pipeline.stages import RUNNERS, identity
-from nullsplat.pipeline.workspace import Workspace
 from nullsplat.splat.field.placement import PlacedField
 
 
@@ -68,8 +67,8 @@ def super_resolve(
         device: auto (a GPU if there is one), cpu or cuda.
         progress: called with each stage's name, fraction in [0, 1] and a note; None shows bars on a terminal or in a
             notebook.
-        folder: keeps the files of the run, and takes up what an interrupted run left there; None uses a
-            temporary folder.
+        folder: keeps the files of the run, and takes up what an interrupted run left there; it also takes less
+            memory. None keeps everything in memory.
 
     Raises:
         ConfigurationError: no volume, no configuration or no such device; or the folder holds another run.
@@ -79,16 +78,13 @@ def super_resolve(
     """
     _check(volume, config)
     config, where = config.for_volume(volume), resolve_device(device)
-    if folder is None:
-        with tempfile.TemporaryDirectory(prefix="nullsplat-") as temporary:
-            return super_resolve(volume, config, device=where, progress=progress, folder=temporary)
-    ws = Workspace(Path(folder))
-    ws.claim(volume, identity(config))
-    ws.save_source(volume)
+    made = Checkpoints(folder)
+    made.claim(volume, identity(config))
+    made.keep_source(volume)
     with displayed(progress) as shown:
         for stage, run in RUNNERS.items():
-            run(ws, config, where, lambda fraction, note="", stage=stage: shown(stage, fraction, note))
-    return Result(ws.result(), ws.deviation(), ws.field(), ws.report(), volume, config, where)
+            run(made, config, where, lambda fraction, note="", stage=stage: shown(stage, fraction, note))
+    return Result(made.result, made.deviation, made.field, made.report, volume, config, where)
 
 
 def _check(volume: object, config: object) -> None:

@@ -13,7 +13,7 @@ from nullsplat.physics.null_space import null_space_part
 from nullsplat.physics.saturation import saturation_floor
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.config import PipelineConfig
-from nullsplat.pipeline.forward_model import ForwardModel
+from nullsplat.pipeline.problem import Problem
 from nullsplat.pipeline.stage1 import MeasuredProjections, Projections
 from nullsplat.prior.slab.pipeline import SlabPipeline
 
@@ -38,27 +38,17 @@ class Refined:
 class SlabStage:
     """The slab prior at work on one measured volume."""
 
-    def __init__(
-        self,
-        lr_hu: Float[Tensor, "m n o"],
-        base_hu: Float[Tensor, "z y x"],
-        model: ForwardModel,
-        config: PipelineConfig,
-        noise_hu: float,
-    ) -> None:
+    def __init__(self, problem: Problem, base_hu: Float[Tensor, "z y x"], config: PipelineConfig) -> None:
         """Take what is known.
 
         Args:
-            lr_hu: measured volume in HU, on the device that does the work.
+            problem: what was measured.
             base_hu: base volume in HU.
-            model: the operators, with the full detector.
             config: `slabs`, `base.noise_share`, `sampling.samples` and `seed` are used.
-            noise_hu: standard deviation of the noise in `lr_hu`.
         """
-        self._lr_hu, self._base_hu, self._model, self._config = lr_hu, base_hu, model, config
-        self._noise_hu = noise_hu
-        self._cubic_hu = upsample_cubic(lr_hu, model.hr.shape)
-        self._floor_hu = saturation_floor(lr_hu, noise_hu)
+        self._problem, self._base_hu, self._config = problem, base_hu, config
+        self._cubic_hu = upsample_cubic(problem.lr_hu, problem.model.hr.shape)
+        self._floor_hu = saturation_floor(problem.lr_hu, problem.noise_hu)
 
     @property
     def steps(self) -> int:
@@ -111,7 +101,7 @@ class SlabStage:
 
     def _held(self, hu: Float[Tensor, "z y x"]) -> Float[Tensor, "z y x"]:
         """Brought into agreement with the measured volume within its noise, and not below where it saturates."""
-        noise_hu = self._noise_hu * self._config.base.noise_share
-        held = consistent(hu, self._lr_hu, self._model.volume_op, noise_hu)
-        held = exclude(held, self._lr_hu, self._model.volume_op, self._noise_hu)
+        y, op, noise_hu = self._problem.lr_hu, self._problem.model.volume_op, self._problem.noise_hu
+        held = consistent(hu, y, op, noise_hu * self._config.base.noise_share)
+        held = exclude(held, y, op, noise_hu)
         return held if self._floor_hu is None else held.clamp_(min=self._floor_hu)

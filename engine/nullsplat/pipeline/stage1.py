@@ -1,4 +1,4 @@
-"""Stage 1: the prior's idea of the projections at the wanted resolution, held to the measured ones."""
+"""Stage 1 with an X-ray prior: projections at the wanted resolution, consistent with the measured ones."""
 
 import math
 from dataclasses import dataclass, replace
@@ -7,10 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nullsplat.core.progress import Progress
+from nullsplat.core.progress import Progress, silent
 from nullsplat.core.units import MU_WATER, hu_difference_to_mu, hu_to_mu
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel
+from nullsplat.pipeline.problem import Problem
 from nullsplat.prior.normalisation import Normalisation, normalisation_for
 from nullsplat.prior.xray.pipeline import Measurement, ProjectionDDNMPipeline
 
@@ -22,14 +23,18 @@ class Projections:
     """What stage 1 hands on; line integrals, unitless.
 
     Attributes:
-        model: the forward model whose `hr_beam` they belong to.
         mean: mean of the samples.
         deviation: standard deviation of the samples; zero for a single one.
+        columns: of the measured detector; `ForwardModel.with_columns` gives the model whose `hr_beam` they belong to.
     """
 
-    model: ForwardModel
     mean: Float[Tensor, "v z u"]
     deviation: Float[Tensor, "v z u"]
+    columns: int
+
+    def to(self, device: torch.device) -> "Projections":
+        """The same on another device."""
+        return replace(self, mean=self.mean.to(device), deviation=self.deviation.to(device))
 
 
 @dataclass(frozen=True)
@@ -62,24 +67,17 @@ class MeasuredProjections:
     def decoded(self, mean: Float[Tensor, "v z u"], deviation: Float[Tensor, "v z u"]) -> Projections:
         """What a prior made of them, as line integrals."""
         scale = self.normalisation.scale / 2
-        return Projections(self.model, self.normalisation.decode(mean), deviation * scale)
+        return Projections(self.normalisation.decode(mean), deviation * scale, self.model.lr_beam.columns)
 
 
-def measured_projections(
-    lr_hu: Float[Tensor, "m n o"], model: ForwardModel, noise_hu: float
-) -> MeasuredProjections:
-    """Project the measured volume.
-
-    Args:
-        lr_hu: measured volume in HU.
-        model: the operators, with the full detector.
-        noise_hu: standard deviation of the noise in `lr_hu`.
-    """
-    seen = model.project_lr(hu_to_mu(lr_hu))
-    narrow = model.narrowed(seen)
-    seen = model.centre_columns(seen, narrow)
+def measured_projections(problem: Problem) -> MeasuredProjections:
+    """Project the measured volume of a problem."""
+    seen = problem.model.project_lr(hu_to_mu(problem.lr_hu))
+    narrow = problem.model.narrowed(seen)
+    seen = problem.model.centre_columns(seen, narrow)
     normalisation = normalisation_for(seen)
-    sigma_y = normalisation.encode_sigma(projection_noise(seen, noise_hu, narrow.lr_beam.column_spacing))
+    noise = projection_noise(seen, problem.noise_hu, narrow.lr_beam.column_spacing)
+    sigma_y = normalisation.encode_sigma(noise)
     measurement = Measurement(normalisation.encode(seen), narrow.projection_op, sigma_y)
     return MeasuredProjections(narrow, normalisation, measurement)
 
@@ -89,7 +87,7 @@ def sample_projections(
     base_hu: Float[Tensor, "z y x"],
     prior: ProjectionDDNMPipeline,
     config: PipelineConfig,
-    progress: Progress,
+    progress: Progress = silent,
 ) -> Projections:
     """Upsample the projections of the measured volume with an unconditional prior of X-rays.
 

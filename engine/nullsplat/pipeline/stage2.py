@@ -3,29 +3,28 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from nullsplat.core.progress import Progress
+from nullsplat.core.progress import Progress, silent
 from nullsplat.core.units import hu_to_mu
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel
+from nullsplat.pipeline.stage1 import Projections
 from nullsplat.splat.field.placement import PlacedField
 from nullsplat.splat.fit.fit import fit_residual
 
 
 def fit_field(
-    base_hu: Float[Tensor, "z y x"],
-    mean: Float[Tensor, "v z u"],
-    deviation: Float[Tensor, "v z u"],
     model: ForwardModel,
+    base_hu: Float[Tensor, "z y x"],
+    projections: Projections,
     config: PipelineConfig,
-    progress: Progress,
+    progress: Progress = silent,
 ) -> PlacedField:
     """Fit the field.
 
     Args:
+        model: the operators of the problem, with the full detector.
         base_hu: base volume in HU, on the device that does the work.
-        mean: super-resolved projections, unitless.
-        deviation: their standard deviation over the samples; zero for a single sample.
-        model: the operators; `hr_beam` is the detector of the projections.
+        projections: of stage 1, on the same device.
         config: `fit` and `seed` are used.
         progress: hears the loss.
 
@@ -35,16 +34,17 @@ def fit_field(
     Raises:
         GeometryError: the projections do not fit the beam, or the fit diverged.
     """
+    model = model.with_columns(projections.columns)
     base = hu_to_mu(base_hu)
     base_projections = model.project_hr(base)
     gaussians = fit_residual(
-        mean - base_projections,
+        projections.mean - base_projections,
         model.hr_beam,
         base,
         model.hr.spacing,
         config.fit,
         base_projections=base_projections,
-        weights=trust(deviation),
+        weights=trust(projections.deviation),
         seed=config.seed,
         progress=progress,
     )

@@ -22,10 +22,10 @@ from nullsplat.dicom.write.quality_report import write_quality_report
 from nullsplat.io.nifti import is_nifti, write_nifti
 from nullsplat.io.volumes import check_readable, read_volume
 from nullsplat.physics.profile import AUTO, Profile, Resolution
+from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.run import Result, super_resolve
 from nullsplat.pipeline.scale import factors
-from nullsplat.pipeline.workspace import Workspace
 from nullsplat.splat.field.files import check_suffix, save_field
 
 
@@ -68,7 +68,7 @@ def run(request: Request) -> None:
             "--uncertainty needs samples that can differ: give --samples 2 or more, got 1"
         )
     with tempfile.TemporaryDirectory(prefix="nullsplat-") as folder:
-        outcome = _process_and_write(request, Workspace(Path(folder)))
+        outcome = _process_and_write(request, Path(folder))
     if request.report is not None:
         request.report.write_text(json.dumps(outcome.report, indent=2) + "\n")
     print(f"wrote {request.target}: {_summary(outcome)}")
@@ -77,13 +77,13 @@ def run(request: Request) -> None:
         print(f"warning: the data contradict the assumed slice profile: {check['why']}", file=sys.stderr)
 
 
-def _process_and_write(request: Request, ws: Workspace) -> Result:
+def _process_and_write(request: Request, folder: Path) -> Result:
     if request.source.is_file():
         volume = read_volume(request.source, slice_thickness=request.slice_thickness)
-        outcome = _process_file(volume, request, ws)
+        outcome = _process_file(volume, request, folder)
     else:
         source = read_folder(request.source, request.series, allow_gaps=request.allow_gaps)
-        outcome = _process_series(source, request, ws)
+        outcome = _process_series(source, request, folder)
     if request.field is not None:
         save_field(outcome.field, request.field)
     return outcome
@@ -152,21 +152,21 @@ def check_profiles(request: Request) -> None:
         )
 
 
-def _process_file(volume: Volume, request: Request, ws: Workspace) -> Result:
+def _process_file(volume: Volume, request: Request, folder: Path) -> Result:
     config = _configure(request, Resolution.of(volume))
-    outcome = _process(volume, request, config, ws)
+    outcome = _process(volume, request, config, folder)
     write_nifti(outcome.volume, request.target)
     if request.uncertainty:
         write_nifti_maps(outcome, request.target)
     return outcome
 
 
-def _process_series(source: SourceSeries, request: Request, ws: Workspace) -> Result:
+def _process_series(source: SourceSeries, request: Request, folder: Path) -> Result:
     config = _configure(request, Resolution.of(source.volume))
     for remark in source.remarks:
         print(f"note: {remark}", file=sys.stderr)
-    ws.remark(source.remarks)
-    outcome = _process(source.volume, request, config, ws)
+    Checkpoints(folder).remark(source.remarks)
+    outcome = _process(source.volume, request, config, folder)
     provenance = _provenance(source, request, outcome.report)
     options = DerivedOptions(syntax=request.syntax)
     with whole_series(request.target):
@@ -192,9 +192,9 @@ def _configure(request: Request, resolution: Resolution) -> PipelineConfig:
     )
 
 
-def _process(volume: Volume, request: Request, config: PipelineConfig, ws: Workspace) -> Result:
+def _process(volume: Volume, request: Request, config: PipelineConfig, folder: Path) -> Result:
     with StageDisplay() as display:
-        return super_resolve(volume, config, device=request.device, progress=display, folder=ws.path)
+        return super_resolve(volume, config, device=request.device, progress=display, folder=folder)
 
 
 def _provenance(source: SourceSeries, request: Request, report: dict[str, Any]) -> Provenance:

@@ -3,25 +3,27 @@
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from pathlib import Path
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
 
-from nullsplat.core.measure import Stopwatch
 from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.seeds import numpy_generator
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation.methods.known import Known
 from nullsplat.evaluation.methods.method import Asked, Method, Reconstruction, Task
 from nullsplat.physics.profile import Profile
+from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.pipeline.config import PipelineConfig, configure
-from nullsplat.pipeline.forward_model import forward_model
+from nullsplat.pipeline.forward_model import ForwardModel
 from nullsplat.pipeline.presets import PRESETS
-from nullsplat.pipeline.stages import RUNNERS, Stage, combined
-from nullsplat.pipeline.workspace import Workspace
+from nullsplat.pipeline.problem import Problem
+from nullsplat.pipeline.stage1 import Projections
+from nullsplat.pipeline.stages import RUNNERS, Stage, VolumeHu, run_consistency, run_stage2
 from nullsplat.prior.weights import NONE, prior_hash
+from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.splat.field.placement import PlacedField
 
 
 def names() -> list[str]:
@@ -69,13 +71,12 @@ def _run_stages(
     task: Task, config: PipelineConfig, runners: dict[str, Stage], progress: Progress
 ) -> Reconstruction:
     with tempfile.TemporaryDirectory(prefix="nullsplat-eval-") as folder:
-        ws = Workspace(Path(folder))
-        ws.claim(task.measured, config.hash)
-        ws.save_source(task.measured)
+        checkpoints = Checkpoints(folder)
+        checkpoints.keep_source(task.measured)
         for index, (stage, run) in enumerate(runners.items()):
-            run(ws, config, task.device, _stage_progress(progress, stage, index, len(runners)))
-        stages = {stage: ws.cost(stage) for stage in runners}
-        return Reconstruction(ws.result().hu, stages, ws.report())
+            run(checkpoints, config, task.device, _stage_progress(progress, stage, index, len(runners)))
+        stages = {stage: checkpoints.cost(stage) for stage in runners}
+        return Reconstruction(checkpoints.result.hu, stages, checkpoints.report)
 
 
 @lru_cache(maxsize=2)
@@ -125,23 +126,24 @@ def _pixelled(profile: str) -> Callable[[PipelineConfig], PipelineConfig]:
     return lambda config: replace(config, resolution=replace(config.assumed, in_plane_profile=assumed))
 
 
-def _no_residual(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
-    """Stage 2 that adds nothing to the base."""
-    with Stopwatch() as cost:
-        ws.save_arrays("residual", hu=torch.zeros_like(ws.load_tensor("base", "hu", device)))
-    ws.mark_done("stage2", cost)
+def _no_field(
+    model: ForwardModel,
+    base_hu: VolumeHu,
+    projections: Projections,
+    config: PipelineConfig,
+    progress: Progress,
+) -> PlacedField:
+    """Stage 2 that adds nothing to the base: one Gaussian without density."""
+    at = base_hu.new_zeros
+    nothing = SignedGaussians(at(1, 3), at(1, 3), at(1, 4) + 0.5, at(1), at(()) + 1)
     progress(1.0)
+    return PlacedField(nothing, model.hr)
 
 
-def _plain_sum(ws: Workspace, config: PipelineConfig, device: torch.device, progress: Progress) -> None:
+def _as_it_is(problem: Problem, hu: VolumeHu, config: PipelineConfig, progress: Progress) -> VolumeHu:
     """The combined volume, not brought back to the measurement."""
-    with Stopwatch() as cost:
-        hu = combined(ws, config, device)
-        grid = forward_model(ws.source().geometry, config).hr
-        ws.save_result(Volume(hu.cpu().numpy(), grid))
-        ws.save_json("report", {"noise_hu": ws.load_json("stage1")["noise_hu"], "config_hash": config.hash})
-    ws.mark_done("consistency", cost)
     progress(1.0)
+    return hu
 
 
 @dataclass(frozen=True)
@@ -161,9 +163,9 @@ _PROFILES = ("box", "bell", "gaussian", "bell*0.8", "bell*1.2", "gaussian*0.8", 
 
 ABLATIONS: dict[str, Ablation] = {
     "no-stage1": Ablation(_physics_alone),
-    "no-stage2": Ablation(_all_detail, {"stage2": _no_residual}),
+    "no-stage2": Ablation(_all_detail, {"stage2": partial(run_stage2, fit=_no_field)}),
     "no-detail": Ablation(_no_detail),
-    "no-consistency": Ablation(runners={"consistency": _plain_sum}),
+    "no-consistency": Ablation(runners={"consistency": partial(run_consistency, finish=_as_it_is)}),
     "softplus": Ablation(_activated("softplus")),
     "relu": Ablation(_activated("relu")),
     "sine": Ablation(_activated("sine")),

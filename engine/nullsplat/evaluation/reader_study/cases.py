@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -87,4 +88,7 @@ def _made(method: str, truth: Volume, measured: Volume, making: Making) -> Volum
     if method in BASELINES:
         return Volume(reconstruct(method, measured.hu, known_of(making.how)), truth.geometry)
     config = configure(making.how.scale, method, seed=making.seed, resolution=known_of(making.how).resolution)
-    return super_resolve(measured, config, device=making.device, progress=making.progress).volume
+    with TemporaryDirectory(prefix="nullsplat-study-") as folder:  # takes less memory than to keep all
+        return super_resolve(
+            measured, config, device=making.device, progress=making.progress, folder=folder
+        ).volume

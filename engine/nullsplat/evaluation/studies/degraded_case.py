@@ -8,17 +8,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nullsplat.core.progress import silent
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation.data.degrade import Protocol, crop_to_blocks, degrade
 from nullsplat.evaluation.methods.baselines import reconstruct
 from nullsplat.evaluation.methods.known import known_of
 from nullsplat.evaluation.metrics.scores import HIGHEST_HU, LOWEST_HU
-from nullsplat.physics.noise import estimate_noise
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.base_volume import base_volume
 from nullsplat.pipeline.config import PipelineConfig, configure
-from nullsplat.pipeline.forward_model import ForwardModel, forward_model
+from nullsplat.pipeline.problem import Problem, pose
 
 
 class DegradedCase:
@@ -29,9 +27,7 @@ class DegradedCase:
         device: where to compute.
         truth_hu: the truth, clipped to the evaluation's range, whole blocks.
         config: of `standard`, with the number of views that was asked for.
-        model: its operators.
-        noise_hu: estimated from the measured volume, as the pipeline does it.
-        lr_hu: the measured volume.
+        problem: the measured volume, the operators of `config` and the noise, as the pipeline poses it.
     """
 
     def __init__(self, truth: Volume, how: Protocol, views: int, device: torch.device, seed: int = 0) -> None:
@@ -53,14 +49,13 @@ class DegradedCase:
             configure(how.scale, "standard", seed=seed, resolution=known_of(how).resolution),
             views=views,
         )
-        self.model: ForwardModel = forward_model(Geometry((nz, ny, nx), (dz, dy, dx)), self.config)
-        self.noise_hu = estimate_noise(self._low)
-        self.lr_hu = torch.from_numpy(self._low).to(device)
+        measured = Volume(self._low, Geometry((nz, ny, nx), (dz, dy, dx)))
+        self.problem: Problem = pose(measured, self.config, device)
 
     @cached_property
     def cubic_hu(self) -> Float[Tensor, "z y x"]:
         """Cubic interpolation."""
-        return upsample_cubic(self.lr_hu, self.model.hr.shape)
+        return upsample_cubic(self.problem.lr_hu, self.problem.model.hr.shape)
 
     @cached_property
     def tv_hu(self) -> Float[Tensor, "z y x"]:
@@ -70,4 +65,4 @@ class DegradedCase:
     @cached_property
     def base_hu(self) -> Float[Tensor, "z y x"]:
         """The pipeline's base."""
-        return base_volume(self.lr_hu, self.model, self.config, self.noise_hu, silent)
+        return base_volume(self.problem, self.config)

@@ -86,7 +86,7 @@ class Stage1Study:
     def __init__(self, case: DegradedCase) -> None:
         """Project what was measured and the truth."""
         self._case = case
-        self.measured: MeasuredProjections = measured_projections(case.lr_hu, case.model, case.noise_hu)
+        self.measured: MeasuredProjections = measured_projections(case.problem)
         self.true = self.measured.encoded(torch.from_numpy(case.truth_hu).to(case.device))
 
     def without_learning(self) -> Iterator[Row]:
@@ -126,13 +126,8 @@ class Stage1Study:
         for k, mix, mirrors in wanted:
             slabs = replace(self._case.config.slabs, mix=mix, mirrors=mirrors)
             sampling = replace(self._case.config.sampling, samples=k)
-            stage = SlabStage(
-                self._case.lr_hu,
-                self._case.base_hu,
-                self._case.model,
-                replace(self._case.config, sampling=sampling, slabs=slabs),
-                self._case.noise_hu,
-            )
+            config = replace(self._case.config, sampling=sampling, slabs=slabs)
+            stage = SlabStage(self._case.problem, self._case.base_hu, config)
 
             def refine(stage: SlabStage = stage) -> tuple[Views, VolumeHu]:
                 found = stage.run(prior, self.measured, silent)

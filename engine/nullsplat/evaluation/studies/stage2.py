@@ -14,11 +14,11 @@ from nullsplat.core.progress import silent
 from nullsplat.core.units import HU_AIR, LOWEST_HU, hu_to_mu
 from nullsplat.evaluation.metrics.scores import psnr, ssim, to_unit
 from nullsplat.evaluation.studies.degraded_case import DegradedCase
-from nullsplat.pipeline.base_volume import refine
 from nullsplat.pipeline.config import PipelineConfig
+from nullsplat.pipeline.consistency import consistent_volume
 from nullsplat.pipeline.forward_model import ForwardModel, forward_model
 from nullsplat.pipeline.slab_stage import SlabStage
-from nullsplat.pipeline.stage1 import measured_projections
+from nullsplat.pipeline.stage1 import Projections, measured_projections
 from nullsplat.pipeline.stage2 import fit_field
 from nullsplat.prior.load import load_prior
 from nullsplat.prior.slab.pipeline import SlabPipeline
@@ -143,8 +143,8 @@ class Stage2Study:
         case = self._case
         prior = load_prior(case.config.prior, case.device)
         assert isinstance(prior, SlabPipeline)  # noqa: S101 - that of `standard` is
-        stage = SlabStage(case.lr_hu, case.base_hu, case.model, case.config, case.noise_hu)
-        return stage.run(prior, measured_projections(case.lr_hu, case.model, case.noise_hu), silent).hu
+        stage = SlabStage(case.problem, case.base_hu, case.config)
+        return stage.run(prior, measured_projections(case.problem), silent).hu
 
     def without_fit(self) -> Iterator[Row]:
         """Cubic interpolation, `tv`, the base and stage 1's volume."""
@@ -164,7 +164,7 @@ class Stage2Study:
         base = self._base(variant)
         model, projections = self._projections(config, source)
         started = time.perf_counter()
-        field = fit_field(base, projections, torch.zeros_like(projections), model, config, silent)
+        field = fit_field(model, base, projections, config)
         seconds = time.perf_counter() - started
         hu = (base + field.on(model.hr)).clamp_(min=LOWEST_HU)
         row = self._row(variant.method, hu, source, seconds)
@@ -175,19 +175,19 @@ class Stage2Study:
             return torch.full_like(self._case.base_hu, HU_AIR)
         return self._case.cubic_hu if variant.base == "cubic" else self._case.base_hu
 
-    def _projections(
-        self, config: PipelineConfig, source: Source
-    ) -> tuple[ForwardModel, Float[Tensor, "v z u"]]:
+    def _projections(self, config: PipelineConfig, source: Source) -> tuple[ForwardModel, Projections]:
         case = self._case
         shown = self.refined_hu if source == "stage 1" else torch.from_numpy(case.truth_hu).to(case.device)
-        model = measured_projections(case.lr_hu, forward_model(case.model.lr, config), case.noise_hu).model
-        return model, model.project_hr(hu_to_mu(shown))
+        problem = replace(case.problem, model=forward_model(case.problem.model.lr, config))
+        narrow = measured_projections(problem).model
+        seen = narrow.project_hr(hu_to_mu(shown))
+        return problem.model, Projections(seen, torch.zeros_like(seen), narrow.lr_beam.columns)
 
     def _row(self, method: str, hu: VolumeHu, source: Source | None = None, seconds: float = 0.0) -> Row:
         case = self._case
         shown, truth = to_unit(hu.cpu().numpy()), to_unit(case.truth_hu)
         checked = None
         if source is not None:
-            held = refine(hu.clone(), case.lr_hu, case.model, case.config, case.noise_hu, silent)
+            held = consistent_volume(case.problem, hu, case.config)
             checked = psnr(to_unit(held.cpu().numpy()), truth)
         return Row(method, source, 0, 0, 0, psnr(shown, truth), ssim(shown, truth), checked, seconds)

@@ -8,7 +8,7 @@ from nullsplat.dicom.read.series import SourceSeries
 from nullsplat.dicom.write.derived_series import DerivedOptions, write_derived
 from nullsplat.dicom.write.parametric_map import DEVIATION, write_map
 from nullsplat.dicom.write.quality_report import write_quality_report
-from nullsplat.pipeline.workspace import Workspace
+from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.service.processing.protocol import Derived
 from nullsplat.service.settings import Settings
 
@@ -35,7 +35,7 @@ class Output:
 
 
 def write_all(
-    source: SourceSeries, workspace: Workspace, provenance: Provenance, target: Path, output: Output
+    source: SourceSeries, checkpoints: Checkpoints, provenance: Provenance, target: Path, output: Output
 ) -> Derived:
     """Write the objects into a folder.
 
@@ -45,14 +45,14 @@ def write_all(
         StorageError: the folder cannot be written.
     """
     options = output.options
-    series = write_derived(source, workspace.result(), provenance, target, options)
+    series = write_derived(source, checkpoints.result, provenance, target, options)
     pairs = zip(series.sop_instance_uids, series.paths, strict=True)
     files = {str(uid): path.name for uid, path in pairs}
     further: dict[str, dict[str, str]] = {}
-    if output.maps and (deviation := workspace.deviation()) is not None:
+    if output.maps and (deviation := checkpoints.deviation) is not None:
         shown = write_map(DEVIATION, source, deviation, provenance, target, options)
         further[shown.series_instance_uid] = {shown.sop_instance_uid: shown.path.name}
     if output.report:
-        told = write_quality_report(source, series, workspace.report(), provenance, target, options)
+        told = write_quality_report(source, series, checkpoints.report, provenance, target, options)
         further[told.series_instance_uid] = {told.sop_instance_uid: told.path.name}
     return Derived(series.series_instance_uid, files, further)

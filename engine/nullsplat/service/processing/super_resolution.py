@@ -15,10 +15,10 @@ from nullsplat.dicom.provenance import Provenance, profile_in_words
 from nullsplat.dicom.read.series import read_folder
 from nullsplat.dicom.write.encoding import check_encoder
 from nullsplat.physics.profile import AUTO, Profile, Resolution
+from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.presets import PRESETS
 from nullsplat.pipeline.stages import RUNNERS, identity
-from nullsplat.pipeline.workspace import Workspace
 from nullsplat.prior import weights
 from nullsplat.service.processing.derived_files import Output, write_all
 from nullsplat.service.processing.protocol import Derived, Parameters, Source
@@ -86,17 +86,17 @@ class SuperResolution:
     def prepare(self, dicom: Path, work: Path, parameters: Parameters) -> Source:
         """Read a DICOM folder into the workspace; raises IneligibleSeries, UnreadableFile."""
         series = read_folder(dicom, allow_gaps=parameters.allow_gaps)
-        workspace = Workspace(work)
-        workspace.save_source(series.volume)
-        workspace.remark(series.remarks)
+        checkpoints = Checkpoints(work)
+        checkpoints.keep_source(series.volume)
+        checkpoints.remark(series.remarks)
         known = Resolution.of(series.volume)
         return Source(series.fingerprint, known.slice_thickness_ratio, str(known.slice_profile), known.why)
 
     def is_done(self, stage: str, work: Path, parameters: Parameters, source: Source) -> bool:
         """Whether stage1, stage2 or consistency was done here as this processing would do it."""
-        workspace = Workspace(work)
+        checkpoints = Checkpoints(work)
         run = identity(self._configure(parameters, source))
-        return workspace.is_done(stage) and workspace.is_of(run)
+        return checkpoints.is_done(stage) and checkpoints.is_of(run)
 
     def run(self, stage: str, work: Path, parameters: Parameters, source: Source, progress: Progress) -> None:
         """Do one of the stages stage1, stage2, consistency; returns at once if it is done already.
@@ -105,13 +105,13 @@ class SuperResolution:
         """
         self._limit_threads()
         config = self._configure(parameters, source)
-        workspace = Workspace(work)
-        workspace.adopt(identity(config))
-        RUNNERS[stage](workspace, config, resolve_device(self._device), progress)
+        checkpoints = Checkpoints(work)
+        checkpoints.adopt(identity(config))
+        RUNNERS[stage](checkpoints, config, resolve_device(self._device), progress)
 
     def report(self, work: Path) -> dict[str, Any]:
         """The figures of a finished run."""
-        return Workspace(work).report()
+        return Checkpoints(work).report
 
     def derive(
         self, dicom: Path, work: Path, parameters: Parameters, source: Source, target: Path
@@ -120,10 +120,10 @@ class SuperResolution:
 
         The headers are read from the fetched files again, so that no patient's data ever enters the database.
         """
-        workspace = Workspace(work)
+        checkpoints = Checkpoints(work)
         series = read_folder(dicom, allow_gaps=parameters.allow_gaps)
-        provenance = replace(_provenance(parameters, source, workspace.report()), remarks=series.remarks)
-        return write_all(series, workspace, provenance, target, self._output)
+        provenance = replace(_provenance(parameters, source, checkpoints.report), remarks=series.remarks)
+        return write_all(series, checkpoints, provenance, target, self._output)
 
     def _configure(self, parameters: Parameters, source: Source) -> PipelineConfig:
         profile, why = self._slice_profile(parameters, source)

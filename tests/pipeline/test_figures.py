@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from nullsplat.evaluation.metrics.scores.scores import REGIONS_HU
 from tests.pipeline.test_run import CPU, FACTOR, SHAPE, measured, small
 
 from nullsplat.core.tissue import TISSUE_HU
 from nullsplat.core.volume import Volume
+from nullsplat.evaluation.metrics.scores import REGIONS_HU
 from nullsplat.physics.upsampling import upsample_cubic
+from nullsplat.pipeline.figures import null_space_change, null_space_volume, rms_by_tissue
 from nullsplat.pipeline.forward_model import forward_model
-from nullsplat.pipeline.imagined import null_space_change, null_space_volume, rms_by_tissue
 
 
 def test_each_tissue_has_the_root_mean_square_of_its_own_voxels() -> None:

@@ -1,0 +1,62 @@
+"""Stage 1: what a prior, whatever its kind, makes of the base."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from nullsplat.core.progress import Progress, silent
+from nullsplat.pipeline.config import PipelineConfig
+from nullsplat.pipeline.problem import Problem
+from nullsplat.pipeline.slab_stage import SlabStage
+from nullsplat.pipeline.stage1 import Projections, measured_projections, projections_of, sample_projections
+from nullsplat.prior.slab.pipeline import SlabPipeline
+from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
+
+
+@dataclass(frozen=True)
+class Stage1:
+    """What stage 1 hands on.
+
+    Attributes:
+        projections: what stage 2 is to explain.
+        hu: refined volume in HU, consistent with the measurement; None where the prior makes no volume.
+        deviation_hu: standard deviation of its samples; None for a single one.
+        steps: network evaluations per slab or view and sample.
+        prior: what it worked on.
+    """
+
+    projections: Projections
+    hu: Float[Tensor, "z y x"] | None
+    deviation_hu: Float[Tensor, "z y x"] | None
+    steps: int
+    prior: Literal["none", "projections", "slabs"]
+
+
+def refine(
+    problem: Problem,
+    base_hu: Float[Tensor, "z y x"],
+    prior: SlabPipeline | ProjectionDDNMPipeline | None,
+    config: PipelineConfig,
+    progress: Progress = silent,
+) -> Stage1:
+    """Refine the base, or its projections.
+
+    Args:
+        problem: what was measured.
+        base_hu: base volume in HU.
+        prior: on the device of `base_hu`, see `prior.pipelines.load_prior`; None leaves the base as it is.
+        config: `sampling`, `slabs` and `seed` are used.
+        progress: told after every batch of slabs or views.
+    """
+    seen = measured_projections(problem)
+    if isinstance(prior, SlabPipeline):
+        stage = SlabStage(problem, base_hu, config)
+        found = stage.run(prior, seen, progress)
+        deviation_hu = found.deviation_hu if config.sampling.samples > 1 else None
+        return Stage1(found.projections, found.hu, deviation_hu, stage.steps, "slabs")
+    if prior is not None:
+        projections = sample_projections(seen, base_hu, prior, config, progress)
+        return Stage1(projections, None, None, config.sampling.steps, "projections")
+    return Stage1(projections_of(seen, base_hu), None, None, 0, "none")
