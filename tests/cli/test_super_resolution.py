@@ -321,9 +321,7 @@ def test_a_prior_of_projections_says_that_it_has_no_deviation(
     tmp_path: Path, quick: list[PipelineConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = sr.super_resolve
-    monkeypatch.setattr(
-        super_resolution, "super_resolve", lambda *a, **k: replace(made(*a, **k), deviation=None)
-    )
+    monkeypatch.setattr(sr, "super_resolve", lambda *a, **k: replace(made(*a, **k), deviation=None))
     write_nifti(make_volume(), tmp_path / "ct.nii")
     output = run(tmp_path / "ct.nii", tmp_path / "sr.nii", "--samples", 2, "--uncertainty")
     assert "no deviation" in output

@@ -7,11 +7,13 @@ import torch
 from diffusers import UNet2DModel
 from torch import Tensor
 
+from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.progress import Progress, silent
 from nullsplat.core.volume import Geometry
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.forward_model import ForwardModel, forward_model
 from nullsplat.pipeline.problem import Problem
+from nullsplat.pipeline.refine import refine
 from nullsplat.pipeline.slab_stage import Refined, SlabStage
 from nullsplat.pipeline.stage1 import MeasuredProjections, measured_projections
 from nullsplat.prior.slab.network import build_slab_scheduler
@@ -111,6 +113,12 @@ class Scene:
 
     def measured(self) -> MeasuredProjections:
         return measured_projections(self.problem)
+
+
+def test_what_is_no_prior_is_refused_by_name() -> None:
+    scene = Scene(THICK)
+    with pytest.raises(ConfigurationError, match="a prior needs refine_volume, Tensor has none"):
+        refine.__wrapped__(scene.problem, scene.base_hu, scene.base_hu, scene.config)
 
 
 @SCALES

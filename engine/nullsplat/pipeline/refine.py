@@ -6,12 +6,12 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
+from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.progress import Progress, silent
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.problem import Problem
-from nullsplat.pipeline.slab_stage import SlabStage
+from nullsplat.pipeline.slab_stage import SlabStage, VolumePrior
 from nullsplat.pipeline.stage1 import Projections, measured_projections, projections_of, sample_projections
-from nullsplat.prior.slab.pipeline import SlabPipeline
 from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 
 
@@ -37,7 +37,7 @@ class Stage1:
 def refine(
     problem: Problem,
     base_hu: Float[Tensor, "z y x"],
-    prior: SlabPipeline | ProjectionDDNMPipeline | None,
+    prior: VolumePrior | ProjectionDDNMPipeline | None,
     config: PipelineConfig,
     progress: Progress = silent,
 ) -> Stage1:
@@ -46,17 +46,23 @@ def refine(
     Args:
         problem: what was measured.
         base_hu: base volume in HU.
-        prior: on the device of `base_hu`, see `prior.pipelines.load_prior`; None leaves the base as it is.
+        prior: of volumes or of projections, on the device of `base_hu`, see `prior.load.load_prior`; None leaves the
+            base as it is.
         config: `sampling`, `slabs` and `seed` are used.
-        progress: told after every batch of slabs or views.
+        progress: callback, after every batch of slabs or views.
+
+    Raises:
+        ConfigurationError: `prior` is none.
     """
     seen = measured_projections(problem)
-    if isinstance(prior, SlabPipeline):
+    if isinstance(prior, VolumePrior):
         stage = SlabStage(problem, base_hu, config)
         found = stage.run(prior, seen, progress)
         deviation_hu = found.deviation_hu if config.sampling.samples > 1 else None
         return Stage1(found.projections, found.hu, deviation_hu, stage.steps, "slabs")
-    if prior is not None:
+    if isinstance(prior, ProjectionDDNMPipeline):
         projections = sample_projections(seen, base_hu, prior, config, progress)
         return Stage1(projections, None, None, config.sampling.steps, "projections")
+    if prior is not None:
+        raise ConfigurationError(f"a prior needs refine_volume, {type(prior).__name__} has none")
     return Stage1(projections_of(seen, base_hu), None, None, 0, "none")

@@ -1,12 +1,14 @@
 """Stage 1 with the slab prior: the base refined in thin slabs, then its projections, which are slabs of full depth."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.moments import Moments
-from nullsplat.core.progress import Progress, part
+from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.seeds import derive_seed
 from nullsplat.physics.consistency import consistent, exclude
 from nullsplat.physics.null_space import null_space_part
@@ -15,9 +17,47 @@ from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.problem import Problem
 from nullsplat.pipeline.stage1 import MeasuredProjections, Projections
-from nullsplat.prior.slab.pipeline import SlabPipeline
+from nullsplat.prior.slab.sampling import SlabSampling
 
 _VOLUME_SHARE = 0.9
+
+
+@runtime_checkable
+class VolumePrior(Protocol):
+    """Any model of CT volumes that can say what a base lacks; `SlabPipeline` is one.
+
+    What it says is only a proposal: stage 1 keeps of it what the measurement allows.
+    """
+
+    def refine_volume(
+        self,
+        base_hu: Float[Tensor, "z y x"],
+        cubic_hu: Float[Tensor, "z y x"],
+        config: SlabSampling,
+        axes: Sequence[int] = (0, 1, 2),
+        seed: int | None = None,
+        progress: Progress = silent,
+    ) -> Float[Tensor, "z y x"]:
+        """The base with what it lacks, in HU; the posterior mean for `seed` None, else a sample.
+
+        Args:
+            base_hu: base volume in HU.
+            cubic_hu: cubic interpolation of the measured volume in HU.
+            config: how slabs are refined.
+            axes: of (z, y, x), along which detail is missing.
+            seed: of a sample.
+            progress: callback.
+        """
+
+    def refine_projections(
+        self,
+        base: Float[Tensor, "v z u"],
+        cubic: Float[Tensor, "v z u"],
+        config: SlabSampling,
+        seed: int | None = None,
+        progress: Progress = silent,
+    ) -> Float[Tensor, "v z u"]:
+        """The same for projections in network range; used where `SlabSampling.mix` is above 0."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +95,7 @@ class SlabStage:
         """Network evaluations per slab and sample."""
         return 1 if self._config.sampling.samples == 1 else 1 + self._config.slabs.steps
 
-    def run(self, prior: SlabPipeline, measured: MeasuredProjections, progress: Progress) -> Refined:
+    def run(self, prior: VolumePrior, measured: MeasuredProjections, progress: Progress) -> Refined:
         """Mean and standard deviation of the samples; a single one is the posterior mean itself, without noise.
 
         Args:
@@ -74,7 +114,7 @@ class SlabStage:
         projections = measured.decoded(views.mean, views.deviation)
         return Refined(volumes.mean, volumes.deviation, projections)
 
-    def _volume(self, prior: SlabPipeline, seed: int | None, progress: Progress) -> Float[Tensor, "z y x"]:
+    def _volume(self, prior: VolumePrior, seed: int | None, progress: Progress) -> Float[Tensor, "z y x"]:
         """The base refined in slabs one voxel thick, along every axis from which missing detail is seen."""
         axes = (1, 2) if self._config.thick_slices else (0, 1, 2)
         found = prior.refine_volume(self._base_hu, self._cubic_hu, self._config.slabs, axes, seed, progress)
@@ -84,7 +124,7 @@ class SlabStage:
         self,
         refined_hu: Float[Tensor, "z y x"],
         measured: MeasuredProjections,
-        prior: SlabPipeline,
+        prior: VolumePrior,
         seed: int | None,
         progress: Progress,
     ) -> Float[Tensor, "v z u"]:
