@@ -138,10 +138,14 @@ def test_one_stage_after_another_is_a_run(outcome: Result) -> None:
     config = small()
     problem = pose(measured(15), config, CPU)
     base_hu = base_volume(problem, config)
+    given = base_hu.clone()
     stage1 = refine(problem, base_hu, load_prior(config.prior, CPU), config)
     field = fit_field(problem.model, base_hu, stage1.projections, config)
     hu = combined(base_hu, field.on(problem.model.hr), stage1.hu, config)
+    before = hu.clone()
     assert torch.equal(consistent_volume(problem, hu, config), torch.from_numpy(outcome.volume.hu))
+    assert torch.equal(base_hu, given)  # no function changes what it is given
+    assert torch.equal(hu, before)
 
 
 def test_an_interrupted_run_is_taken_up_where_it_stopped(outcome: Result, tmp_path: Path) -> None:
