@@ -12,6 +12,8 @@ FUZZ_SECONDS ?= 300
 SOAK_OPTIONS ?=
 SOAK_PAGE ?= docs/soak.md
 MATRIX_SUITES ?= bookworm trixie forky
+CACHES := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nullsplat
+export MYPY_CACHE_DIR ?= $(CACHES)/mypy/$(subst /,_,$(CURDIR))
 EVAL_FOLDER ?= eval
 EVAL_OPTIONS ?= --scale iso4,iso8,thick4,bell4 --noise 0,15 --methods trilinear,cubic,lanczos,tv,preview
 export PYTHON VENV
@@ -46,8 +48,8 @@ viewer:  ## fetch the OHIF viewer (50 MB, from the npm registry), which the next
 eval: setup-python  ## measure the presets on public chest CTs and write docs/results.md (at most half an hour)
 	@$(BIN)/nullsplat eval --public --out $(EVAL_FOLDER) --page docs/results.md $(EVAL_OPTIONS)
 
-test: setup  ## set up and run all tests, also those against a real Orthanc
-	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) $(TESTS)
+test: setup  ## set up and run all tests, also those against a real Orthanc, in lanes side by side
+	@$(BIN)/python -m $(if $(filter-out tests,$(TESTS)),pytest $(PYTEST_OPTIONS) $(TESTS),tests.lanes $(PYTEST_OPTIONS))
 
 fuzz: setup-python  ## fuzz everything that reads what others wrote; FUZZ=dicom for one target, FUZZ_SECONDS each
 	@for target in $(FUZZ); do \
@@ -73,7 +75,8 @@ format: setup-python  ## let ruff fix and format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-check: lint test  ## everything that CI runs
+check: setup  ## everything that CI runs: style, types and import rules beside all tests
+	@$(BIN)/python -m tests.lanes --lint $(PYTEST_OPTIONS)
 
 setup: setup-system setup-python  ## Debian packages and the virtual environment, if not there yet
 

@@ -2,15 +2,19 @@
 # Sets up what NullSplat needs, and only what is not there yet.
 #
 #   scripts/setup.sh python   the virtual environment with torch, the engine and the development tools
+#   scripts/setup.sh kept     print where the virtual environment is kept for other clones, or would be
 #   scripts/setup.sh system   the Debian packages: Orthanc with its plugins, the DICOM validator, and what the tests need
 #
 # PYTHON  the interpreter to build the environment from (default: python3)
 # VENV    where the environment lies (default: .venv)
+# KEPT    where environments are kept for other clones of the same requirements; empty: nowhere
+#         (default: ${XDG_CACHE_HOME:-~/.cache}/nullsplat/environments)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 PYTHON=${PYTHON:-python3}
 VENV=${VENV:-.venv}
+KEPT=${KEPT-${XDG_CACHE_HOME:-$HOME/.cache}/nullsplat/environments}
 TORCH="torch==2.13.0"
 CPU_INDEX="https://download.pytorch.org/whl/cpu"
 DEBIAN_PACKAGES=(
@@ -116,15 +120,59 @@ install_engine() {
     pip_quietly install --constraint "$VENV/constraints.txt" --editable '.[dev]'
 }
 
-setup_python() {
-    local stamp started=$SECONDS
-    stamp=$(cat pyproject.toml scripts/setup.sh | sha256sum | cut -d ' ' -f 1)
-    if [ "$(cat "$VENV/.ready" 2>/dev/null)" = "$stamp" ]; then
+# A kept environment has all but the engine, in folders named by a hash of what was asked for. A clone gets hard links, which
+# cost neither time nor room; pip replaces files and never changes them, so what one clone does to its own reaches no other.
+kept_environment() { printf '%s/%s' "$KEPT" "$(printf '%s' "$1 $(has_nvidia_gpu && echo gpu) $("$PYTHON" -VV)" | sha256sum | cut -c 1-16)"; }
+
+restore_environment() {
+    local kept
+    kept=$(kept_environment "$1")
+    if [ -z "$KEPT" ] || [ ! -d "$kept" ]; then
+        return 1
+    fi
+    step "taking the environment from $kept"
+    rm -rf "$VENV"
+    cp -al "$kept" "$VENV" 2>/dev/null || { rm -rf "$VENV" && cp -a "$kept" "$VENV"; }
+    touch "$kept"
+    relocate_environment
+    pip_quietly install --no-deps --editable .
+}
+
+# Scripts name their interpreter by its path; sed -i makes new files, so the kept ones stay as they are.
+relocate_environment() {
+    local python script
+    rm -f "$VENV"/bin/[aA]ctivate* "$VENV/pyvenv.cfg"
+    "$PYTHON" -m venv --without-pip "$VENV"
+    python=$(cd "$VENV/bin" && pwd)/python
+    for script in "$VENV"/bin/*; do
+        if [ ! -L "$script" ] && [ "$(head -c 2 "$script" | tr -d '\0')" = '#!' ]; then
+            sed -i "1s|^#!.*/bin/python[0-9.]*|#!$python|" "$script"
+        fi
+    done
+}
+
+# Only the two used last: each takes some gigabytes.
+keep_environment() {
+    local kept
+    kept=$(kept_environment "$1")
+    if [ -z "$KEPT" ] || [ -d "$kept" ]; then
         return
     fi
-    if ! "$VENV/bin/python" -c '' 2>/dev/null; then
-        create_environment
-    fi
+    mkdir -p "$KEPT"
+    rm -rf "$kept.partial"
+    cp -al "$VENV" "$kept.partial" 2>/dev/null || { rm -rf "$kept.partial" && return; }
+    rm -f "$kept.partial/.ready"
+    mv -T "$kept.partial" "$kept" || rm -rf "$kept.partial"
+    find "$KEPT" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\n' | sort -rn | tail -n +3 | cut -d ' ' -f 2- |
+        xargs -r -d '\n' rm -rf
+}
+
+requirements_stamp() { cat pyproject.toml scripts/setup.sh | sha256sum | cut -d ' ' -f 1; }
+
+works() { "$1/bin/python" -c '' 2>/dev/null; }
+
+make_environment() {
+    works "$VENV" || create_environment
     rm -f "$VENV/.ready"
     if has_nvidia_gpu; then
         install_gpu_torch
@@ -132,12 +180,25 @@ setup_python() {
         install_cpu_torch
     fi
     install_engine
+}
+
+setup_python() {
+    local stamp started=$SECONDS
+    stamp=$(requirements_stamp)
+    if [ "$(cat "$VENV/.ready" 2>/dev/null)" = "$stamp" ]; then
+        return
+    fi
+    if works "$VENV" || ! restore_environment "$stamp"; then
+        make_environment
+        keep_environment "$stamp"
+    fi
     printf '%s' "$stamp" >"$VENV/.ready"
     step "the environment is ready after $((SECONDS - started)) s"
 }
 
 case "${1:-}" in
     python) setup_python ;;
+    kept) kept_environment "$(requirements_stamp)" ;;
     system) setup_system ;;
-    *) fail "say what to set up: scripts/setup.sh python|system" ;;
+    *) fail "say what to set up: scripts/setup.sh python|system, or kept" ;;
 esac

@@ -13,23 +13,32 @@ _WHICH_ORTHANC = {"NULLSPLAT_ORTHANC", "NULLSPLAT_ORTHANC_PLUGINS"}  # see scrip
 for _name in [name for name in os.environ if name.startswith("NULLSPLAT_") and name not in _WHICH_ORTHANC]:
     del os.environ[_name]  # a developer's own node must not be what the tests talk to
 
+from tests.lanes.caches import use_caches
+
+use_caches()
+
 from jaxtyping import install_import_hook
 
+WHERE_ARRAYS_ARE = tuple(
+    f"nullsplat.{package}"
+    for package in ("core", "demo", "dicom", "evaluation", "io", "physics", "pipeline", "prior", "splat")
+)
 # Must run before the first import of the engine: every shape annotation is checked by beartype from here on.
 # An int where a float is asked for is fine, as it is for mypy (PEP 484's numeric tower).
-install_import_hook("nullsplat", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+install_import_hook(WHERE_ARRAYS_ARE, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 import random
+import sys
 from collections.abc import Iterator
 
 import hypothesis
 import numpy as np
 import pytest
-import torch
+
+pytest_plugins = ["tests.lanes.costs", "tests.lanes.plugin"]
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")
-torch.set_num_threads(2)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +46,8 @@ def fixed_seeds() -> None:
     """Start every test from the same random state, whatever ran before it."""
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 - third-party code may still draw from the global state
-    torch.manual_seed(0)
+    if "torch" in sys.modules:  # which takes seconds to import: not for tests that do without
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

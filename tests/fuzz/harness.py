@@ -1,8 +1,9 @@
-"""Runs one target under atheris: python harness.py TARGET FOLDER [libFuzzer's options].
+"""Runs targets under atheris, one after the other: python harness.py TARGET[,TARGET...] FOLDER [libFuzzer's options].
 
 FOLDER keeps what the fuzzer found worth keeping, and the input of a crash.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -17,8 +18,23 @@ with atheris.instrument_imports(
     from targets import TARGETS
 
 
-def main(name: str, folder: Path, options: list[str]) -> None:
-    """Fuzz until libFuzzer's options end it; a crash ends the process with another exit code than 0."""
+def main(names: list[str], folder: Path, options: list[str]) -> int:
+    """Fuzz each target until libFuzzer's options end it; returns 1 when one crashed."""
+    codes = [in_a_child(name, folder, options) for name in names]
+    return int(any(codes))
+
+
+def in_a_child(name: str, folder: Path, options: list[str]) -> int:
+    """libFuzzer ends its process, and importing under instrumentation takes longer than a short run: so fork."""
+    if not (child := os.fork()):
+        fuzz(name, folder, options)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(f"{name} ended with exit code {code}", file=sys.stderr, flush=True)  # noqa: T201 - a program for terminals
+    return code
+
+
+def fuzz(name: str, folder: Path, options: list[str]) -> None:
+    """Fuzz one target; a crash ends the process with another exit code than 0."""
     target, seeds = TARGETS[name]
     corpus = folder / name
     corpus.mkdir(parents=True, exist_ok=True)
@@ -30,4 +46,4 @@ def main(name: str, folder: Path, options: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
+    sys.exit(main(sys.argv[1].split(","), Path(sys.argv[2]), sys.argv[3:]))

@@ -1,6 +1,7 @@
 """A few seconds of atheris for everything that reads what others wrote; `make fuzz` takes as long as one likes."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,20 +10,31 @@ import pytest
 from targets import TARGETS
 
 HARNESS = Path(__file__).with_name("harness.py")
-SECONDS = 5
+SECONDS = 4
+ENDED = re.compile(r"(.*?)^(\w+) ended with exit code (-?\d+)$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
+    """Exit code of each target's run, and what it said."""
+    if importlib.util.find_spec("atheris") is None:
+        pytest.skip("atheris is needed: make setup-python")
+    folder = tmp_path_factory.mktemp("fuzz")
+    command = [sys.executable, str(HARNESS), ",".join(TARGETS), str(folder)]
+    limits = [f"-max_total_time={SECONDS}", "-seed=1"]
+    done = subprocess.run([*command, *limits], capture_output=True, text=True, timeout=300, check=False)
+    ends = {name: (int(code), said) for said, name, code in ENDED.findall(done.stderr)}
+    assert ends.keys() == TARGETS.keys(), done.stderr[-4000:]
+    return ends
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    importlib.util.find_spec("atheris") is None, reason="atheris is needed: make setup-python"
-)
 @pytest.mark.parametrize("target", TARGETS)
-def test_no_input_is_a_surprise(tmp_path: Path, target: str) -> None:
-    command = [sys.executable, str(HARNESS), target, str(tmp_path), f"-max_total_time={SECONDS}", "-seed=1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, f"{[path.name for path in tmp_path.glob('*-*')]}\n{done.stderr[-4000:]}"
-    assert "DONE" in done.stderr
-    assert "cov:" in done.stderr  # it saw the code that it was to see
+def test_no_input_is_a_surprise(fuzzed: dict[str, tuple[int, str]], target: str) -> None:
+    code, said = fuzzed[target]
+    assert code == 0, said[-4000:]
+    assert "DONE" in said
+    assert "cov:" in said  # it saw the code that it was to see
 
 
 @pytest.mark.parametrize("target", TARGETS)

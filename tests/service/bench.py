@@ -22,6 +22,13 @@ from nullsplat.service.contract.messages import job_key
 HERE = Path(__file__).parent
 SECRET = "a-secret-for-tests-only"
 PATIENCE = 60.0
+HASTE = {
+    "nullsplat.service.queue.pausing.POLL": 0.05,
+    "nullsplat.service.worker.process.POLL": 0.05,
+    "nullsplat.service.worker.process.SWEEP": 1.0,
+    "nullsplat.service.worker.progress.REPORT_INTERVAL": 0.1,
+}
+"""Constants of a worker that looks more often than those of a hospital need to."""
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE, what: str = "the condition") -> Any:
@@ -78,7 +85,7 @@ class Engine:
             start={**self.environment, **environment},
             control=str(self.control),
             log=str(self.folder / "worker.log"),
-            patch=patch or {},
+            patch=HASTE | (patch or {}),
         )
         self._workers.append(pid)
         return pid

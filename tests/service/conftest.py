@@ -18,12 +18,13 @@ sys.path.insert(
 
 import dicom_samples
 from archive_double import ArchiveDouble
-from bench import SECRET, Engine, Forge, serving
+from bench import HASTE, SECRET, Engine, Forge, serving
 from fast_processing import FastProcessing
 
 from nullsplat.dicom.read.series import fingerprint
 from nullsplat.service.api.server import application
 from nullsplat.service.database.schema import open_database
+from nullsplat.service.queue import pausing
 from nullsplat.service.settings import Settings
 
 
@@ -91,8 +92,14 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def engine(
-    settings: Settings, environment: dict[str, str], tmp_path: Path, forge: Forge, empty_database: Path
+    settings: Settings,
+    environment: dict[str, str],
+    tmp_path: Path,
+    forge: Forge,
+    empty_database: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Engine]:
+    monkeypatch.setattr(pausing, "POLL", HASTE["nullsplat.service.queue.pausing.POLL"])
     settings.prepare_spool()
     if settings.database.startswith("sqlite"):
         shutil.copy(empty_database, settings.spool)

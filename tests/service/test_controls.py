@@ -85,7 +85,7 @@ def test_a_failed_job_can_be_released_and_is_done_under_its_own_name(
     refused = wait_for(lambda: engine.post(f"/v1/jobs/{key}/release"), what="an answer")
     while refused.status_code == 409:
         refusal(refused, 409, "still-ending")
-        time.sleep(0.2)
+        time.sleep(0.05)
         refused = engine.post(f"/v1/jobs/{key}/release")
     assert fault("job_status", refused.json()) is None
     assert refused.json()["state"] == "queued"
@@ -128,7 +128,7 @@ def test_a_paused_queue_stays_so_over_restarts_and_lets_running_jobs_end(
     engine.end(worker, signal.SIGTERM)
     engine.start_worker()  # registers the queue anew, and it must stay paused
     wait_for(lambda: engine.client.get("/v1/engine").json()["workers"], what="the worker")
-    time.sleep(3)
+    time.sleep(1)  # it looks twenty times
     assert engine.status(waiting)["state"] == "queued"
     assert engine.post("/v1/queue/resume").json()["paused_since"] is None
     engine.wait(waiting, "succeeded")
@@ -189,7 +189,7 @@ def test_a_steady_stream_of_urgent_jobs_does_not_starve_the_others(
         engine.put(request_for(attempt=number, priority=p)) for number, p in ((1, "normal"), (2, "night"))
     ]
     attempt = 10
-    engine.start_worker(SWEEPING_OFTEN, NULLSPLAT_AGEING_SECONDS="3")
+    engine.start_worker(SWEEPING_OFTEN, NULLSPLAT_AGEING_SECONDS="1")
     deadline = time.monotonic() + 90
     while {engine.status(key)["state"] for key in patient} != {"succeeded"}:
         assert time.monotonic() < deadline, [engine.status(key) for key in patient]
@@ -207,7 +207,7 @@ def test_no_age_counts_where_ageing_is_off(engine: Engine, request_for: Request)
     engine.post("/v1/queue/pause")
     worker = engine.start_worker(SWEEPING_OFTEN, NULLSPLAT_AGEING_SECONDS="0")
     wait_for(lambda: "is ready" in engine.worker_log, what="the worker")
-    time.sleep(2)
+    time.sleep(1)  # it looks three times
     assert engine.status(key)["waiting"]["priority"] == "night"
     engine.end(worker)
     engine.start_worker(SWEEPING_OFTEN)

@@ -24,7 +24,7 @@ from nullsplat.service.database.schema import open_database
 Request = Callable[..., dict[str, Any]]
 pytestmark = pytest.mark.slow
 JOBS = 50
-LOST_AFTER = 12.0
+LOST_AFTER = 5.0
 PATIENCE = 400.0
 
 
@@ -48,7 +48,6 @@ def start_machine(engine: Engine, number: int) -> int:
         {
             "nullsplat.service.queue.workers.host_name": f"machine-{number}",
             "nullsplat.service.worker.process.gpu_name": f"GPU-{number}",
-            "nullsplat.service.worker.process.SWEEP": 1.0,
         },
         NULLSPLAT_EXECUTOR_ID=f"worker-{number}",
         NULLSPLAT_SPOOL=str(engine.folder / f"spool-{number}"),
