@@ -1,17 +1,13 @@
 """The demonstration: a scan goes through the whole node, and the result is compared with the truth."""
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from pydicom import dcmread
 
 from nullsplat.core.errors import ArchiveError, UnreadableFile
+from nullsplat.core.signals import orderly_ending
 from nullsplat.core.volume import Volume
 from nullsplat.demo.assessment import RESULT, Assessment, assess
 from nullsplat.demo.fetching import Viewer, differing
@@ -55,7 +51,7 @@ def run(options: Options, *, once: bool) -> bool:
     """
     steps = Steps(total=6)
     options.prepare()
-    with _other_signals_like_ctrl_c():
+    with orderly_ending():
         scan = _make_scan(options, _obtain(options, steps), steps)
         steps.begin("start Orthanc with the plugin, the engine with one worker, and a PACS to route to")
         with DemoNode(options) as node:
@@ -211,26 +207,6 @@ def _wait_for_ctrl_c(node: DemoNode, steps: Steps) -> None:
             time.sleep(1.0)
     except KeyboardInterrupt:
         steps.say("stopping")
-
-
-@contextmanager
-def _other_signals_like_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end the run in the same orderly way as Ctrl-C.
-
-    SIGINT is among them because a shell starts its background jobs with that signal ignored.
-    """
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before: dict[int, Any] = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _series_instance_uid(file: Path) -> str:
