@@ -116,7 +116,7 @@ _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "SecretFile": ("", checks.string),
     "RulesFile": ("", checks.string),
     "Automatic": (True, checks.truth),
-    "Preset": ("standard", checks.choice(checks.PRESETS)),
+    "Preset": ("preview", checks.choice(checks.PRESETS)),
     "Scale": ("auto", checks.scale),
     "TargetSliceSpacing": (1.25, checks.real(0.1, 10)),
     "Seed": (0, checks.whole(0, 2**31 - 1)),

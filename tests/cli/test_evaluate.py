@@ -114,7 +114,7 @@ def test_a_reader_study_is_made_of_the_volumes_that_eval_is_given(
     assert done.exit_code == 0, done.output
     request = asked[0]
     assert (request.truths, request.scale, request.noise_hu) == ((Path("ct.nii.gz"),), 4, 15.0)
-    assert request.methods == "cubic,standard,truth"
+    assert request.methods == "cubic,preview,truth"
     assert request.seed is None  # drawn at random: readers could guess a short one
 
 

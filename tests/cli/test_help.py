@@ -1,14 +1,22 @@
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from nullsplat.cli.main import app
+from nullsplat.cli.main import EVALUATION, NODE, PRIORS, SUPER_RESOLUTION, app
+from nullsplat.core.volume import Geometry, Volume
+from nullsplat.io.nifti import write_nifti
+from nullsplat.pipeline.preset_facts import PRESET_FACTS
 from nullsplat.pipeline.presets import PRESETS
 
 COMMANDS = [
     "sr",
+    "presets",
+    "db",
+    "eval-pair",
     "serve",
     "worker",
     "demo",
@@ -51,3 +59,54 @@ def test_the_version_is_the_packages() -> None:
     from importlib.metadata import version
 
     assert CliRunner().invoke(app, ["--version"]).output == f"nullsplat {version('nullsplat')}\n"
+
+
+def test_the_list_of_commands_is_grouped() -> None:
+    output = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "120"}).output
+    for panel in (SUPER_RESOLUTION, NODE, EVALUATION, PRIORS):
+        assert panel in output
+    assert "Commands" not in output, "every command belongs to a group"
+
+
+def test_a_misspelt_command_is_answered_with_the_nearest_one() -> None:
+    result = CliRunner().invoke(app, ["presests"])
+    assert result.exit_code == 2
+    assert "presets" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "nearest"),
+    [
+        (["sr", "SOURCE", "OUT", "--preset", "standart"], "did you mean standard?"),
+        (["sr", "SOURCE", "OUT", "--prior", "slab-smal"], "did you mean slab-small?"),
+        (
+            ["eval", "SOURCE", "--out", "OUT", "--methods", "preview-no-stage3"],
+            "did you mean preview-no-stage",
+        ),
+        (["eval", "SOURCE", "--out", "OUT", "--scale", "thik4"], "did you mean thick4?"),
+        (["eval-stage2", "SOURCE", "--out", "OUT", "--fits", "preset"], "did you mean presets?"),
+        (["reader-study", "OUT", "--truth", "SOURCE", "--methods", "cubci,truth"], "did you mean cubic?"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_nearest_one(
+    words: list[str], nearest: str, tmp_path: Path
+) -> None:
+    write_nifti(Volume(np.zeros((4, 8, 8), np.float32), Geometry((4, 8, 8), (5, 1, 1))), tmp_path / "ct.nii")
+    places = {"SOURCE": str(tmp_path / "ct.nii"), "OUT": str(tmp_path / "out.nii")}
+    result = CliRunner().invoke(app, [places.get(word, word) for word in words])
+    assert result.exit_code == 2
+    assert nearest in result.output
+    assert len(result.output) < 400, "a page of names helps nobody"
+
+
+def test_presets_shows_what_each_costs_and_gives() -> None:
+    output = CliRunner().invoke(app, ["presets"], env={"COLUMNS": "100"}).output
+    for name, facts in PRESET_FACTS.items():
+        assert name in output
+        assert f"{facts.psnr:.2f} dB" in output
+        assert f"{facts.seconds:.0f} s" in output
+
+
+def test_the_help_says_what_samples_cost() -> None:
+    output = CliRunner().invoke(app, ["sr", "--help"], env={"COLUMNS": "200"}).output
+    assert "about four times as long" in output

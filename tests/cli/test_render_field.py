@@ -37,7 +37,15 @@ def field(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def rendered(field: Path, *options: object) -> Volume:
     target = field.with_name("out.nii.gz")
-    arguments = ["render-field", str(field), str(target), "--device", "cpu", *map(str, options)]
+    arguments = [
+        "render-field",
+        str(field),
+        str(target),
+        "--device",
+        "cpu",
+        "--overwrite",
+        *map(str, options),
+    ]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.stderr
     assert "1 Gaussians" in result.stdout
@@ -115,3 +123,12 @@ def test_what_is_no_field_or_no_output_is_named(field: Path, tmp_path: Path) -> 
     assert (result.exit_code, "no.ply" in result.stderr) == (2, True)
     result = CliRunner().invoke(app, ["render-field", str(field), str(tmp_path / "out.mha")])
     assert (result.exit_code, "OUTPUT must be" in result.stderr) == (2, True)
+
+
+def test_no_file_is_replaced_unless_that_was_asked_for(field: Path) -> None:
+    target = field.with_name("out.nii.gz")
+    target.write_text("somebody's result")
+    result = CliRunner().invoke(app, ["render-field", str(field), str(target), "--device", "cpu"])
+    assert result.exit_code == 2
+    assert "--overwrite" in result.stderr
+    assert target.read_text() == "somebody's result"

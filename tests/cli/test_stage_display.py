@@ -1,4 +1,6 @@
 import io
+import re
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -7,9 +9,9 @@ from nullsplat.core import console
 from nullsplat.core.console import StageDisplay
 
 
-def shown(*, terminal: bool) -> tuple[StageDisplay, io.StringIO]:
+def shown(*, terminal: bool, **options: Any) -> tuple[StageDisplay, io.StringIO]:
     text = io.StringIO()
-    return StageDisplay(Console(file=text, force_terminal=terminal, width=100)), text
+    return StageDisplay(Console(file=text, force_terminal=terminal, width=100, **options)), text
 
 
 def test_elsewhere_than_on_a_terminal_few_plain_lines_appear() -> None:
@@ -40,6 +42,17 @@ def test_a_finished_stage_is_told_once() -> None:
         for _ in range(3):
             display("store", 1.0, "5.0 s")
     assert text.getvalue().splitlines() == ["    store        100%  5.0 s"]
+
+
+def test_a_terminal_shows_the_time_left() -> None:
+    """Also where a stage reports more seldom than every half minute, when rich by itself shows none."""
+    now = [0.0]
+    display, text = shown(terminal=True, get_time=lambda: now[0])
+    with display:
+        for step in range(5):
+            now[0] = 60.0 * step
+            display("stage1", step / 10)
+    assert re.search(r"left: (\x1b\[\d+m)?0:06:00", text.getvalue())
 
 
 def test_a_terminal_gets_bars() -> None:

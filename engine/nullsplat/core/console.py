@@ -7,13 +7,23 @@ from importlib.util import find_spec
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 StageProgress = Callable[[str, float, str], None]
 """Called with (stage, fraction of the stage in [0, 1], note)."""
 
 _LINE_EVERY_FRACTION = 0.1
 _LINE_EVERY_SECONDS = 5.0
+_SPEED_OVER_SECONDS = 600.0
+"""The time left follows from so much of the past: some stages report only every half minute."""
 
 
 class StageDisplay:
@@ -32,9 +42,12 @@ class StageDisplay:
     def __enter__(self) -> "StageDisplay":
         """Draw the bars, if there is a terminal or a notebook with widgets to draw on."""
         if self._console.is_terminal or (self._console.is_jupyter and find_spec("ipywidgets")):
-            columns = (TextColumn("    {task.description:12}"), BarColumn(40), TaskProgressColumn())
+            columns = (TextColumn("    {task.description:12}"), BarColumn(24), TaskProgressColumn())
+            times = (TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn())
             notes = TextColumn("{task.fields[note]}", style="dim", markup=False)
-            self._bars = Progress(*columns, TimeElapsedColumn(), notes, console=self._console)
+            self._bars = Progress(
+                *columns, *times, notes, console=self._console, speed_estimate_period=_SPEED_OVER_SECONDS
+            )
             self._bars.start()
         return self
 

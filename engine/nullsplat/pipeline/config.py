@@ -8,6 +8,7 @@ from functools import cached_property
 from numbers import Integral
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.core.suggestion import did_you_mean
 from nullsplat.core.units import LEAST_COVERAGE
 from nullsplat.core.volume import Axes3, Volume
 from nullsplat.physics.base import suited_to
@@ -115,7 +116,9 @@ def configure(
         ConfigurationError: an unknown preset, or a number that cannot be used.
     """
     if not isinstance(preset, str) or preset not in PRESETS:
-        raise ConfigurationError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
+        raise ConfigurationError(
+            f"preset must be one of {', '.join(PRESETS)}, got {preset!r}" + did_you_mean(str(preset), PRESETS)
+        )
     _check_whole("seed", seed, 0)
     _check_whole("samples", samples, 1)
     scale = factors(scale)

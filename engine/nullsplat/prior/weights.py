@@ -10,6 +10,7 @@ from diffusers import DDIMScheduler, UNet2DModel
 from safetensors import SafetensorError
 
 from nullsplat.core.errors import WeightsError
+from nullsplat.core.suggestion import did_you_mean
 
 FOLDER = Path(__file__).parent / "weights"
 
@@ -45,6 +46,7 @@ def locate(prior: str) -> Path:
         return Path(prior)
     raise WeightsError(
         f"a prior must be {NONE}, {', '.join(PACKAGED)} or a folder with a {MANIFEST}, got {prior!r}"
+        + did_you_mean(prior, (NONE, *PACKAGED))
     )
 
 

@@ -34,7 +34,7 @@ class Orders:
 
     scale: Optional[Factors] = None
     target_spacing: float = 1.25
-    preset: str = "standard"
+    preset: str = "preview"
     samples: int = 1
     slice_profile: str = "auto"
     priority: str = "normal"

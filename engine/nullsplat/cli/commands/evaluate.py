@@ -9,6 +9,10 @@ import typer
 from nullsplat.cli.failures import FAILED, readable_failures
 from nullsplat.core.errors import ConfigurationError
 
+SCALES = (
+    "iso4: coarser by 4 along all axes. thick4: 4 slices become one, as in a sequential scan. "
+    "bell4: as in a helical one. Comma-separated. (4 and z4 are short for iso4 and thick4.)"
+)
 METHODS = "trilinear,cubic,lanczos,tv,preview"
 """What is compared where nobody says otherwise."""
 
@@ -40,12 +44,11 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
         str,
         typer.Option(
             metavar="S,...",
-            help="iso4 (or 4): coarser by 4 along all axes. thick4 (or z4): 4 slices become one, as in a "
-            "sequential scan. bell4: as in a helical one. Several by comma.",
+            help=SCALES,
         ),
-    ] = "4",
+    ] = "iso4",
     noise: Annotated[
-        str, typer.Option(metavar="HU,...", help="Deviation of the noise that is added. Several by comma.")
+        str, typer.Option(metavar="HU,...", help="Standard deviation of the added noise; comma-separated.")
     ] = "0",
     methods: Annotated[
         str,
@@ -61,7 +64,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
     blind: Annotated[
         bool, typer.Option("--blind", help="Tell the methods the factor and nothing else.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the noise and of the methods.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for noise and methods.")] = 0,
     device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
     out: Annotated[
         Path | None,
@@ -92,13 +95,13 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
 
     Exit code 1 when a method failed; the table shows which. One whose package is missing is shown as not installed.
 
-    Example: `nullsplat eval ct1.nii.gz ct2/ --scale 4,8,z4 --noise 0,15 --methods cubic,tv,standard --out eval`
+    Example: `nullsplat eval ct1.nii.gz ct2/ --scale iso4,iso8,thick4 --noise 0,15 --methods cubic,tv,preview --out eval`
     """
     with readable_failures(debug=debug):
         if reader_study is not None:
             from nullsplat.cli.work.reader_study import from_evaluation, prepare  # noqa: PLC0415
 
-            told = (scale, noise, methods if methods != METHODS else "cubic,standard,truth")
+            told = (scale, noise, methods if methods != METHODS else "cubic,preview,truth")
             prepare(from_evaluation(reader_study, tuple(volumes or ()), told, device.value, seed))
             return
         if out is None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nullsplat.cli.commands.evaluate import Device
+from nullsplat.cli.commands.evaluate import SCALES, Device
 from nullsplat.cli.failures import readable_failures
 
 
@@ -18,20 +18,20 @@ def evaluate_stage2(  # noqa: PLR0913, PLR0917 - options are parameters
     public: Annotated[
         bool, typer.Option("--public", help="Also the public chest CT, at half resolution.")
     ] = False,
-    scale: Annotated[
-        str, typer.Option(metavar="S,...", help="4: coarser along all axes. z4: thick slices.")
-    ] = "4",
-    noise: Annotated[str, typer.Option(metavar="HU,...", help="Deviation of the added noise.")] = "0",
+    scale: Annotated[str, typer.Option(metavar="S,...", help=SCALES)] = "iso4",
+    noise: Annotated[
+        str, typer.Option(metavar="HU,...", help="Standard deviation of the added noise; comma-separated.")
+    ] = "0",
     fits: Annotated[
         str,
         typer.Option(
-            metavar="KIND,...", help="presets, ablations, schedules, paper, paper-small. Several by comma."
+            metavar="KIND,...", help="presets, ablations, schedules, paper, paper-small. Comma-separated."
         ),
     ] = "presets,ablations",
     crop: Annotated[
         str | None, typer.Option(metavar="Z,Y,X", help="Use only so many voxels in the middle.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the noise and of the fits.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of noise and fits.")] = 0,
     device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the full traceback when something fails.")
@@ -43,7 +43,7 @@ def evaluate_stage2(  # noqa: PLR0913, PLR0917 - options are parameters
     paper's fit with each activation. What they make of the true projections bounds what stage 2 can do; the rest is
     lost in stage 1.
 
-    Example: `nullsplat eval-stage2 --public --scale 4 --out stage2`
+    Example: `nullsplat eval-stage2 --public --scale iso4 --out stage2`
     """
     with readable_failures(debug=debug):
         from nullsplat.cli.work.evaluate_stage2 import Request, run  # noqa: PLC0415 - --help must not import torch

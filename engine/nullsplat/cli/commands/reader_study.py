@@ -30,13 +30,13 @@ def reader_study(  # noqa: PLR0913, PLR0917 - options are parameters
             metavar="NAME,...",
             help="Two to five of truth, trilinear, cubic, tv, preview, standard, paper.",
         ),
-    ] = "cubic,standard,truth",
+    ] = "cubic,preview,truth",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     seed: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help="Of orders, noise and engine. Drawn at random if not given, since a short one can be guessed.",
+            help="Random seed of orders, noise and engine. Drawn at random if not given: a short one can be guessed.",
         ),
     ] = None,
     debug: Debug = False,
@@ -45,7 +45,7 @@ def reader_study(  # noqa: PLR0913, PLR0917 - options are parameters
 
     OUT/reading is for the readers; OUT/key.json unblinds their sheets with `nullsplat reader-score`.
 
-    Example: `nullsplat reader-study study --truth ct1.nii.gz --truth ct2.nii.gz --methods cubic,standard`
+    Example: `nullsplat reader-study study --truth ct1.nii.gz --truth ct2.nii.gz --methods cubic,preview`
     """
     with readable_failures(debug=debug):
         from nullsplat.cli.work.reader_study import StudyRequest, prepare  # noqa: PLC0415 - --help must not import torch
@@ -61,7 +61,10 @@ def reader_score(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write the figures to this file.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the resampling.")] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the report where it is there already.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Unblind the sheets of a reader study: mean scores and preference rates with 95 % intervals.
@@ -69,6 +72,6 @@ def reader_score(
     Intervals come from resampling cases; they hold for other cases, not for other readers.
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.work.reader_study import score  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work.reader_study import Report, score  # noqa: PLC0415 - --help must not import torch
 
-        score(key, sheets, report, seed)
+        score(key, sheets, None if report is None else Report(report, overwrite), seed)

@@ -27,6 +27,9 @@ def render_field(  # noqa: PLR0913, PLR0917 - options are parameters
         str | None, typer.Option(metavar="Z,Y,X", help="Number of voxels over the same extent.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace OUTPUT where it is there already.")
+    ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the full traceback when something fails.")
     ] = False,
@@ -40,4 +43,4 @@ def render_field(  # noqa: PLR0913, PLR0917 - options are parameters
     with readable_failures(debug=debug):
         from nullsplat.cli.work import render_field as work  # noqa: PLC0415 - --help must not import torch
 
-        work.render_field(work.RenderRequest(field, target, like, spacing, shape, device))
+        work.render_field(work.RenderRequest(field, target, like, spacing, shape, device, overwrite))

@@ -9,6 +9,7 @@ from rich.console import Console
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.core.suggestion import did_you_mean
 from nullsplat.evaluation.comparison.case import FAILED, NOT_INSTALLED
 from nullsplat.evaluation.comparison.report import RESULTS, write_page, write_report
 from nullsplat.evaluation.comparison.run import Campaign, run_campaign
@@ -76,7 +77,7 @@ def run(request: Request) -> bool:
 
 
 def parse_protocols(scale: str, noise: str) -> list[Protocol]:
-    """Every degradation: `4` is isotropic, `z4` thick slices, `bell4` those of a helical scan, each with each strength of noise.
+    """Every degradation: `iso4`, `thick4` and `bell4` (or short `4` and `z4`), each with each strength of noise.
 
     Raises:
         ConfigurationError: something else.
@@ -116,6 +117,7 @@ def _named(subjects: list[Subject], names: list[str]) -> list[Subject]:
         there = ", ".join(subject.name for subject in subjects)
         raise ConfigurationError(
             f"--only must name some of the volumes {there}, got {', '.join(names) or 'none'}"
+            + did_you_mean("".join(unknown[:1]), (subject.name for subject in subjects))
         )
     return [subject for subject in subjects if subject.name in names]
 
@@ -124,7 +126,8 @@ def _protocol_name(part: str) -> str:
     match = re.fullmatch(r"(z|iso|thick|bell)?([2-9]|[1-9]\d)", part)
     if match is None:
         raise ConfigurationError(
-            f"--scale must be degradations such as iso4 (or 4), thick4 (or z4) and bell4, by comma, got {part!r}"
+            f"--scale must be degradations such as iso4, thick4 and bell4, comma-separated, got {part!r}"
+            + did_you_mean(part, (f"{kind}{n}" for kind in ("iso", "thick", "bell") for n in range(2, 17)))
         )
     kind = {None: "iso", "z": "thick"}.get(match[1], match[1])
     return f"{kind}{match[2]}"
@@ -136,7 +139,7 @@ def _noise(text: str) -> list[float]:
     except ValueError:
         levels = []
     if not levels or not all(0 <= hu <= 1000 for hu in levels):
-        raise ConfigurationError(f"--noise must be numbers from 0 to 1000 HU, by comma, got {text!r}")
+        raise ConfigurationError(f"--noise must be numbers from 0 to 1000 HU, comma-separated, got {text!r}")
     return levels
 
 

@@ -81,5 +81,5 @@ def _case(
 def _samples(text: str) -> tuple[int, ...]:
     counts = [int(part) if part.isdigit() else 0 for part in parts_of(text)]
     if not counts or min(counts) < 1:
-        raise ConfigurationError(f"--samples must be whole numbers from 1, by comma, got {text!r}")
+        raise ConfigurationError(f"--samples must be whole numbers from 1, comma-separated, got {text!r}")
     return tuple(counts)

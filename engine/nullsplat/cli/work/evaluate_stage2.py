@@ -11,6 +11,7 @@ from nullsplat.cli.work.evaluate import parse_protocols, parts_of
 from nullsplat.cli.work.study_subjects import Subjects
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.core.suggestion import did_you_mean
 from nullsplat.evaluation.data.degrade import Protocol
 from nullsplat.evaluation.data.subject import Subject
 from nullsplat.evaluation.studies.degraded_case import DegradedCase
@@ -89,5 +90,8 @@ def _fits(text: str) -> list[str]:
     names = parts_of(text)
     unknown = [name for name in names if name not in FITS]
     if unknown or not names:
-        raise ConfigurationError(f"--fits must be of {', '.join(FITS)}, by comma, got {text!r}")
+        raise ConfigurationError(
+            f"--fits must be of {', '.join(FITS)}, comma-separated, got {text!r}"
+            + did_you_mean("".join(unknown[:1]), FITS)
+        )
     return names

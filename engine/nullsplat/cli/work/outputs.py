@@ -56,6 +56,19 @@ def check_is_no_folder(file: Path) -> None:
         raise ConfigurationError(f"a file was needed, {file} is a folder; give the name of a file in it")
 
 
+def check_absent(files: Sequence[Path], *, overwrite: bool) -> None:
+    """Refuse to replace a file unless that was asked for.
+
+    Raises:
+        ConfigurationError: a file is there already.
+    """
+    there = [file for file in files if file.exists()]
+    if there and not overwrite:
+        raise ConfigurationError(
+            f"{there[0]} is there already; choose another name, or give --overwrite to replace it"
+        )
+
+
 @contextmanager
 def whole_series(folder: Path) -> Iterator[None]:
     """Take back what was written into a new or empty folder if not all of it could be: half a series looks like one."""

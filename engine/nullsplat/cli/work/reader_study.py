@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from nullsplat.cli.work.evaluate import parse_protocols
+from nullsplat.cli.work.outputs import check_absent
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
@@ -36,6 +38,18 @@ class StudyRequest:
     seed: int | None
 
 
+@dataclass(frozen=True)
+class Report:
+    """Where the figures of a study are written."""
+
+    path: Path
+    overwrite: bool = False
+
+    def write(self, figures: dict[str, Any]) -> None:
+        """Write them as JSON."""
+        self.path.write_text(json.dumps(figures, indent=2) + "\n")
+
+
 def from_evaluation(
     out: Path, truths: tuple[Path, ...], told: tuple[str, str, str], device: str, seed: int
 ) -> StudyRequest:
@@ -54,7 +68,7 @@ def from_evaluation(
     protocols = parse_protocols(told[0], told[1])
     if len(protocols) != 1 or protocols[0].kind != "thick" or not truths:
         raise ConfigurationError(
-            "a reader study needs volumes and one degradation to thick slices, such as --scale z4 --noise 15, "
+            "a reader study needs volumes and one degradation to thick slices, such as --scale thick4 --noise 15, "
             f"got {len(truths)} volumes, --scale {told[0]} --noise {told[1]}"
         )
     how = protocols[0]
@@ -85,18 +99,20 @@ def prepare(request: StudyRequest) -> None:
     print(f"keep from them: {study.key_files[0]} and {study.key_files[1].name}, which unblind the study")
 
 
-def score(key_path: Path, sheets: Sequence[Path], report: Path | None, seed: int) -> None:
+def score(key_path: Path, sheets: Sequence[Path], report: Report | None, seed: int) -> None:
     """Print what the readers said, by method.
 
     Raises:
         InputError: the key or a sheet cannot be used.
     """
+    if report is not None:
+        check_absent([report.path], overwrite=report.overwrite)
     key = read_key(key_path)
     if len({path.stem for path in sheets}) != len(sheets):
         raise ConfigurationError("every sheet must be named after its reader, two have the same name")
     verdict = unblind([row for path in sheets for row in read_filled_sheet(path, key)], key, seed)
     if report is not None:
-        report.write_text(json.dumps(verdict.as_dict(), indent=2) + "\n")
+        report.write(verdict.as_dict())
     readers = f"{len(verdict.readers)} reader(s), {verdict.cases} of {len(key.cases)} case(s)"
     print(f"{readers}; scores from 1 (bad) to 5 (good), 95 % intervals over cases\n\n{table(verdict)}")
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nullsplat.cli.work.outputs import check_absent, check_files
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Geometry, Volume
@@ -21,6 +22,7 @@ class RenderRequest:
     spacing: str | None
     shape: str | None
     device: str
+    overwrite: bool = False
 
 
 def render_field(request: RenderRequest) -> None:
@@ -34,6 +36,8 @@ def render_field(request: RenderRequest) -> None:
         raise ConfigurationError(f"OUTPUT must be a .nii or .nii.gz, got {request.target}")
     if request.spacing is not None and request.shape is not None:
         raise ConfigurationError("give --spacing or --shape, not both: one follows from the other")
+    check_files(request.field, [request.target])
+    check_absent([request.target], overwrite=request.overwrite)
     placed = load_field(request.field)
     grid = _grid(request, placed.grid)
     placed = replace(placed, gaussians=placed.gaussians.to(resolve_device(request.device)))

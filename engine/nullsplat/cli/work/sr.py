@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from nullsplat import __version__
-from nullsplat.cli.work.outputs import check_files, check_is_no_folder, check_new_folder, whole_series
-from nullsplat.cli.work.uncertainty import write_dicom_maps, write_nifti_maps
+from nullsplat.cli.work.outputs import (
+    check_absent,
+    check_files,
+    check_is_no_folder,
+    check_new_folder,
+    whole_series,
+)
+from nullsplat.cli.work.uncertainty import map_files, write_dicom_maps, write_nifti_maps
 from nullsplat.core.console import StageDisplay
-from nullsplat.core.errors import ConfigurationError
+from nullsplat.core.errors import ConfigurationError, WeightsError
 from nullsplat.core.volume import Axes3, Volume
 from nullsplat.dicom.provenance import Provenance, profile_in_words
 from nullsplat.dicom.read.series import SourceSeries, read_folder
@@ -26,6 +32,7 @@ from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.run import Result, super_resolve
 from nullsplat.pipeline.scale import factors
+from nullsplat.prior import weights
 from nullsplat.splat.field.files import check_suffix, save_field
 
 
@@ -51,6 +58,7 @@ class Request:
     slice_thickness: float | None = None
     allow_gaps: bool = False
     series: str = ""
+    overwrite: bool = False
 
 
 def run(request: Request) -> None:
@@ -63,6 +71,7 @@ def run(request: Request) -> None:
     check_paths(request)
     check_dicom_options(request)
     check_profiles(request)
+    check_prior(request.prior)
     if request.uncertainty and request.samples == 1:
         raise ConfigurationError(
             "--uncertainty needs samples that can differ: give --samples 2 or more, got 1"
@@ -120,6 +129,27 @@ def check_paths(request: Request) -> None:
     for file in files:
         check_is_no_folder(file)
     check_files(source, [target, *files])
+    if is_nifti(target):
+        files += [target, *(map_files(target) if request.uncertainty else ())]
+    elif request.overwrite and not files:
+        raise ConfigurationError(
+            "--overwrite is for files; a folder must be new or empty, so that two series never mix in it"
+        )
+    check_absent(files, overwrite=request.overwrite)
+
+
+def check_prior(prior: str | None) -> None:
+    """Find out before the long work whether there is such a prior, with the weights that its manifest names.
+
+    Raises:
+        ConfigurationError: there is none, or it is damaged.
+    """
+    if prior is None or prior == weights.NONE:
+        return
+    try:
+        weights.verify(weights.locate(prior))
+    except WeightsError as error:
+        raise ConfigurationError(f"--prior: {error}") from error
 
 
 def check_dicom_options(request: Request) -> None:

@@ -17,8 +17,9 @@ def write_nifti_maps(result: Result, target: Path) -> None:
     Raises:
         StorageError: a file cannot be written.
     """
+    deviation, null_space = map_files(target)
     for kind, volume in _maps(result):
-        write_nifti(volume, beside(target, "deviation" if kind is DEVIATION else "null-space"))
+        write_nifti(volume, deviation if kind is DEVIATION else null_space)
 
 
 def write_dicom_maps(result: Result, source: SourceSeries, provenance: Provenance, folder: Path) -> None:
@@ -29,6 +30,11 @@ def write_dicom_maps(result: Result, source: SourceSeries, provenance: Provenanc
     """
     for kind, volume in _maps(result):
         write_map(kind, source, volume, provenance, folder)
+
+
+def map_files(target: Path) -> tuple[Path, Path]:
+    """Where the maps of a NIfTI file go: standard deviation, null-space change."""
+    return beside(target, "deviation"), beside(target, "null-space")
 
 
 def beside(target: Path, what: str) -> Path:

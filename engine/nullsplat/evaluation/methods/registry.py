@@ -3,13 +3,20 @@
 from collections.abc import Sequence
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.core.suggestion import did_you_mean
 from nullsplat.evaluation.methods import baseline_methods, external, presets
 from nullsplat.evaluation.methods.method import Method
+from nullsplat.pipeline.presets import PRESETS
 
 
 def method_names() -> list[str]:
     """All methods, whether they are installed or not."""
     return [*baseline_methods.names(), *presets.names(), *external.names()]
+
+
+def short_names() -> list[str]:
+    """All methods but the ablations, of which there are too many for a message."""
+    return [*baseline_methods.names(), *PRESETS, *external.names()]
 
 
 def find_methods(names: Sequence[str]) -> list[Method]:
@@ -32,4 +39,7 @@ def find_method(name: str) -> Method:
     found = baseline_methods.find(name) or presets.find(name) or external.find(name)
     if found is not None:
         return found
-    raise ConfigurationError(f"methods are {', '.join(method_names())}; got {name!r}")
+    raise ConfigurationError(
+        f"methods are {', '.join(short_names())}, and a preset without a part, such as preview-no-stage1; got {name!r}"
+        + did_you_mean(name, method_names())
+    )

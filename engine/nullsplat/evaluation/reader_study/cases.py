@@ -9,6 +9,7 @@ import torch
 
 from nullsplat.core.console import StageProgress
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.core.suggestion import did_you_mean
 from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Volume
 from nullsplat.evaluation.data.degrade import Protocol, crop_to_blocks, degrade
@@ -48,7 +49,9 @@ class Making:
         known = (TRUTH, *BASELINES, *PRESETS)
         unknown = [method for method in self.methods if method not in known]
         if unknown:
-            raise ConfigurationError(f"methods are {', '.join(known)}; got {', '.join(unknown)}")
+            raise ConfigurationError(
+                f"methods are {', '.join(known)}; got {', '.join(unknown)}" + did_you_mean(unknown[0], known)
+            )
 
 
 def make_cases(truths: Sequence[Callable[[], Volume]], making: Making) -> Iterator[dict[str, Volume]]:

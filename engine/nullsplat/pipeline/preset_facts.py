@@ -1,0 +1,72 @@
+"""What each preset is for, costs and gives: the one place that commands and documents take it from.
+
+Light on purpose: the command line reads it before anything heavy is imported. The figures are those of docs/ablations.md
+and docs/paper.md, and `tests/contract/test_preset_facts.py` compares them.
+"""
+
+from dataclasses import dataclass
+
+VOLUME = "the public chest CT at half resolution, 128 x 256 x 256 voxels, refined 4x along all axes"
+MACHINE = "two CPU cores (`paper`: one)"
+
+
+@dataclass(frozen=True)
+class PresetFacts:
+    """One preset.
+
+    Attributes:
+        purpose: when to take it.
+        prior: what stage 1 refines.
+        evaluations: of the network, by slab or projection, for one sample.
+        views: projections that stage 2 fits.
+        seconds: of one run on `VOLUME` with `MACHINE`.
+        psnr: in dB, without noise; cubic interpolation reaches `CUBIC`.
+        psnr_noisy: in dB, with 15 HU of noise.
+    """
+
+    purpose: str
+    prior: str
+    evaluations: int
+    views: int
+    seconds: float
+    psnr: float
+    psnr_noisy: float
+
+
+CUBIC = (32.78, 32.71)
+"""PSNR in dB of cubic interpolation, without noise and with 15 HU."""
+
+DEFAULT = "preview"
+
+PRESET_FACTS: dict[str, PresetFacts] = {
+    "preview": PresetFacts(
+        purpose="The one to take: the default, and the one that the published figures are of.",
+        prior="slabs",
+        evaluations=1,
+        views=40,
+        seconds=92.1,
+        psnr=36.25,
+        psnr_noisy=35.52,
+    ),
+    "standard": PresetFacts(
+        purpose="More views, mirror images, two rounds of Gaussians: for a study of the last tenth of a decibel.",
+        prior="slabs",
+        evaluations=4,
+        views=100,
+        seconds=363.7,
+        psnr=36.32,
+        psnr_noisy=35.58,
+    ),
+    "paper": PresetFacts(
+        purpose="The method as published (arXiv 2508.15151), to compare with; not for use.",
+        prior="X-ray projections",
+        evaluations=50,
+        views=100,
+        seconds=1698.0,
+        psnr=33.62,
+        psnr_noisy=33.16,
+    ),
+}
+
+HELP = "preview (default), standard or paper; `nullsplat presets` tells what each costs and gives."
+"""Of an option that takes a preset."""

@@ -1,0 +1,67 @@
+"""What `nullsplat presets` shows is what was measured, and what the presets are."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from nullsplat.pipeline.preset_facts import CUBIC, DEFAULT, HELP, PRESET_FACTS
+from nullsplat.pipeline.presets import PRESETS
+from nullsplat.prior.weights import SLAB
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def row(page: str, heading: str, method: str) -> list[str]:
+    """The cells of a method in the first table below a heading."""
+    _, _, rest = (DOCS / page).read_text().partition(f"\n### {heading}\n")
+    (line,) = re.findall(rf"^\| {re.escape(method)} \|.*$", rest.partition("\n### ")[0], re.M)
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def psnr_and_seconds(page: str, heading: str, method: str) -> tuple[float, float]:
+    cells = row(page, heading, method)
+    return float(cells[2].split()[0]), float(cells[10])
+
+
+@pytest.mark.parametrize(
+    ("preset", "page"), [("preview", "ablations.md"), ("standard", "ablations.md"), ("paper", "paper.md")]
+)
+def test_costs_and_gains_are_those_of_the_tables(preset: str, page: str) -> None:
+    facts = PRESET_FACTS[preset]
+    assert (facts.psnr, facts.seconds) == psnr_and_seconds(page, "iso4", preset)
+
+
+@pytest.mark.parametrize("preset", ["preview", "standard"])
+def test_figures_with_noise_are_those_of_the_table(preset: str) -> None:
+    assert PRESET_FACTS[preset].psnr_noisy == psnr_and_seconds("ablations.md", "iso4+15HU", preset)[0]
+
+
+def test_the_papers_figure_with_noise_is_the_one_that_is_published() -> None:
+    (line,) = re.findall(r"^\| `paper` .*$", (DOCS / "stage1.md").read_text(), re.M)
+    assert f"| {PRESET_FACTS['paper'].psnr_noisy} |" in line
+
+
+def test_cubic_is_that_of_the_same_tables() -> None:
+    measured = tuple(psnr_and_seconds("ablations.md", name, "cubic")[0] for name in ("iso4", "iso4+15HU"))
+    assert measured == CUBIC
+
+
+def test_what_a_preset_computes_is_what_it_is_said_to_compute() -> None:
+    assert list(PRESET_FACTS) == list(PRESETS)
+    for name, facts in PRESET_FACTS.items():
+        preset = PRESETS[name]
+        slabs = preset.prior == SLAB
+        assert facts.views == preset.views
+        assert facts.prior == ("slabs" if slabs else "X-ray projections")
+        assert facts.evaluations == (preset.slabs.mirrors if slabs else preset.sampling.steps)
+
+
+def test_the_default_is_the_one_that_the_help_calls_so() -> None:
+    assert f"{DEFAULT} (default)" in HELP
+    assert all(name in HELP for name in PRESETS)
+
+
+def test_the_node_takes_the_same_default() -> None:
+    shipped = (DOCS.parent / "orthanc-config/nullsplat.json").read_text()
+    assert f'"Preset" : "{DEFAULT}"' in shipped
