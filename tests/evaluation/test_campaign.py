@@ -207,6 +207,17 @@ class TestReport:
         assert "- **other**, 16 x 24 x 24 voxels of 2.00 x 1.00 x 1.00 mm" in page
         assert "\n\n\n" not in page
 
+    def test_what_people_wrote_above_the_tables_stays(
+        self, evaluated: tuple[Path, list[Record]], tmp_path: Path
+    ) -> None:
+        page = tmp_path / "paper.md"
+        write_page(evaluated[0] / "results.json", page)
+        assert page.read_text().startswith("# Results\n\n<!-- written by")
+        page.write_text(page.read_text().replace("# Results\n", "# The paper\n\nTheir own figures.\n") + "stale\n")
+        write_page(evaluated[0] / "results.json", page)
+        assert page.read_text().startswith("# The paper\n\nTheir own figures.\n\n<!-- written by")
+        assert "stale" not in page.read_text()
+
     def test_another_file_makes_no_page(self, tmp_path: Path) -> None:
         (tmp_path / "x.json").write_text("{}")
         with pytest.raises(UnreadableFile, match=r"results\.json of `nullsplat eval`"):

@@ -12,10 +12,10 @@ _LARGEST_IS = 2**31 - 1
 
 
 def series_description(header: Dataset, provenance: Provenance, kind: str = "") -> str:
-    """The source's description with ` [SR 4x RESEARCH]` after it, shortened to the 64 characters of an LO.
+    """The source's description with a space and `[SR 4x RESEARCH]` after it, shortened to the 64 characters of an LO.
 
     Args:
-        kind: goes before RESEARCH where the series holds something else than the result, such as `STDDEV `.
+        kind: goes before RESEARCH where the series holds something else than the result, such as `STDDEV` and a space.
     """
     mark = f"[SR {max(provenance.scale):.3g}x {kind}RESEARCH]"
     original = " ".join(text(header, "SeriesDescription").replace("\\", " ").split())

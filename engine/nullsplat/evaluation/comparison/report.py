@@ -20,6 +20,7 @@ RESULTS = "results.json"
 
 Results = dict[str, Any]
 
+BEGIN = "<!-- written by `nullsplat eval --page` from here on; do not edit by hand -->"
 _HOW = f"""\
 Every truth is clipped to [{LOWEST_HU:g}, {HIGHEST_HU:g}] HU and degraded by code that shares nothing with the engine:
 `isoN` is a Gaussian of FWHM = N voxels along all axes, sampled at block centres; `thickN` is the mean of N slices, as of a
@@ -48,7 +49,7 @@ def write_report(campaign: Campaign, records: Sequence[Record]) -> Results:
 
 
 def write_page(results_file: Path, page: Path) -> None:
-    """Render a page of documentation from a results.json.
+    """Render a page of documentation from a results.json; what people wrote above the tables stays.
 
     Raises:
         UnreadableFile: there is no such file, or it is none of an evaluation.
@@ -57,7 +58,8 @@ def write_page(results_file: Path, page: Path) -> None:
     results = read_json(results_file)
     if not isinstance(results, dict) or results.get("format") != FORMAT:
         raise UnreadableFile(f"{results_file} must be a results.json of `nullsplat eval`, it is not")
-    write_text(page, _page(results))
+    above, marked, _ = page.read_text().partition(BEGIN) if page.is_file() else ("", "", "")
+    write_text(page, (above if marked else "# Results\n\n") + _page(results))
 
 
 def _results(campaign: Campaign, records: Sequence[Record]) -> Results:
@@ -103,8 +105,7 @@ def _page(results: Results) -> str:
         for volume in results["volumes"]
     ]
     parts = [
-        "# Results\n",
-        "Written by `nullsplat eval`; do not edit by hand.\n",
+        f"{BEGIN}\n",
         _HOW,
         f"The engine was told {told}; it estimates the noise itself, always. Seed {settings['seed']}.\n",
         "## Volumes\n",

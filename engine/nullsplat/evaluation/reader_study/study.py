@@ -1,10 +1,12 @@
 """A blinded comparison of methods by human readers: what they get, and the key that they do not get.
 
-OUT/reading/             hand this to the readers, and nothing else
-    HOW-TO-READ.txt
-    scores.csv
-    case-01/A/00001.dcm ...
-OUT/key.json, key.csv    keep these: they say which reading is which method
+On disk::
+
+    OUT/reading/             hand this to the readers, and nothing else
+        HOW-TO-READ.txt
+        scores.csv
+        case-01/A/00001.dcm ...
+    OUT/key.json, key.csv    keep these: they say which reading is which method
 """
 
 import hashlib
