@@ -26,7 +26,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help demo viewer eval soak test test-orthanc-matrix fuzz audit lint format check setup setup-python \
-	setup-system doctor clean
+	setup-engine setup-demo setup-system docs package doctor clean
 
 help:  ## list what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,13 +39,13 @@ help:  ## list what can be done
 	@echo "  make soak SOAK_OPTIONS='--series 8 --minutes 3 --seed 2' SOAK_PAGE=build/soak.md   a short run"
 	@echo "  PYTHON=/path/to/python3 make ... build the environment from another interpreter"
 
-demo: setup  ## set up, send a real chest CT through the node, leave it running
+demo: setup-demo  ## set up, send a real chest CT through the node, leave it running
 	@$(BIN)/nullsplat demo $(if $(filter once,$(DEMO)),--once) $(DEMO_OPTIONS)
 
 viewer:  ## fetch the OHIF viewer (50 MB, from the npm registry), which the next demo then serves; see docs/viewer.md
 	@$(PYTHON) scripts/viewer.py $(VIEWER)
 
-eval: setup-python  ## measure the presets on public chest CTs and write docs/results.md (at most half an hour)
+eval: setup-engine  ## measure the presets on public chest CTs and write docs/results.md (half an hour to an hour on two cores)
 	@$(BIN)/nullsplat eval --public --out $(EVAL_FOLDER) --page docs/results.md $(EVAL_OPTIONS)
 
 test: setup  ## set up and run all tests, also those against a real Orthanc, in lanes side by side
@@ -75,10 +75,18 @@ format: setup-python  ## let ruff fix and format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-check: setup  ## everything that CI runs: style, types and import rules beside all tests
+docs:  ## build the documentation as a site with search, in build/site; a dead link is an error
+	@scripts/setup.sh docs
+	@build/docs-venv/bin/sphinx-build --quiet --fail-on-warning --keep-going -c docs -d build/doctrees . build/site
+	@echo "build/site/index.html"
+
+package: setup-python  ## build wheel and source distribution into dist/
+	@$(BIN)/python -m build --outdir dist .
+
+check: setup  ## everything that CI runs: style, types, import rules and documentation beside all tests
 	@$(BIN)/python -m tests.lanes --lint $(PYTEST_OPTIONS)
 
-setup: setup-system setup-python  ## Debian packages and the virtual environment, if not there yet
+setup: setup-system setup-python  ## all that tests and development need, if not there yet
 
 setup-system:
 	@scripts/setup.sh system
@@ -86,7 +94,13 @@ setup-system:
 setup-python:
 	@scripts/setup.sh python
 
-doctor: setup-python  ## say in plain words what is missing on this machine
+setup-engine:
+	@scripts/setup.sh python demo
+
+setup-demo: setup-engine  ## what the demonstration needs, and nothing else
+	@scripts/setup.sh system demo
+
+doctor: setup-engine  ## check this machine and report what is missing
 	@$(BIN)/nullsplat doctor
 
 clean:  ## remove the environment, caches and what demo and eval made (not the downloaded CT)

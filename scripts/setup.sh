@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
 # Sets up what NullSplat needs, and only what is not there yet.
 #
-#   scripts/setup.sh python   the virtual environment with torch, the engine and the development tools
-#   scripts/setup.sh kept     print where the virtual environment is kept for other clones, or would be
-#   scripts/setup.sh system   the Debian packages: Orthanc with its plugins, the DICOM validator, and what the tests need
+#   scripts/setup.sh system demo   Debian packages of the demonstration: Orthanc with its plugins
+#   scripts/setup.sh system        and what the tests need besides
+#   scripts/setup.sh python demo   the virtual environment with torch and the engine
+#   scripts/setup.sh python        and the development tools
+#   scripts/setup.sh kept          print where the virtual environment is kept for other clones, or would be
+#   scripts/setup.sh docs          an environment of its own for the documentation, in build/docs-venv
+#
+# No service is left running that was not running before.
 #
 # PYTHON  the interpreter to build the environment from (default: python3)
 # VENV    where the environment lies (default: .venv)
@@ -17,10 +22,11 @@ VENV=${VENV:-.venv}
 KEPT=${KEPT-${XDG_CACHE_HOME:-$HOME/.cache}/nullsplat/environments}
 TORCH="torch==2.13.0"
 CPU_INDEX="https://download.pytorch.org/whl/cpu"
-DEBIAN_PACKAGES=(
-    orthanc orthanc-python orthanc-dicomweb orthanc-webviewer orthanc-gdcm dicom3tools
-    chromium chromium-driver postgresql nginx-light openssl buildah mmdebstrap # for the tests
-)
+DEMO_PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-webviewer orthanc-gdcm)
+TEST_PACKAGES=(dicom3tools chromium chromium-driver postgresql nginx-light openssl buildah mmdebstrap)
+declare -A SERVICES=([orthanc]=orthanc [postgresql]=postgresql [nginx-light]=nginx) # of packages that bring one
+POLICY=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
+DOCS_VENV=build/docs-venv
 
 step() { printf 'setup: %s\n' "$*"; }
 fail() {
@@ -52,8 +58,40 @@ install_debian_packages() {
     fi
     step "installing Debian packages: ${missing[*]}"
     as_root apt-get update -qq
+    forbid_starting_services
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
         >/dev/null
+    allow_starting_services
+    for package in "${missing[@]}"; do
+        if [ -n "${SERVICES[$package]:-}" ]; then
+            leave_switched_off "${SERVICES[$package]}"
+        fi
+    done
+}
+
+# Debian asks this program before a package's installation starts a service; 101 means that it may not.
+forbid_starting_services() {
+    if [ -e "$POLICY" ]; then
+        return # the machine has a policy of its own
+    fi
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$POLICY" >/dev/null
+    trap allow_starting_services EXIT
+    as_root chmod 755 "$POLICY"
+}
+
+allow_starting_services() {
+    if [ "$(trap -p EXIT)" != "" ]; then
+        trap - EXIT
+        as_root rm -f "$POLICY"
+    fi
+}
+
+# Nor at the next boot: the demonstration and the tests start their own.
+leave_switched_off() {
+    as_root systemctl --quiet disable "$1" 2>/dev/null ||
+        as_root update-rc.d "$1" disable >/dev/null ||
+        fail "the service $1 was installed and could not be switched off; 'systemctl disable $1' does it"
+    step "the service $1 was installed and is switched off; 'systemctl enable --now $1' switches it on"
 }
 
 # The tests start a PostgreSQL of their own; Debian is kept from making and starting one for the whole system as well.
@@ -68,11 +106,15 @@ prevent_postgresql_cluster() {
 
 setup_system() {
     if command -v dpkg-query >/dev/null; then
-        prevent_postgresql_cluster
-        install_debian_packages "${DEBIAN_PACKAGES[@]}"
+        if [ "$1" = demo ]; then
+            install_debian_packages "${DEMO_PACKAGES[@]}"
+        else
+            prevent_postgresql_cluster
+            install_debian_packages "${DEMO_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+        fi
     elif ! command -v Orthanc >/dev/null; then
         fail "Orthanc was not found and this is not Debian or Ubuntu; install Orthanc with its Python," \
-            "DICOMweb and web viewer plugins yourself (README.md, 'Elsewhere than Debian')"
+            "DICOMweb and web viewer plugins yourself (README.md, 'Other distributions')"
     fi
 }
 
@@ -114,10 +156,14 @@ install_gpu_torch() {
 }
 
 install_engine() {
-    step "installing the engine and the development tools"
+    local extras='' what='the engine'
+    if [ "$1" != demo ]; then
+        extras='[dev]' what='the engine and the development tools'
+    fi
+    step "installing $what"
     "$VENV/bin/python" -c \
         'from importlib.metadata import version; print("torch==" + version("torch"))' >"$VENV/constraints.txt"
-    pip_quietly install --constraint "$VENV/constraints.txt" --editable '.[dev]'
+    pip_quietly install --constraint "$VENV/constraints.txt" --editable ".$extras"
 }
 
 # A kept environment has all but the engine, in folders named by a hash of what was asked for. A clone gets hard links, which
@@ -179,26 +225,45 @@ make_environment() {
     else
         install_cpu_torch
     fi
-    install_engine
+    install_engine "$1"
 }
 
 setup_python() {
     local stamp started=$SECONDS
     stamp=$(requirements_stamp)
-    if [ "$(cat "$VENV/.ready" 2>/dev/null)" = "$stamp" ]; then
-        return
+    case "$(cat "$VENV/.ready" 2>/dev/null)" in
+        "$stamp all" | "$stamp $1") return ;; # all holds what the demonstration needs
+    esac
+    if works "$VENV" || ! restore_environment "$stamp $1"; then
+        make_environment "$1"
+        keep_environment "$stamp $1"
     fi
-    if works "$VENV" || ! restore_environment "$stamp"; then
-        make_environment
-        keep_environment "$stamp"
-    fi
-    printf '%s' "$stamp" >"$VENV/.ready"
+    printf '%s' "$stamp $1" >"$VENV/.ready"
     step "the environment is ready after $((SECONDS - started)) s"
 }
 
-case "${1:-}" in
-    python) setup_python ;;
-    kept) kept_environment "$(requirements_stamp)" ;;
-    system) setup_system ;;
-    *) fail "say what to set up: scripts/setup.sh python|system, or kept" ;;
+# The documentation is made without the engine: its docstrings are read, not imported.
+setup_docs() {
+    local stamp
+    stamp=$(sha256sum pyproject.toml | cut -d ' ' -f 1)
+    if [ "$(cat "$DOCS_VENV/.ready" 2>/dev/null)" = "$stamp" ]; then
+        return
+    fi
+    VENV=$DOCS_VENV create_environment
+    "$DOCS_VENV/bin/python" - >"$DOCS_VENV/requirements.txt" <<'PYTHON'
+import tomllib
+with open("pyproject.toml", "rb") as file:
+    print(*tomllib.load(file)["project"]["optional-dependencies"]["docs"], sep="\n")
+PYTHON
+    VENV=$DOCS_VENV pip_quietly install --requirement "$DOCS_VENV/requirements.txt"
+    printf '%s' "$stamp" >"$DOCS_VENV/.ready"
+}
+
+what=${2:-all}
+case "${1:-} $what" in
+    "python all" | "python demo") setup_python "$what" ;;
+    "system all" | "system demo") setup_system "$what" ;;
+    "kept all") kept_environment "$(requirements_stamp) all" ;;
+    "docs all") setup_docs ;;
+    *) fail "say what to set up: scripts/setup.sh python|system [demo], kept, or docs" ;;
 esac

@@ -1,9 +1,6 @@
 import errno
 import json
-import re
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -400,24 +397,6 @@ def test_a_prior_of_projections_says_that_it_has_no_deviation(
     output = run(tmp_path / "ct.nii", tmp_path / "sr.nii", "--samples", 2, "--uncertainty")
     assert "no deviation" in output
     assert {path.name for path in tmp_path.iterdir()} == {"ct.nii", "sr.nii", "sr-null-space.nii"}
-
-
-@pytest.mark.slow
-def test_the_installed_command_super_resolves_a_series(tmp_path: Path) -> None:
-    write_ct_series(make_volume(), tmp_path / "in", SeriesDescription(slice_thickness_mm=8.0))
-    command = [sys.executable, "-m", "nullsplat.cli", "sr", str(tmp_path / "in"), str(tmp_path / "out")]
-    report = tmp_path / "run.json"
-    done = subprocess.run(
-        [*command, "--scale", "2", "--report", str(report)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert re.search(r"12 slices of 32 x 32", done.stdout)
-    assert len(list((tmp_path / "out").glob("*.dcm"))) == 12
-    assert set(json.loads(report.read_text())["stages"]) == {"stage1", "stage2", "consistency"}
-    profile = json.loads(report.read_text())["slice_profile"]
-    assert (profile["profile"], profile["fwhm_mm"], profile["in_plane"]) == ("bell", 8.0, None)
-    assert profile["check"]["verdict"] == "undecided"  # six slices of 32 x 32 tell nothing
 
 
 def test_a_dicom_result_can_bring_its_report_and_be_compressed(

@@ -137,8 +137,7 @@ def test_systemd_understands_every_line(unit: str, tmp_path: Path) -> None:
 
 
 def test_packages_are_those_of_the_images_and_of_the_setup() -> None:
-    (listed,) = re.findall(r"DEBIAN_PACKAGES=\((.*?)\)", SETUP, re.S)
-    setup = set(re.sub(r"#.*", "", listed).split())
+    setup = set(" ".join(re.findall(r"_PACKAGES=\((.*?)\)", SETUP, re.S)).split())
     named = packages(COMMANDS)
     assert named <= setup | packages(ENGINE_IMAGE) | packages(ORTHANC_IMAGE)
     orthanc = {name for name in packages(ORTHANC_IMAGE) if name.startswith("orthanc")}

@@ -213,7 +213,9 @@ class TestReport:
         page = tmp_path / "paper.md"
         write_page(evaluated[0] / "results.json", page)
         assert page.read_text().startswith("# Results\n\n<!-- written by")
-        page.write_text(page.read_text().replace("# Results\n", "# The paper\n\nTheir own figures.\n") + "stale\n")
+        page.write_text(
+            page.read_text().replace("# Results\n", "# The paper\n\nTheir own figures.\n") + "stale\n"
+        )
         write_page(evaluated[0] / "results.json", page)
         assert page.read_text().startswith("# The paper\n\nTheir own figures.\n\n<!-- written by")
         assert "stale" not in page.read_text()

@@ -28,12 +28,13 @@ NOTHING_FITS = 5
 def main(arguments: Sequence[str]) -> int:
     """Run all lanes; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.lanes", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--lint", action="store_true", help="style, types and import rules beside the tests")
+    parser.add_argument("--lint", action="store_true", help="style, types, import rules and documentation beside the tests")
     given, options = parser.parse_known_args(arguments)
     use_caches()
     folder = _empty(FOLDER)
     orders = [order_of_tests(name, folder, options) for name in NAMES]
-    orders += [Order("lint", ("make", "--no-print-directory", "lint"), 10)] if given.lint else []
+    if given.lint:
+        orders += [Order(target, ("make", "--no-print-directory", target), 10) for target in ("lint", "docs")]
     load = Load()
     lanes = _run(orders, folder)
     bad = [lane for lane in lanes if lane.code and not (lane.code == NOTHING_FITS and options)]
