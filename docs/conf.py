@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("core", "physics", "prior", "splat", "pipeline", "dicom", "evaluation")
+PACKAGES = ("core", "io", "physics", "prior", "splat", "pipeline", "dicom", "evaluation")
 """Of the engine, those that somebody may want to import; they are read, not imported."""
 
 project = "NullSplat"
@@ -46,7 +46,6 @@ autoapi_add_toctree_entry = False
 autoapi_keep_files = True
 autoapi_python_use_implicit_namespaces = False
 autoapi_member_order = "bysource"
-
 
 
 def setup(app: Any) -> None:
