@@ -62,6 +62,16 @@ def test_the_default_is_the_one_that_the_help_calls_so() -> None:
     assert all(name in HELP for name in PRESETS)
 
 
+def test_the_page_says_the_same() -> None:
+    page = (DOCS / "presets.md").read_text()
+    for name, facts in PRESET_FACTS.items():
+        gain = f"{facts.psnr - CUBIC[0]:+.2f}"
+        costs = (f"`{name}`", f"{facts.seconds:.0f} s", facts.psnr, gain, facts.psnr_noisy)
+        assert (
+            "| " + " | ".join(map(str, (*costs, facts.prior, facts.evaluations, facts.views))) + " |" in page
+        )
+
+
 def test_the_node_takes_the_same_default() -> None:
     shipped = (DOCS.parent / "orthanc-config/nullsplat.json").read_text()
     assert f'"Preset" : "{DEFAULT}"' in shipped
