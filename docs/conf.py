@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("core", "io", "physics", "prior", "splat", "pipeline", "dicom", "evaluation")
+PACKAGES = ("core", "io", "physics", "prior", "splat", "pipeline", "dicom")
 """Of the engine, those that somebody may want to import; they are read, not imported."""
 
 project = "NullSplat"

@@ -12,7 +12,7 @@ def entries(page: Path) -> set[Path]:
     """The pages that a page lists in its tables of contents, and those that they list."""
     found: set[Path] = set()
     for block in re.findall(r"^```\{toctree\}\n(.*?)^```", page.read_text(), re.M | re.S):
-        for line in re.findall(r"^(?!:)(\S+)$", block, re.M):
+        for line in re.findall(r"^(?!:)(?:.* <)?([^\s>]+)>?$", block, re.M):
             found |= {path.resolve() for path in page.parent.glob(f"{line}.md")}
     return found | {inner for path in found for inner in entries(path)}
 
