@@ -279,7 +279,7 @@ def demo(
 
     Starts Orthanc, the engine and a second DICOM node on loopback, makes a low-dose scan with thick slices from a
     public chest CT, sends it, follows it, fetches the result, and leaves the node running until Ctrl-C. On two CPU cores
-    it takes about three minutes; `--once` stops everything at the end.
+    it takes ten minutes to half an hour.
 
     Exit code 1 when the result is not better than cubic interpolation.
     """
