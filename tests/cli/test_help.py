@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from nullsplat.cli.main import EVALUATION, NODE, PRIORS, SUPER_RESOLUTION, app
+from nullsplat.core.preset_facts import PRESET_FACTS
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.io.nifti import write_nifti
-from nullsplat.pipeline.preset_facts import PRESET_FACTS
 from nullsplat.pipeline.presets import PRESETS
 
 COMMANDS = [

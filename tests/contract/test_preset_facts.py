@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nullsplat.pipeline.preset_facts import CUBIC, DEFAULT, HELP, PRESET_FACTS
+from nullsplat.core.preset_facts import CUBIC, DEFAULT, HELP, PRESET_FACTS
 from nullsplat.pipeline.presets import PRESETS
 from nullsplat.prior.weights import SLAB
 

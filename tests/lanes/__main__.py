@@ -28,7 +28,9 @@ NOTHING_FITS = 5
 def main(arguments: Sequence[str]) -> int:
     """Run all lanes; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.lanes", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--lint", action="store_true", help="style, types, import rules and documentation beside the tests")
+    parser.add_argument(
+        "--lint", action="store_true", help="style, types, import rules and documentation beside the tests"
+    )
     given, options = parser.parse_known_args(arguments)
     use_caches()
     folder = _empty(FOLDER)

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nullsplat.core.preset_facts import PRESET_FACTS
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
-from nullsplat.pipeline.preset_facts import PRESET_FACTS
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -25,7 +25,7 @@ from nullsplat.cli.commands.rules import app as rules_app
 from nullsplat.cli.commands.train_prior import train_prior
 from nullsplat.cli.commands.train_slab_prior import train_slab_prior
 from nullsplat.cli.failures import readable_failures
-from nullsplat.pipeline.preset_facts import DEFAULT, HELP
+from nullsplat.core.preset_facts import DEFAULT, HELP
 
 app = typer.Typer(
     name="nullsplat",

@@ -8,7 +8,7 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Axes3
 
 Scale = float | str | Sequence[float]
-"""4 or "z4" (slices alone), "iso2" (all axes), (2, 2, 2) or "2,2,2" along (z, y, x)."""
+"""4 or "thick4" (slices alone; "z4" is short for it), "iso2" (all axes), (2, 2, 2) or "2,2,2" along (z, y, x)."""
 
 MAX_SCALE = 16.0
 _NAMED = re.compile(r"(z|thick|iso)(\d+(?:\.\d+)?)")
