@@ -18,6 +18,7 @@ from nullsplat_node.rules.conditions import Origin
 from nullsplat_node.series.tags import Tags
 from nullsplat_node.settings import METADATA
 
+SYNTAX = "TransferSyntaxUID"
 UNKNOWN_RESOURCE, INEXISTENT_ITEM = 17, 7
 """Orthanc's error codes for what is not there."""
 LONGEST_ERROR = 500
@@ -110,28 +111,27 @@ class Archive:
         )
 
     def tags(self, here: SeriesHere) -> List[Tags]:
-        """Return the simplified tags of every instance.
+        """Return the simplified tags of every instance, and its Transfer Syntax UID where Orthanc tells.
 
         Raises:
             NotInArchive: an instance is no longer here.
         """
-        return [self._get(f"/instances/{instance}/simplified-tags") for instance in here.instances]
+        return [
+            {**self._get(f"/instances/{instance}/simplified-tags"), SYNTAX: self._transfer_syntax(instance)}
+            for instance in here.instances
+        ]
+
+    def _transfer_syntax(self, instance: str) -> str:
+        metadata = self._get(f"/instances/{instance}/metadata?expand")
+        if "TransferSyntax" in metadata:
+            return str(metadata["TransferSyntax"])
+        header = self._get(f"/instances/{instance}/header?simplify")  # Orthanc notes no private ones
+        return str(header.get(SYNTAX, ""))
 
     def origin(self, here: SeriesHere) -> Origin:
         """Return the AE titles by which the series came, empty when it did not come by DICOM."""
         metadata = self._get(f"/instances/{here.instances[0]}/metadata?expand")
         return Origin(str(metadata.get("CalledAET", "")), str(metadata.get("RemoteAET", "")))
-
-    def transfer_syntax(self, here: SeriesHere) -> str:
-        """Return the transfer syntax of the first instance, empty when Orthanc does not tell.
-
-        Of all of them it would take as many calls as there are slices, to find out what the engine says in any case.
-        """
-        metadata = self._get(f"/instances/{here.instances[0]}/metadata?expand")
-        if "TransferSyntax" in metadata:
-            return str(metadata["TransferSyntax"])
-        header = self._get(f"/instances/{here.instances[0]}/header?simplify")  # Orthanc notes no private ones
-        return str(header.get("TransferSyntaxUID", ""))
 
     def sop_uids(self, series: str) -> List[str]:
         """Return the SOP Instance UIDs of the series.

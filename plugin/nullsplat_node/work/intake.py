@@ -60,7 +60,6 @@ class Intake:
             tags,
             self._archive.origin(here),
             self._store.is_derived(series_uid),
-            self._archive.transfer_syntax(here),
         )
         taken = examine(candidate, criteria, forced)
         request = self._request(tags, taken, state)
