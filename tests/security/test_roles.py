@@ -18,7 +18,7 @@ READ = {
     "reader": ["/", "/system", "/studies", "/app/explorer.html", "/modalities", "/peers", "/jobs", "/changes", "/nullsplat/ui/index.html",
                "/nullsplat/status", "/nullsplat/overview", f"/nullsplat/series/{NOWHERE}", "/dicom-web/studies", "/web-viewer/app/viewer.html",
                f"/wado?requestType=WADO&objectUID={NOWHERE}"],
-    "admin": ["/modalities/PACS/configuration", "/dicom-web/servers/x", "//peers//x/"],
+    "admin": ["/modalities/PACS/configuration", "/dicom-web/servers/x", "//peers//x/", "/modalities?expand", "/peers?expand=1", "/dicom-web/servers?limit=3&expand"],
 }  # fmt: skip
 ACT = [f"/nullsplat/series/{NOWHERE}", "/nullsplat/queue"]
 

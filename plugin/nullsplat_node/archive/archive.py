@@ -12,7 +12,7 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from nullsplat_node.rules.conditions import Origin
 from nullsplat_node.series.tags import Tags
@@ -149,6 +149,11 @@ class Archive:
     def plugins(self) -> List[str]:
         """Return the names of Orthanc's plugins."""
         found: List[str] = self._get("/plugins")
+        return found
+
+    def modalities(self) -> Dict[str, Any]:
+        """Return all that Orthanc knows of other DICOM nodes, by their names."""
+        found: Dict[str, Any] = self._get("/modalities?expand")
         return found
 
     def begin_store(self, series: str, destination: str) -> str:
