@@ -56,6 +56,7 @@ class Intake:
         glance(here.modality, (self._clock() - here.changed_at) / DAY, criteria, forced)
         tags = self._archive.tags(here)
         series_uid = text(tags[0], "SeriesInstanceUID")
+        self._require_unique(here, series_uid)
         candidate = Candidate(
             tags,
             self._archive.origin(here),
@@ -72,6 +73,16 @@ class Intake:
             rule=taken.rule,
             destinations=taken.orders.destinations,
         )
+
+    def _require_unique(self, here: SeriesHere, series_uid: str) -> None:
+        """Refuse a series whose UID another one has, of another patient or study: by DICOMweb they cannot be told apart."""
+        others = [one for one in self._archive.find_series(series_uid) if one != here.series]
+        if others:
+            raise Refused(
+                "series-not-unique",
+                f"one series with this Series Instance UID is needed, the archive holds {1 + len(others)}, under other patients "
+                "or studies; delete those that are wrong, and what is left is taken within some minutes",
+            )
 
     def _request(self, tags: List[Tags], taken: Taken, state: Optional[SeriesState]) -> Dict[str, object]:
         orders, seed = taken.orders, self._settings.engine.seed
