@@ -11,7 +11,7 @@ import pathlib
 import re
 import sys
 import time
-from typing import Any, Callable, List
+from typing import Any, Callable, Dict
 
 import orthanc
 
@@ -33,8 +33,9 @@ ARCHIVE = Archive(orthanc)
 SERVICE = Service(ARCHIVE, SETTINGS, LOG, audit.writer(LOG, os.environ))
 GATE = gate.Gate(SETTINGS.roles, SETTINGS.trusted_origins)
 REFUSED = RefusedRequests(orthanc.LogWarning, time.monotonic)
-SERVED: List[str] = []
-"""The plugin's routes, which say themselves why they refuse."""
+SERVED: Dict[str, Callable[..., None]] = {}
+"""The plugin's routes, which say themselves why they refuse. Orthanc's Python plugin 5 to 7 crash when Orthanc stops, unless
+somebody else still holds on to what was registered with them."""
 OHIF_PAGE = ohif.read_page(CONFIGURATION, LOG)
 
 _SERIES_EVENTS = (orthanc.ChangeType.STABLE_SERIES, orthanc.ChangeType.DELETED)
@@ -82,7 +83,7 @@ def serve(route: str, answer: Callable[..., None]) -> None:
         else:
             rest.send(output, rest.refused(refusal))
 
-    SERVED.append(route)
+    SERVED[route] = guarded
     orthanc.RegisterRestCallback(route, guarded)
 
 

@@ -17,7 +17,7 @@ MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 FOLDER=$(realpath -m "${MATRIX_FOLDER:-build/orthanc-matrix}")
 PAGE=${MATRIX_PAGE:-docs/compatibility.md}
 PYTHON=${VENV:-.venv}/bin/python
-PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-webviewer)
+PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-gdcm orthanc-webviewer)
 read -r -a TESTS <<<"${MATRIX_TESTS:-tests/plugin tests/demo tests/service tests/security tests/contract}"
 SUITES=(bookworm trixie forky)
 [ $# -gt 0 ] || set -- "${SUITES[@]}"

@@ -17,6 +17,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from nullsplat_node.rules.conditions import Origin
 from nullsplat_node.series.tags import Tags
 from nullsplat_node.settings import METADATA
+from nullsplat_node.shallow_json import loads
 
 SYNTAX = "TransferSyntaxUID"
 UNKNOWN_RESOURCE, INEXISTENT_ITEM = 17, 7
@@ -115,6 +116,7 @@ class Archive:
 
         Raises:
             NotInArchive: an instance is no longer here.
+            TooDeep: its sequences are nested deeper than any that makes sense.
         """
         return [
             {**self._get(f"/instances/{instance}/simplified-tags"), SYNTAX: self._transfer_syntax(instance)}
@@ -144,7 +146,7 @@ class Archive:
     def find_series(self, series_uid: str) -> Tuple[str, ...]:
         """Return the identifiers of all series with this Series Instance UID."""
         raw = self._call(self._orthanc.RestApiPost, "/tools/lookup", series_uid.encode("ascii"))
-        return tuple(one["ID"] for one in json.loads(raw) if one["Type"] == "Series")
+        return tuple(one["ID"] for one in loads(raw) if one["Type"] == "Series")
 
     def plugins(self) -> List[str]:
         """Return the names of Orthanc's plugins."""
@@ -169,7 +171,7 @@ class Archive:
             raise StoreRefused(
                 f"Orthanc must know {destination!r} as one of DicomModalities, but would not send to it: {error}"
             ) from error
-        return str(json.loads(raw)["ID"])
+        return str(loads(raw)["ID"])
 
     def store_job(self, job: str) -> Optional[StoreJob]:
         """Return how the store job stands, None when Orthanc no longer knows it."""
@@ -184,7 +186,7 @@ class Archive:
         )
 
     def _get(self, path: str) -> Any:
-        return json.loads(self._call(self._orthanc.RestApiGet, path))
+        return loads(self._call(self._orthanc.RestApiGet, path))
 
     def _call(self, function: Any, path: str, *body: bytes) -> Any:
         try:

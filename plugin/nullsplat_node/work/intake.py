@@ -13,6 +13,7 @@ from nullsplat_node.lifecycle.transitions import Job
 from nullsplat_node.rules.eligibility import Candidate, Taken, examine, glance
 from nullsplat_node.series.refusal import Refused
 from nullsplat_node.series.tags import Tags, text
+from nullsplat_node.shallow_json import TooDeep
 from nullsplat_node.work.context import Parts
 
 DAY = 86400.0
@@ -54,7 +55,7 @@ class Intake:
     def _job(self, here: SeriesHere, state: Optional[SeriesState], forced: bool) -> Job:
         criteria = self._settings.criteria
         glance(here.modality, (self._clock() - here.changed_at) / DAY, criteria, forced)
-        tags = self._archive.tags(here)
+        tags = self._tags(here)
         series_uid = text(tags[0], "SeriesInstanceUID")
         self._require_unique(here, series_uid)
         candidate = Candidate(
@@ -73,6 +74,15 @@ class Intake:
             rule=taken.rule,
             destinations=taken.orders.destinations,
         )
+
+    def _tags(self, here: SeriesHere) -> List[Tags]:
+        try:
+            return self._archive.tags(here)
+        except TooDeep:
+            raise Refused(
+                "incomplete-header",
+                "headers that can be understood are needed, sequences are nested too deep in some",
+            ) from None
 
     def _require_unique(self, here: SeriesHere, series_uid: str) -> None:
         """Refuse a series whose UID another one has, of another patient or study: by DICOMweb they cannot be told apart."""
