@@ -64,6 +64,13 @@ def test_whatever_changes_something_in_orthanc_is_for_administrators(
     guarded.orthanc.check()
 
 
+def test_a_body_that_is_nested_too_deep_does_not_end_orthanc(guarded: Node) -> None:
+    """Its web server's threads have a stack of 100 KB, and Python's parser calls itself for each level."""
+    for path in ACT:
+        assert answer(guarded, "POST", path, "ward", b"[" * 2000 + b"]" * 2000)[0] == 400, path
+    guarded.orthanc.check()
+
+
 def test_an_administrator_may_still_change_things(guarded: Node) -> None:
     assert answer(guarded, "DELETE", f"/series/{NOWHERE}")[0] == 404
     assert answer(guarded, "PUT", "/tools/log-level", body=b"default")[0] == 200
