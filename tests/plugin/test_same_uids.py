@@ -12,7 +12,7 @@ from plugin_support.fake_orthanc import FakeOrthanc
 from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
 
-from nullsplat_node import transitions
+from nullsplat_node.lifecycle import transitions
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,12 @@ from dicom_samples import SERIES, STUDY, ct_series
 from fast_processing import FastProcessing
 
 from nullsplat.core.errors import StorageError
-from nullsplat.dicom.reading import fingerprint
-from nullsplat.service.archive import Archive
-from nullsplat.service.fetching import Fetch, expected_bytes, fetched_source
+from nullsplat.dicom.read.series import fingerprint
+from nullsplat.dicomweb.archive import Archive
 from nullsplat.service.folders import JobFolder
-from nullsplat.service.processing import Parameters, Source
+from nullsplat.service.processing.protocol import Parameters, Source
 from nullsplat.service.settings import Settings
+from nullsplat.service.worker.fetch import Fetch, expected_bytes, fetched_source
 
 REQUEST = {
     "study_instance_uid": STUDY,
@@ -40,7 +40,7 @@ class Growing(FastProcessing):
 @pytest.fixture
 def client(settings: Settings) -> Iterator[Archive]:
     settings.spool.mkdir()
-    client = Archive(settings)
+    client = Archive(settings.archive)
     yield client
     client.close()
 

@@ -11,7 +11,16 @@ from enum import Enum
 from typing import Optional
 
 from nullsplat_node.lifecycle.routing import next_look
-from nullsplat_node.lifecycle.state import FAILED, INELIGIBLE, PENDING, RESULT, ROUTING, RUNNING, SUCCEEDED, SeriesState
+from nullsplat_node.lifecycle.state import (
+    FAILED,
+    INELIGIBLE,
+    PENDING,
+    RESULT,
+    ROUTING,
+    RUNNING,
+    SUCCEEDED,
+    SeriesState,
+)
 
 CLOCK_GRAIN = 1.0
 """Orthanc notes the time of the last instance in whole seconds, rounded down."""
