@@ -11,7 +11,7 @@ import pathlib
 import re
 import sys
 import time
-from typing import Any, Callable, List
+from typing import Any, Callable, Dict
 
 import orthanc
 
@@ -29,11 +29,13 @@ from nullsplat_node.work.service import Service
 CONFIGURATION = json.loads(orthanc.GetConfiguration())
 SETTINGS = read_settings(CONFIGURATION, os.environ)
 LOG = Log(orthanc.LogWarning, orthanc.LogError)
-SERVICE = Service(Archive(orthanc), SETTINGS, LOG, audit.writer(LOG, os.environ))
+ARCHIVE = Archive(orthanc)
+SERVICE = Service(ARCHIVE, SETTINGS, LOG, audit.writer(LOG, os.environ))
 GATE = gate.Gate(SETTINGS.roles, SETTINGS.trusted_origins)
 REFUSED = RefusedRequests(orthanc.LogWarning, time.monotonic)
-SERVED: List[str] = []
-"""The plugin's routes, which say themselves why they refuse."""
+SERVED: Dict[str, Callable[..., None]] = {}
+"""The plugin's routes, which say themselves why they refuse. Orthanc's Python plugin 5 to 7 crash when Orthanc stops, unless
+somebody else still holds on to what was registered with them."""
 OHIF_PAGE = ohif.read_page(CONFIGURATION, LOG)
 
 _SERIES_EVENTS = (orthanc.ChangeType.STABLE_SERIES, orthanc.ChangeType.DELETED)
@@ -44,6 +46,9 @@ def on_change(change_type: int, level: int, resource: str) -> None:
     """Take note and return at once: Orthanc tells all events one after the other on a single thread."""
     if change_type == orthanc.ChangeType.ORTHANC_STARTED:
         SERVICE.start()
+        warn_of_modalities()
+    elif change_type == orthanc.ChangeType.UPDATED_MODALITIES:
+        warn_of_modalities()
     elif change_type == orthanc.ChangeType.ORTHANC_STOPPED:
         SERVICE.stop()
     elif change_type in _SERIES_EVENTS and level == orthanc.ResourceType.SERIES:
@@ -52,10 +57,16 @@ def on_change(change_type: int, level: int, resource: str) -> None:
         SERVICE.stores_changed()
 
 
+def warn_of_modalities() -> None:
+    """Say which modalities in Orthanc's database may read the archive; one of them may just have come by REST."""
+    for sentence in exposure.added_modalities(ARCHIVE.modalities(), CONFIGURATION):
+        orthanc.LogWarning(f"NullSplat: {sentence}")
+
+
 def on_http_request(uri: str, **request: Any) -> bool:
     """Let the request through, or not; Orthanc answers what it may not with 403 and no words."""
     method = gate.METHODS.get(request["method"], "?")
-    refusal = GATE.refusal(method, uri, request.get("headers", {}))
+    refusal = GATE.refusal(method, uri, request.get("headers", {}), request.get("get", {}))
     if refusal is None:
         return True
     REFUSED.note(refusal)
@@ -72,7 +83,7 @@ def serve(route: str, answer: Callable[..., None]) -> None:
         else:
             rest.send(output, rest.refused(refusal))
 
-    SERVED.append(route)
+    SERVED[route] = guarded
     orthanc.RegisterRestCallback(route, guarded)
 
 

@@ -7,7 +7,7 @@
 #
 # DEBIAN_MIRROR   where packages come from; default http://deb.debian.org/debian. A frozen mirror works too.
 # MATRIX_FOLDER   where the chroots lie, up to 650 MB each; default build/orthanc-matrix
-# MATRIX_TESTS    what pytest is given; default: everything marked `orthanc` but tests of the browser and the soak run
+# MATRIX_TESTS    what pytest is given; default: everything marked `orthanc` but the demo, the status page, the viewer and the soak run
 # MATRIX_PAGE     file in which the table between the marks is replaced; default docs/compatibility.md
 # VENV            the virtual environment; default .venv
 set -euo pipefail
@@ -17,8 +17,8 @@ MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 FOLDER=$(realpath -m "${MATRIX_FOLDER:-build/orthanc-matrix}")
 PAGE=${MATRIX_PAGE:-docs/compatibility.md}
 PYTHON=${VENV:-.venv}/bin/python
-PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-webviewer)
-read -r -a TESTS <<<"${MATRIX_TESTS:-tests/plugin tests/demo tests/service}"
+PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-gdcm orthanc-webviewer)
+read -r -a TESTS <<<"${MATRIX_TESTS:-tests/plugin tests/service tests/security tests/contract}"
 SUITES=(bookworm trixie forky)
 [ $# -gt 0 ] || set -- "${SUITES[@]}"
 

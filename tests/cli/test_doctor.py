@@ -1,6 +1,8 @@
 import importlib.metadata
+import json
 import socket
 import threading
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,6 +13,7 @@ import pytest
 
 from nullsplat.cli.checks import findings, node
 from nullsplat.cli.checks.findings import Finding, Level
+from nullsplat.cli.checks.modalities import PERMISSIONS, modalities
 from nullsplat.cli.checks.sockets import ports_open_everywhere
 from nullsplat.cli.work import doctor
 from nullsplat.core.errors import ConfigurationError, WeightsError
@@ -144,6 +147,47 @@ def test_an_archive_on_this_machine_that_listens_on_all_interfaces_is_noted(
     found = node.archive_port(make_settings(url, tmp_path))
     assert (found is not None) is noted
     assert found is None or "port 8042 listens on all interfaces" in found.text
+
+
+CLOSED = dict.fromkeys(PERMISSIONS, False)
+
+
+@pytest.mark.parametrize(
+    ("known", "level", "said"),
+    [
+        ({"CT": CLOSED, "PACS": CLOSED}, Level.OK, "none of 2 may query or retrieve"),
+        ({"CT": CLOSED, "WS": {**CLOSED, "AllowMove": True}}, Level.NOTE, "WS has AllowMove: whoever"),
+        (
+            {"CT": {"AET": "CT"}},
+            Level.NOTE,
+            "CT has AllowFind, AllowFindWorklist, AllowGet, AllowMove: whoever",
+        ),
+        (["CT"], Level.NOTE, "does not tell them to admin"),
+    ],
+)
+def test_modalities_that_may_read_the_archive_are_noted_wherever_orthanc_keeps_them(
+    known: object, level: Level, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NULLSPLAT_ADMIN_PASSWORD", "of the administrator")
+    with archive(200, json.dumps(known)) as (url, shown):
+        found = modalities(make_settings(url, tmp_path))
+    assert found is not None
+    assert found.level is level
+    assert said in found.text
+    assert b64decode(shown[0].partition(" ")[2]) == b"admin:of the administrator"
+
+
+def test_modalities_are_not_asked_for_without_the_administrators_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NULLSPLAT_ADMIN_PASSWORD", raising=False)
+    with archive(200) as (url, shown):
+        assert modalities(make_settings(url, tmp_path)) is None
+    assert not shown
+    monkeypatch.setenv("NULLSPLAT_ADMIN_PASSWORD", "x")
+    found = modalities(make_settings(url, tmp_path))  # which answers no more
+    assert found is not None
+    assert found.level is Level.NOTE
 
 
 def test_what_does_not_answer_is_named_with_a_remedy(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def both(**attributes: Any) -> tuple[Dataset, dict[str, str]]:
 
 def test_the_lists_are_the_same() -> None:
     assert kinds.SLICES.pattern == derived_kinds.SLICES.pattern
+    assert kinds.TECHNIQUES == derived_kinds.TECHNIQUES
     assert kinds.COMPANIONS == choosing._COMPANIONS
 
 

@@ -44,6 +44,18 @@ def test_the_engine_may_not_delete_what_it_may_read() -> None:
     assert code("DELETE", "/dicom-web/studies/1.2", "engine") == "forbidden"
 
 
+@pytest.mark.parametrize("uri", ["/modalities", "/peers", "/dicom-web/servers", "//modalities/"])
+@pytest.mark.parametrize("value", ["", "1", "false"])
+def test_a_list_that_also_shows_how_partners_are_reached_is_for_administrators(uri: str, value: str) -> None:
+    for role in ("metrics", "viewer", "operator", "engine"):
+        refusal = GATE.refusal("GET", uri, basic(role), {"expand": value})
+        assert refusal is not None, role
+    assert refusal.message.startswith(f"GET {normal(uri)}?expand needs the role administrator")
+    assert GATE.refusal("GET", uri, basic("administrator"), {"expand": value}) is None
+    assert GATE.refusal("GET", uri, basic("viewer"), {"since": "3"}) is None
+    assert GATE.refusal("GET", "/studies", basic("viewer"), {"expand": ""}) is None
+
+
 @pytest.mark.parametrize(
     ("method", "uri", "least"),
     [

@@ -1,4 +1,4 @@
-from nullsplat_node.access.exposure import exposures
+from nullsplat_node.access.exposure import added_modalities, exposures
 from nullsplat_node.access.roles import Roles
 
 CLOSED = dict.fromkeys(("AllowFind", "AllowFindWorklist", "AllowGet", "AllowMove"), False)
@@ -31,3 +31,17 @@ def test_what_is_said_is_not_spoken_of_again_even_if_it_is_allowed() -> None:
 def test_users_without_a_role_are_named() -> None:
     (sentence,) = said(users={"admin": "x", "doctor": "x"})
     assert "doctor stand without a role" in sentence
+
+
+def test_a_modality_in_the_database_is_named_with_what_it_may_and_a_configured_one_is_not() -> None:
+    known = {
+        "CT": {**CLOSED, "AllowFind": True},
+        "PACS": CLOSED,
+        "NEW": {**CLOSED, "AllowGet": True},
+        "OLD": {},
+    }
+    new, old = added_modalities(known, {"DicomModalities": {"CT": {}}})
+    assert new.startswith("modality NEW, which lies in Orthanc's database, has AllowGet: whoever")
+    assert (
+        "OLD, which lies in Orthanc's database, has AllowFind, AllowFindWorklist, AllowGet, AllowMove" in old
+    )

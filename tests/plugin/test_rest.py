@@ -124,3 +124,9 @@ def test_every_answer_is_json(kind: type[FakeOutput]) -> None:
         send(output, answer)
         assert (output.status, json.loads(output.body)) == answer
         assert output.headers["Content-Type"] == "application/json"
+
+
+def test_a_body_that_is_nested_too_deep_is_refused_and_does_not_end_the_process() -> None:
+    status, answer = asked(post(b'{"action": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"))
+    assert status == 400
+    assert answer["error"]["code"] == "bad-request"

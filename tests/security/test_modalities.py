@@ -115,7 +115,11 @@ def test_a_modality_that_leaves_permissions_out_may_read_everything_and_so_is_wa
     association.release()
     assert [one.StudyInstanceUID for one in found] == [study]
     assert guarded.call("DELETE", "/modalities/BARE")[0] == 200
-    assert "DicomModalities:" not in guarded.orthanc.log.read_text()  # the fixture's are complete
+    log = guarded.orthanc.log.read_text()
+    assert (
+        "modality BARE, which lies in Orthanc's database, has AllowFind, AllowFindWorklist, AllowGet" in log
+    )
+    assert "DicomModalities:" not in log  # the fixture's are complete
 
 
 def test_every_example_of_a_modality_says_each_permission() -> None:

@@ -39,6 +39,8 @@ class ArchiveDouble:
         """Store, but answer nothing of it."""
         self.break_off = False
         """Announce more than is sent when a series is retrieved."""
+        self.cut_off = 0
+        """Bytes that each retrieved instance lacks at its end, in an answer that is whole around it."""
         self.talks_html = False
         """Answer a retrieval with a web page, as a proxy's log-in does."""
         self.moved_to = ""
@@ -160,7 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         files = self.double.instances.get(series, {})
         body = b"".join(
-            b"\r\n--frontier\r\nContent-Type: application/dicom\r\n\r\n" + content
+            b"\r\n--frontier\r\nContent-Type: application/dicom\r\n\r\n"
+            + content[: len(content) - self.double.cut_off]
             for uid, content in files.items()
             if uid not in self.double.hidden
         )

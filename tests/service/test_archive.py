@@ -95,6 +95,16 @@ def test_an_answer_that_breaks_off_is_a_pause(
         list(client.retrieve(STUDY, SERIES, tmp_path))
 
 
+@pytest.mark.parametrize("cut_off", [1, 100, 511])
+def test_an_instance_that_is_cut_off_in_an_intact_answer_is_a_pause_and_is_not_kept(
+    client: Archive, archive: ArchiveDouble, tmp_path: Path, cut_off: int
+) -> None:
+    archive.cut_off = cut_off
+    with pytest.raises(ArchiveAway, match="ends in the middle of a value"):
+        list(client.retrieve(STUDY, SERIES, tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_answer_that_is_not_dicomweb_is_a_refusal(
     client: Archive, archive: ArchiveDouble, tmp_path: Path
 ) -> None:

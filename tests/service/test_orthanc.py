@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -63,15 +64,21 @@ def orthanc(tmp_path: Path) -> Iterator[httpx.Client]:
         process = subprocess.Popen(
             [installed_orthanc(), str(tmp_path / "orthanc.json")], stdout=log, stderr=log
         )
-    with httpx.Client(
-        base_url=f"http://127.0.0.1:{port}", auth=("engine", "engine-password"), trust_env=False, timeout=20
-    ) as client:
+    with ExitStack() as stack:
+        stack.callback(process.wait)
+        stack.callback(process.terminate)
+        client = stack.enter_context(
+            httpx.Client(
+                base_url=f"http://127.0.0.1:{port}",
+                auth=("engine", "engine-password"),
+                trust_env=False,
+                timeout=20,
+            )
+        )
         wait_for(lambda: answers(client), what="Orthanc")
         for content in ct_series().values():
             client.post("/instances", content=content).raise_for_status()
         yield client
-    process.terminate()
-    process.wait()
 
 
 def answers(client: httpx.Client) -> bool:

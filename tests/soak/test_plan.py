@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from requests import Response
 from soaking.disk import SmallDisk
+from soaking.people import QUESTIONS, People, Question
 from soaking.plan import BAD, FAULTS, GOOD, KINDS, ONCE, Case, Options, plan
 from soaking.run import case_counts, soak
 from soaking.scans import EARLY_SLICES, SLICES, make
@@ -29,9 +31,9 @@ def test_a_full_run_has_every_sort_of_series_and_of_fault(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_short_run_has_every_good_sort_and_every_fault(seed: int) -> None:
+def test_a_short_run_has_what_comes_in_parts_what_is_set_straight_and_every_fault(seed: int) -> None:
     made = plan(Options(series=8, minutes=3, seed=seed))
-    assert {case.kind for case in made.cases} >= set(GOOD)
+    assert {case.kind for case in made.cases} >= {"good", "duplicate", "late", "tilt"}
     assert {fault.kind for fault in made.faults} == {*FAULTS, *ONCE}
 
 
@@ -48,6 +50,18 @@ def test_what_is_wrong_with_a_series_is_in_what_comes_first(tmp_path: Path) -> N
     gap = make(Case("gap", "gap", 8, 0.0), tmp_path / "again")
     below, above = (float(dcmread(path).ImagePositionPatient[2]) for path in gap.first[:2])
     assert above - below == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=str)
+def test_a_request_that_is_answered_otherwise_than_it_must_be_is_found(question: Question) -> None:
+    people, answer = People(lambda _: None), Response()
+    people.judge(question, None)
+    answer.status_code = question.status
+    people.judge(question, answer)
+    assert (people.answered, people.troubles) == (1, set())
+    answer.status_code = 200 if question.status != 200 else 403
+    people.judge(question, answer)
+    assert people.troubles == {f"{question} must be answered {question.status}, was {answer.status_code}"}
 
 
 def test_late_slices_are_the_rest_and_duplicates_are_all(tmp_path: Path) -> None:

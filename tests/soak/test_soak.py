@@ -99,6 +99,21 @@ def test_wrong_pixels_in_both_places_are_found(copy: Path, capsys: pytest.Captur
     assert "1 slices lie elsewhere" in said
 
 
+def test_a_slice_of_a_tilted_scan_one_pixel_aside_and_another_name_are_found(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uid = result_of(copy, "tilt")
+    path = sorted((copy / "pacs" / uid).glob("*.dcm"))[0]
+    for place in ("pacs", "archive"):
+        dataset = dcmread(copy / place / uid / path.name)
+        dataset.PatientName = "Somebody^Else"
+        dataset.PixelData = dataset.PixelData[2 * dataset.Columns :] + bytes(2 * dataset.Columns)
+        dataset.save_as(copy / place / uid / path.name)
+    said = broken(copy, capsys)
+    assert "the result must name the source's patient" in said
+    assert "1 slices have other pixels" in said
+
+
 def test_a_series_that_nobody_declared_is_found(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit_run(copy, lambda run: run["archive"].update({"1.2.3": ["1.2.3.1"]}))
     (copy / "pacs" / "1.2.4").mkdir()

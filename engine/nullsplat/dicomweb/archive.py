@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
+from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
 
 from nullsplat.core.errors import ArchiveAway, StoreRefused, UnreadableFile
@@ -16,6 +17,7 @@ PROBE_TIMEOUT = 3.0
 WHOLE_REQUEST = 2**31
 """Larger than any request: not every archive takes the chunked encoding that the client would use otherwise."""
 SOP_INSTANCE_UID, ROWS, COLUMNS, FRAMES = "00080018", "00280010", "00280011", "00280008"
+UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
 FINAL_REASONS = frozenset({0x0122, 0x0124, *range(0xA900, 0xAA00)})
@@ -72,6 +74,7 @@ class Archive:
                 study_instance_uid, series_instance_uid, media_types=ANY_TRANSFER_SYNTAX
             )
             for number, instance in enumerate(instances):
+                _require_whole(instance)
                 pydicom.dcmwrite(target / f"{number:05d}.dcm", instance)
                 yield str(instance.SOPInstanceUID)
 
@@ -114,6 +117,21 @@ class Archive:
                 offset=offset or None,
             )
             return [(_uid(attributes), _voxels(attributes)) for attributes in _list(answers)]
+
+
+def _require_whole(instance: pydicom.Dataset) -> None:
+    """Refuse an instance that ends within a value: the answer around it may be intact, and pydicom takes what is there."""
+    for element in map(instance.get_item, instance.keys()):
+        if isinstance(element, RawDataElement) and len(element.value or b"") < _announced(element):
+            raise ArchiveAway(
+                "the archive sent an instance that ends in the middle of a value; if it keeps doing so, look at the archive's "
+                "disk and have the series sent again"
+            )
+
+
+def _announced(element: RawDataElement) -> int:
+    """Bytes of the value; 0 where its end is marked instead."""
+    return 0 if element.length == UNDEFINED_LENGTH else element.length
 
 
 def _finished(file: Path) -> pydicom.Dataset:

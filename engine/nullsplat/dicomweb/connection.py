@@ -22,7 +22,7 @@ PASSING = (ArchiveAway, NotInArchive, NotDicomweb)
 """What may be over soon: it is worth patience."""
 GARBLED = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, OverflowError, SyntaxError,
-    struct.error, InvalidDicomError,
+    struct.error, InvalidDicomError, RecursionError,
 )  # fmt: skip
 """What the client library, which believes what it is sent, raises over answers that are something else."""
 

@@ -29,6 +29,24 @@ def _open_modalities(configuration: Mapping[str, Any]) -> List[str]:
     return found
 
 
+def added_modalities(known: Mapping[str, Any], configuration: Mapping[str, Any]) -> List[str]:
+    """Return one sentence for each modality that may read the archive and does not stand in the configuration.
+
+    Args:
+        known: what Orthanc knows of all modalities, those included that came by REST and lie in its database.
+    """
+    configured = configuration.get("DicomModalities", {})
+    found = []
+    for name, entry in known.items():
+        granted = [one for one in PERMISSIONS if entry.get(one, True)]
+        if granted and name not in configured:
+            found.append(
+                f"modality {name}, which lies in Orthanc's database, has {', '.join(granted)}: whoever has its AE title and "
+                "address may query or retrieve all patients; PUT it anew with false for each, where that is not meant"
+            )
+    return found
+
+
 def _users_without_role(configuration: Mapping[str, Any], roles: Roles) -> List[str]:
     users = configuration.get("RegisteredUsers", {})
     nameless = [user for user in users if user not in roles.by_user] if isinstance(users, dict) else []

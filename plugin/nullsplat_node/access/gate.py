@@ -20,6 +20,9 @@ LARGEST_QUESTION = 4 * 2**20
 """Bytes. Orthanc takes as much memory as a request announces, before anything of it has come."""
 STORING = (ENGINE, ADMINISTRATOR)
 """Roles that send images."""
+EXPANDED = "expand"
+"""The argument by which Orthanc shows not only the names in a list, but all about each."""
+_NONE: Mapping[str, str] = {}
 METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
 """OrthancPluginHttpMethod, as the filter is told the method."""
 
@@ -55,12 +58,15 @@ class Gate:
     roles: Roles
     trusted: FrozenSet[str]
 
-    def refusal(self, method: str, uri: str, headers: Mapping[str, str]) -> Optional[Refusal]:
+    def refusal(
+        self, method: str, uri: str, headers: Mapping[str, str], query: Mapping[str, str] = _NONE
+    ) -> Optional[Refusal]:
         """Return why the request must not go on, None when it may.
 
         Args:
             method: of HTTP; any that is not known needs an administrator.
             uri: path without query.
+            query: the arguments after the path.
         """
         if method != "GET" and from_elsewhere(headers, self.trusted):
             return Refusal(
@@ -69,9 +75,10 @@ class Gate:
                 "pages or a program, or let NullSplat.TrustedOrigins name that site",
             )
         user, path = user_of(headers), normal(uri)
-        role = self.roles.of(user)
-        if not may(role, method, path):
-            return _forbidden(method, path, user, role)
+        role, expanded = self.roles.of(user), EXPANDED in query
+        if not may(role, method, path, expanded):
+            least = needed(method, path, expanded)
+            return _forbidden(f"{method} {shown(path)}{f'?{EXPANDED}' * expanded}", least, user, role)
         return None if role in STORING or _announced(headers) <= LARGEST_QUESTION else _TOO_LARGE
 
 
@@ -87,11 +94,11 @@ def _announced(headers: Mapping[str, str]) -> int:
     return int(length) if re.fullmatch("[0-9]{1,15}", length) else LARGEST_QUESTION + 1
 
 
-def _forbidden(method: str, path: str, user: str, role: str) -> Refusal:
+def _forbidden(request: str, least: str, user: str, role: str) -> Refusal:
     who = f"the user {user!r} has the role {role}" if user else f"without a user's name the role is {role}"
     return Refusal(
         "forbidden",
-        f"{method} {shown(path)} needs the role {needed(method, path)}; {who} (NullSplat.Roles in Orthanc's configuration)",
+        f"{request} needs the role {least}; {who} (NullSplat.Roles in Orthanc's configuration)",
     )
 
 

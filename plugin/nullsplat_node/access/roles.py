@@ -28,12 +28,13 @@ _SEARCHES = re.compile(r"/tools/(find|lookup|bulk-content|count-resources)")
 _ACTIONS = re.compile(r"/nullsplat/(queue|series/[0-9a-f-]{44})")
 
 
-def may(role: str, method: str, uri: str) -> bool:
+def may(role: str, method: str, uri: str, expanded: bool = False) -> bool:
     """Return whether a role may send a request.
 
     Args:
         method: of HTTP, as Orthanc understood it: also where a GET asks to be taken for another one.
         uri: path without query, with single slashes and none at its end.
+        expanded: of a list, Orthanc is asked to show what stands below each of its names.
     """
     if role == ADMINISTRATOR:
         return True
@@ -43,19 +44,21 @@ def may(role: str, method: str, uri: str) -> bool:
         return True
     if role == METRICS:
         return False
-    return _reads(method, uri) or (role == OPERATOR and method == "POST" and bool(_ACTIONS.fullmatch(uri)))
+    return _reads(method, uri, expanded) or (
+        role == OPERATOR and method == "POST" and bool(_ACTIONS.fullmatch(uri))
+    )
 
 
-def needed(method: str, uri: str) -> str:
+def needed(method: str, uri: str, expanded: bool = False) -> str:
     """Return the least role that may send a request."""
     return next(
-        role for role in (METRICS, VIEWER, OPERATOR, ADMINISTRATOR) if may(role, method, uri)
+        role for role in (METRICS, VIEWER, OPERATOR, ADMINISTRATOR) if may(role, method, uri, expanded)
     )  # the last one may everything
 
 
-def _reads(method: str, uri: str) -> bool:
+def _reads(method: str, uri: str, expanded: bool) -> bool:
     if method == "GET":
-        return _PARTNERS.fullmatch(uri) is None
+        return _PARTNERS.fullmatch(f"{uri}/*" if expanded else uri) is None
     return method == "POST" and _SEARCHES.fullmatch(uri) is not None
 
 

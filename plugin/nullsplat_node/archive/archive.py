@@ -12,12 +12,14 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from nullsplat_node.rules.conditions import Origin
 from nullsplat_node.series.tags import Tags
 from nullsplat_node.settings import METADATA
+from nullsplat_node.shallow_json import loads
 
+SYNTAX = "TransferSyntaxUID"
 UNKNOWN_RESOURCE, INEXISTENT_ITEM = 17, 7
 """Orthanc's error codes for what is not there."""
 LONGEST_ERROR = 500
@@ -110,28 +112,28 @@ class Archive:
         )
 
     def tags(self, here: SeriesHere) -> List[Tags]:
-        """Return the simplified tags of every instance.
+        """Return the simplified tags of every instance, and its Transfer Syntax UID where Orthanc tells.
 
         Raises:
             NotInArchive: an instance is no longer here.
+            TooDeep: its sequences are nested deeper than any that makes sense.
         """
-        return [self._get(f"/instances/{instance}/simplified-tags") for instance in here.instances]
+        return [
+            {**self._get(f"/instances/{instance}/simplified-tags"), SYNTAX: self._transfer_syntax(instance)}
+            for instance in here.instances
+        ]
+
+    def _transfer_syntax(self, instance: str) -> str:
+        metadata = self._get(f"/instances/{instance}/metadata?expand")
+        if "TransferSyntax" in metadata:
+            return str(metadata["TransferSyntax"])
+        header = self._get(f"/instances/{instance}/header?simplify")  # Orthanc notes no private ones
+        return str(header.get(SYNTAX, ""))
 
     def origin(self, here: SeriesHere) -> Origin:
         """Return the AE titles by which the series came, empty when it did not come by DICOM."""
         metadata = self._get(f"/instances/{here.instances[0]}/metadata?expand")
         return Origin(str(metadata.get("CalledAET", "")), str(metadata.get("RemoteAET", "")))
-
-    def transfer_syntax(self, here: SeriesHere) -> str:
-        """Return the transfer syntax of the first instance, empty when Orthanc does not tell.
-
-        Of all of them it would take as many calls as there are slices, to find out what the engine says in any case.
-        """
-        metadata = self._get(f"/instances/{here.instances[0]}/metadata?expand")
-        if "TransferSyntax" in metadata:
-            return str(metadata["TransferSyntax"])
-        header = self._get(f"/instances/{here.instances[0]}/header?simplify")  # Orthanc notes no private ones
-        return str(header.get("TransferSyntaxUID", ""))
 
     def sop_uids(self, series: str) -> List[str]:
         """Return the SOP Instance UIDs of the series.
@@ -144,11 +146,16 @@ class Archive:
     def find_series(self, series_uid: str) -> Tuple[str, ...]:
         """Return the identifiers of all series with this Series Instance UID."""
         raw = self._call(self._orthanc.RestApiPost, "/tools/lookup", series_uid.encode("ascii"))
-        return tuple(one["ID"] for one in json.loads(raw) if one["Type"] == "Series")
+        return tuple(one["ID"] for one in loads(raw) if one["Type"] == "Series")
 
     def plugins(self) -> List[str]:
         """Return the names of Orthanc's plugins."""
         found: List[str] = self._get("/plugins")
+        return found
+
+    def modalities(self) -> Dict[str, Any]:
+        """Return all that Orthanc knows of other DICOM nodes, by their names."""
+        found: Dict[str, Any] = self._get("/modalities?expand")
         return found
 
     def begin_store(self, series: str, destination: str) -> str:
@@ -164,7 +171,7 @@ class Archive:
             raise StoreRefused(
                 f"Orthanc must know {destination!r} as one of DicomModalities, but would not send to it: {error}"
             ) from error
-        return str(json.loads(raw)["ID"])
+        return str(loads(raw)["ID"])
 
     def store_job(self, job: str) -> Optional[StoreJob]:
         """Return how the store job stands, None when Orthanc no longer knows it."""
@@ -179,7 +186,7 @@ class Archive:
         )
 
     def _get(self, path: str) -> Any:
-        return json.loads(self._call(self._orthanc.RestApiGet, path))
+        return loads(self._call(self._orthanc.RestApiGet, path))
 
     def _call(self, function: Any, path: str, *body: bytes) -> Any:
         try:

@@ -22,6 +22,7 @@ from nullsplat_node.engine.contract import (
     read_error,
     read_job_status,
 )
+from nullsplat_node.shallow_json import loads
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 BROKEN = (http.client.RemoteDisconnected, http.client.BadStatusLine, ConnectionResetError, BrokenPipeError)
@@ -149,7 +150,7 @@ class EngineClient:
         """
         status, raw = self._reach("GET", "/readyz")  # 503 when one of them is not ok, with the same body
         try:
-            checks = json.loads(raw)["checks"]
+            checks = loads(raw)["checks"]
             return {str(name): str(outcome) for name, outcome in checks.items()}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise EngineAway(
@@ -178,7 +179,7 @@ class EngineClient:
         if status >= 300:
             raise _refusal(status, raw)
         try:
-            return json.loads(raw)
+            return loads(raw)
         except ValueError as error:
             raise EngineAway(f"the engine at {self._url} must answer with JSON, got {raw[:40]!r}") from error
 
@@ -225,7 +226,7 @@ def _checked_info(info: Any) -> Dict[str, Any]:
 def _refusal(status: int, raw: bytes) -> Exception:
     """Return what an error answer means: the engine's own word, or that this is no engine at all."""
     try:
-        failure = read_error(json.loads(raw))
+        failure = read_error(loads(raw))
     except ValueError:
         return EngineAway(
             f"the engine answered HTTP {status} without a reason; check that EngineUrl names a NullSplat engine"

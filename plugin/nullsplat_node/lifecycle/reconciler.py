@@ -11,7 +11,16 @@ from enum import Enum
 from typing import Optional
 
 from nullsplat_node.lifecycle.routing import next_look
-from nullsplat_node.lifecycle.state import FAILED, PENDING, RESULT, ROUTING, RUNNING, SUCCEEDED, SeriesState
+from nullsplat_node.lifecycle.state import (
+    FAILED,
+    INELIGIBLE,
+    PENDING,
+    RESULT,
+    ROUTING,
+    RUNNING,
+    SUCCEEDED,
+    SeriesState,
+)
 
 CLOCK_GRAIN = 1.0
 """Orthanc notes the time of the last instance in whole seconds, rounded down."""
@@ -112,6 +121,8 @@ def _by_phase(state: SeriesState, contact: Contact, now: float) -> Next:
         return _when(Step.ROUTE, next_look(state.routes, now) or now, now)
     if state.phase == FAILED and state.retry_at is not None:
         return _when(Step.RETRY, state.retry_at, now)
+    if state.phase == INELIGIBLE and state.retry_at is not None:
+        return _when(Step.EXAMINE, state.retry_at, now)
     return Next(Step.REST)
 
 

@@ -23,6 +23,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from nullsplat_node.lifecycle.routing import PHASES as ROUTE_PHASES
 from nullsplat_node.lifecycle.routing import Route
+from nullsplat_node.shallow_json import loads
 
 FORMAT = 1
 INELIGIBLE, PENDING, RUNNING, SUCCEEDED = "ineligible", "pending", "running", "succeeded"
@@ -128,7 +129,7 @@ def decode(stored: str) -> SeriesState:
         StateUnreadable: it is damaged, or another version wrote it.
     """
     try:
-        raw = json.loads(stored)
+        raw = loads(stored)
         if not isinstance(raw, dict) or raw.pop("format", None) != FORMAT:
             raise StateUnreadable(f"a state of format {FORMAT} was needed, got {stored[:80]!r}")
         return _build(raw)

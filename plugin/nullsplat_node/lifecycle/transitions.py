@@ -25,7 +25,10 @@ from nullsplat_node.lifecycle.state import (
     Result,
     SeriesState,
 )
-from nullsplat_node.series.refusal import Refused
+from nullsplat_node.series.refusal import PASSING, Refused
+
+LOOK_AGAIN_SECONDS = 60.0
+"""After which a series that was refused for what lies beside it is examined again."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,20 @@ def refused(state: Optional[SeriesState], digest: str, refusal: Refused, now: fl
     A refusal never overwrites what was already achieved: it only stops work that can no longer succeed.
     """
     if state is None or state.phase == INELIGIBLE:
-        fresh = state or SeriesState(INELIGIBLE, now)
-        changed = replace(fresh, digest=digest, code=refusal.code, message=refusal.message, forced=False)
-        return _enter(changed, INELIGIBLE, now, f"not taken: {refusal.message}")
+        return _left(state or SeriesState(INELIGIBLE, now), digest, refusal, now)
     if state.phase in IN_WORK or state.retry_at is not None:
         return _stop_changed(state, digest, refusal, now)
     return _note(replace(state, digest=digest), now, f"the instances changed, but: {refusal.message}")
+
+
+def _left(state: SeriesState, digest: str, refusal: Refused, now: float) -> SeriesState:
+    again = now + LOOK_AGAIN_SECONDS if refusal.code in PASSING else None
+    left = replace(
+        state, digest=digest, code=refusal.code, message=refusal.message, forced=False, retry_at=again
+    )
+    if (state.digest, state.message) == (digest, refusal.message):
+        return left  # its history knows that already
+    return _enter(left, INELIGIBLE, now, f"not taken: {refusal.message}")
 
 
 def _stop_changed(state: SeriesState, digest: str, refusal: Refused, now: float) -> SeriesState:

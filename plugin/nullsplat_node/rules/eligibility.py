@@ -12,7 +12,7 @@ from nullsplat_node.series.dose import LowDoseRules
 from nullsplat_node.series.frames import ENHANCED_CT, slices_of
 from nullsplat_node.series.geometry import Stack, stack_of
 from nullsplat_node.series.identity import identified, valid_uid
-from nullsplat_node.series.kinds import is_derived, is_lossy, slices_among, strange_word
+from nullsplat_node.series.kinds import is_lossy, slices_among, strange_word
 from nullsplat_node.series.limits import SQUARE_TOLERANCE
 from nullsplat_node.series.one_acquisition import one_acquisition
 from nullsplat_node.series.pixel_format import hounsfield, pixel_format
@@ -64,16 +64,11 @@ class Criteria:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A series as it lies in the archive.
-
-    Attributes:
-        transfer_syntax: of its first instance; empty where the archive does not tell.
-    """
+    """A series as it lies in the archive."""
 
     instances: Sequence[Tags]
     origin: Origin = field(default_factory=Origin)
     known_derived: bool = False
-    transfer_syntax: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,7 +135,8 @@ def examine(candidate: Candidate, criteria: Criteria, forced: bool = False) -> T
     _enough_slices(len(slices), criteria.min_slices)
     _one_frame_of_reference(slices)
     stack = stack_of(slices)
-    _decodable(candidate.transfer_syntax)
+    for tags in images:
+        _decodable(tags)
     facts = facts_of(slices, candidate.origin, criteria.low_dose)
     choice = choose(criteria.rules, facts)
     taking = choice.rule if choice.rule and choice.rule.process else None
@@ -204,7 +200,7 @@ def _slice_of_ct(tags: Tags) -> None:
             f"Image Type must begin with ORIGINAL or DERIVED, got {image_type[0][:16] if image_type else 'none'} in "
             f"{named(tags)}",
         )
-    strange = strange_word(tags) if is_derived(tags) else None
+    strange = strange_word(tags)
     if strange is not None:
         raise Refused(
             "derived",
@@ -277,11 +273,12 @@ def _square_pixels(stack: Stack, scale: Tuple[float, float, float]) -> None:
         )
 
 
-def _decodable(transfer_syntax: str) -> None:
-    if transfer_syntax and transfer_syntax not in READABLE_SYNTAXES:
+def _decodable(tags: Tags) -> None:
+    syntax = text(tags, "TransferSyntaxUID")
+    if syntax and syntax not in READABLE_SYNTAXES:
         raise Refused(
             "unsupported-transfer-syntax",
-            f"pixels that the engine can decode are needed, these are in transfer syntax {transfer_syntax[:64]}; "
+            f"pixels that the engine can decode are needed, {named(tags)} is in transfer syntax {syntax[:64]}; "
             "send Explicit VR Little Endian",
         )
 

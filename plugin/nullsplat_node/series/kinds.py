@@ -2,7 +2,8 @@
 """What an image is to a scan: a slice, a reformat of slices, or something that a scan comes with.
 
 The engine decides alike (`dicom/read/choosing.py`, `dicom/read/derived_kinds.py`), and tests/contract compares the two.
-Source: PS3.3 C.7.6.1.1.2 (Image Type), C.7.6.1.1.5 (Lossy Image Compression); PS3.4 B.5 (storage SOP classes).
+Source: PS3.3 C.7.6.1.1.2 (Image Type), C.7.6.1.1.5 (Lossy Image Compression), C.8.16.2.1.3 (Volume Based Calculation
+Technique); PS3.4 B.5 (storage SOP classes).
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ SLICES = re.compile(
 )
 """Words after the second of an Image Type that begins with DERIVED, by which the image is still a slice in HU."""
 
+TECHNIQUES = frozenset({"", "NONE", "MPR"})
+"""Volume Based Calculation Techniques whose pixels are still slices; the others are projections and surfaces."""
+
 
 def slices_among(instances: Sequence[Tags]) -> List[Tags]:
     """Return the instances that may be slices; all where none may, so that the refusal says what they are."""
@@ -39,7 +43,12 @@ def is_derived(tags: Tags) -> bool:
 
 
 def strange_word(tags: Tags) -> Optional[str]:
-    """Return the word by which a derived image is no slice in HU, None where it is one."""
+    """Return the word by which an image is no slice in HU, None where it is one."""
+    technique = text(tags, "VolumeBasedCalculationTechnique").upper()
+    if technique not in TECHNIQUES:
+        return technique
+    if not is_derived(tags):
+        return None
     strange = (word for word in values(tags, "ImageType")[2:] if not SLICES.fullmatch(word))
     synthetic = "synthetic data" if text(tags, "SyntheticData").upper() == "YES" else None
     return next(strange, synthetic)

@@ -18,6 +18,7 @@ TITLES = {
     "unsupported-transfer-syntax": "pixels in a form that the engine cannot decode",
     "not-hounsfield": "values are not in Hounsfield units",
     "not-finite": "values are infinite",
+    "series-not-unique": "several series with one UID",
     "mixed-patient": "slices of several patients",
     "mixed-acquisition": "slices of several acquisitions",
     "mixed-frame-of-reference": "slices of different frames of reference",
@@ -42,6 +43,9 @@ TITLES = {
 
 FORCIBLE = frozenset({"derived-slices", "not-low-dose", "no-rule", "left-alone", "not-automatic", "too-old"})
 """Refusals of policy, which a person may overrule; the others say that the images cannot be used."""
+
+PASSING = frozenset({"series-not-unique"})
+"""Refusals for what lies beside the series and may go: it is looked at again though its instances do not change."""
 
 
 class Refused(Exception):

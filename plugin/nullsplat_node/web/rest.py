@@ -20,6 +20,7 @@ from nullsplat_node.access.gate import Refusal, user_of
 from nullsplat_node.archive.archive import ArchiveTrouble, NotInArchive
 from nullsplat_node.checks import PRIORITIES
 from nullsplat_node.lifecycle.actions import ACTIONS, PRIORITY
+from nullsplat_node.shallow_json import loads
 from nullsplat_node.views import metrics
 from nullsplat_node.work.action_handler import SWITCHES, NotPossible
 from nullsplat_node.work.audit import acting
@@ -81,7 +82,7 @@ def _wish(service: Service, series: str, request: Mapping[str, Any]) -> Answer:
 def _asked(request: Mapping[str, Any], actions: Tuple[str, ...]) -> Tuple[Dict[str, Any], Optional[Answer]]:
     """Return the body of a request for one of the actions, and the refusal of one that is none."""
     try:
-        body = json.loads(request.get("body") or b"")
+        body = loads(request.get("body") or b"")
     except ValueError:
         return {}, _error(400, "bad-request", f'the body must be JSON like {{"action": "{actions[0]}"}}')
     action = body.get("action") if isinstance(body, dict) else None

@@ -13,6 +13,7 @@ from nullsplat_node.lifecycle.transitions import Job
 from nullsplat_node.rules.eligibility import Candidate, Taken, examine, glance
 from nullsplat_node.series.refusal import Refused
 from nullsplat_node.series.tags import Tags, text
+from nullsplat_node.shallow_json import TooDeep
 from nullsplat_node.work.context import Parts
 
 DAY = 86400.0
@@ -54,13 +55,13 @@ class Intake:
     def _job(self, here: SeriesHere, state: Optional[SeriesState], forced: bool) -> Job:
         criteria = self._settings.criteria
         glance(here.modality, (self._clock() - here.changed_at) / DAY, criteria, forced)
-        tags = self._archive.tags(here)
+        tags = self._tags(here)
         series_uid = text(tags[0], "SeriesInstanceUID")
+        self._require_unique(here, series_uid)
         candidate = Candidate(
             tags,
             self._archive.origin(here),
             self._store.is_derived(series_uid),
-            self._archive.transfer_syntax(here),
         )
         taken = examine(candidate, criteria, forced)
         request = self._request(tags, taken, state)
@@ -73,6 +74,25 @@ class Intake:
             rule=taken.rule,
             destinations=taken.orders.destinations,
         )
+
+    def _tags(self, here: SeriesHere) -> List[Tags]:
+        try:
+            return self._archive.tags(here)
+        except TooDeep:
+            raise Refused(
+                "incomplete-header",
+                "headers that can be understood are needed, sequences are nested too deep in some",
+            ) from None
+
+    def _require_unique(self, here: SeriesHere, series_uid: str) -> None:
+        """Refuse a series whose UID another one has, of another patient or study: by DICOMweb they cannot be told apart."""
+        others = [one for one in self._archive.find_series(series_uid) if one != here.series]
+        if others:
+            raise Refused(
+                "series-not-unique",
+                f"one series with this Series Instance UID is needed, the archive holds {1 + len(others)}, under other patients "
+                "or studies; delete those that are wrong, and what is left is taken within some minutes",
+            )
 
     def _request(self, tags: List[Tags], taken: Taken, state: Optional[SeriesState]) -> Dict[str, object]:
         orders, seed = taken.orders, self._settings.engine.seed

@@ -173,7 +173,7 @@ class Steps:
         status = self._job(state)
         if status.state != "succeeded" or not status.result:
             return self._follow(series, state, status)
-        found, missing = self._find(status.result)
+        found, missing = self._find(status.result, series)
         if missing:
             again = state.retries + 1 < RESULT_ATTEMPTS
             self._fail(series, state, _incomplete(status.result, missing, again))
@@ -186,20 +186,26 @@ class Steps:
         self._store.replace(series, state, after)
         return AT_ONCE
 
-    def _find(self, result: JobResult) -> Tuple[Result, int]:
+    def _find(self, result: JobResult, source: str) -> Tuple[Result, int]:
         """Return the result as it lies in the archive, and how many instances of all its series are missing."""
-        series, missing = self._best(result.series_uid, result.sop_uids)
+        series, missing = self._best(result.series_uid, result.sop_uids, source)
         further = {}
         for series_uid, sop_uids in result.further.items():
-            further[series_uid], absent = self._best(series_uid, sop_uids)
+            further[series_uid], absent = self._best(series_uid, sop_uids, source)
             missing += absent
         return Result(result.series_uid, series, len(set(result.sop_uids)), further=further), missing
 
-    def _best(self, series_uid: str, sop_uids: Tuple[str, ...]) -> Tuple[str, int]:
-        """Return Orthanc's identifier of the series that holds most of the instances, and how many it lacks."""
+    def _best(self, series_uid: str, sop_uids: Tuple[str, ...], source: str) -> Tuple[str, int]:
+        """Return Orthanc's identifier of the series that holds most of the instances, and how many it lacks.
+
+        What was made of another source does not count: of the same slices under another patient's name, say.
+        """
         wanted = set(sop_uids)
         best, missing = "", len(wanted)
         for series in self._archive.find_series(series_uid):
+            mark = self._store.load(self._archive.look(series))
+            if mark is not None and mark.source not in ("", source):
+                continue
             absent = len(wanted.difference(self._archive.sop_uids(series)))
             if absent < missing:
                 best, missing = series, absent
@@ -289,8 +295,8 @@ def cancel_at_engine(engine: EngineLink, key: str) -> None:
 def _incomplete(result: JobResult, missing: int, again: bool) -> Failure:
     return Failure(
         "result-missing",
-        f"all {_instances(result)} instances of the result must be in this archive, {missing} are not; "
-        "check that the engine's archive_url is this Orthanc",
+        f"all {_instances(result)} instances of the result must be in this archive, {missing} are not, or belong to another "
+        "series; check that the engine's archive_url is this Orthanc",
         retryable=again,
     )
 

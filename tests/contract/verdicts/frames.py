@@ -71,6 +71,13 @@ ROWS: list[Row] = [
     row("enhanced, two stacks", "multi-stack", enhanced(), content(StackID=lambda i: str(1 + i // 3))),
     row("enhanced, computed frames", "derived", enhanced(), shared("CTImageFrameTypeSequence", FrameType=["ORIGINAL", "PRIMARY", "VOLUME", "MEAN"])),
     row("enhanced, derived frames", "taken", enhanced(), shared("CTImageFrameTypeSequence", FrameType=["DERIVED", "PRIMARY", "VOLUME", "NONE"])),
+    *(
+        row(f"enhanced, {technique} frames", "derived", enhanced(), shared("CTImageFrameTypeSequence", VolumeBasedCalculationTechnique=technique))
+        for technique in ("MAX_IP", "MIN_IP", "VOLUME_RENDER", "SURFACE_RENDER", "CURVED_MPR", "MIXED")
+    ),
+    row("enhanced, one projected frame", "derived", enhanced(), own("CTImageFrameTypeSequence", "VolumeBasedCalculationTechnique", lambda i: "MAX_IP" if i == 4 else "NONE")),
+    row("enhanced, straight reformat", "taken", enhanced(), shared("CTImageFrameTypeSequence", VolumeBasedCalculationTechnique="MPR")),
+    row("enhanced, no technique", "taken", enhanced(), shared("CTImageFrameTypeSequence", VolumeBasedCalculationTechnique="NONE")),
     row("enhanced, localizer", "localizer", enhanced(), shared("CTImageFrameTypeSequence", FrameType=["ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"])),
     row("enhanced, distorted", "enhanced-not-supported", enhanced(), shared("CTImageFrameTypeSequence", VolumetricProperties="DISTORTED")),
     row("enhanced, multi-energy", "multi-energy", enhanced(), every(MultienergyCTAcquisition="YES")),

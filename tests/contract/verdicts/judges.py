@@ -80,11 +80,7 @@ def _judged(series: str, client: httpx.Client) -> tuple[str, str]:
     archive = Archive(OrthancOverHttp(client))
     here = archive.look(series)
     try:
-        examine(
-            Candidate(archive.tags(here), transfer_syntax=archive.transfer_syntax(here)),
-            Criteria(min_slices=3),
-            forced=True,
-        )
+        examine(Candidate(archive.tags(here)), Criteria(min_slices=3), forced=True)
     except Refused as refusal:
         return refusal.code, refusal.message
     return TAKEN, ""

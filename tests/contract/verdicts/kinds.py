@@ -91,6 +91,8 @@ OBJECTS = [
     row("derived MPR", "taken", every(ImageType=["DERIVED", "SECONDARY", "MPR"])),
     row("derived MIP", "derived", every(ImageType=["DERIVED", "SECONDARY", "MIP"])),
     row("derived MIP on one slice", "derived", some((5,), ImageType=["DERIVED", "SECONDARY", "MIP"])),
+    row("classic projections", "derived", every(VolumeBasedCalculationTechnique="MAX_IP")),
+    row("classic projections in lower case", "derived", raw("VolumeBasedCalculationTechnique", "CS", b"max_ip")),
     row("derived perfusion", "derived", every(ImageType=["DERIVED", "PRIMARY", "PERFUSION", "RCBF"])),
     row("a copy compressed with loss", "taken", every(ImageType=["DERIVED", "PRIMARY", "AXIAL"], LossyImageCompression="01")),
     row("derived in lower case", "taken", raw("ImageType", "CS", b"derived\\primary\\axial")),
@@ -174,6 +176,7 @@ IDENTITY = [
     row("GE's private transfer syntax", "unsupported-transfer-syntax", syntax("1.2.840.113619.5.2"), plugin="not-stored",
         why="Orthanc does not store it"),
     row("a private transfer syntax", "unsupported-transfer-syntax", syntax("1.3.46.670589.33.1.4.1")),
+    row("a private transfer syntax in one slice", "unsupported-transfer-syntax", syntax("1.3.46.670589.33.1.4.1", which=range(4, 5))),
     row("a video", "unsupported-transfer-syntax", syntax("1.2.840.10008.1.2.4.100", encapsulated=True)),
     row("JPIP", "unsupported-transfer-syntax", syntax("1.2.840.10008.1.2.4.94", encapsulated=True)),
 ]  # fmt: skip

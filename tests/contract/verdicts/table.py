@@ -117,11 +117,11 @@ def raw(keyword: str, vr: str, value: bytes, which: range = range(10_000)) -> Ed
     return edit
 
 
-def syntax(uid: str, encapsulated: bool = False) -> Edit:
+def syntax(uid: str, encapsulated: bool = False, which: range = range(10_000)) -> Edit:
     """Say that the pixels are in another transfer syntax than they are."""
 
     def edit(series: Series) -> None:
-        for dataset in series:
+        for dataset in series[which.start : which.stop]:
             dataset.file_meta.TransferSyntaxUID = uid
             if encapsulated:
                 dataset.PixelData = encapsulate([dataset.PixelData])

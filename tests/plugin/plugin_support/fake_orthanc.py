@@ -42,11 +42,11 @@ class FakeOrthanc:
 
         A series that is there already becomes these data sets, and keeps what is remembered about it.
         """
-        series = _identifier(str(datasets[0].SeriesInstanceUID))
+        series = _identifier(datasets[0], "SeriesInstanceUID")
         self._datasets[str(datasets[0].SeriesInstanceUID)] = datasets
         instances = []
         for dataset in datasets:
-            instances.append(_identifier(str(dataset.SOPInstanceUID)))
+            instances.append(_identifier(dataset, "SeriesInstanceUID", "SOPInstanceUID"))
             self._instances[instances[-1]] = simplified_tags(dataset)
         arrived = time.strftime("%Y%m%dT%H%M%S", time.gmtime(time.time() - age))
         remembered = self._series.get(series, {}).get("metadata", {})
@@ -137,6 +137,7 @@ class FakeOrthanc:
         return self._series[series]
 
 
-def _identifier(uid: str) -> str:
-    digest = hashlib.sha1(uid.encode(), usedforsecurity=False).hexdigest()
+def _identifier(dataset: Dataset, *levels: str) -> str:
+    parts = [str(dataset[keyword].value) for keyword in ("PatientID", "StudyInstanceUID", *levels)]
+    digest = hashlib.sha1("|".join(parts).encode(), usedforsecurity=False).hexdigest()
     return "-".join(digest[start : start + 8] for start in range(0, 40, 8))

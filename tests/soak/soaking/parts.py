@@ -15,6 +15,7 @@ from nullsplat.node.orthanc import ADMIN, ENGINE, Modality, NodeSettings, Orthan
 from nullsplat.node.pacs import Pacs
 from nullsplat.node.processes import Child, free_port, start
 from soaking.disk import SmallDisk
+from soaking.people import REGISTERED, ROLES, Question
 from soaking.plan import Options
 from soaking.scanner import SCANNER
 from soaking.scans import FACTOR
@@ -35,7 +36,17 @@ PLUGIN = {
     "EngineTimeout": 10,
     "RetryFirst": 1,
     "RetryLongest": 10,
+    "Roles": ROLES,
 }
+RULES = """
+[[rule]]
+name = "low dose"
+match.low_dose = true
+
+[[rule]]
+name = "reformats"
+match.derived = true
+"""
 READY_LINE = " is ready"
 
 
@@ -46,6 +57,7 @@ class Keys:
     admin: str
     engine: str
     secret: str
+    people: str
 
 
 class Parts:
@@ -54,7 +66,7 @@ class Parts:
     def __init__(self, options: Options) -> None:
         self.folder = options.folder.absolute()
         self._processing = options.processing
-        self.keys = Keys(*(secrets.token_urlsafe(18) for _ in range(3)))
+        self.keys = Keys(*(secrets.token_urlsafe(18) for _ in range(4)))
         self.spool = SmallDisk(self.folder / "spool", SPOOL_MIB)
         self.archive = SmallDisk(self.folder / "orthanc" / "archive", ARCHIVE_MIB)
         self.pacs = Pacs(self.folder / "pacs")
@@ -136,6 +148,12 @@ class Parts:
         headers = {"Authorization": f"Bearer {self.keys.secret}"}
         return _ask(f"http://127.0.0.1:{self.api_port}{path}", None, headers=headers)
 
+    def ask_as(self, question: Question) -> requests.Response | None:
+        """Orthanc's answer to somebody's question, whatever it is; None while it is away."""
+        password = self.keys.admin if question.user == ADMIN else self.keys.people
+        options = {"auth": (question.user, password), "headers": question.headers}
+        return _request(question.method, self.orthanc.url + question.path, "{}", **options)
+
     def _start(self, name: str, command: list[str], **environment: str) -> None:
         if name in self._children:
             return
@@ -163,8 +181,18 @@ class Parts:
             secret=self.keys.secret,
             engine_url=f"http://127.0.0.1:{self.api_port}",
             modalities=modalities,
-            overrides={"StableAge": STABLE_AGE, "DicomScuTimeout": 3, "NullSplat": PLUGIN},
+            overrides={
+                "StableAge": STABLE_AGE,
+                "DicomScuTimeout": 3,
+                "NullSplat": {**PLUGIN, "RulesFile": str(self._rules_file())},
+                "RegisteredUsers": dict.fromkeys(REGISTERED, self.keys.people),
+            },
         )
+
+    def _rules_file(self) -> Path:
+        path = self.folder / "rules.toml"
+        path.write_text(RULES)
+        return path
 
     def _environment(self) -> dict[str, Any]:
         return {
@@ -180,10 +208,14 @@ class Parts:
 
 
 def _ask(url: str, body: str | None, **options: Any) -> requests.Response | None:
+    answer = _request("GET" if body is None else "POST", url, body, **options)
+    return answer if answer is not None and answer.ok else None
+
+
+def _request(method: str, url: str, body: str | None, **options: Any) -> requests.Response | None:
     with requests.Session() as session:
         session.trust_env = False  # loopback, whatever proxy the machine has
         try:
-            answer = session.request("GET" if body is None else "POST", url, data=body, timeout=20, **options)
+            return session.request(method, url, data=body, timeout=20, **options)
         except requests.RequestException:
             return None
-    return answer if answer.ok else None

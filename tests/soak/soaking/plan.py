@@ -32,12 +32,16 @@ KINDS = {
         Kind("good", "low-dose CT"),
         Kind("duplicate", "low-dose CT, all of it sent twice"),
         Kind("late", "low-dose CT whose last slices come when it seemed complete"),
-        Kind("tilt", "CT whose slices lean more than a gantry tilts", "gantry-tilt"),
+        Kind("tilt", "low-dose CT with a tilted gantry, which is set straight"),
+        Kind("foreign", "low-dose CT of a Japanese patient (ISO 2022 IR 13 and 87)"),
+        Kind("reformat", "thick reformat, which a rule takes"),
+        Kind("lean", "CT whose slices lean more than a gantry tilts", "gantry-tilt"),
+        Kind("mixed", "CT of two acquisitions whose slices alternate", "mixed-acquisition"),
         Kind("gap", "CT without one of its slices", "missing-slice"),
         Kind("localizer", "CT localizer", "localizer"),
         Kind("mr", "MR", "not-ct"),
-        Kind("derived", "CT projections, which somebody derived", "derived"),
-        Kind("dose", "CT of normal dose, which no rule takes", "not-low-dose"),
+        Kind("projection", "maximum intensity projections of CT", "derived"),
+        Kind("dose", "CT of normal dose, which no rule takes", "no-rule"),
         Kind("truncated", "CT with half of the pixels of one slice", "unreadable-file"),
         Kind("corrupt", "CT with one slice that has no position", "incomplete-header"),
     )
@@ -109,7 +113,7 @@ def kinds_of(series: int, rng: random.Random) -> list[str]:
     halves = (series - series // 2, series // 2)
     chosen: list[str] = []
     for names, count in zip((GOOD, BAD), halves, strict=True):
-        deck = ["good", *names] if names is GOOD else rng.sample(names, len(names))
+        deck = [*names, "good"] if names is GOOD else rng.sample(names, len(names))
         chosen += [deck[index % len(deck)] for index in range(count)]
     rng.shuffle(chosen)
     return chosen

@@ -14,11 +14,11 @@ Json = dict[str, Any]
 INTRODUCTION = """# Soak run
 
 Made by `make soak`. The whole node - Orthanc with the plugin, the engine's API, a worker, and a PACS - is sent good and
-bad series while its processes are killed with SIGKILL at random, the PACS goes away, and the disks fill up. At the end
-every good series must have exactly one complete derived series at the PACS, with the pixels and the place that it should
-have, every bad one its reason, and nothing else may have been stored. `SOAK_OPTIONS='--series 8 --minutes 3 --seed 2'`
-makes a short run; the same seed makes the same plan. The code is in `tests/soak`; a broken promise ends it with exit code
-1 and leaves the evidence in `build/soak`.
+bad series while its processes are killed with SIGKILL at random, the PACS goes away, the disks fill up, and people of all
+roles ask for what they may and for what they may not. At the end every good series must have exactly one complete derived
+series at the PACS, with the pixels, the place and the patient that it should have, every bad one its reason, and nothing
+else may have been stored. `SOAK_OPTIONS='--series 8 --minutes 3 --seed 2'` makes a short run; the same seed makes the same
+plan. The code is in `tests/soak`; a broken promise ends it with exit code 1 and leaves the evidence in `build/soak`.
 """
 
 
@@ -50,6 +50,10 @@ def _summary(run: Json, verdict: Verdict) -> str:
         ("seconds in all", facts["seconds"]),
         ("seconds from the end of the last fault until all was settled", facts["settled_after_last_fault"]),
         ("transfers that the scanner had to repeat", facts["resent"]),
+        (
+            "requests of all roles and of another site's page that were answered, all as they must be",
+            facts["answered"],
+        ),
         ("engine jobs", _jobs(run)),
     ]
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)

@@ -15,6 +15,7 @@ from nullsplat.node.scanner import Peer
 from soaking.evidence import collect, state_of
 from soaking.faults import Faults
 from soaking.parts import RECONCILE_SECONDS, STABLE_AGE, Parts
+from soaking.people import People
 from soaking.plan import KINDS, Case, Options, Plan, plan
 from soaking.scanner import Scanner
 from soaking.scans import FACTOR, Scan, make
@@ -53,21 +54,26 @@ def _live(options: Options, parts: Parts, todo: Plan, scans: list[Scan], say: Sa
     faults = Faults(parts, possible, say)
     scanner = Scanner(scans, Peer("127.0.0.1", parts.orthanc.dicom_port, parts.orthanc.ae_title))
     deadline = time.monotonic() + 60 * options.minutes
+    people = People(parts.ask_as)
     faults.start()
     scanner.start()
+    people.start()
     try:
         settled = _until_settled(parts, faults, scanner, scans, deadline, say)
     finally:
         scanner.stop()
+        people.stop()
     last_fault = max((one.ended or one.began for one in faults.noted), default=0.0)
     troubles = [] if settled else [f"not everything was settled within {options.minutes:g} minutes"]
     troubles += [f"the scanner: {scanner.trouble}"] if scanner.trouble else []
     troubles += [f"{scanner.left} transfers were never confirmed"] if scanner.left else []
+    troubles += sorted(people.troubles)
     return {
         "noted": faults.noted,
         "seconds": round(faults.now, 1),
         "settled_after_last_fault": round(max(0.0, faults.now - QUIET - last_fault), 1),
         "resent": scanner.resent,
+        "answered": people.answered,
         "troubles": troubles,
     }
 

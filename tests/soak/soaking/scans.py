@@ -1,5 +1,6 @@
 """The series that are sent: small, of all sorts, and known to the last pixel."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 from soaking.plan import Case
 
-SLICES, SIZE, SPACING_MM = 12, 48, 3.0
+SLICES, SIZE, SPACING_MM, PIXEL_MM = 12, 48, 3.0, 0.7
 FACTOR = 3
 """Derived slices for each of the source's."""
 EARLY_SLICES = 8
@@ -56,7 +57,7 @@ def make(case: Case, folder: Path) -> Scan:
 def _volume(seed: int) -> Volume:
     shape = (SLICES, SIZE, SIZE)
     hu = np.random.default_rng(seed).integers(-1000, 1000, shape).astype(np.float32)
-    return Volume(hu, Geometry(shape, (SPACING_MM, 0.7, 0.7), (-16.0, -16.0, 10.0 * (seed % 7))))
+    return Volume(hu, Geometry(shape, (SPACING_MM, PIXEL_MM, PIXEL_MM), (-16.0, -16.0, 10.0 * (seed % 7))))
 
 
 def _leave(dataset: Dataset, index: int) -> None:
@@ -64,8 +65,29 @@ def _leave(dataset: Dataset, index: int) -> None:
 
 
 def _tilt(dataset: Dataset, index: int) -> None:
+    """Turn the planes and leave the table's way as it is, so that every slice lies one pixel further in its plane."""
+    sine = PIXEL_MM / SPACING_MM
+    dataset.ImageOrientationPatient = [1, 0, 0, 0, round(math.sqrt(1 - sine**2), 12), round(sine, 12)]
+    dataset.GantryDetectorTilt = round(math.degrees(math.asin(sine)), 1)
+
+
+def _foreign(dataset: Dataset, index: int) -> None:
+    dataset.SpecificCharacterSet = ["ISO 2022 IR 13", "ISO 2022 IR 87"]
+    dataset.PatientName = "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう"
+
+
+def _reformat(dataset: Dataset, index: int) -> None:
+    dataset.ImageType = ["DERIVED", "SECONDARY", "OTHER", "CSA MPR THICK"]
+
+
+def _lean(dataset: Dataset, index: int) -> None:
     x, y, z = dataset.ImagePositionPatient
     dataset.ImagePositionPatient = [x, y + 2 * SPACING_MM * index, z]
+
+
+def _mixed(dataset: Dataset, index: int) -> None:
+    dataset.AcquisitionNumber = 1 + index % 2
+    dataset.AcquisitionTime = f"09{index % 2}000"
 
 
 def _localizer(dataset: Dataset, index: int) -> None:
@@ -77,7 +99,7 @@ def _mr(dataset: Dataset, index: int) -> None:
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = MRImageStorage
 
 
-def _derived(dataset: Dataset, index: int) -> None:
+def _projection(dataset: Dataset, index: int) -> None:
     dataset.ImageType = ["DERIVED", "SECONDARY", "OTHER", "CSA MIP THICK"]
 
 
@@ -98,9 +120,13 @@ def _corrupt(dataset: Dataset, index: int) -> None:
 
 _EDITS: dict[str, Callable[[Dataset, int], None]] = {
     "tilt": _tilt,
+    "foreign": _foreign,
+    "reformat": _reformat,
+    "lean": _lean,
+    "mixed": _mixed,
     "localizer": _localizer,
     "mr": _mr,
-    "derived": _derived,
+    "projection": _projection,
     "dose": _dose,
     "truncated": _truncated,
     "corrupt": _corrupt,

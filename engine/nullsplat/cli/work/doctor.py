@@ -38,6 +38,7 @@ def findings() -> Iterator[Finding]:
 def _engine_findings() -> Iterator[Finding]:
     # Imported here: these looks cannot even be loaded where a package is missing.
     from nullsplat.cli.checks import node  # noqa: PLC0415
+    from nullsplat.cli.checks.modalities import modalities  # noqa: PLC0415
 
     yield node.prior_weights()
     yield node.processor()
@@ -50,4 +51,6 @@ def _engine_findings() -> Iterator[Finding]:
         yield node.archive(settings)
         if (open_port := node.archive_port(settings)) is not None:
             yield open_port
+        if (may_read := modalities(settings)) is not None:
+            yield may_read
         yield node.engine(settings)

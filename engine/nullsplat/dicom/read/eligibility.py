@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
 from nullsplat.dicom.headers import named, number, printable, required_uid, text, words
-from nullsplat.dicom.read.derived_kinds import strange_word
+from nullsplat.dicom.read.derived_kinds import TECHNIQUES, strange_word
 from nullsplat.dicom.read.pixel_format import check_format, check_rescale
 from nullsplat.dicom.refusals import Refusal, refuse
 
@@ -128,20 +128,19 @@ def _check_image_type(header: Dataset, count: int) -> None:
             f"a stack of axial slices is needed, {named(header)} is a localizer among {count} image(s); "
             "choose the scan itself",
         )
+    technique = text(header, "VolumeBasedCalculationTechnique").upper()
+    _refuse_strange(header, None if technique in TECHNIQUES else technique)
     if image_type[:1] == ("DERIVED",):
-        _check_derived(header, image_type)
+        synthetic = "synthetic data" if text(header, "SyntheticData").upper() == "YES" else None
+        _refuse_strange(header, strange_word(image_type) or synthetic)
 
 
-def _check_derived(header: Dataset, image_type: tuple[str, ...]) -> None:
-    """Refuse what was computed of slices and is none any more."""
-    word = strange_word(image_type)
-    strange = printable(word) if word is not None else ""
-    if word is None and text(header, "SyntheticData").upper() == "YES":
-        strange = "synthetic data"
-    if strange:
+def _refuse_strange(header: Dataset, word: str | None) -> None:
+    """Refuse what was computed of slices and is none any more, by the word that says so."""
+    if word is not None:
         refuse(
             Refusal.DERIVED,
-            f"slices are needed, or reformats of slices in HU, {named(header)} is derived of the kind {strange}; "
+            f"slices are needed, or reformats of slices in HU, {named(header)} is derived of the kind {printable(word)}; "
             "choose the series that the scanner reconstructed",
         )
 

@@ -17,12 +17,14 @@ class Source:
         slice_thickness_ratio: slice thickness over slice distance; 1 for contiguous slices.
         slice_profile: that the header speaks for, see `physics.profile`.
         profile_reason: the evidence.
+        voxels: of the volume that was read, which is larger than its slices where they lean; 0 where nobody counted.
     """
 
     fingerprint: str
     slice_thickness_ratio: float
     slice_profile: str = "bell"
     profile_reason: str = "assumed"
+    voxels: int = 0
 
 
 @dataclass(frozen=True)

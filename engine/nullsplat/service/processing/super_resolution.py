@@ -90,7 +90,13 @@ class SuperResolution:
         checkpoints.keep_source(series.volume)
         checkpoints.remark(series.remarks)
         known = Resolution.of(series.volume)
-        return Source(series.fingerprint, known.slice_thickness_ratio, str(known.slice_profile), known.why)
+        return Source(
+            series.fingerprint,
+            known.slice_thickness_ratio,
+            str(known.slice_profile),
+            known.why,
+            series.volume.hu.size,
+        )
 
     def is_done(self, stage: str, work: Path, parameters: Parameters, source: Source) -> bool:
         """Whether stage1, stage2 or consistency was done here as this processing would do it."""

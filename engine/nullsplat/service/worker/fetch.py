@@ -8,7 +8,7 @@ from nullsplat.core.progress import Progress
 from nullsplat.dicom.read.series import fingerprint
 from nullsplat.dicomweb.archive import Archive, Holding
 from nullsplat.dicomweb.retry import Heard, patiently, repeatedly
-from nullsplat.service.folders import JobFolder, bytes_needed, require_space
+from nullsplat.service.folders import SOURCE_BYTES_PER_VOXEL, JobFolder, bytes_needed, require_space
 from nullsplat.service.processing.protocol import Parameters, Processing, Source
 from nullsplat.service.settings import Settings
 
@@ -60,7 +60,17 @@ class Fetch:
         progress(RETRIEVED, "reading the series")
         source = self._processing.prepare(folder.source, folder.work, parameters)
         _require_same(request["fingerprint"], source.fingerprint)
+        self._require_rest(source, parameters, folder)
         folder.write(SOURCE, asdict(source))
+
+    def _require_rest(self, source: Source, parameters: Parameters, folder: JobFolder) -> None:
+        """Refuse a volume for whose results there is no room: slices that lean make a larger one than was fetched."""
+        needed = bytes_needed(source.voxels, parameters.scale, parameters.samples)
+        if needed <= (expected_bytes(folder) or 0):
+            return
+        folder.write(NEED, needed)
+        rest = needed - source.voxels * SOURCE_BYTES_PER_VOXEL
+        require_space(self._settings.spool, rest, self._settings.spool_reserve_mib)
 
     def _retrieve(self, request: dict[str, Any], folder: JobFolder, progress: Progress, heard: Heard) -> None:
         study, series = request["study_instance_uid"], request["series_instance_uid"]
