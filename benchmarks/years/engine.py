@@ -30,9 +30,9 @@ from nullsplat.service.queue.workers import Registry
 from nullsplat.service.settings import Settings
 from nullsplat.service.worker.recovery import Sweeper
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "tests/service")]
-from fast_processing import FastProcessing  # noqa: E402
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 from rows import table, timed  # noqa: E402
+from tests.support.service.fast_processing import FastProcessing  # noqa: E402
 
 SECRET = "a-secret-for-the-benchmark"  # noqa: S105 - of a server that nobody else reaches
 BATCH = 2000

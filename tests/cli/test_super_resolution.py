@@ -11,7 +11,7 @@ import torch
 from highdicom.sr import EnhancedSR
 from pydicom import dcmread, dcmwrite
 from pydicom.uid import CTImageStorage, EnhancedSRStorage, JPEGLSLossless
-from tests.dicom.series import Spec, edited, make_series, save
+from tests.support.dicom.series import Spec, edited, make_series, save
 from typer.testing import CliRunner
 
 from nullsplat.cli import failures

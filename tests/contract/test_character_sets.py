@@ -5,10 +5,8 @@ The page is tried in tests/ui over an archive that shows values likewise, which 
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,20 +15,15 @@ import pytest
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
-from tests.dicom.series import Spec, make_series
+from tests.support.dicom.series import Spec, make_series
+from tests.support.plugin.series import simplified_tags
 
 from nullsplat.dicom.headers import quiet_pydicom
 from nullsplat.node.installation import installed_orthanc
 from nullsplat.node.processes import free_port
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "plugin"), str(ROOT / "tests/plugin")]
-
-from plugin_support.series import simplified_tags  # noqa: E402
-
-from nullsplat_node.rules.conditions import Origin, facts_of  # noqa: E402
-from nullsplat_node.series import tags as read  # noqa: E402
-from nullsplat_node.series.dose import LowDoseRules  # noqa: E402
+from nullsplat_node.rules.conditions import Origin, facts_of
+from nullsplat_node.series import tags as read
+from nullsplat_node.series.dose import LowDoseRules
 
 SINGLE = "6 100 101 109 110 144 127 126 138 148 203 13 166 192"
 EXTENDED = "6 100 101 109 110 144 127 126 138 148 203 13 166 87 159 149 58"

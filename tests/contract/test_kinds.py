@@ -1,14 +1,10 @@
 """Plugin and engine have one opinion of what is a slice, a reformat of slices, or something that a scan comes with."""
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom._uid_dict import UID_dictionary
 from pydicom.dataset import Dataset
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugin"))
 
 from nullsplat.dicom.read import choosing, derived_kinds
 from nullsplat_node.series import kinds

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from nullsplat.service.api.metrics import Metrics
 from nullsplat.service.database.schema import open_database
+from nullsplat_node.lifecycle.census import Counts
+from nullsplat_node.views.metrics import Figures, exposition
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "plugin"))
-
-from nullsplat_node.lifecycle.census import Counts  # noqa: E402
-from nullsplat_node.views.metrics import Figures, exposition  # noqa: E402
 
 DOCUMENT = (ROOT / "docs/operations.md").read_text()
 DASHBOARD = json.loads((ROOT / "docs/grafana-dashboard.json").read_text())

@@ -1,7 +1,6 @@
 """The plugin keeps to the contract: what it writes is valid, and it understands every valid answer."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from nullsplat.service.contract.messages import schema
+from nullsplat_node import checks
+from nullsplat_node.engine import contract
+from nullsplat_node.views.overview import EngineSeen, engine_shown
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "plugin"))
-
-from nullsplat_node import checks  # noqa: E402
-from nullsplat_node.engine import contract  # noqa: E402
-from nullsplat_node.views.overview import EngineSeen, engine_shown  # noqa: E402
 
 EXAMPLES = {
     path.stem: json.loads(path.read_text()) for path in (ROOT / "tests/contract/examples").glob("*.json")

@@ -1,8 +1,5 @@
 """What plugin and engine both know is the same on either side: they cannot import each other."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from pydicom.uid import AllTransferSyntaxes
 from tests.dicom.test_conformance import can_be_read
@@ -14,9 +11,6 @@ from nullsplat.dicom.read import eligibility, one_acquisition, pixel_format
 from nullsplat.dicom.refusals import Refusal
 from nullsplat.pipeline.config import configure
 from nullsplat.pipeline.forward_model import forward_model
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugin"))
-
 from nullsplat_node.rules import eligibility as plugin_eligibility
 from nullsplat_node.series import limits as plugin_limits
 from nullsplat_node.series import one_acquisition as plugin_one_acquisition

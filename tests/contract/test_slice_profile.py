@@ -1,8 +1,5 @@
 """Plugin, contract and engine mean the same by a slice profile."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -11,12 +8,8 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.physics.profile import AUTO, Profile
 from nullsplat.service.contract.messages import fault
 from nullsplat.service.processing.protocol import Parameters
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "plugin"))
-
-from nullsplat_node import checks  # noqa: E402
-from nullsplat_node.engine import contract  # noqa: E402
+from nullsplat_node import checks
+from nullsplat_node.engine import contract
 
 ALPHABET = ["auto", "bell", "box", "gaussian", "*", "mm:", ",", "-", ".", "0", "1", "5", "12", "\n", " "]
 SHAPED = st.from_regex(

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 from pydicom.dataset import Dataset
-from tests.dicom.enhanced import group, make_enhanced
-from tests.dicom.series import Spec, edited, make_series
+from tests.support.dicom.enhanced import group, make_enhanced
+from tests.support.dicom.series import Spec, edited, make_series
 
 from nullsplat.dicom.headers import decode
 from nullsplat.dicom.read.acquisition import profile_of

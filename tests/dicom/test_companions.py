@@ -15,8 +15,8 @@ from pydicom.uid import (
     XRayRadiationDoseSRStorage,
     generate_uid,
 )
-from tests.dicom.results import derive
-from tests.dicom.series import Spec, edited, make_series, save
+from tests.support.dicom.results import derive
+from tests.support.dicom.series import Spec, edited, make_series, save
 
 from nullsplat.core.errors import ConfigurationError, IneligibleSeries, UnreadableFile
 from nullsplat.dicom.read.series import fingerprint, read_datasets, read_folder

@@ -9,8 +9,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, EnhancedSRStorage, ParametricMapStorage
-from tests.dicom.results import make_provenance, make_result
-from tests.dicom.series import Spec, make_series
+from tests.support.dicom.results import make_provenance, make_result
+from tests.support.dicom.series import Spec, make_series
 
 from nullsplat.core.errors import IneligibleSeries, NullSplatError
 from nullsplat.core.volume import Volume

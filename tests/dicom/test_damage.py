@@ -13,8 +13,8 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
-from tests.dicom.results import make_provenance, make_result
-from tests.dicom.series import SECRETS, Spec, make_series, save
+from tests.support.dicom.results import make_provenance, make_result
+from tests.support.dicom.series import SECRETS, Spec, make_series, save
 
 from nullsplat.core.errors import NullSplatError
 from nullsplat.dicom.read.describing import describe

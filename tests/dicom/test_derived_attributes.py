@@ -6,8 +6,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEGLSNearLossless
-from tests.dicom.results import CREATED, derive, make_provenance, make_result
-from tests.dicom.series import Spec, code, edited, make_series
+from tests.support.dicom.results import CREATED, derive, make_provenance, make_result
+from tests.support.dicom.series import Spec, code, edited, make_series
 
 from nullsplat.dicom.provenance import METHODS, profile_in_words
 from nullsplat.dicom.read.series import SourceSeries, read_datasets

@@ -7,9 +7,19 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from tests.dicom.results import derive, make_provenance, make_result
-from tests.dicom.series import AXIAL, CORONAL, OBLIQUE, PRONE, SAGITTAL, Spec, edited, make_series, save
-from tests.dicom.validation import errors_of, needs_validator
+from tests.support.dicom.results import derive, make_provenance, make_result
+from tests.support.dicom.series import (
+    AXIAL,
+    CORONAL,
+    OBLIQUE,
+    PRONE,
+    SAGITTAL,
+    Spec,
+    edited,
+    make_series,
+    save,
+)
+from tests.support.dicom.validation import errors_of, needs_validator
 
 from nullsplat.core.errors import GeometryError, IneligibleSeries, StorageError
 from nullsplat.core.volume import Geometry, Volume

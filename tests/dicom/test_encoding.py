@@ -12,9 +12,9 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGLSLossless,
 )
-from tests.dicom.results import make_provenance, make_result
-from tests.dicom.series import Spec, make_series
-from tests.dicom.validation import errors_of, needs_validator, warnings_of
+from tests.support.dicom.results import make_provenance, make_result
+from tests.support.dicom.series import Spec, make_series
+from tests.support.dicom.validation import errors_of, needs_validator, warnings_of
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Volume

@@ -20,10 +20,10 @@ from pydicom.uid import (
     LegacyConvertedEnhancedCTImageStorage,
     RLELossless,
 )
-from tests.dicom.enhanced import group, make_enhanced
-from tests.dicom.results import derive, make_provenance, make_result
-from tests.dicom.series import AXIAL, OBLIQUE, SAGITTAL, SECRETS, Spec, make_series, save
-from tests.dicom.validation import errors_of, needs_validator
+from tests.support.dicom.enhanced import group, make_enhanced
+from tests.support.dicom.results import derive, make_provenance, make_result
+from tests.support.dicom.series import AXIAL, OBLIQUE, SAGITTAL, SECRETS, Spec, make_series, save
+from tests.support.dicom.validation import errors_of, needs_validator
 
 from nullsplat.core.errors import IneligibleSeries, UnreadableFile
 from nullsplat.core.volume import Volume

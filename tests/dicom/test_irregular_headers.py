@@ -6,9 +6,9 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
-from tests.dicom.results import make_provenance, make_result
-from tests.dicom.series import Spec, code, edited, save
-from tests.dicom.validation import errors_of, needs_validator
+from tests.support.dicom.results import make_provenance, make_result
+from tests.support.dicom.series import Spec, code, edited, save
+from tests.support.dicom.validation import errors_of, needs_validator
 
 from nullsplat.dicom.headers import quiet_pydicom
 from nullsplat.dicom.read.series import read_folder

@@ -9,8 +9,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from scipy.ndimage import shift as spline_shift
 from scipy.special import erf
-from tests.dicom.results import make_provenance
-from tests.dicom.series import Spec, make_series
+from tests.support.dicom.results import make_provenance
+from tests.support.dicom.series import Spec, make_series
 
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.geometry import tilt

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from tests.dicom.results import make_provenance, make_result
-from tests.dicom.series import OBLIQUE, Spec, edited, make_series
-from tests.dicom.validation import errors_of, needs_validator, warnings_of
+from tests.support.dicom.results import make_provenance, make_result
+from tests.support.dicom.series import OBLIQUE, Spec, edited, make_series
+from tests.support.dicom.validation import errors_of, needs_validator, warnings_of
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Volume

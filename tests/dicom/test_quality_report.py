@@ -7,9 +7,9 @@ from highdicom.sr.utils import find_content_items
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedSRStorage, ExplicitVRLittleEndian
-from tests.dicom.results import make_provenance, make_result
-from tests.dicom.series import Spec, edited, make_series
-from tests.dicom.validation import errors_of, needs_validator, warnings_of
+from tests.support.dicom.results import make_provenance, make_result
+from tests.support.dicom.series import Spec, edited, make_series
+from tests.support.dicom.validation import errors_of, needs_validator, warnings_of
 
 from nullsplat.core.tissue import TISSUE_HU
 from nullsplat.dicom.read.series import SourceSeries, read_datasets

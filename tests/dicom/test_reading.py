@@ -18,8 +18,8 @@ from pydicom.uid import (
     JPEGLSNearLossless,
     RLELossless,
 )
-from tests.dicom.jpeg_lossless import encapsulated_jpeg_lossless
-from tests.dicom.series import (
+from tests.support.dicom.jpeg_lossless import encapsulated_jpeg_lossless
+from tests.support.dicom.series import (
     AXIAL,
     CORONAL,
     OBLIQUE,

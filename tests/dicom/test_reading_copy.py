@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.dicom.validation import errors_of, needs_validator
+from tests.support.dicom.validation import errors_of, needs_validator
 
 from nullsplat.core.errors import IneligibleSeries, StorageError
 from nullsplat.core.volume import Geometry, Volume

@@ -15,8 +15,8 @@ from pydicom.uid import (
     RLELossless,
     SecondaryCaptureImageStorage,
 )
-from tests.dicom.enhanced import make_enhanced
-from tests.dicom.series import SECRETS, Spec, edited, make_series, save, write
+from tests.support.dicom.enhanced import make_enhanced
+from tests.support.dicom.series import SECRETS, Spec, edited, make_series, save, write
 
 from nullsplat.core.errors import IneligibleSeries, UnreadableFile
 from nullsplat.dicom.read.series import read_datasets, read_folder

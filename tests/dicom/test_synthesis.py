@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import dcmread
-from tests.dicom.validation import errors_of, needs_validator
+from tests.support.dicom.validation import errors_of, needs_validator
 
 from nullsplat.core.errors import StorageError
 from nullsplat.core.volume import Geometry, Volume

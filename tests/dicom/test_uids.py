@@ -3,8 +3,8 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import UID
-from tests.dicom.results import make_provenance
-from tests.dicom.series import Spec, make_series
+from tests.support.dicom.results import make_provenance
+from tests.support.dicom.series import Spec, make_series
 
 from nullsplat.dicom.read.series import read_datasets
 from nullsplat.dicom.uids import derive_uid, hashed_uid

@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "plugin"), str(Path(__file__).resolve().parent)]
+sys.path[:0] = [str(ROOT), str(ROOT / "plugin")]  # it is started by its path
 
 import atheris  # noqa: E402
 
 with atheris.instrument_imports(
     include=["nullsplat.dicom", "nullsplat_node", "pydicom", "nullsplat.service.contract"]
 ):
-    from targets import TARGETS
+    from tests.fuzz.targets import TARGETS
 
 
 def main(names: list[str], folder: Path, options: list[str]) -> int:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from targets import TARGETS
+from tests.fuzz.targets import TARGETS
 
 HARNESS = Path(__file__).with_name("harness.py")
 SECONDS = 4

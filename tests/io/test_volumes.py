@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.dicom.series import Spec, edited, save
+from tests.support.dicom.series import Spec, edited, save
 
 from nullsplat.core.errors import ConfigurationError, UnreadableFile
 from nullsplat.core.volume import Geometry, Volume

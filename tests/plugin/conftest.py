@@ -1,14 +1,8 @@
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
-
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "plugin")]
-
-from plugin_support.node import ADMIN, ENGINE, SECRET, Node, running_node  # noqa: E402
+from tests.support.plugin.node import ADMIN, ENGINE, SECRET, Node, running_node
 
 
 @pytest.fixture(scope="module")

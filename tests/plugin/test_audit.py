@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plugin_support.fake_engine import FakeEngine
-from plugin_support.fake_orthanc import FakeOrthanc
-from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
-from test_service import running, wait_until
+from tests.plugin.test_service import running, wait_until
+from tests.support.plugin.fake_engine import FakeEngine
+from tests.support.plugin.fake_orthanc import FakeOrthanc
+from tests.support.plugin.series import ct_series
 
 from nullsplat_node.access.gate import user_of
 from nullsplat_node.lifecycle.routing import DELIVERED, WAITING, Route

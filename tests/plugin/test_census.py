@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plugin_support.beside import SECRET, EngineBeside, running, wait_until
-from plugin_support.fake_orthanc import FakeOrthanc
-from plugin_support.series import ct_series
+from tests.support.plugin.beside import SECRET, EngineBeside, running, wait_until
+from tests.support.plugin.fake_orthanc import FakeOrthanc
+from tests.support.plugin.series import ct_series
 
 from nullsplat_node.lifecycle.census import Census, HandedOver, Latest
 from nullsplat_node.lifecycle.routing import DELIVERED, WAITING, Route

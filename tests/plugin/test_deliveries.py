@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from plugin_support.beside import SECRET, EngineBeside, running, wait_until
-from plugin_support.fake_orthanc import FakeOrthanc
-from plugin_support.node import Node, running_node
-from plugin_support.series import ct_series
 from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import ComprehensiveSRStorage, CTImageStorage, EnhancedSRStorage
+from tests.support.plugin.beside import SECRET, EngineBeside, running, wait_until
+from tests.support.plugin.fake_orthanc import FakeOrthanc
+from tests.support.plugin.node import Node, running_node
+from tests.support.plugin.series import ct_series
 
 from nullsplat.node.orthanc import Modality
 from nullsplat.node.processes import free_port

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plugin_support.series import Change, ct_series, simplified_tags
 from pydicom.dataset import Dataset
+from tests.support.plugin.series import Change, ct_series, simplified_tags
 
 from nullsplat_node.rules.conditions import DerivedCondition
 from nullsplat_node.rules.eligibility import Candidate, Criteria, examine, glance

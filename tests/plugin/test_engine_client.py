@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from plugin_support.fake_engine import FakeEngine
+from tests.support.plugin.fake_engine import FakeEngine
 
 from nullsplat.node.processes import free_port
 from nullsplat_node.engine.client import EngineAway, EngineClient, EngineRefused, EngineUnreachable

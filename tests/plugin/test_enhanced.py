@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from plugin_support.beside import SECRET, EngineBeside, running, wait_until
-from plugin_support.fake_orthanc import FakeOrthanc
-from plugin_support.series import simplified_tags
 from pydicom.dataset import Dataset
-from tests.dicom.enhanced import group, make_enhanced
-from tests.dicom.series import OBLIQUE, Spec, make_series
+from tests.support.dicom.enhanced import group, make_enhanced
+from tests.support.dicom.series import OBLIQUE, Spec, make_series
+from tests.support.plugin.beside import SECRET, EngineBeside, running, wait_until
+from tests.support.plugin.fake_orthanc import FakeOrthanc
+from tests.support.plugin.series import simplified_tags
 
 from nullsplat.core.errors import IneligibleSeries
 from nullsplat.dicom.read.series import read_datasets

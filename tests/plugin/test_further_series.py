@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from plugin_support.beside import SECRET, EngineBeside, rounds, running, wait_for_rounds, wait_until
-from plugin_support.fake_orthanc import FakeOrthanc
-from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
+from tests.support.plugin.beside import SECRET, EngineBeside, rounds, running, wait_for_rounds, wait_until
+from tests.support.plugin.fake_orthanc import FakeOrthanc
+from tests.support.plugin.series import ct_series
 
 from nullsplat_node.engine.contract import ContractError, read_job_status
 from nullsplat_node.lifecycle.state import decode, encode

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from plugin_support.node import Node, running_node
-from plugin_support.series import ct_series
+from tests.support.plugin.node import Node, running_node
+from tests.support.plugin.series import ct_series
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.node.orthanc import NodeSettings, OrthancNode

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from plugin_support.fake_engine import FakeEngine
-from plugin_support.fake_orthanc import FakeOrthanc
-from plugin_support.node import ENGINE, Node
-from plugin_support.series import ct_series
 from prometheus_client.parser import text_string_to_metric_families
 from pydicom.dataset import Dataset
-from test_rest import FakeOutput
-from test_service import running, wait_until
+from tests.plugin.test_rest import FakeOutput
+from tests.plugin.test_service import running, wait_until
+from tests.support.plugin.fake_engine import FakeEngine
+from tests.support.plugin.fake_orthanc import FakeOrthanc
+from tests.support.plugin.node import ENGINE, Node
+from tests.support.plugin.series import ct_series
 
 from nullsplat.service.error_codes import known_reasons
 from nullsplat_node.lifecycle.census import Census

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from io import BytesIO
 
 import pytest
-from plugin_support.node import ADMIN, ENGINE, SECRET, Node
-from plugin_support.series import ct_series
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from tests.dicom.enhanced import make_enhanced
-from tests.dicom.series import Spec
+from tests.support.dicom.enhanced import make_enhanced
+from tests.support.dicom.series import Spec
+from tests.support.plugin.node import ADMIN, ENGINE, SECRET, Node
+from tests.support.plugin.series import ct_series
 
 from nullsplat_node.engine.contract import fingerprint
 

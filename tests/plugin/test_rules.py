@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plugin_support.rules import CHEST, chosen, facts, rules_of
-from plugin_support.series import ct_series, simplified_tags
+from tests.support.plugin.rules import CHEST, chosen, facts, rules_of
+from tests.support.plugin.series import ct_series, simplified_tags
 
 from nullsplat_node.rules.conditions import NUMBERS, TEXTS, Origin, facts_of
 from nullsplat_node.rules.eligibility import Candidate, Criteria, examine

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from plugin_support.beside import SECRET, EngineBeside, running, wait_for_rounds, wait_until
-from plugin_support.fake_orthanc import FakeOrthanc
-from plugin_support.series import Change, ct_series
 from pydicom.dataset import Dataset
+from tests.support.plugin.beside import SECRET, EngineBeside, running, wait_for_rounds, wait_until
+from tests.support.plugin.fake_orthanc import FakeOrthanc
+from tests.support.plugin.series import Change, ct_series
 
 from nullsplat_node.lifecycle.state import decode
 from nullsplat_node.work.service import Service

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plugin_support.rules import rules_of
+from tests.support.plugin.rules import rules_of
 
 from nullsplat.node.configuration import configuration_folder
 from nullsplat_node.rules.file import RulesError, read_rules, rules_from

@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from plugin_support.beside import SECRET, EngineBeside, running, wait_for_rounds, wait_until
-from plugin_support.fake_engine import FakeEngine
-from plugin_support.fake_orthanc import FakeOrthanc
-from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
+from tests.support.plugin.beside import SECRET, EngineBeside, running, wait_for_rounds, wait_until
+from tests.support.plugin.fake_engine import FakeEngine
+from tests.support.plugin.fake_orthanc import FakeOrthanc
+from tests.support.plugin.series import ct_series
 
 from nullsplat_node.archive.archive import NotInArchive
 from nullsplat_node.work.action_handler import NotPossible

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.dicom.series import Spec, make_series, save
+from tests.support.dicom.series import Spec, make_series, save
 from typer.testing import CliRunner
 
 from nullsplat.cli.main import app

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.dicom.series import Spec, make_series, save
-from tests.service.radiograph_double import Image, RadiographDouble
+from tests.support.dicom.series import Spec, make_series, save
+from tests.support.service.radiograph_double import Image, RadiographDouble
 from typer.testing import CliRunner
 
 from nullsplat.cli.archive_options import ArchiveRequest

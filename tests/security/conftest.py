@@ -1,24 +1,13 @@
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
-
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-sys.path[:0] = [
-    str(HERE),
-    *(str(HERE.parent / folder) for folder in ("plugin", "service", "ui")),
-    str(ROOT / "plugin"),
-]
-
-from bench import Forge  # noqa: E402
-from plugin_support.node import Node  # noqa: E402
-from security_support.authority import Authority, example_authority  # noqa: E402
-from security_support.guarded import RestDescription, guarded_node  # noqa: E402
-from security_support.node import SecureNode, running_node  # noqa: E402
-from security_support.proxy import why_no_nginx  # noqa: E402
+from tests.support.plugin.node import Node
+from tests.support.security.authority import Authority, example_authority
+from tests.support.security.guarded import RestDescription, guarded_node
+from tests.support.security.node import SecureNode, running_node
+from tests.support.security.proxy import why_no_nginx
+from tests.support.service.engine import Forge
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from plugin_support.node import Node
-from plugin_support.series import ct_series
-from security_support.guarded import USERS, answer
-from ui_support.browser import Browser, chromium, why_not
+from tests.support.plugin.node import Node
+from tests.support.plugin.series import ct_series
+from tests.support.security.guarded import USERS, answer
+from tests.support.ui.browser import Browser, chromium, why_not
 
 pytestmark = pytest.mark.orthanc
 

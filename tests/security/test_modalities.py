@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plugin_support.node import Node
-from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
 from pynetdicom import AE, build_role
 from pynetdicom.association import Association
@@ -24,6 +22,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
+from tests.support.plugin.node import Node
+from tests.support.plugin.series import ct_series
 
 from nullsplat.node.orthanc import GRANTED, WITHHELD, Modality
 

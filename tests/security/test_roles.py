@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from plugin_support.node import Node
-from plugin_support.series import ct_series
-from security_support.guarded import NOWHERE, USERS, RestDescription, answer
+from tests.support.plugin.node import Node
+from tests.support.plugin.series import ct_series
+from tests.support.security.guarded import NOWHERE, USERS, RestDescription, answer
 
 from nullsplat.cli.checks.sockets import ports_open_everywhere
 

@@ -5,9 +5,9 @@ import ssl
 from urllib.request import Request, urlopen
 
 import pytest
-from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
-from security_support.node import SECRETS, SecureNode, send
+from tests.support.plugin.series import ct_series
+from tests.support.security.node import SECRETS, SecureNode, send
 
 pytestmark = pytest.mark.orthanc
 IDENTITY = {

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from plugin_support.series import ct_series
-from security_support.authority import Authority
-from security_support.node import (
+from tests.support.plugin.series import ct_series
+from tests.support.security.authority import Authority
+from tests.support.security.node import (
     SECRET,
     SecureNode,
     engine_environment,

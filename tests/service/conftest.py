@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,15 +10,10 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
-
-sys.path.insert(
-    0, str(Path(__file__).parent)
-)  # the helpers beside the tests, which the workers import as well
-
-import dicom_samples
-from archive_double import ArchiveDouble
-from bench import HASTE, SECRET, Engine, Forge, serving
-from fast_processing import FastProcessing
+from tests.support.service import dicom_samples
+from tests.support.service.archive_double import ArchiveDouble
+from tests.support.service.engine import HASTE, SECRET, Engine, Forge, serving
+from tests.support.service.fast_processing import FastProcessing
 
 from nullsplat.dicom.read.series import fingerprint
 from nullsplat.service.api.server import application

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from archive_double import ArchiveDouble
-from bench import SECRET, Engine
+from tests.support.service.archive_double import ArchiveDouble
+from tests.support.service.engine import SECRET, Engine
 
 from nullsplat.service.contract.messages import fault, job_key
 

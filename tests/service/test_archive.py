@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from archive_double import ArchiveDouble
-from dicom_samples import SERIES, STUDY, ct_series
+from tests.support.service.archive_double import ArchiveDouble
+from tests.support.service.dicom_samples import SERIES, STUDY, ct_series
 
 from nullsplat.core.errors import ArchiveAway, ArchiveError, Cancelled
 from nullsplat.dicomweb.archive import Archive

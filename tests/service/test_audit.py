@@ -12,10 +12,10 @@ from typing import Any
 
 import pydicom
 import pytest
-from archive_double import ArchiveDouble
-from bench import Engine, wait_for
-from dicom_samples import SERIES
-from fast_processing import CONFIG, MODEL
+from tests.support.service.archive_double import ArchiveDouble
+from tests.support.service.dicom_samples import SERIES
+from tests.support.service.engine import Engine, wait_for
+from tests.support.service.fast_processing import CONFIG, MODEL
 
 from nullsplat.service.audit import AUDIT_FILE, AuditLog, Entry, What, output_hash
 

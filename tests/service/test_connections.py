@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 import uvicorn
-from fast_processing import FastProcessing
+from tests.support.service.fast_processing import FastProcessing
 
 from nullsplat.service.api.server import application, listening_socket, server_configuration
 from nullsplat.service.settings import Settings

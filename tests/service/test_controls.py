@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from archive_double import ArchiveDouble
-from bench import Engine, wait_for
-from dicom_samples import SERIES
-from test_api import refusal
+from tests.service.test_api import refusal
+from tests.support.service.archive_double import ArchiveDouble
+from tests.support.service.dicom_samples import SERIES
+from tests.support.service.engine import Engine, wait_for
 
 from nullsplat.service.contract.messages import fault
 from nullsplat.service.database.schema import open_database

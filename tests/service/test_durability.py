@@ -9,9 +9,9 @@ from typing import Any
 
 import pydicom
 import sqlalchemy as sa
-from archive_double import ArchiveDouble
-from bench import Engine, wait_for
-from dicom_samples import SERIES
+from tests.support.service.archive_double import ArchiveDouble
+from tests.support.service.dicom_samples import SERIES
+from tests.support.service.engine import Engine, wait_for
 
 from nullsplat.service.worker.workflow import LIVES
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archive_double import ArchiveDouble
-from bench import Engine, wait_for
-from dicom_samples import PATIENT, SERIES, ct_series
+from tests.support.service.archive_double import ArchiveDouble
+from tests.support.service.dicom_samples import PATIENT, SERIES, ct_series
+from tests.support.service.engine import Engine, wait_for
 
 Request = Callable[..., dict[str, Any]]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from fast_processing import FastProcessing
+from tests.support.service.fast_processing import FastProcessing
 
 from nullsplat.service.audit import AuditLog
 from nullsplat.service.database.schema import open_database

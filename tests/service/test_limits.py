@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fast_processing import FastProcessing
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
+from tests.support.service.fast_processing import FastProcessing
 
 from nullsplat.service.api.limits import ADDRESSES, TokenBuckets
 from nullsplat.service.api.server import application

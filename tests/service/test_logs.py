@@ -11,9 +11,9 @@ from typing import Any
 
 import pydicom
 import pytest
-from archive_double import ArchiveDouble
-from bench import SECRET, Engine, wait_for
-from dicom_samples import ct_series, encode
+from tests.support.service.archive_double import ArchiveDouble
+from tests.support.service.dicom_samples import ct_series, encode
+from tests.support.service.engine import SECRET, Engine, wait_for
 
 from nullsplat.dicom.read.series import fingerprint
 from nullsplat.service.logs import OWN, SILENT, JsonFormatter, TextFormatter, configure_logging, working_on

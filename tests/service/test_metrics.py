@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from fast_processing import FastProcessing
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
+from tests.support.service.fast_processing import FastProcessing
 
 import nullsplat
 from nullsplat.service.api.metrics import Metrics

@@ -13,14 +13,14 @@ import httpx
 import numpy as np
 import PIL.Image
 import pytest
-from archive_double import ArchiveDouble
-from bench import Engine, wait_for
-from dicom_samples import SERIES, STUDY, ct_series
 from pydicom import dcmread
-from tests.dicom.enhanced import make_enhanced
-from tests.dicom.results import make_provenance, make_result
-from tests.dicom.series import Spec, save
-from tests.service.radiograph_double import Image, ramp
+from tests.support.dicom.enhanced import make_enhanced
+from tests.support.dicom.results import make_provenance, make_result
+from tests.support.dicom.series import Spec, save
+from tests.support.service.archive_double import ArchiveDouble
+from tests.support.service.dicom_samples import SERIES, STUDY, ct_series
+from tests.support.service.engine import Engine, wait_for
+from tests.support.service.radiograph_double import Image, ramp
 
 from nullsplat.core.progress import silent
 from nullsplat.dicom.read.series import read_datasets, read_folder

@@ -8,9 +8,9 @@ from typing import Any
 import pydicom
 import pytest
 import sqlalchemy as sa
-from archive_double import ArchiveDouble
-from dicom_samples import SERIES, STUDY, ct_series
-from fast_processing import FastProcessing
+from tests.support.service.archive_double import ArchiveDouble
+from tests.support.service.dicom_samples import SERIES, STUDY, ct_series
+from tests.support.service.fast_processing import FastProcessing
 
 from nullsplat.core.errors import ArchiveError, NotDicomweb, StoreRefused, UnreadableFile
 from nullsplat.dicomweb.archive import Archive

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from fast_processing import FastProcessing
-from postgres import PostgresServer, why_not
+from tests.support.service.fast_processing import FastProcessing
+from tests.support.service.postgres import PostgresServer, why_not
 
 from nullsplat.service.api.engine_info import EngineInfo
 from nullsplat.service.api.job_statistics import job_figures

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from archive_double import ArchiveDouble
-from bench import Engine, wait_for
-from dicom_samples import SERIES
+from tests.support.service.archive_double import ArchiveDouble
+from tests.support.service.dicom_samples import SERIES
+from tests.support.service.engine import Engine, wait_for
 
 Request = Callable[..., dict[str, Any]]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.service.radiograph_double import TAGS, Image, RadiographDouble, ramp
+from tests.support.service.radiograph_double import TAGS, Image, RadiographDouble, ramp
 
 from nullsplat.core.errors import ArchiveError, StorageError, UnreadableFile
 from nullsplat.core.progress import silent

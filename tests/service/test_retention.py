@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from fast_processing import FastProcessing
-from postgres import PostgresServer, binaries, why_not
+from tests.support.service.fast_processing import FastProcessing
+from tests.support.service.postgres import PostgresServer, binaries, why_not
 from typer.testing import CliRunner
 
 from nullsplat.cli.main import app

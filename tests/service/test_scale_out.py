@@ -13,12 +13,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from archive_double import ArchiveDouble
-from bench import Engine, wait_for
-from dicom_samples import SERIES
-from postgres import PostgresServer, free_port, why_not
+from tests.support.service.archive_double import ArchiveDouble
+from tests.support.service.dicom_samples import SERIES
+from tests.support.service.engine import Engine, wait_for
+from tests.support.service.postgres import PostgresServer, why_not
 
 from nullsplat.core.errors import ConfigurationError, StorageError
+from nullsplat.node.processes import free_port
 from nullsplat.service.database.schema import open_database
 
 Request = Callable[..., dict[str, Any]]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from postgres import PostgresServer, binaries, why_not
+from tests.support.service.postgres import PostgresServer, binaries, why_not
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.service.api.job_statistics import job_figures

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archive_double import ArchiveDouble
-from dicom_samples import STUDY, ct_series
+from tests.support.service.archive_double import ArchiveDouble
+from tests.support.service.dicom_samples import STUDY, ct_series
 
 from nullsplat.core.errors import ArchiveError, Cancelled, MixedRuns
 from nullsplat.core.progress import silent

@@ -8,8 +8,8 @@ import numpy as np
 import pydicom
 import pytest
 import torch
-from dicom_samples import PATIENT, SERIES, STUDY, ct_series
 from pydicom.uid import JPEGLSLossless
+from tests.support.service.dicom_samples import PATIENT, SERIES, STUDY, ct_series
 
 from nullsplat.core.errors import ConfigurationError, IneligibleSeries
 from nullsplat.core.measure import Cost

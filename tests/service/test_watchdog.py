@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import Engine, wait_for
-from worker_forge import RESTART
+from tests.support.service.engine import Engine, wait_for
+from tests.support.service.worker_forge import RESTART
 
 Request = Callable[..., dict[str, Any]]
 SHORT = {"NULLSPLAT_STAGE2_LIMIT_SECONDS": "1", "NULLSPLAT_STAGE_STOP_SECONDS": "1"}
 WORKER = (
-    "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); from fast_processing import FastProcessing; \
+    "import sys; from pathlib import Path; from tests.support.service.fast_processing import FastProcessing; \
 from nullsplat.service.settings import Settings; from nullsplat.service.worker.process import run_worker; \
-run_worker(Settings(), FastProcessing(Path(sys.argv[2])))"
+run_worker(Settings(), FastProcessing(Path(sys.argv[1])))"
 )
 
 
@@ -54,7 +54,7 @@ def test_a_worker_starts_itself_anew_in_place_and_does_the_next_job(
 ) -> None:
     engine.control.mkdir(exist_ok=True)
     (engine.control / "stuck-stage2").touch()
-    command = [sys.executable, "-W", "error", "-c", WORKER, str(Path(__file__).parent), str(engine.control)]
+    command = [sys.executable, "-W", "error", "-c", WORKER, str(engine.control)]
     environment = {
         **os.environ,
         **engine.environment,

@@ -1,16 +1,10 @@
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "plugin"), str(HERE.parents[1] / "plugin")]
-
-from ui_support.archive import BrowserArchive  # noqa: E402
-from ui_support.browser import Browser, chromium, why_not  # noqa: E402
-from ui_support.engine import PacedEngine  # noqa: E402
-from ui_support.site import SECRET, Site, running_site  # noqa: E402
+from tests.support.ui.archive import BrowserArchive
+from tests.support.ui.browser import Browser, chromium, why_not
+from tests.support.ui.engine import PacedEngine
+from tests.support.ui.site import SECRET, Site, running_site
 
 
 @pytest.fixture(scope="session")

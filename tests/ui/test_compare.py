@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from ui_support.archive import BrowserArchive
-from ui_support.browser import Browser
-from ui_support.keys import Keys
-from ui_support.phantom import series, uncertainty
-from ui_support.scene import RUN, done
-from ui_support.site import Site
+from tests.support.ui.archive import BrowserArchive
+from tests.support.ui.browser import Browser
+from tests.support.ui.keys import Keys
+from tests.support.ui.phantom import series, uncertainty
+from tests.support.ui.scene import RUN, done
+from tests.support.ui.site import Site
 
 LUNG, SOFT = (-600, 1500), (40, 400)
 ROWS, COLUMNS = 6, 4

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from ui_support.archive import BrowserArchive
-from ui_support.browser import Browser
-from ui_support.engine import PacedEngine
-from ui_support.keys import Keys
-from ui_support.scene import Scene, fill
-from ui_support.site import Site
+from tests.support.ui.archive import BrowserArchive
+from tests.support.ui.browser import Browser
+from tests.support.ui.engine import PacedEngine
+from tests.support.ui.keys import Keys
+from tests.support.ui.scene import Scene, fill
+from tests.support.ui.site import Site
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 KEEP = "KEEP_SCREENSHOTS"

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from plugin_support.node import ADMIN, running_node
-from plugin_support.series import ct_series, ct_slice
 from pydicom.dataset import Dataset
-from ui_support.browser import Browser
+from tests.support.plugin.node import ADMIN, running_node
+from tests.support.plugin.series import ct_series, ct_slice
+from tests.support.ui.browser import Browser
 
 SLICES, SHOWN = 6, 6
 """Source slices, 5 mm apart; of the 12 of the result (at 0, 1.25, ... mm) the middle one is shown first, at 7.5 mm."""

@@ -1,16 +1,13 @@
 import importlib.util
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.support.ui.browser import Browser, chromium, why_not
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE.parent / "ui"), str(HERE.parent / "plugin"), str(ROOT / "plugin")]
-
-from ui_support.browser import Browser, chromium, why_not  # noqa: E402
 
 SOFTWARE_GRAPHICS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 """OHIF draws with WebGL, and a machine for tests has no graphics card."""

@@ -5,10 +5,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from plugin_support.node import ADMIN, running_node
-from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
-from ui_support.browser import Browser
+from tests.support.plugin.node import ADMIN, running_node
+from tests.support.plugin.series import ct_series
+from tests.support.ui.browser import Browser
 
 from nullsplat.node.viewer import viewer_configuration
 

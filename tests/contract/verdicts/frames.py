@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from pydicom.dataset import Dataset
 from tests.contract.verdicts.table import GOOD, Edit, Row, Series, every, row, syntax, then
-from tests.dicom.enhanced import group, make_enhanced
-from tests.dicom.series import SAGITTAL, Spec
+from tests.support.dicom.enhanced import group, make_enhanced
+from tests.support.dicom.series import SAGITTAL, Spec
 
 
 def enhanced(order: Sequence[int] | None = None, spec: Spec = GOOD) -> Edit:

@@ -1,7 +1,6 @@
 """The two sides that judge a series: the engine reads files, the plugin what a real Orthanc shows of them."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,6 @@ from tests.contract.verdicts.table import TAKEN
 from nullsplat.core.errors import NullSplatError
 from nullsplat.dicom.headers import quiet_pydicom
 from nullsplat.dicom.read.series import read_folder
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "plugin"))
-
 from nullsplat_node.archive.archive import Archive
 from nullsplat_node.rules.eligibility import Candidate, Criteria, examine
 from nullsplat_node.series.refusal import Refused

@@ -29,7 +29,7 @@ from tests.contract.verdicts.table import (
     upper,
     without,
 )
-from tests.dicom.series import Spec, make_series
+from tests.support.dicom.series import Spec, make_series
 
 AXIAL = ["ORIGINAL", "PRIMARY", "AXIAL"]
 PLUGIN_WANTS_ORIGINAL = "the node works unattended and takes only what says that it is original"

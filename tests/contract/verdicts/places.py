@@ -20,7 +20,7 @@ from tests.contract.verdicts.table import (
     upper,
     without,
 )
-from tests.dicom.series import CORONAL, OBLIQUE, PRONE, SAGITTAL, Spec
+from tests.support.dicom.series import CORONAL, OBLIQUE, PRONE, SAGITTAL, Spec
 
 NODE_TAKES_AXIAL = "the node takes axial stacks only; a person at the command line chooses what to read"
 TURNED = [0, 1, 0, 0, 0, -1]

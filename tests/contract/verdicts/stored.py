@@ -2,7 +2,7 @@
 
 from pydicom.dataset import Dataset
 from tests.contract.verdicts.table import Row, Series, each, every, raw, row, sequence, some, without
-from tests.dicom.series import Spec
+from tests.support.dicom.series import Spec
 
 ONLY_PIXELS_TELL = "only the pixels tell, which the plugin does not read; the engine refuses after fetching"
 NOT_MEANT_FOR_PEOPLE = (

@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
-from tests.dicom.series import Spec, make_series
+from tests.support.dicom.series import Spec, make_series
 
 from nullsplat.dicom.headers import quiet_pydicom
 

@@ -4,10 +4,10 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "service"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # it is started by its path
 
 import typer
-from fast_processing import FastProcessing
+from tests.support.service.fast_processing import FastProcessing
 
 from nullsplat.cli.failures import readable_failures
 from nullsplat.core.progress import Progress

@@ -16,8 +16,8 @@ from typing import Any
 from unittest import mock
 from urllib.parse import parse_qsl, urlsplit
 
-from ui_support.archive import BrowserArchive
-from ui_support.engine import PacedEngine
+from tests.support.ui.archive import BrowserArchive
+from tests.support.ui.engine import PacedEngine
 
 SCRIPT = Path(__file__).resolve().parents[3] / "plugin" / "nullsplat_plugin.py"
 SECRET = "a-secret-of-the-tests"

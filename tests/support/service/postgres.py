@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+
+from nullsplat.node.processes import free_port
 
 USER, PASSWORD = "nullsplat", "a-password-for-tests"
 INSTALLED = Path("/usr/lib/postgresql")
@@ -112,9 +113,3 @@ class PostgresServer:
 def _plain_user() -> pwd.struct_passwd:
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
     return known.get("postgres") or known["nobody"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydicom.dataset import Dataset
+from tests.support.plugin.fake_engine import FakeEngine
+from tests.support.plugin.fake_orthanc import FakeOrthanc
 
 from nullsplat_node.archive.archive import Archive
 from nullsplat_node.settings import read_settings
 from nullsplat_node.work.audit import Write
 from nullsplat_node.work.context import Log
 from nullsplat_node.work.service import Service
-from plugin_support.fake_engine import FakeEngine
-from plugin_support.fake_orthanc import FakeOrthanc
 
 SECRET = "a-secret-of-the-tests"
 

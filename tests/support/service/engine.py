@@ -19,7 +19,7 @@ import uvicorn
 
 from nullsplat.service.contract.messages import job_key
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).resolve().parents[3]
 SECRET = "a-secret-for-tests-only"
 PATIENCE = 60.0
 HASTE = {
@@ -47,7 +47,8 @@ class Forge:
 
     def _open(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-W", "error", str(HERE / "worker_forge.py")],
+            [sys.executable, "-W", "error", "-m", "tests.support.service.worker_forge"],
+            cwd=ROOT,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from plugin_support.fake_orthanc import FakeOrthanc
-from plugin_support.series import simplified_tags
 from pydicom.dataset import Dataset
+from tests.support.plugin.fake_orthanc import FakeOrthanc
+from tests.support.plugin.series import simplified_tags
 
 PLUGINS = ["explorer.js", "dicom-web", "python", "serve-folders", "web-viewer"]
 METADATA = "4701"

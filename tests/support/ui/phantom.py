@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from plugin_support.series import ct_slice
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from tests.support.plugin.series import ct_slice
 
 SIZE, SPACING = 224, 1.5
 """Pixels along x and y, and their size in mm."""

@@ -6,8 +6,7 @@ import time
 from typing import Any
 
 from pydicom.dataset import Dataset
-
-from plugin_support.series import simplified_tags
+from tests.support.plugin.series import simplified_tags
 
 UNKNOWN_RESOURCE, FULL_STORAGE = 17, 5
 

@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from plugin_support.node import ADMIN, ENGINE, Node, running_node
+from tests.support.plugin.node import ADMIN, ENGINE, Node, running_node
 
 from nullsplat.node.orthanc import installed_orthanc
 

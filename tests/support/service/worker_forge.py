@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fast_processing import FastProcessing
+from tests.support.service.fast_processing import FastProcessing
 
 from nullsplat.service.settings import Settings
 from nullsplat.service.worker.process import run_worker

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ui_support.keys import Keys
+from tests.support.ui.keys import Keys
 
 if TYPE_CHECKING:  # the tests say that it is missing and are skipped
     from selenium.webdriver import Chrome

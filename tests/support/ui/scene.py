@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
+from tests.support.plugin.series import ct_series
+from tests.support.ui.archive import BrowserArchive
+from tests.support.ui.engine import PacedEngine
+from tests.support.ui.phantom import AIR, blurred, chest, series, thick_slice, thin_slice, uncertainty
 
 from nullsplat_node.archive.archive import Archive
 from nullsplat_node.engine.contract import Failure, JobResult, job_key
@@ -15,9 +18,6 @@ from nullsplat_node.lifecycle import transitions
 from nullsplat_node.lifecycle.routing import Route
 from nullsplat_node.lifecycle.state import RESULT, Result, SeriesState, encode
 from nullsplat_node.lifecycle.transitions import Job, RetryPolicy
-from ui_support.archive import BrowserArchive
-from ui_support.engine import PacedEngine
-from ui_support.phantom import AIR, blurred, chest, series, thick_slice, thin_slice, uncertainty
 
 DECISION = "low dose because CTDIvol 1.1 mGy <= 3 mGy; {} slices 5 mm apart, scale 4 x 1 x 1 (z, y, x)"
 REPORT = {

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from plugin_support.fake_engine import STAGES, FakeEngine
+from tests.support.plugin.fake_engine import STAGES, FakeEngine
 
 NOTES = {
     "fetch": "slice 6 of 12",

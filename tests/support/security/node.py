@@ -17,13 +17,15 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import uvicorn
-from bench import Forge, wait_for
-from fast_processing import FastProcessing
-from plugin_support.node import QUICK
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import CTImageStorage  # type: ignore[attr-defined]
+from tests.support.plugin.node import QUICK
+from tests.support.security.authority import Authority
+from tests.support.security.proxy import start_nginx
+from tests.support.service.engine import Forge, wait_for
+from tests.support.service.fast_processing import FastProcessing
 
 from nullsplat.cli.checks import node as checks
 from nullsplat.cli.checks.findings import Level
@@ -38,8 +40,6 @@ from nullsplat.node.orthanc import installed_orthanc
 from nullsplat.node.processes import Child, free_port, start
 from nullsplat.service.api.server import application, listening_socket, server_configuration
 from nullsplat.service.settings import Settings
-from security_support.authority import Authority
-from security_support.proxy import start_nginx
 
 SECRET, ADMIN, ENGINE = "telltale-shared-secret", "telltale-admin-password", "telltale-engine-password"
 SECRETS = (SECRET, ADMIN, ENGINE)

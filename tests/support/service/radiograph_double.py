@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
-from tests.service.archive_double import ArchiveDouble, _Handler, _QuietServer
+from tests.support.service.archive_double import ArchiveDouble, _Handler, _QuietServer
 
 PATH = re.compile(
     r"^/dicom-web/studies(/(?P<study>[\d.]+)/series(/(?P<series>[\d.]+)/instances(/(?P<uid>[\d.]+))?)?)?$"

@@ -14,11 +14,11 @@ from urllib.request import Request, urlopen
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 from pynetdicom.presentation import build_context
+from tests.support.plugin.fake_engine import FakeEngine
 
 from nullsplat.node.orthanc import Modality, NodeSettings, OrthancNode
 from nullsplat.node.pacs import Pacs
 from nullsplat.node.processes import free_port
-from plugin_support.fake_engine import FakeEngine
 
 SECRET, ADMIN, ENGINE = "a-secret-of-the-tests", "admin-password", "engine-password"
 QUICK = {

@@ -3,9 +3,10 @@
 import shutil
 from pathlib import Path
 
+from tests.support.security.authority import Authority
+
 from nullsplat.node.configuration import configuration_folder
 from nullsplat.node.processes import Child, start, wait_until_listening
-from security_support.authority import Authority
 
 AROUND = """
 daemon off;

@@ -13,9 +13,9 @@ from urllib.request import Request, urlopen
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import EnhancedSRStorage, ExplicitVRLittleEndian
+from tests.support.plugin.series import ct_slice
 
 from nullsplat.service.contract.messages import fault, job_key
-from plugin_support.series import ct_slice
 
 STAGES = ("fetch", "stage1", "stage2", "consistency", "derive", "store")
 NOW = "2026-11-22T13:00:00Z"
