@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from copy import deepcopy
 
 import pytest
-from plugin_support.beside import SECRET, EngineBeside, running, wait_until
-from plugin_support.fake_orthanc import FakeOrthanc
-from plugin_support.series import ct_series
 from pydicom.dataset import Dataset
+from tests.support.plugin.beside import SECRET, EngineBeside, running, wait_until
+from tests.support.plugin.fake_orthanc import FakeOrthanc
+from tests.support.plugin.series import ct_series
 
 from nullsplat_node.lifecycle import transitions
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from dicom_samples import SERIES, STUDY, ct_series
-from fast_processing import FastProcessing
+from tests.support.service.dicom_samples import SERIES, STUDY, ct_series
+from tests.support.service.fast_processing import FastProcessing
 
 from nullsplat.core.errors import StorageError
 from nullsplat.dicom.read.series import fingerprint
