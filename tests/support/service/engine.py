@@ -21,7 +21,7 @@ from nullsplat.service.contract.messages import job_key
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "a-secret-for-tests-only"
-PATIENCE = 60.0
+PATIENCE = 120.0
 HASTE = {
     "nullsplat.service.queue.pausing.POLL": 0.05,
     "nullsplat.service.worker.process.POLL": 0.05,
