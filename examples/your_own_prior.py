@@ -8,7 +8,6 @@ stage 1 keeps of a proposal what the measurement allows. To train a network of t
 """
 
 import argparse
-from collections.abc import Sequence
 
 import torch
 from torch.nn.functional import avg_pool3d
@@ -21,6 +20,7 @@ from nullsplat.pipeline.config import configure
 from nullsplat.pipeline.problem import pose
 from nullsplat.pipeline.refine import refine
 from nullsplat.prior.slab.sampling import SlabSampling
+from nullsplat.prior.slab.task import Task
 
 
 class UnsharpMask:
@@ -30,8 +30,8 @@ class UnsharpMask:
         self,
         base_hu: torch.Tensor,
         cubic_hu: torch.Tensor,
+        task: Task,
         config: SlabSampling,
-        axes: Sequence[int] = (0, 1, 2),
         seed: int | None = None,
         progress: Progress = silent,
     ) -> torch.Tensor:
@@ -39,17 +39,6 @@ class UnsharpMask:
         smooth = avg_pool3d(base_hu[None], kernel_size=3, stride=1, padding=1, count_include_pad=False)[0]
         progress(1.0)
         return base_hu + 0.7 * (base_hu - smooth)
-
-    def refine_projections(
-        self,
-        base: torch.Tensor,
-        cubic: torch.Tensor,
-        config: SlabSampling,
-        seed: int | None = None,
-        progress: Progress = silent,
-    ) -> torch.Tensor:
-        """Nothing to add to projections."""
-        return base
 
 
 def main() -> None:
@@ -64,7 +53,7 @@ def main() -> None:
     config, prior = configure(scale=4), UnsharpMask()
     problem = pose(ns.read(options.source), config)
     base_hu = base_volume(problem, config)
-    proposal = prior.refine_volume(base_hu, base_hu, config.slabs)
+    proposal = prior.refine_volume(base_hu, base_hu, problem.task, config.slabs)
     stage1 = refine(problem, base_hu, prior, config)
 
     for name, hu in (("proposal", proposal), ("result", stage1.hu)):

@@ -2,7 +2,7 @@
 
 import torch
 from diffusers import DDIMScheduler, UNet2DModel
-from tests.prior.slab.conftest import Answers, answering
+from tests.prior.slab.conftest import answering, task
 
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior.slab.sampling import SlabSampling
@@ -12,8 +12,8 @@ from nullsplat.prior.xray.sampling import SamplingConfig
 
 def test_the_slab_prior_takes_a_base_and_its_cubic_interpolation() -> None:
     base, cubic = 100 * torch.randn(4, 16, 16), 100 * torch.randn(4, 16, 16)
-    prior = answering(Answers.GAINED)
-    assert torch.equal(prior(base, cubic).hu, prior.refine_volume(base, cubic, SlabSampling()))
+    prior, asked = answering(base_gained=1.0), task(base.shape)
+    assert torch.equal(prior(base, cubic, asked).hu, prior.refine_volume(base, cubic, asked, SlabSampling()))
 
 
 def test_the_xray_prior_takes_a_measurement(random_unet: UNet2DModel) -> None:

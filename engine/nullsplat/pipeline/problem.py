@@ -13,6 +13,7 @@ from nullsplat.core.volume import Volume
 from nullsplat.physics.noise import estimate_noise
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel, forward_model
+from nullsplat.prior.slab.task import Task
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Problem:
     lr_hu: Float[Tensor, "m n o"]
     model: ForwardModel
     noise_hu: float
+
+    @property
+    def task(self) -> Task:
+        """What is asked of a prior of volumes."""
+        return Task(self.model.volume_op, self.model.hr.spacing, self.noise_hu)
 
 
 def pose(

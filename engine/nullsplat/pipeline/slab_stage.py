@@ -1,6 +1,5 @@
-"""Stage 1 with the slab prior: the base refined in thin slabs, then its projections, which are slabs of full depth."""
+"""Stage 1 with the slab prior: the base refined in thin slabs, and the projections of what comes of it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -11,15 +10,13 @@ from nullsplat.core.moments import Moments
 from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.seeds import derive_seed
 from nullsplat.physics.consistency import consistent, exclude
-from nullsplat.physics.null_space import null_space_part
 from nullsplat.physics.saturation import saturation_floor
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.problem import Problem
 from nullsplat.pipeline.stage1 import MeasuredProjections, Projections
 from nullsplat.prior.slab.sampling import SlabSampling
-
-_VOLUME_SHARE = 0.9
+from nullsplat.prior.slab.task import Task
 
 
 @runtime_checkable
@@ -33,8 +30,8 @@ class VolumePrior(Protocol):
         self,
         base_hu: Float[Tensor, "z y x"],
         cubic_hu: Float[Tensor, "z y x"],
+        task: Task,
         config: SlabSampling,
-        axes: Sequence[int] = (0, 1, 2),
         seed: int | None = None,
         progress: Progress = silent,
     ) -> Float[Tensor, "z y x"]:
@@ -43,21 +40,11 @@ class VolumePrior(Protocol):
         Args:
             base_hu: base volume in HU.
             cubic_hu: cubic interpolation of the measured volume in HU.
+            task: what was measured, and how finely it is to be known.
             config: how slabs are refined.
-            axes: of (z, y, x), along which detail is missing.
             seed: of a sample.
             progress: callback.
         """
-
-    def refine_projections(
-        self,
-        base: Float[Tensor, "v z u"],
-        cubic: Float[Tensor, "v z u"],
-        config: SlabSampling,
-        seed: int | None = None,
-        progress: Progress = silent,
-    ) -> Float[Tensor, "v z u"]:
-        """The same for projections in network range; used where `SlabSampling.mix` is above 0."""
 
 
 @dataclass(frozen=True)
@@ -107,37 +94,18 @@ class SlabStage:
         volumes, views = Moments(), Moments()
         for k in range(count):
             seed = None if count == 1 else derive_seed(self._config.seed, "slab sample", k)
-            told = part(progress, k / count, (k + 1) / count)
-            volume = self._volume(prior, seed, part(told, 0, _VOLUME_SHARE))
+            volume = self._volume(prior, seed, part(progress, k / count, (k + 1) / count))
             volumes.add(volume)
-            views.add(self._projections(volume, measured, prior, seed, part(told, _VOLUME_SHARE, 1)))
+            views.add(measured.encoded(volume))
         projections = measured.decoded(views.mean, views.deviation)
         return Refined(volumes.mean, volumes.deviation, projections)
 
     def _volume(self, prior: VolumePrior, seed: int | None, progress: Progress) -> Float[Tensor, "z y x"]:
-        """The base refined in slabs one voxel thick, along every axis from which missing detail is seen."""
-        axes = (1, 2) if self._config.thick_slices else (0, 1, 2)
-        found = prior.refine_volume(self._base_hu, self._cubic_hu, self._config.slabs, axes, seed, progress)
-        return self._held(found)
-
-    def _projections(
-        self,
-        refined_hu: Float[Tensor, "z y x"],
-        measured: MeasuredProjections,
-        prior: VolumePrior,
-        seed: int | None,
-        progress: Progress,
-    ) -> Float[Tensor, "v z u"]:
-        """Projections of the refined volume, and a share of what the prior sees beyond in the base's own projections.
-
-        That share lies in the null space: what was measured stays as the refined volume has it, which is held to it.
-        """
-        seen, mix = measured.encoded(refined_hu), self._config.slabs.mix
-        if mix == 0:
-            return seen
-        base, cubic = measured.encoded(self._base_hu), measured.encoded(self._cubic_hu)
-        found = prior.refine_projections(base, cubic, self._config.slabs, seed, progress)
-        return seen + mix * null_space_part(found - seen, measured.measurement.op)
+        """The base refined in blocks of thin slabs."""
+        task, slabs = self._problem.task, self._config.slabs
+        return self._held(
+            prior.refine_volume(self._base_hu, self._cubic_hu, task, slabs, seed, progress)
+        )
 
     def _held(self, hu: Float[Tensor, "z y x"]) -> Float[Tensor, "z y x"]:
         """Brought into agreement with the measured volume within its noise, and not below where it saturates."""

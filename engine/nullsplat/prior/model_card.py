@@ -138,7 +138,10 @@ def _data(counts: dict[str, dict[str, int]], wording: Wording, sources: Sequence
         "\n".join(f"- {source}" for source in sources) or "The sources and their licences were not stated."
     )
     train, validation = counts["train"], counts["validation"]
-    rows = "\n".join(f"| {name} | {train[key]} | {validation[key]} |" for key, name in wording.counts.items())
+    rows = "\n".join(
+        f"| {name} | {train.get(key, '')} | {validation.get(key, '')} |"
+        for key, name in wording.counts.items()
+    )
     return f"""## Data
 
 {stated}

@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 from nullsplat.core.errors import ConfigurationError
 
 Predict = Callable[[Tensor], Tensor]
-"""From a batch of images [b, c, h, w] to one image each [b, h, w]."""
+"""From a batch of images [b, c, h, w] to one answer each [b, ..., h, w]."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Tiling:
             raise ConfigurationError(f"tiles need 0 <= 2 overlap < size and multiple >= 1, got {self}")
 
 
-def in_tiles(predict: Predict, images: Float[Tensor, "b c h w"], tiling: Tiling) -> Float[Tensor, "b h w"]:
+def in_tiles(predict: Predict, images: Float[Tensor, "b c h w"], tiling: Tiling) -> Float[Tensor, "b *m h w"]:
     """`predict` on each tile, blended with weights that sum to 1 everywhere.
 
     Args:
@@ -48,21 +48,24 @@ def in_tiles(predict: Predict, images: Float[Tensor, "b c h w"], tiling: Tiling)
     """
     height, width = images.shape[2:]
     rows, columns = _spans(height, tiling), _spans(width, tiling)
-    out = images.new_zeros(len(images), height, width)
+    out: Tensor | None = None
     for row, weight_down in rows:
         for column, weight_across in columns:
             part = _padded(predict, images[:, :, row, column], tiling.multiple)
             weight = weight_down[:, None] * weight_across
-            out[:, row, column] += part * weight.to(part.device, part.dtype)
+            if out is None:
+                out = part.new_zeros(*part.shape[:-2], height, width)
+            out[..., row, column] += part * weight.to(part.device, part.dtype)
+    assert out is not None  # noqa: S101 - there is at least one tile
     return out
 
 
-def _padded(predict: Predict, tile: Float[Tensor, "b c h w"], multiple: int) -> Float[Tensor, "b h w"]:
+def _padded(predict: Predict, tile: Float[Tensor, "b c h w"], multiple: int) -> Float[Tensor, "b *m h w"]:
     """`predict` on a tile, continued by its last row and column to what the network needs."""
     height, width = tile.shape[2:]
     bottom, right = -height % multiple, -width % multiple
     predicted = predict(pad(tile, (0, right, 0, bottom), mode="replicate"))
-    return predicted[:, :height, :width]
+    return predicted[..., :height, :width]
 
 
 def _spans(length: int, tiling: Tiling) -> list[tuple[slice, Float[Tensor, " n"]]]:

@@ -75,8 +75,16 @@ Report = Callable[[int, float, float], None]
 class PriorTraining:
     """One training run in a folder of its own."""
 
-    def __init__(self, config: TrainingConfig, objective: Objective, folder: Path) -> None:
+    def __init__(
+        self, config: TrainingConfig, objective: Objective, folder: Path, initial: UNet2DModel | None = None
+    ) -> None:
         """Set up or resume the run in `folder`.
+
+        Args:
+            config: how the prior is trained.
+            objective: what it learns.
+            folder: of the run.
+            initial: network whose weights a new run starts from; None starts from fresh ones.
 
         Raises:
             ConfigurationError: the checkpoint in `folder` is of a run with other settings.
@@ -86,6 +94,8 @@ class PriorTraining:
         self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
         torch.manual_seed(config.seed)
         unet = objective.build_unet()
+        if initial is not None:
+            unet.load_state_dict(initial.state_dict())
         optimizer = torch.optim.AdamW(unet.parameters(), lr=config.learning_rate, weight_decay=1e-4)
         self.unet, self.optimizer = self.accelerator.prepare(unet, optimizer)
         self.ema = EMAModel(unet.parameters(), decay=config.ema_decay, use_ema_warmup=True, power=0.75)

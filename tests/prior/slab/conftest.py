@@ -7,49 +7,60 @@ import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DModel
-from tests.prior.slab.several_pairs import make_pairs
 from torch import Tensor
 
 from nullsplat.core.volume import Geometry, Volume
+from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior.slab import pipeline as slab_pipeline
-from nullsplat.prior.slab.network import FOLD, KNOWN, build_slab_scheduler
-from nullsplat.prior.slab.pairs import SlabPair
+from nullsplat.prior.slab.conditions import CONDITIONS, Conditions
+from nullsplat.prior.slab.network import BLOCK, FOLD, KNOWN, UNIT_PER_SPREAD, build_slab_scheduler
 from nullsplat.prior.slab.pipeline import SlabPipeline
-from nullsplat.prior.slab.store import StoredPair, load_pairs, save_pair
+from nullsplat.prior.slab.task import Task
+from nullsplat.prior.slab.pool import pair_folder
+from nullsplat.prior.slab.store import SlabPair, save_pair
 
 TINY = {
-    "in_channels": (1 + KNOWN) * FOLD**2,
-    "out_channels": FOLD**2,
+    "in_channels": (BLOCK + KNOWN) * FOLD**2 + CONDITIONS,
+    "out_channels": 3 * BLOCK * FOLD**2,
     "block_out_channels": (8, 16),
     "layers_per_block": 1,
     "down_block_types": ("DownBlock2D",) * 2,
     "up_block_types": ("UpBlock2D",) * 2,
     "add_attention": False,
-    "norm_num_groups": 4,
-    "class_embed_type": "timestep",
+    "norm_num_groups": 1,
 }
+NOISY, BEFORE, HERE, AFTER, GAINED, BASE_GAINED = 0, 4, 5, 6, 10, 14
+"""Where in the network's images those of a block's slabs begin."""
 
 
 class Answers(UNet2DModel):
-    """A network that returns one of its own channels, and remembers what it was asked."""
+    """A network whose mean is a sum of its own channels, and that remembers what it was asked."""
 
-    NOISY, BEFORE, HERE, AFTER, GAINED = range(1 + KNOWN)
-
-    def __init__(self, channel: int) -> None:
+    def __init__(self, **shares: float) -> None:
         super().__init__(**TINY)
-        self.channel = channel
-        self.thickness_labels: list[Tensor] = []
+        self.shares = {globals()[name.upper()]: share for name, share in shares.items()}
         self.timesteps: list[Tensor] = []
+        self.told: list[Tensor] = []
 
-    def forward(self, folded: Tensor, timesteps: Tensor, class_labels: Tensor) -> SimpleNamespace:
-        self.thickness_labels.append(class_labels)
+    def forward(self, folded: Tensor, timesteps: Tensor) -> SimpleNamespace:
         self.timesteps.append(timesteps)
-        first = self.channel * FOLD**2
-        return SimpleNamespace(sample=folded[:, first : first + FOLD**2])
+        self.told.append(folded[:, -CONDITIONS:, 0, 0])
+        count = BLOCK * FOLD**2
+        mean = sum(
+            share * folded[:, first * FOLD**2 :][:, :count] for first, share in self.shares.items()
+        ) + torch.zeros_like(folded[:, :count])
+        return SimpleNamespace(sample=torch.cat([mean, torch.zeros_like(mean), torch.zeros_like(mean)], 1))
 
 
-def answering(channel: int) -> SlabPipeline:
-    return SlabPipeline(Answers(channel), build_slab_scheduler())
+def answering(**shares: float) -> SlabPipeline:
+    return SlabPipeline(Answers(**shares), build_slab_scheduler())
+
+
+def task(shape: tuple[int, ...], thick: bool = True) -> Task:
+    """Slices twice as thick as the voxels; with `thick` false, all axes are refined."""
+    factors = [2 if n % 2 == 0 and (axis == 0 or not thick) else 1 for axis, n in enumerate(shape)]
+    op = degradation_for([n // f for n, f in zip(shape, factors, strict=True)], factors)
+    return Task(op, (2.0, 1.0, 1.0), 5.0)
 
 
 @pytest.fixture
@@ -65,8 +76,8 @@ def float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slab_pipeline, "fast_bfloat16", lambda device: False)
 
 
-def whole_numbers(shape: tuple[int, int, int] = (16, 24, 24)) -> Volume:
-    """A body with two organs, in whole HU, so that nothing is lost where HU are stored as integers."""
+def whole_numbers(shape: tuple[int, int, int] = (48, 96, 96)) -> Volume:
+    """A body with an organ, in whole HU, so that nothing is lost where HU are stored as integers."""
     z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
     hu = np.where(y**2 + x**2 < 0.8, 40.0, -900.0)
     hu[(y - 0.3) ** 2 + x**2 + z**2 < 0.1] = 500
@@ -74,15 +85,22 @@ def whole_numbers(shape: tuple[int, int, int] = (16, 24, 24)) -> Volume:
     return Volume(hu.astype(np.float32), Geometry(shape, (2.0, 1.0, 1.0)))
 
 
-@pytest.fixture(scope="session")
-def pairs() -> list[SlabPair]:
-    """The first of them has thick slices or not as their seed decides; both kinds are among them."""
-    return list(make_pairs([whole_numbers()], 6, seed=0, name="test"))
+def predictable_pair(number: int, shape: tuple[int, int, int] = (40, 24, 24)) -> SlabPair:
+    """One whose truth is the base plus once more what the base gained on cubic interpolation."""
+    generator = np.random.default_rng(number)
+    base, gained = (generator.integers(-200, 200, shape) for _ in range(2))
+    volumes = np.stack([base + gained, base, base - gained]).astype(np.int16)
+    spread = float(np.sqrt(np.mean(np.square(gained))))
+    factors = (4.0, 1.0, 1.0) if number % 2 else (2.0, 2.0, 2.0)
+    conditions = Conditions(factors, (0.3, 0.0, 0.0), (2.0, 1.0, 1.0), 5.0, UNIT_PER_SPREAD * spread)
+    samples = tuple(round(n / f) for n, f in zip(shape, factors, strict=True))
+    return SlabPair(volumes, (samples[0], samples[1], samples[2]), spread, conditions)
 
 
 @pytest.fixture(scope="session")
-def stored(pairs: list[SlabPair], tmp_path_factory: pytest.TempPathFactory) -> tuple[StoredPair, ...]:
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with six predictable pairs."""
     folder = tmp_path_factory.mktemp("pairs")
-    for i, pair in enumerate(pairs):
-        save_pair(pair, Path(folder / f"{i:04d}"))
-    return tuple(load_pairs(folder))
+    for number in range(6):
+        save_pair(predictable_pair(number), pair_folder(folder, number))
+    return folder

@@ -1,105 +1,122 @@
-"""Crops to learn from: repeatable, of all orientations, and with units that keep pairs comparable."""
+"""Crops to learn from: repeatable, of all orientations, from a window of pairs that moves on."""
 
-from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tests.prior.slab.conftest import predictable_pair, whole_numbers
 
-from nullsplat.prior.slab.network import PROJECTION
-from nullsplat.prior.slab.pool import SlabPool
-from nullsplat.prior.slab.store import StoredPair
+from nullsplat.core.errors import InputError, StorageError
+from nullsplat.core.volume import Geometry, Volume
+from nullsplat.prior.slab import pairs as pairs_module
+from nullsplat.prior.slab import pool as pool_module
+from nullsplat.prior.slab import stream
+from nullsplat.prior.slab.conditions import phase
+from nullsplat.prior.slab.network import HU_UNIT
+from nullsplat.prior.slab.pool import CROP, SlabPool, pair_folder
+from nullsplat.prior.slab.store import SlabPair, save_pair
+from nullsplat.prior.slab.stream import Source, pairs_ahead
 
-SIZE = (8, 8)
-
-
-def coordinates(shape: tuple[int, int, int] = (16, 24, 32)) -> StoredPair:
-    """A pair whose voxels say where they are: base = 1000 z + 50 y + x, truth 500 HU above it, cubic below."""
-    z, y, x = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
-    base = (1000 * z + 50 * y + x).astype(np.int16)
-    views = np.stack([np.full((4, 16, 20), v, np.float32) for v in (0.5, 0.25, 0.0)])
-    keys = ("1", "2", "4", "views")
-    return StoredPair(
-        False,
-        np.stack([base + 500, base, base - 100]),
-        views,
-        dict.fromkeys(keys, 500.0),
-        dict.fromkeys(keys, 1000.0),
-    )
+SMALL = (48, 96, 96)
 
 
-def orientation(here: torch.Tensor) -> int:
-    """Across which axis a crop of `coordinates` was cut, from how it changes along its two sides."""
-    steps = {round(abs(float(here.diff(dim=d).median()))) for d in (0, 1)}
-    return ({1, 50, 1000} - steps).pop() and {1000: 0, 50: 1, 1: 2}[({1, 50, 1000} - steps).pop()]
+def read_small(path: Path) -> Volume:
+    """A body whose brightness is the number in its name."""
+    hu = whole_numbers(SMALL).hu + float(path.name)
+    return Volume(hu, Geometry(SMALL, (2.0, 1.0, 1.0)))
 
 
 @pytest.fixture
-def pool() -> SlabPool:
-    return SlabPool((coordinates(),), size=SIZE)
+def small_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs_module, "LARGEST", (48, 48, 48))
 
 
-def test_crops_of_a_seed_repeat(pool: SlabPool) -> None:
-    first, again, other = (pool.draw(6, seed) for seed in (1, 1, 2))
-    assert torch.equal(first.known, again.known)
-    assert torch.equal(first.residual, again.residual)
-    assert torch.equal(first.thickness, again.thickness)
-    assert not torch.equal(first.known, other.known)
-    validation = replace(pool, name="validation").draw(6, 1)
-    assert not torch.equal(first.known, validation.known)
+def test_the_same_seed_draws_the_same_crops_and_another_seed_others(stored: Path) -> None:
+    pool = SlabPool(stored, window=6)
+    first, again, other = (pool.draw(4, seed) for seed in (1, 1, 2))
+    assert all(torch.equal(a.truth, b.truth) for a, b in zip(first, again, strict=True))
+    assert not all(torch.equal(a.truth, b.truth) for a, b in zip(first, other, strict=True))
 
 
-def test_all_orientations_thicknesses_and_projections_appear(pool: SlabPool) -> None:
-    batch = pool.draw(200, seed=0)
-    thicknesses = set(batch.thickness.tolist())
-    assert thicknesses == {1.0, 2.0, 4.0, PROJECTION}
-    slabs = batch.known[batch.thickness < PROJECTION, 1] * 1000
-    assert {orientation(here) for here in slabs} == {0, 1, 2}
-    share = float((batch.thickness == PROJECTION).float().mean())
-    assert share == pytest.approx(pool.projection_share, abs=0.1)
+def test_crops_have_one_size_and_keep_what_belongs_together_together(stored: Path) -> None:
+    for crop in SlabPool(stored, window=6).draw(16, 3):
+        assert crop.truth.shape == crop.base.shape == crop.cubic.shape == CROP
+        torch.testing.assert_close(crop.truth - crop.base, crop.base - crop.cubic)
+        rows, first, second = CROP
+        assert [tuple(images.shape) for images in crop.phases] == [(2, rows, second), (2, rows, first)]
+        assert 0 < crop.weight <= 1
 
 
-def test_the_shares_of_slabs_and_projections_can_be_chosen(pool: SlabPool) -> None:
-    assert (replace(pool, projection_share=1.0).draw(20, 0).thickness == PROJECTION).all()
-    assert (replace(pool, projection_share=0.0).draw(20, 0).thickness < PROJECTION).all()
+def test_phases_are_turned_and_mirrored_with_the_volume(tmp_path: Path) -> None:
+    """A volume that is the phase itself along z; for thick slices, z are the rows."""
+    pair, shape = predictable_pair(1), (120, 80, 80)
+    pattern = (1000 * phase(30, 120)).round().to(torch.int16).numpy()
+    volumes = np.broadcast_to(pattern[:, None, None], (3, *shape)).copy()
+    save_pair(SlabPair(volumes, (30, 80, 80), 50.0, pair.conditions), pair_folder(tmp_path, 0))
+    for crop in SlabPool(tmp_path, window=1).draw(12, 0):
+        for images, middle in zip(crop.phases, (crop.base[:, 0], crop.base[:, :, 0]), strict=True):
+            torch.testing.assert_close(images[0], middle * HU_UNIT / 1000, atol=1e-3, rtol=0)
+            assert (images[1] == 0).all()
 
 
-def test_residual_and_gain_are_measured_in_the_unit_of_their_pair(pool: SlabPool) -> None:
-    batch = pool.draw(60, seed=0)
-    slab = batch.thickness < PROJECTION
-    torch.testing.assert_close(
-        batch.residual[slab], torch.full_like(batch.residual[slab], 0.5), atol=1e-3, rtol=0
-    )
-    gain = batch.known[slab, 3]
-    torch.testing.assert_close(gain, torch.full_like(gain, 0.1), atol=1e-3, rtol=0)
-    # the unit of the views is 1000 as well, in network range
-    torch.testing.assert_close(batch.residual[~slab], torch.full_like(batch.residual[~slab], 0.25e-3))
+def test_thick_slices_are_shown_from_the_side_and_others_from_everywhere(stored: Path) -> None:
+    crops = SlabPool(stored, window=6).draw(64, 5)
+    factors = {tuple(round(2 ** (2 * f)) for f in crop.conditions[0][:3]) for crop in crops}
+    assert factors == {(1, 4, 1), (2, 2, 2)}
 
 
-def test_a_slab_and_its_neighbours_are_means_of_adjacent_layers(pool: SlabPool) -> None:
-    batch = replace(pool, projection_share=0.0).draw(100, seed=0)
-    for known, thickness in zip(batch.known, batch.thickness.tolist(), strict=True):
-        before, here, after = known[:3] * 1000
-        per_layer = {0: 1000, 1: 50, 2: 1}[orientation(here)]
-        gaps = sorted(float((neighbour - here).mean()) / per_layer for neighbour in (before, after))
-        at_an_end = max(map(abs, gaps)) > min(map(abs, gaps)) + 0.01
-        assert at_an_end or gaps == pytest.approx([-thickness, thickness], abs=0.2)
-        assert -thickness - 0.2 <= gaps[0] <= 0.2
-        assert -0.2 <= gaps[1] <= thickness + 0.2
+def test_the_window_moves_on_and_old_pairs_are_forgotten(tmp_path: Path) -> None:
+    for number in range(6):
+        save_pair(predictable_pair(number), pair_folder(tmp_path, number))
+    pool = SlabPool(tmp_path, window=4, renewal=10)
+    assert [pool.first(step) for step in (0, 9, 10, 25)] == [0, 0, 1, 2]
+    assert len(pool.draw(8, seed=25)) == 8
+    assert sorted(int(path.name) for path in tmp_path.iterdir()) == [2, 3, 4, 5]
 
 
-def test_no_crop_counts_more_than_another_and_hopeless_ones_count_less() -> None:
-    keys = ("1", "2", "4", "views")
-    clear = coordinates()
-    hopeless = replace(clear, spread=dict.fromkeys(keys, 4000.0))
-    assert (SlabPool((clear,), size=SIZE).draw(20, 0).weight == 1).all()
-    weights = SlabPool((hopeless,), size=SIZE).draw(20, 0).weight
-    torch.testing.assert_close(weights, torch.full_like(weights, 1 / 16))
+def test_a_pair_that_does_not_appear_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "_LONGEST_WAIT", 0.0)
+    with pytest.raises(StorageError, match="did not appear within 0 s"):
+        SlabPool(tmp_path, window=1).draw(1, 0)
 
 
-def test_images_smaller_than_a_crop_are_continued_by_their_border(stored: tuple[StoredPair, ...]) -> None:
-    batch = SlabPool(stored, size=(40, 40)).draw(24, 0)
-    assert batch.known.shape == (24, 4, 40, 40)
-    assert batch.known.isfinite().all()
-    assert batch.residual.isfinite().all()
-    assert float(batch.weight.max()) <= 1
+@pytest.mark.usefixtures("small_pairs")
+def test_volumes_take_turns_and_pairs_that_are_there_are_not_made_again(tmp_path: Path) -> None:
+    source = Source((Path("0"), Path("300")), read_small, seed=3)
+    for number in range(2):
+        source.make(tmp_path, number)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")}
+    for number in range(3):
+        source.make(tmp_path, number)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    brightest = [np.load(pair_folder(tmp_path, n) / "volumes.npy")[0].max() for n in range(3)]
+    assert brightest[1] > brightest[0] + 200
+
+
+def test_volumes_too_small_to_learn_from_are_refused(tmp_path: Path) -> None:
+    def small(path: Path) -> Volume:
+        shape = (23, 96, 96)
+        return Volume(np.zeros(shape, np.float32), Geometry(shape, (1.0, 1.0, 1.0)))
+
+    with pytest.raises(InputError, match=r"at least \(24, 96, 96\) voxels, got \(23, 96, 96\)"):
+        Source((Path("0"),), small).make(tmp_path, 0)
+
+
+def test_pairs_are_made_ahead_in_another_process_which_ends_with_the_training(tmp_path: Path) -> None:
+    pool = SlabPool(tmp_path / "train", window=1)
+    with pairs_ahead(Source((Path("0"),), read_small), pool, step=0):
+        assert len(pool.draw(1, seed=0)) == 1
+    made = len(list(pool.folder.glob("*[0-9]")))
+    assert 1 <= made <= 1 + stream._AHEAD
+
+
+@pytest.mark.usefixtures("small_pairs")
+def test_a_maker_whose_training_was_killed_stops_when_the_disk_holds_enough(tmp_path: Path) -> None:
+    pool, source = SlabPool(tmp_path, window=1), Source((Path("0"),), read_small)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream, "_AHEAD", 0)
+        patch.setattr(stream.os, "nice", lambda _: None)
+        with pytest.raises(SystemExit):
+            stream._make(source, pool, range(9), parent=-1)
+    assert len(list(tmp_path.glob("*[0-9]"))) == 1

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from tests.prior.slab.conftest import Answers, answering
+from tests.prior.slab.conftest import answering, task
 from torch import Tensor
 
 from nullsplat.core.errors import Cancelled, ConfigurationError
@@ -15,11 +15,10 @@ CONFIG = SlabSampling(steps=2)
 Refine = Callable[..., Tensor]
 
 
-@pytest.fixture(params=["volume", "projections"])
-def refine(request: pytest.FixtureRequest, random_pipeline: SlabPipeline) -> Refine:
-    base, cubic = 100 * torch.randn(5, 12, 10), 100 * torch.randn(5, 12, 10)
-    method = getattr(random_pipeline, f"refine_{request.param}")
-    return lambda *args, **kwargs: method(base, cubic, *args, **kwargs)
+@pytest.fixture
+def refine(random_pipeline: SlabPipeline) -> Refine:
+    base, cubic = 100 * torch.randn(6, 12, 10), 100 * torch.randn(6, 12, 10)
+    return lambda *args, **kwargs: random_pipeline(base, cubic, task(base.shape), *args, **kwargs).hu
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_another_sample(refine: Refine) -> None:
@@ -28,13 +27,13 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_another_sample(refin
     assert float((first - other).abs().max()) > 1e-2
 
 
-def test_a_sample_does_not_depend_on_how_many_slabs_go_through_at_once(
+def test_a_sample_does_not_depend_on_how_many_blocks_go_through_at_once(
     refine: Refine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = refine(CONFIG, seed=3)
     monkeypatch.setattr(
-        "nullsplat.prior.slab.pipeline._batches",
-        lambda images, _: [slice(i, min(i + 2, len(images))) for i in range(0, len(images), 2)],
+        "nullsplat.prior.slab.pipeline._Pass.batches",
+        lambda self, _: torch.split(torch.arange(0, self.slabs, 4), 1),
     )
     # The noise is the same to the bit; convolutions may add in another order for another batch.
     torch.testing.assert_close(refine(CONFIG, seed=3), together, atol=1e-2, rtol=1e-5)
@@ -42,15 +41,10 @@ def test_a_sample_does_not_depend_on_how_many_slabs_go_through_at_once(
 
 def test_slabs_have_noise_of_their_own() -> None:
     """A network that hands back its noisy channel shows the noise itself."""
-    base, cubic = torch.zeros(6, 16, 16), torch.ones(6, 16, 16)
-    drawn = answering(Answers.NOISY).refine_projections(base, cubic, SlabSampling(steps=1), seed=2)
-    correlation = torch.corrcoef(drawn.flatten(1))
-    assert float((correlation - torch.eye(6)).abs().max()) < 0.25  # 1/16 by chance
-    along = [
-        answering(Answers.NOISY).refine_volume(base, cubic, SlabSampling(steps=1), (axis,), 2)
-        for axis in (0, 1, 2)
-    ]
-    assert float((torch.corrcoef(torch.stack(along).flatten(1)) - torch.eye(3)).abs().max()) < 0.2
+    base, cubic = torch.zeros(16, 16, 8), torch.ones(16, 16, 8)
+    drawn = answering(noisy=1.0)(base, cubic, task(base.shape), SlabSampling(steps=1), seed=2).hu
+    correlation = torch.corrcoef(drawn.movedim(2, 0).flatten(1))
+    assert float((correlation - torch.eye(8)).abs().max()) < 0.25  # 1/16 by chance
 
 
 def test_without_a_seed_nothing_is_random(refine: Refine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,22 +60,28 @@ def test_without_a_seed_nothing_is_random(refine: Refine, monkeypatch: pytest.Mo
 
 
 def test_a_sample_goes_through_as_many_levels_as_asked_each_less_noisy_than_the_one_before() -> None:
-    prior = answering(Answers.NOISY)
-    prior.refine_projections(torch.zeros(1, 4, 4), torch.ones(1, 4, 4), SlabSampling(steps=4), seed=0)
-    assert [int(t) for t in torch.cat(prior.unet.timesteps)] == [999, 715, 464, 253, 89]
+    prior = answering(noisy=1.0)
+    prior(torch.zeros(2, 4, 4), torch.ones(2, 4, 4), task((2, 4, 4)), SlabSampling(steps=4), seed=0)
+    assert [int(t) for t in torch.cat(prior.unet.timesteps)] == [999, 999, 715, 464, 253, 89]
 
 
-def test_large_images_are_cut_into_tiles_with_the_same_noise(random_pipeline: SlabPipeline) -> None:
-    base, cubic = 100 * torch.randn(1, 64, 40), 100 * torch.randn(1, 64, 40)
-    prior, whole = answering(Answers.NOISY), SlabSampling(steps=1)
-    in_tiles = SlabSampling(steps=1, tile=24, overlap=8)
-    args = (base, cubic)
-    torch.testing.assert_close(
-        prior.refine_projections(*args, in_tiles, seed=1),
-        prior.refine_projections(*args, whole, seed=1),
-        atol=1e-3,
-        rtol=1e-5,
+def test_large_images_are_cut_into_tiles_with_the_same_noise() -> None:
+    base, cubic = 100 * torch.randn(64, 40, 4), 100 * torch.randn(64, 40, 4)
+    prior = answering(noisy=1.0)
+    found = [
+        prior(base, cubic, task(base.shape), SlabSampling(steps=1, **tiles), seed=1).hu
+        for tiles in ({}, {"tile": 24, "overlap": 8})
+    ]
+    torch.testing.assert_close(found[1], found[0], atol=1e-3, rtol=1e-5)
+
+
+def test_mirrored_images_are_answered_as_they_are() -> None:
+    base, cubic = 100 * torch.randn(6, 12, 10), 100 * torch.randn(6, 12, 10)
+    once, often = (
+        answering(base_gained=0.5, before=0.1)(base, cubic, task(base.shape), SlabSampling(mirrors=n)).hu
+        for n in (1, 4)
     )
+    torch.testing.assert_close(once, often, atol=1e-3, rtol=1e-5)
 
 
 def test_progress_rises_to_one(refine: Refine) -> None:
@@ -100,9 +100,8 @@ def test_progress_can_stop_the_sampling(refine: Refine) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"steps": 0}, {"batch": 0}, {"mix": -0.1}, {"mix": 1.1}, {"tile": 0}, {"tile": 64, "overlap": 32}],
+    "wrong", [{"steps": 0}, {"batch": 0}, {"mirrors": 3}, {"tile": 0}, {"tile": 64, "overlap": 32}]
 )
-def test_settings_that_mean_nothing_are_refused(wrong: dict[str, float]) -> None:
+def test_settings_that_mean_nothing_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigurationError):
-        SlabSampling(**wrong)  # type: ignore[arg-type]
+        SlabSampling(**wrong)

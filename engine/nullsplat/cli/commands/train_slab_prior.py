@@ -35,10 +35,23 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
         ),
     ] = None,
     licence: options.Licences = None,
-    pairs: Annotated[int, typer.Option(min=1, help="Degraded volumes to learn from.")] = 104,
-    validation_pairs: Annotated[int, typer.Option(min=1, help="Degraded volumes to validate on.")] = 8,
+    initial: Annotated[
+        str | None,
+        typer.Option(
+            "--initial",
+            metavar="NAME|DIR",
+            help="A slab prior to go on from, such as the packaged slab-small; without it, training starts afresh.",
+        ),
+    ] = None,
+    pairs: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Degraded volumes on disk at a time (12 MB each); new ones replace old ones."
+        ),
+    ] = 48,
+    validation_pairs: Annotated[int, typer.Option(min=1, help="Degraded volumes to validate on.")] = 12,
     steps: options.Steps = 9000,
-    batch: options.Batch = 16,
+    batch: options.Batch = 3,
     size: Annotated[
         options.Size, typer.Option(help="small trains on a CPU in an hour; base is for a GPU.")
     ] = options.Size.small,
@@ -48,9 +61,9 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
 ) -> None:
     """Train the prior across slab thicknesses that `preview` and `standard` use, on your own CTs.
 
-    No measured pairs are needed: the CTs are degraded by the engine's own model of a scanner. They need at least
-    64 x 128 x 128 voxels. Stop it whenever you like: the same command goes on from the last checkpoint, and pairs that
-    were made are kept. Never train on volumes that you mean to evaluate on.
+    No measured pairs are needed: the CTs are degraded by the engine's own model of a scanner, in a process of its own
+    and ever anew while another trains. They need at least 24 x 96 x 96 voxels. Stop it whenever you like: the same
+    command goes on from the last checkpoint. Never train on volumes that you mean to evaluate on.
 
     Example: `nullsplat train-slab-prior --ct a.nii.gz --ct b.nii.gz --validation-ct c.nii.gz --out slab-run
     --licence "a, b, c: QIN LUNG CT (TCIA), CC BY 3.0"`
@@ -60,4 +73,8 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
 
         counts = (pairs, validation_pairs)
         settings = (steps, batch, size.value, mixed_precision.value, seed)
-        run(Request(tuple(ct), tuple(validation_ct or ()), tuple(licence or ()), out, counts, *settings))
+        run(
+            Request(
+                tuple(ct), tuple(validation_ct or ()), tuple(licence or ()), out, initial, counts, *settings
+            )
+        )

@@ -16,9 +16,6 @@ from nullsplat.evaluation.studies.files import write_study
 from nullsplat.evaluation.studies.stage1 import Row, Stage1Study
 from nullsplat.evaluation.studies.stage1_table import table
 
-MIXES = (0.0, 0.3, 1.0)
-"""Shares of the slab prior's answer on projections themselves that are compared."""
-
 
 @dataclass(frozen=True)
 class Request:
@@ -67,7 +64,7 @@ def _case(
     for part in (
         study.without_learning(),
         study.with_xray_prior(samples),
-        study.with_slab_prior(samples, MIXES),
+        study.with_slab_prior(samples),
     ):
         for row in part:
             rows.append(row)

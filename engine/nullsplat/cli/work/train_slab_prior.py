@@ -1,4 +1,4 @@
-"""The work of `nullsplat train-slab-prior`: read the CTs, make pairs, train, write the model card."""
+"""The work of `nullsplat train-slab-prior`: read the CTs, make pairs beside the training, write the model card."""
 
 import math
 import shlex
@@ -6,21 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accelerate import PartialState
+from diffusers import UNet2DModel
 from rich.console import Console
 
-from nullsplat.cli.inputs.ct_volumes import LabelledVolume, read_ct
+from nullsplat.cli.inputs.ct_volumes import read_ct
 from nullsplat.cli.training_options import settings_words
 from nullsplat.core.console import StageDisplay
+from nullsplat.core.errors import ConfigurationError, InputError
 from nullsplat.core.progress import Progress
+from nullsplat.core.volume import Volume
+from nullsplat.prior import weights
 from nullsplat.prior.model_card import Origin
-from nullsplat.prior.slab.dataset import Counts, slab_pools
 from nullsplat.prior.slab.model_card import write_slab_card
+from nullsplat.prior.slab.network import is_slab_unet
 from nullsplat.prior.slab.objective import SlabObjective
+from nullsplat.prior.slab.pool import SlabPool
+from nullsplat.prior.slab.stream import Source, check_size, pairs_ahead
 from nullsplat.prior.training import PriorTraining, TrainingConfig
 from nullsplat.prior.xray.pool import held_out
 
-WARMUP = 200
 VALIDATION_SHARE = 0.1
+_STEPS_PER_PAIR = 8
+_MAKERS_PER_PROCESS = 1
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,8 @@ class Request:
     validation_ct: tuple[Path, ...]
     licences: tuple[str, ...]
     out: Path
-    counts: tuple[int, int]
+    initial: str | None
+    pairs: tuple[int, int]
     steps: int
     batch: int
     size: str
@@ -44,7 +52,8 @@ class Request:
         words = ["nullsplat", "train-slab-prior"]
         words += [word for path in self.ct for word in ("--ct", path.name)]
         words += [word for path in self.validation_ct for word in ("--validation-ct", path.name)]
-        words += ["--out", "DIR", "--pairs", str(self.counts[0]), "--validation-pairs", str(self.counts[1])]
+        words += ["--out", "DIR", "--pairs", str(self.pairs[0]), "--validation-pairs", str(self.pairs[1])]
+        words += ["--initial", Path(self.initial).name] if self.initial else []
         words += settings_words(self)
         return shlex.join(words)
 
@@ -59,17 +68,15 @@ def run(request: Request) -> None:
     console = Console(highlight=False)
     with StageDisplay(console) as display:
         learned, validated = _sides(request, _named(display, "CT volumes"))
+        train = SlabPool(request.out / "pairs" / "train", "train", request.pairs[0], _STEPS_PER_PAIR)
+        validation = SlabPool(request.out / "pairs" / "validation", "validation", request.pairs[1])
         with PartialState().main_process_first():  # the others find the pairs made
-            train, validation = slab_pools(
-                [item.volume for item in learned],
-                [item.volume for item in validated],
-                request.out / "pairs",
-                Counts(*request.counts),
-                request.seed,
-                _named(display, "training pairs"),
+            _make_all(
+                Source(validated, read_truth, request.seed), validation, _named(display, "validation pairs")
             )
-        objective = SlabObjective(train, validation, request.size)
-        training = PriorTraining(_config(request), objective, request.out)
+        volumes = len(set(learned)), len(set(validated))
+        objective = SlabObjective(train, validation, request.size, volumes)
+        training = PriorTraining(_config(request), objective, request.out, _initial(request))
         if training.step:
             console.print(f"resuming after step {training.step}")
 
@@ -79,11 +86,23 @@ def run(request: Request) -> None:
                 f"step {step}: loss {loss:.4f}, validation {validated:.4f} ({gain:+.2f} dB on the base)"
             )
 
-        training.run(report, _named(display, "training"))
+        source = Source(learned, read_truth, request.seed)
+        with pairs_ahead(source, train, training.step, _MAKERS_PER_PROCESS):
+            training.run(report, _named(display, "training"))
     if not training.accelerator.is_main_process:
         return
     card = write_slab_card(request.out / "prior", Origin(request.command, request.licences), validation)
     print(f"wrote {card.parent}: the prior, its manifest and its model card")
+
+
+def read_truth(path: Path) -> Volume:
+    """One CT to learn from.
+
+    Raises:
+        UnreadableFile: neither a NIfTI file nor a folder.
+        IneligibleSeries: the DICOM series in the folder cannot be used.
+    """
+    return read_ct(path).volume
 
 
 def _named(display: StageDisplay, stage: str) -> Progress:
@@ -93,25 +112,62 @@ def _named(display: StageDisplay, stage: str) -> Progress:
     return report
 
 
-def _sides(request: Request, progress: Progress) -> tuple[list[LabelledVolume], list[LabelledVolume]]:
-    """Volumes to learn from and to validate on; no patient is on both sides."""
+def _initial(request: Request) -> UNet2DModel | None:
+    """The network to go on from.
+
+    Raises:
+        ConfigurationError: it is of another kind.
+        WeightsError: there is no such prior, or it is damaged.
+    """
+    if request.initial is None:
+        return None
+    unet, _ = weights.load(weights.locate(request.initial))
+    if not is_slab_unet(unet):
+        raise ConfigurationError(
+            f"--initial must name a slab prior, {request.initial!r} is of another kind; leave it out or name another"
+        )
+    return unet
+
+
+def _make_all(source: Source, pool: SlabPool, progress: Progress) -> None:
+    for number in range(pool.window):
+        source.make(pool.folder, number)
+        progress((number + 1) / pool.window, f"{number + 1} of {pool.window}")
+
+
+def _sides(request: Request, progress: Progress) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Volumes to learn from and to validate on; no patient is on both sides.
+
+    Raises:
+        InputError: a side is empty, or a volume is too small.
+        UnreadableFile: a volume cannot be read.
+    """
     paths = [*request.ct, *request.validation_ct]
-    volumes = []
+    patients = []
     for i, path in enumerate(paths, start=1):
-        volumes.append(read_ct(path))
+        found = read_ct(path)
+        check_size(found.volume)
+        patients.append(found.patient)
         progress(i / len(paths), f"{i} of {len(paths)} volumes")
     if request.validation_ct:
-        aside = {item.patient for item in volumes[len(request.ct) :]}
+        aside = set(patients[len(request.ct) :])
     else:
-        aside = held_out({item.patient for item in volumes}, VALIDATION_SHARE)
-    return [v for v in volumes if v.patient not in aside], [v for v in volumes if v.patient in aside]
+        aside = held_out(set(patients), VALIDATION_SHARE)
+    sides = [
+        [p for p, who in zip(paths, patients, strict=True) if (who in aside) is wanted]
+        for wanted in (False, True)
+    ]
+    if not all(sides):
+        raise InputError("the slab prior needs CT volumes of at least two patients, one to validate on")
+    return tuple(sides[0]), tuple(sides[1])
 
 
 def _config(request: Request) -> TrainingConfig:
     return TrainingConfig(
         steps=request.steps,
         batch=request.batch,
-        warmup=WARMUP,
+        learning_rate=5e-4,
         mixed_precision=request.mixed_precision,
+        checkpoint_every=100,
         seed=request.seed,
     )

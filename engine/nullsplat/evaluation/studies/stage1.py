@@ -76,10 +76,6 @@ def xray_variants(scale: Axes3, samples: tuple[int, ...]) -> Iterator[XrayVarian
         yield XrayVariant("X-ray prior, climb", climb)
 
 
-def _said(mix: float, mirrors: int) -> str:
-    return (f", {mix:g} of its own projections" if mix else "") + (", mirrored" if mirrors > 1 else "")
-
-
 class Stage1Study:
     """Everything that is compared starts from the same measured volume."""
 
@@ -118,22 +114,22 @@ class Stage1Study:
 
             yield self._timed(variant.method, sample, variant.sampling.steps, variant.sampling.samples)
 
-    def with_slab_prior(self, samples: tuple[int, ...], mixes: tuple[float, ...]) -> Iterator[Row]:
-        """The slab prior: its posterior mean with shares of its answer on projections, mirrored, and means of samples."""
+    def with_slab_prior(self, samples: tuple[int, ...]) -> Iterator[Row]:
+        """The slab prior: its posterior mean, the same mirrored, and means of samples."""
         prior = load_prior(weights.SLAB, self._case.device)
         assert isinstance(prior, SlabPipeline)  # noqa: S101 - the packaged one is
-        wanted = [(1, mix, 1) for mix in mixes] + [(1, 0.0, 4)] + [(k, 0.0, 1) for k in samples if k > 1]
-        for k, mix, mirrors in wanted:
-            slabs = replace(self._case.config.slabs, mix=mix, mirrors=mirrors)
-            sampling = replace(self._case.config.sampling, samples=k)
-            config = replace(self._case.config, sampling=sampling, slabs=slabs)
-            stage = SlabStage(self._case.problem, self._case.base_hu, config)
+        case = self._case
+        for k, mirrors in [(1, 1), (1, 4)] + [(k, 1) for k in samples if k > 1]:
+            slabs = replace(case.config.slabs, mirrors=mirrors)
+            sampling = replace(case.config.sampling, samples=k)
+            stage = SlabStage(case.problem, case.base_hu, replace(case.config, sampling=sampling, slabs=slabs))
 
             def refine(stage: SlabStage = stage) -> tuple[Views, VolumeHu]:
                 found = stage.run(prior, self.measured, silent)
                 return self.measured.normalisation.encode(found.projections.mean), found.hu
 
-            yield self._timed(f"slab prior{_said(mix, mirrors)}", refine, stage.steps * mirrors, k)
+            mirrored = ", mirrored" if mirrors > 1 else ""
+            yield self._timed(f"slab prior{mirrored}", refine, stage.steps * mirrors, k)
 
     def _timed(
         self,

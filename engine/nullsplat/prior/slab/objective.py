@@ -1,31 +1,60 @@
-"""What the slab prior learns: what the base lacks, from pure conditioning down to the last bit of noise."""
+"""What the slab prior learns: what an estimate lacks, from pure conditioning down to the last bit of noise."""
 
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from diffusers import DDIMScheduler, UNet2DModel
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nullsplat.core.seeds import torch_generator
 from nullsplat.prior.network import TRAIN_STEPS
-from nullsplat.prior.slab.network import build_slab_scheduler, build_slab_unet, predict_residual
-from nullsplat.prior.slab.pool import SlabBatch, SlabPool
+from nullsplat.prior.slab.network import Prediction, build_slab_scheduler, build_slab_unet
+from nullsplat.prior.slab.passes import LAST, CropOnItsWay, advance, predict_blocks
+from nullsplat.prior.slab.pool import CROP, SlabCrop, SlabPool
 
-_VALIDATION_BATCHES = 8
-_VALIDATION_CROPS = 8
+TAIL = 0.05
+"""Part of the truths that is to lie below the low bound, and above the high one."""
+
+_VALIDATION_BATCHES = 12
+_VALIDATION_CROPS = 4
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What a step learns from.
+
+    Attributes:
+        mean_share: part of the blocks at the last noise level, where the posterior mean is learned.
+        graded_share: part of a crop's blocks that a step learns from; the others only serve the second pass.
+        bounds_weight: of the bounds' loss beside that of the mean.
+    """
+
+    mean_share: float = 0.75
+    graded_share: float = 0.5
+    bounds_weight: float = 0.2
+
+
+_SHARES = Shares()
 
 
 class SlabObjective:
-    """Predict truth minus base, given base, cubic interpolation, and a noisy copy of the answer.
+    """Predict truth minus estimate, given estimate, base, cubic interpolation, and a noisy copy of the answer.
 
-    At the last noise level the copy holds nothing and the answer is the posterior mean, which is what one
-    evaluation returns; at the levels below it is what sampling goes through. The validation loss is relative to
-    what the base leaves: 1 is what the base itself gets, 0.8 is 1 dB better.
+    A crop is refined as a volume is: in slabs across one axis, where the estimate is the base, then in slabs across
+    the other, where it is what the first pass made of it. At the last noise level the copy holds nothing and the
+    answer is the posterior mean with its bounds; at the levels below it is what sampling goes through. The validation
+    loss is what the second pass leaves relative to what the base does: 1 is the base itself, 0.8 is 1 dB better.
     """
 
     def __init__(
-        self, train: SlabPool, validation: SlabPool, size: str = "small", mean_share: float = 0.65
+        self,
+        train: SlabPool,
+        validation: SlabPool,
+        size: str = "small",
+        volumes: tuple[int, int] = (1, 1),
+        shares: Shares = _SHARES,
     ) -> None:
         """Learn from one pool, be judged on another.
 
@@ -33,9 +62,11 @@ class SlabObjective:
             train: pairs to learn from.
             validation: pairs of other patients.
             size: of the network, see `build_slab_unet`.
-            mean_share: part of the examples at the last noise level, where the posterior mean is learned.
+            volumes: CTs that the pairs of either side are made of, for the manifest.
+            shares: what a step learns from.
         """
-        self.train, self.validation, self.size, self.mean_share = train, validation, size, mean_share
+        self.train, self.validation, self.size, self.volumes = train, validation, size, volumes
+        self.shares = shares
         self._scheduler = build_slab_scheduler()
 
     @property
@@ -48,17 +79,19 @@ class SlabObjective:
         """See `Objective`."""
         return {
             "size": self.size,
-            "mean_share": self.mean_share,
-            "projection_share": self.train.projection_share,
-            "crop": list(self.train.size),
+            **asdict(self.shares),
+            "crop": list(CROP),
+            "window": self.train.window,
+            "renewal": self.train.renewal,
         }
 
     @property
     def data(self) -> dict[str, dict[str, int]]:
         """See `Objective`."""
+        learned, judged = self.volumes
         return {
-            "train": {"pairs": len(self.train.pairs)},
-            "validation": {"pairs": len(self.validation.pairs)},
+            "train": {"ct_volumes": learned},
+            "validation": {"ct_volumes": judged, "pairs": self.validation.window},
         }
 
     def build_unet(self) -> UNet2DModel:
@@ -69,45 +102,69 @@ class SlabObjective:
         """See `Objective`."""
         return build_slab_scheduler()
 
-    def draw(self, batch: int, seed: int) -> SlabBatch:
+    def draw(self, batch: int, seed: int) -> list[SlabCrop]:
         """See `Objective`."""
         return self.train.draw(batch, seed)
 
-    def loss(self, unet: UNet2DModel, examples: SlabBatch, seed: int) -> Tensor:
+    def loss(self, unet: UNet2DModel, examples: list[SlabCrop], seed: int) -> Tensor:
         """See `Objective`."""
-        batch = len(examples.residual)
         generator = torch_generator(seed, "noise")
-        timesteps = torch.randint(0, TRAIN_STEPS, (batch,), generator=generator)
-        last = torch.rand(batch, generator=generator) < self.mean_share
-        timesteps = torch.where(last, TRAIN_STEPS - 1, timesteps)
-        noise = torch.randn(examples.residual.shape, generator=generator)
-        noisy = self._scheduler.add_noise(examples.residual, noise, timesteps)
-        noisy = torch.where(last[:, None, None], 0.0, noisy)
-        return _error(unet, examples, noisy, timesteps)
+        crops = [CropOnItsWay(crop, unet.device) for crop in examples]
+        losses = []
+        for normal in (1, 2):
+            graded = [_some(crop.blocks(normal), self.shares.graded_share, generator) for crop in crops]
+            losses.append(self._graded(unet, crops, graded, normal, generator))
+            if normal == 1:
+                with torch.no_grad():
+                    advance(unet, crops, normal)
+        return torch.stack(losses).mean()
 
     def validation_losses(self, unet: UNet2DModel) -> Tensor:
-        """Relative error of the posterior mean, see `Objective`."""
-        batches = (self.validation.draw(_VALIDATION_CROPS, seed=i) for i in range(_VALIDATION_BATCHES))
-        return torch.stack([self._mean_error(unet, batch) for batch in batches])
+        """Relative error of the posterior mean after both passes, see `Objective`."""
+        losses = []
+        for i in range(_VALIDATION_BATCHES):
+            crops = [
+                CropOnItsWay(crop, unet.device) for crop in self.validation.draw(_VALIDATION_CROPS, seed=i)
+            ]
+            for normal in (1, 2):
+                advance(unet, crops, normal)
+            left = torch.stack([crop.error() * crop.weight for crop in crops])
+            before = torch.stack([crop.error_of_base() * crop.weight for crop in crops])
+            losses.append(left.mean() / before.mean())
+        return torch.stack(losses)
 
-    @staticmethod
-    def _mean_error(unet: UNet2DModel, examples: SlabBatch) -> Tensor:
-        last = torch.full((len(examples.residual),), TRAIN_STEPS - 1)
-        zero = torch.zeros_like(examples.residual)
-        weighted = examples.weight[:, None, None] * examples.residual.square()
-        return _error(unet, examples, zero, last) / weighted.mean().to(unet.device)
+    def _graded(
+        self,
+        unet: UNet2DModel,
+        crops: list[CropOnItsWay],
+        chosen: list[Tensor],
+        normal: int,
+        generator: torch.Generator,
+    ) -> Tensor:
+        clean = torch.cat([crop.missing(normal, first) for crop, first in zip(crops, chosen, strict=True)])
+        timesteps, mean_only = self._levels(len(clean), generator)
+        noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+        noisy = self._scheduler.add_noise(clean, noise, timesteps.to(clean.device))
+        noisy = torch.where(mean_only.to(clean.device)[:, None, None, None], 0.0, noisy)
+        found = predict_blocks(unet, crops, chosen, normal, noisy, timesteps)
+        weight = torch.cat(
+            [crop.weight.expand(len(first)) for crop, first in zip(crops, chosen, strict=True)]
+        )
+        error = (found.mean - clean).square().mean((1, 2, 3))
+        bounds = _pinball(clean, found).mean((1, 2, 3)) * mean_only.to(clean.device)
+        return ((error + self.shares.bounds_weight * bounds) * weight).mean()
+
+    def _levels(self, count: int, generator: torch.Generator) -> tuple[Tensor, Bool[Tensor, " b"]]:
+        timesteps = torch.randint(0, TRAIN_STEPS, (count,), generator=generator)
+        mean_only = torch.rand(count, generator=generator) < self.shares.mean_share
+        return torch.where(mean_only, LAST, timesteps), mean_only
 
 
-def _error(
-    unet: UNet2DModel, examples: SlabBatch, noisy: Float[Tensor, "b h w"], timesteps: Tensor
-) -> Tensor:
-    device = unet.device
-    predicted = predict_residual(
-        unet,
-        noisy.to(device),
-        examples.known.to(device),
-        timesteps.to(device),
-        examples.thickness.to(device),
-    )
-    error = (predicted.float() - examples.residual.to(device)).square().mean((1, 2))
-    return (error * examples.weight.to(device)).mean()
+def _some(first: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    return first[torch.randperm(len(first), generator=generator)[: max(1, round(share * len(first)))]]
+
+
+def _pinball(truth: Float[Tensor, "b k h w"], found: Prediction) -> Float[Tensor, "b k h w"]:
+    """Least when a share `TAIL` of the truths lies beyond each bound. Source: Koenker and Bassett 1978."""
+    below, above = truth - found.low, truth - found.high
+    return torch.maximum(TAIL * below, (TAIL - 1) * below) + torch.maximum((1 - TAIL) * above, -TAIL * above)

@@ -1,135 +1,155 @@
-"""What the slab prior learns from: a CT, the base that physics makes of its degraded copy, and both projected."""
+"""What the slab prior learns from: a CT, and the base that physics makes of its degraded copy."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int16
+from jaxtyping import Float
 from numpy import ndarray
+from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from nullsplat.core.units import LOWEST_HU, hu_to_mu
+from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Axes3, Volume
-from nullsplat.physics.axis import BOX, GAUSSIAN
+from nullsplat.physics.axis import PointSpread, axis_operator
 from nullsplat.physics.base import across_slices, regularised_base, suited_to
-from nullsplat.physics.beam import ParallelBeam, beam_for
-from nullsplat.physics.degradation import Separable, degradation_for
+from nullsplat.physics.degradation import Separable
 from nullsplat.physics.noise import estimate_noise
-from nullsplat.physics.projector import Projector
 from nullsplat.physics.upsampling import upsample_cubic
-from nullsplat.prior.normalisation import normalisation_for
-
-FACTORS = (2, 3, 4, 4, 6, 8)
-"""Drawn evenly; 4 is what is asked for most."""
+from nullsplat.prior.slab.conditions import conditions_of
+from nullsplat.prior.slab.network import residual_unit
+from nullsplat.prior.slab.store import SlabPair
 
 CLIP_HU = (-512.0, 3071.0)
 """What the method's authors clip their volumes to; half of the pairs are, so that both kinds are known."""
 
-LARGEST = (128, 256, 256)
+LARGEST = (128, 192, 192)
 """Voxels of a pair along (z, y, x); what is more is cropped at random."""
 
-VIEWS = 16
+SMALLEST = 48
+"""Voxels along each axis that a pair must have."""
 
-_NOISE_HU = (4.0, 40.0)
-_SEEN = 0.02
+_THICK_SHARE = 0.65
+_THIN_MM = 2.4
+_NOISE_HU = (3.0, 40.0)
 
 
 @dataclass(frozen=True)
-class SlabPair:
-    """Three volumes on one grid, and their projections.
+class _Task:
+    """How a pair is degraded, and what the base is told of it."""
 
-    Attributes:
-        thick: whether only z was degraded.
-        volumes: truth, base, cubic interpolation; HU.
-        views: the same three as line integrals in network range.
-    """
-
-    thick: bool
-    volumes: Int16[ndarray, "3 z y x"]
-    views: Float[ndarray, "3 v z u"]
+    factors: Axes3
+    true: tuple[PointSpread, ...]
+    assumed: tuple[PointSpread, ...]
 
 
 def make_pair(volume: Volume, generator: np.random.Generator) -> SlabPair:
-    """Degrade a volume at random, reconstruct it without learning, project both.
+    """Degrade a volume at random and reconstruct it without learning.
 
     Args:
         volume: the truth in HU.
-        generator: decides scale, orientation, crop, clip, degradation and noise.
+        generator: decides kernel, pixel size, orientation, crop, clip, factor, profile and noise.
     """
-    thick = bool(generator.random() < 0.45)
-    factor = int(generator.choice(FACTORS))
-    scale: Axes3 = (float(factor), 1.0, 1.0) if thick else (float(factor),) * 3
-    varied, spacing = _varied(volume, generator)
-    truth = torch.from_numpy(_cropped(varied, scale, generator)).clamp(min=LOWEST_HU)
+    task = _task(generator)
+    varied, spacing = _varied(volume, task, generator)
+    truth = torch.from_numpy(_cropped(varied, generator)).clamp(min=LOWEST_HU)
     if generator.random() < 0.5:
         truth = truth.clamp(*CLIP_HU)
-    noise_hu = 0.0 if generator.random() < 0.4 else float(generator.uniform(*_NOISE_HU))
-    op = degradation_for(_low_shape(truth, scale), scale, (BOX if thick else GAUSSIAN, GAUSSIAN, GAUSSIAN))
-    measured = op.forward(truth)
-    measured += noise_hu * torch.from_numpy(
-        generator.standard_normal(tuple(measured.shape), dtype=np.float32)
-    )
-    measured.clamp_(min=LOWEST_HU)
-    volumes = torch.stack([truth, *_known(measured, op, scale, spacing)])
-    return SlabPair(
-        thick, volumes.round().clamp(-1024, 32767).to(torch.int16).numpy(), _projected(volumes, spacing)
-    )
+    measured = _measured(truth, task, generator)
+    op = _operator(truth, task.factors, task.assumed)
+    noise_hu = estimate_noise(measured.numpy())
+    settings = suited_to(task.factors)
+    settings = settings if task.factors[1] > 1 else across_slices(settings, spacing)
+    base = regularised_base(measured, op, settings, noise_hu)
+    cubic = upsample_cubic(measured, op.hr_shape)
+    spread = float((truth - base).square().mean(dtype=torch.float64).sqrt())
+    volumes = torch.stack([truth, base, cubic]).round().clamp(-32768, 32767).to(torch.int16).numpy()
+    conditions = conditions_of(op, spacing, noise_hu, residual_unit(base, cubic))
+    return SlabPair(volumes, (measured.shape[0], measured.shape[1], measured.shape[2]), spread, conditions)
 
 
-def _varied(volume: Volume, generator: np.random.Generator) -> tuple[Float[ndarray, "z y x"], Axes3]:
-    """The volume at another pixel size, and sometimes with rows as slices: in-plane detail teaches through-plane.
+def _task(generator: np.random.Generator) -> _Task:
+    """Factor and profiles; what is assumed is sometimes a little wrong, as headers are."""
+    if generator.random() < _THICK_SHARE:
+        factor = float(generator.choice((2, 3, 4, 4, 5, 5, 6, 8)))
+        factor = factor if generator.random() < 0.6 else float(generator.uniform(1.6, 8))
+        kind = str(generator.choice(("bell", "box", "gaussian"), p=(0.55, 0.35, 0.1)))
+        width = 1.0 if generator.random() < 0.6 else float(generator.uniform(0.75, 2.0))
+        true = _spread(kind, width)
+        wrong = float(generator.uniform(0.9, 1.1)) if generator.random() < 0.3 else 1.0
+        assumed = _spread(kind if generator.random() < 0.8 else "bell", width * wrong)
+        in_plane = _spread("gaussian", 1.0)
+        return _Task((factor, 1.0, 1.0), (true, in_plane, in_plane), (assumed, in_plane, in_plane))
+    factor = float(generator.choice((2, 3, 4, 4, 6, 8)))
+    in_plane = _spread("gaussian", float(generator.uniform(0.9, 1.1)) if generator.random() < 0.3 else 1.0)
+    across = _spread("gaussian" if generator.random() < 0.5 else "bell", 1.0)
+    exact = _spread("gaussian", 1.0)
+    return _Task((factor,) * 3, (across, in_plane, in_plane), (across, exact, exact))
 
-    Shrinking stops where the crops of training would not fit any more.
+
+def _spread(kind: str, width: float) -> PointSpread:
+    return PointSpread("bell" if kind == "bell" else "box" if kind == "box" else "gaussian", width)
+
+
+def _varied(
+    volume: Volume, task: _Task, generator: np.random.Generator
+) -> tuple[Float[ndarray, "z y x"], Axes3]:
+    """The volume with another kernel and pixel size, and sometimes with rows as slices: in-plane detail teaches
+    through-plane, most of all that of CTs whose own slices are thick.
     """
     hu, spacing = torch.from_numpy(volume.hu), volume.geometry.spacing
-    room = min(hu.shape[1:]) / 128
-    shrink = max(1.0, room * generator.uniform(0.5, 1.0)) if generator.random() < 0.6 else max(1.0, room / 2)
+    room = min(hu.shape[1:]) / (128 if task.factors[1] == 1 else 160)
+    shrink = max(1.0, room * generator.uniform(0.4, 1.0)) if generator.random() < 0.6 else max(1.0, room / 3)
     if shrink > 1:
         size = [round(n / shrink) for n in hu.shape[1:]]
         hu = interpolate(hu[:, None], size=size, mode="bilinear", antialias=True)[:, 0]
         spacing = (spacing[0], spacing[1] * shrink, spacing[2] * shrink)
-    if generator.random() < 0.3:
+    hu = _kernel(hu, generator)
+    few = hu.shape[0] < SMALLEST
+    if generator.random() < (1.0 if few else 0.75 if spacing[0] > _THIN_MM else 0.35):
         hu, spacing = hu.transpose(0, 1), (spacing[1], spacing[0], spacing[2])
     return hu.numpy(), spacing
 
 
-def _cropped(
-    hu: Float[ndarray, "z y x"], scale: Axes3, generator: np.random.Generator
-) -> Float[ndarray, "_ _ _"]:
+def _kernel(hu: Float[Tensor, "z y x"], generator: np.random.Generator) -> Float[Tensor, "z y x"]:
+    """A softer or sharper reconstruction kernel, or the scanner's own."""
+    drawn = generator.random()
+    if drawn > 0.6:
+        return hu
+    sigma = float(generator.uniform(0.3, 0.8))
+    soft = torch.from_numpy(ndimage.gaussian_filter(hu.numpy(), (0, sigma, sigma)))
+    if drawn < 0.3:
+        return soft
+    return (hu + float(generator.uniform(0.2, 0.8)) * (hu - soft)).clamp(LOWEST_HU, 3071.0)
+
+
+def _cropped(hu: Float[ndarray, "z y x"], generator: np.random.Generator) -> Float[ndarray, "_ _ _"]:
     part = []
-    for n, most, factor in zip(hu.shape, LARGEST, scale, strict=True):
-        length = int(min(n, most) // factor * factor)
-        first = int(generator.integers(0, n - length + 1))
-        part.append(slice(first, first + length))
-    return np.ascontiguousarray(hu[tuple(part)])
+    for n, most in zip(hu.shape, LARGEST, strict=True):
+        first = int(generator.integers(0, max(n - most, 0) + 1))
+        part.append(slice(first, first + most))
+    cropped = hu[tuple(part)]
+    missing = [(0, max(SMALLEST - n, 0)) for n in cropped.shape]
+    return np.ascontiguousarray(np.pad(cropped, missing, mode="symmetric"))
 
 
-def _low_shape(truth: Float[Tensor, "z y x"], scale: Axes3) -> tuple[int, ...]:
-    return tuple(round(n / s) for n, s in zip(truth.shape, scale, strict=True))
+def _operator(truth: Float[Tensor, "z y x"], factors: Axes3, spreads: tuple[PointSpread, ...]) -> Separable:
+    axes = zip(truth.shape, factors, spreads, strict=True)
+    return Separable(*(axis_operator(round(n / factor), n, spread) for n, factor, spread in axes))
 
 
-def _known(
-    measured: Float[Tensor, "m n o"], op: Separable, scale: Axes3, spacing: Axes3
-) -> list[Float[Tensor, "z y x"]]:
-    """What is known without learning: the base and the cubic interpolation."""
-    settings = suited_to(scale) if scale[1] > 1 else across_slices(suited_to(scale), spacing)
-    base = regularised_base(measured, op, settings, estimate_noise(measured.numpy()))
-    return [base, upsample_cubic(measured, op.hr_shape)]
-
-
-def _projected(volumes: Float[Tensor, "3 z y x"], spacing: Axes3) -> Float[ndarray, "3 v z u"]:
-    """Line integrals in network range, cut to the columns that see the body."""
-    shape = (volumes.shape[1], volumes.shape[2], volumes.shape[3])
-    beam = beam_for(shape, spacing, VIEWS)
-    views = torch.stack([_line_integrals(volume, beam, spacing) for volume in volumes])
-    normalisation = normalisation_for(views[2])
-    seen = (views[2].amax(dim=(0, 1)) > _SEEN * normalisation.scale).nonzero()[:, 0]
-    if len(seen):
-        views = views[..., int(seen.min()) : int(seen.max()) + 1]
-    encoded: ndarray = normalisation.encode(views).numpy()
-    return encoded
-
-
-def _line_integrals(hu: Float[Tensor, "z y x"], beam: ParallelBeam, spacing: Axes3) -> Float[Tensor, "v z u"]:
-    return Projector(beam, (hu.shape[0], hu.shape[1], hu.shape[2]), spacing).forward(hu_to_mu(hu))
+def _measured(
+    truth: Float[Tensor, "z y x"], task: _Task, generator: np.random.Generator
+) -> Float[Tensor, "m n o"]:
+    """What a scanner would have delivered, with noise that is white or as correlated as a kernel leaves it."""
+    measured = _operator(truth, task.factors, task.true).forward(truth)
+    if generator.random() < 0.35:
+        return measured.clamp(min=LOWEST_HU)
+    noise = generator.standard_normal(tuple(measured.shape), dtype=np.float32)
+    if generator.random() < 0.5:
+        in_plane, across = float(generator.uniform(0.3, 0.9)), float(generator.choice((0.0, 0.45)))
+        noise = ndimage.gaussian_filter(noise, (across, in_plane, in_plane))
+        noise /= noise.std()
+    deviation = float(generator.uniform(*_NOISE_HU))
+    return (measured + deviation * torch.from_numpy(noise)).clamp(min=LOWEST_HU)

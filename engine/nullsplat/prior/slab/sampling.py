@@ -16,14 +16,10 @@ class SlabSampling:
 
     Attributes:
         steps: network evaluations of a sample after the first, which gives the posterior mean.
-        batch: pixels per network evaluation, in units of 256 x 256.
+        batch: pixels of one slab of all blocks in a network evaluation, in units of 256 x 256.
         tile: largest side that goes through the network at once.
         overlap: pixels that tiles share.
         mirrors: mirror images of each slab whose answers are averaged for the posterior mean: 1, 2 or 4.
-        gain: factor on the mean of the answers along all axes. Each answer is drawn towards zero by what its slabs
-            do not show, and so is their mean, though together they know more: least squares on CTs gives 1.0 to 1.1
-            without noise and 1.15 to 1.4 with 15 HU.
-        mix: weight of the network's own answer on projections; the rest is the refined volume's projections.
     """
 
     steps: int = 2
@@ -31,15 +27,12 @@ class SlabSampling:
     tile: int = 512
     overlap: int = 32
     mirrors: int = 1
-    gain: float = 1.1
-    mix: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing.
 
         Raises:
-            ConfigurationError: a count that is out of range, tiles that cannot cover an image, other mirrors, a
-                gain that is not positive, or a weight outside [0, 1].
+            ConfigurationError: a count that is out of range, tiles that cannot cover an image, or other mirrors.
         """
         Tiling(self.tile, self.overlap)
         if not (1 <= self.steps < TRAIN_STEPS and self.batch >= 1):
@@ -50,7 +43,3 @@ class SlabSampling:
             raise ConfigurationError(
                 f"mirrors must be one of {', '.join(map(str, MIRRORS))}, got {self.mirrors}"
             )
-        if not self.gain > 0:
-            raise ConfigurationError(f"gain must be above 0, got {self.gain}")
-        if not 0 <= self.mix <= 1:
-            raise ConfigurationError(f"mix must lie in [0, 1], got {self.mix}")

@@ -1,0 +1,81 @@
+"""Crops on their way through the two passes of training, as a volume goes through those of `SlabPipeline`."""
+
+import torch
+from diffusers import UNet2DModel
+from jaxtyping import Float
+from torch import Tensor
+
+from nullsplat.prior.network import TRAIN_STEPS
+from nullsplat.prior.slab.blocks import cut
+from nullsplat.prior.slab.network import BLOCK, Prediction, predict_residual
+from nullsplat.prior.slab.pool import SlabCrop
+
+LAST = TRAIN_STEPS - 1
+"""The noise level at which nothing is known of the answer."""
+
+
+class CropOnItsWay:
+    """A crop on its way: the estimate goes from the base to what each pass makes of it."""
+
+    def __init__(self, crop: SlabCrop, device: torch.device) -> None:
+        self._crop = crop
+        self.truth, self.base, self.cubic = (v.to(device) for v in (crop.truth, crop.base, crop.cubic))
+        self.estimate = self.base
+        self.weight = torch.tensor(crop.weight, device=device)
+
+    def blocks(self, normal: int) -> Tensor:
+        """The first slab of every block."""
+        return torch.arange(0, self.base.shape[normal], BLOCK)
+
+    def known(self, normal: int, first: Tensor) -> Float[Tensor, "b c h w"]:
+        """See `blocks.cut`."""
+        estimate, base, cubic = (v.movedim(normal, 0) for v in (self.estimate, self.base, self.cubic))
+        phases = self._crop.phases[normal - 1].to(self.base.device)
+        return cut(estimate, base, cubic, first, phases, self._crop.unit)
+
+    def conditions(self, normal: int, first: Tensor) -> Float[Tensor, "b n"]:
+        """What the network is told."""
+        return torch.tensor(self._crop.conditions[normal - 1], device=self.base.device).expand(len(first), -1)
+
+    def missing(self, normal: int, first: Tensor) -> Float[Tensor, "b k h w"]:
+        """Truth minus estimate of some blocks, in units of `residual_unit`."""
+        missing = ((self.truth - self.estimate) / self._crop.unit).movedim(normal, 0)
+        return missing[first[:, None] + torch.arange(BLOCK)]
+
+    def add(self, normal: int, found: Float[Tensor, "b k h w"]) -> None:
+        """Let the estimate be itself plus the network's answer for all blocks."""
+        self.estimate = self.estimate + (found.flatten(0, 1) * self._crop.unit).movedim(0, normal)
+
+    def error(self) -> Tensor:
+        """Mean squared error of the estimate, in units of `residual_unit`."""
+        return ((self.truth - self.estimate) / self._crop.unit).square().mean()
+
+    def error_of_base(self) -> Tensor:
+        """The same of the base."""
+        return ((self.truth - self.base) / self._crop.unit).square().mean()
+
+
+def advance(unet: UNet2DModel, crops: list[CropOnItsWay], normal: int) -> None:
+    """Let all crops' estimates be what the network makes of them."""
+    chosen = [crop.blocks(normal) for crop in crops]
+    count = sum(map(len, chosen))
+    size = crops[0].truth.movedim(normal, 0).shape[1:]
+    nothing = torch.zeros(count, BLOCK, *size, device=unet.device)
+    found = predict_blocks(unet, crops, chosen, normal, nothing, torch.full((count,), LAST)).mean
+    for crop, part in zip(crops, torch.split(found, [len(first) for first in chosen]), strict=True):
+        crop.add(normal, part)
+
+
+def predict_blocks(
+    unet: UNet2DModel,
+    crops: list[CropOnItsWay],
+    chosen: list[Tensor],
+    normal: int,
+    noisy: Float[Tensor, "b k h w"],
+    timesteps: Tensor,
+) -> Prediction:
+    """The network\'s answer for some blocks of all crops."""
+    pairs = list(zip(crops, chosen, strict=True))
+    known = torch.cat([crop.known(normal, first) for crop, first in pairs])
+    conditions = torch.cat([crop.conditions(normal, first) for crop, first in pairs])
+    return predict_residual(unet, noisy, known, timesteps.to(unet.device), conditions)

@@ -1,0 +1,110 @@
+"""Pairs made in a process of their own while another trains, ahead of it by as many as the disk is to hold."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nullsplat.core.errors import InputError
+from nullsplat.core.seeds import numpy_generator
+from nullsplat.core.volume import Volume
+from nullsplat.prior.slab.pairs import make_pair
+from nullsplat.prior.slab.pool import SlabPool, pair_folder
+from nullsplat.prior.slab.store import save_pair
+
+SMALLEST = (24, 96, 96)
+"""Voxels along (z, y, x) that a volume must have to learn from."""
+
+Read = Callable[[Path], Volume]
+"""Reads a truth in HU; must be importable, because the makers of pairs are processes of their own."""
+
+_AHEAD = 8
+
+
+@dataclass(frozen=True)
+class Source:
+    """The truths of one side of the validation split.
+
+    Attributes:
+        paths: of the volumes, which take turns.
+        read: reads one.
+        seed: of everything random; a pair depends on it and on its own number.
+    """
+
+    paths: tuple[Path, ...]
+    read: Read
+    seed: int = 0
+
+    def make(self, folder: Path, number: int) -> None:
+        """Make one pair, unless it is there.
+
+        Raises:
+            InputError: the volume is too small.
+            StorageError: the disk is full.
+        """
+        target = pair_folder(folder, number)
+        if target.exists():
+            return
+        volume = self.read(self.paths[number % len(self.paths)])
+        check_size(volume)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_pair(make_pair(volume, numpy_generator(self.seed, folder.name, "pair", number)), target)
+
+
+def check_size(volume: Volume) -> None:
+    """Refuse a volume that is too small to learn from.
+
+    Raises:
+        InputError: it is.
+    """
+    shape = volume.geometry.shape
+    if any(n < least for n, least in zip(shape, SMALLEST, strict=True)):
+        raise InputError(
+            f"a CT to learn slabs from needs at least {SMALLEST} voxels, got {shape}; leave it out"
+        )
+
+
+@contextmanager
+def pairs_ahead(source: Source, pool: SlabPool, step: int, processes: int = 1) -> Iterator[None]:
+    """Meanwhile, pairs are made ahead of the training, whose step it was at the start.
+
+    Args:
+        source: the truths.
+        pool: where pairs are drawn from.
+        step: that training goes on from.
+        processes: that make pairs.
+    """
+    context = multiprocessing.get_context("spawn")
+    first = pool.first(step)
+    shares = [range(first + i, 2**31, processes) for i in range(processes)]
+    makers = [
+        context.Process(target=_make, args=(source, pool, share, os.getpid()), daemon=True)
+        for share in shares
+    ]
+    for maker in makers:
+        maker.start()
+    try:
+        yield
+    finally:
+        for maker in makers:
+            maker.terminate()
+            maker.join()
+
+
+def _make(source: Source, pool: SlabPool, numbers: Sequence[int], parent: int) -> None:
+    os.nice(5)
+    for number in numbers:
+        while not _has_room(pool, number):
+            if os.getppid() != parent:
+                raise SystemExit
+            time.sleep(0.5)
+        source.make(pool.folder, number)
+
+
+def _has_room(pool: SlabPool, number: int) -> bool:
+    """Gaps are always filled; what lies beyond the last pair waits until old ones are gone."""
+    there = [int(path.name) for path in pool.folder.glob("*[0-9]")]
+    return len(there) < pool.window + _AHEAD or number < max(there)
