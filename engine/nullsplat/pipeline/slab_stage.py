@@ -103,9 +103,7 @@ class SlabStage:
     def _volume(self, prior: VolumePrior, seed: int | None, progress: Progress) -> Float[Tensor, "z y x"]:
         """The base refined in blocks of thin slabs."""
         task, slabs = self._problem.task, self._config.slabs
-        return self._held(
-            prior.refine_volume(self._base_hu, self._cubic_hu, task, slabs, seed, progress)
-        )
+        return self._held(prior.refine_volume(self._base_hu, self._cubic_hu, task, slabs, seed, progress))
 
     def _held(self, hu: Float[Tensor, "z y x"]) -> Float[Tensor, "z y x"]:
         """Brought into agreement with the measured volume within its noise, and not below where it saturates."""

@@ -15,9 +15,9 @@ from nullsplat.prior.slab import pipeline as slab_pipeline
 from nullsplat.prior.slab.conditions import CONDITIONS, Conditions
 from nullsplat.prior.slab.network import BLOCK, FOLD, KNOWN, UNIT_PER_SPREAD, build_slab_scheduler
 from nullsplat.prior.slab.pipeline import SlabPipeline
-from nullsplat.prior.slab.task import Task
 from nullsplat.prior.slab.pool import pair_folder
 from nullsplat.prior.slab.store import SlabPair, save_pair
+from nullsplat.prior.slab.task import Task
 
 TINY = {
     "in_channels": (BLOCK + KNOWN) * FOLD**2 + CONDITIONS,

@@ -51,7 +51,7 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
     ] = 48,
     validation_pairs: Annotated[int, typer.Option(min=1, help="Degraded volumes to validate on.")] = 12,
     steps: options.Steps = 9000,
-    batch: options.Batch = 3,
+    batch: options.Batch = 24,
     size: Annotated[
         options.Size, typer.Option(help="small trains on a CPU in an hour; base is for a GPU.")
     ] = options.Size.small,

@@ -26,7 +26,7 @@ from nullsplat.prior.training import PriorTraining, TrainingConfig
 from nullsplat.prior.xray.pool import held_out
 
 VALIDATION_SHARE = 0.1
-_STEPS_PER_PAIR = 8
+_STEPS_PER_PAIR = 12
 _MAKERS_PER_PROCESS = 1
 
 
@@ -86,7 +86,7 @@ def run(request: Request) -> None:
                 f"step {step}: loss {loss:.4f}, validation {validated:.4f} ({gain:+.2f} dB on the base)"
             )
 
-        source = Source(learned, read_truth, request.seed)
+        source = Source(learned, read_truth, request.seed, request.out / "prior")
         with pairs_ahead(source, train, training.step, _MAKERS_PER_PROCESS):
             training.run(report, _named(display, "training"))
     if not training.accelerator.is_main_process:

@@ -122,7 +122,9 @@ class Stage1Study:
         for k, mirrors in [(1, 1), (1, 4)] + [(k, 1) for k in samples if k > 1]:
             slabs = replace(case.config.slabs, mirrors=mirrors)
             sampling = replace(case.config.sampling, samples=k)
-            stage = SlabStage(case.problem, case.base_hu, replace(case.config, sampling=sampling, slabs=slabs))
+            stage = SlabStage(
+                case.problem, case.base_hu, replace(case.config, sampling=sampling, slabs=slabs)
+            )
 
             def refine(stage: SlabStage = stage) -> tuple[Views, VolumeHu]:
                 found = stage.run(prior, self.measured, silent)

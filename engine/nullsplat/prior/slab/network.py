@@ -122,7 +122,7 @@ def known_of(
     base: Float[Tensor, "b k h w"],
     cubic: Float[Tensor, "b k h w"],
     phases: Float[Tensor, "b 2 h w"],
-    unit: float,
+    unit: float | Float[Tensor, "b 1 1 1"],
 ) -> Float[Tensor, "b c h w"]:
     """The channels that condition the network.
 
@@ -131,7 +131,7 @@ def known_of(
         base: of the block's slabs, in the same unit.
         cubic: interpolation of the block's slabs, in the same unit.
         phases: of the samples along rows and columns, see `conditions.phase`.
-        unit: `residual_unit`, in the same unit.
+        unit: `residual_unit`, in the same unit; one for all blocks, or one for each.
     """
     gained = (estimate[:, 1:-1] - base) / unit
     return torch.cat([estimate, gained, (base - cubic) / unit, phases], 1)

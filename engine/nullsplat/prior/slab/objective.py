@@ -10,14 +10,19 @@ from torch import Tensor
 
 from nullsplat.core.seeds import torch_generator
 from nullsplat.prior.network import TRAIN_STEPS
-from nullsplat.prior.slab.network import Prediction, build_slab_scheduler, build_slab_unet
-from nullsplat.prior.slab.passes import LAST, CropOnItsWay, advance, predict_blocks
-from nullsplat.prior.slab.pool import CROP, SlabCrop, SlabPool
+from nullsplat.prior.slab.network import (
+    Prediction,
+    build_slab_scheduler,
+    build_slab_unet,
+    predict_residual,
+)
+from nullsplat.prior.slab.passes import LAST, CropOnItsWay, advance
+from nullsplat.prior.slab.pool import IMAGE, SlabBatch, SlabPool
 
 TAIL = 0.05
 """Part of the truths that is to lie below the low bound, and above the high one."""
 
-_VALIDATION_BATCHES = 12
+_VALIDATION_BATCHES = 6
 _VALIDATION_CROPS = 4
 
 
@@ -27,12 +32,10 @@ class Shares:
 
     Attributes:
         mean_share: part of the blocks at the last noise level, where the posterior mean is learned.
-        graded_share: part of a crop's blocks that a step learns from; the others only serve the second pass.
         bounds_weight: of the bounds' loss beside that of the mean.
     """
 
     mean_share: float = 0.75
-    graded_share: float = 0.5
     bounds_weight: float = 0.2
 
 
@@ -42,8 +45,9 @@ _SHARES = Shares()
 class SlabObjective:
     """Predict truth minus estimate, given estimate, base, cubic interpolation, and a noisy copy of the answer.
 
-    A crop is refined as a volume is: in slabs across one axis, where the estimate is the base, then in slabs across
-    the other, where it is what the first pass made of it. At the last noise level the copy holds nothing and the
+    A volume is refined in slabs across one axis, where the estimate is the base, then in slabs across the next, where
+    it is what the first pass made of it. Both are learned at once: pairs come with what the network, as far as it had
+    been trained when they were made, makes of them in one pass. At the last noise level the copy holds nothing and the
     answer is the posterior mean with its bounds; at the levels below it is what sampling goes through. The validation
     loss is what the second pass leaves relative to what the base does: 1 is the base itself, 0.8 is 1 dB better.
     """
@@ -80,7 +84,7 @@ class SlabObjective:
         return {
             "size": self.size,
             **asdict(self.shares),
-            "crop": list(CROP),
+            "crop": list(IMAGE),
             "window": self.train.window,
             "renewal": self.train.renewal,
         }
@@ -102,22 +106,24 @@ class SlabObjective:
         """See `Objective`."""
         return build_slab_scheduler()
 
-    def draw(self, batch: int, seed: int) -> list[SlabCrop]:
+    def draw(self, batch: int, seed: int) -> SlabBatch:
         """See `Objective`."""
-        return self.train.draw(batch, seed)
+        return self.train.blocks(batch, seed)
 
-    def loss(self, unet: UNet2DModel, examples: list[SlabCrop], seed: int) -> Tensor:
+    def loss(self, unet: UNet2DModel, examples: SlabBatch, seed: int) -> Tensor:
         """See `Objective`."""
         generator = torch_generator(seed, "noise")
-        crops = [CropOnItsWay(crop, unet.device) for crop in examples]
-        losses = []
-        for normal in (1, 2):
-            graded = [_some(crop.blocks(normal), self.shares.graded_share, generator) for crop in crops]
-            losses.append(self._graded(unet, crops, graded, normal, generator))
-            if normal == 1:
-                with torch.no_grad():
-                    advance(unet, crops, normal)
-        return torch.stack(losses).mean()
+        device, clean = unet.device, examples.missing
+        timesteps, mean_only = self._levels(len(clean), generator)
+        noise = torch.randn(clean.shape, generator=generator)
+        noisy = self._scheduler.add_noise(clean, noise, timesteps)
+        noisy = torch.where(mean_only[:, None, None, None], 0.0, noisy)
+        known, conditions = examples.known.to(device), examples.conditions.to(device)
+        found = predict_residual(unet, noisy.to(device), known, timesteps.to(device), conditions)
+        clean, weight = clean.to(device), examples.weight.to(device)
+        error = (found.mean - clean).square().mean((1, 2, 3))
+        bounds = _pinball(clean, found).mean((1, 2, 3)) * mean_only.to(device)
+        return ((error + self.shares.bounds_weight * bounds) * weight).mean()
 
     def validation_losses(self, unet: UNet2DModel) -> Tensor:
         """Relative error of the posterior mean after both passes, see `Objective`."""
@@ -133,35 +139,10 @@ class SlabObjective:
             losses.append(left.mean() / before.mean())
         return torch.stack(losses)
 
-    def _graded(
-        self,
-        unet: UNet2DModel,
-        crops: list[CropOnItsWay],
-        chosen: list[Tensor],
-        normal: int,
-        generator: torch.Generator,
-    ) -> Tensor:
-        clean = torch.cat([crop.missing(normal, first) for crop, first in zip(crops, chosen, strict=True)])
-        timesteps, mean_only = self._levels(len(clean), generator)
-        noise = torch.randn(clean.shape, generator=generator).to(clean.device)
-        noisy = self._scheduler.add_noise(clean, noise, timesteps.to(clean.device))
-        noisy = torch.where(mean_only.to(clean.device)[:, None, None, None], 0.0, noisy)
-        found = predict_blocks(unet, crops, chosen, normal, noisy, timesteps)
-        weight = torch.cat(
-            [crop.weight.expand(len(first)) for crop, first in zip(crops, chosen, strict=True)]
-        )
-        error = (found.mean - clean).square().mean((1, 2, 3))
-        bounds = _pinball(clean, found).mean((1, 2, 3)) * mean_only.to(clean.device)
-        return ((error + self.shares.bounds_weight * bounds) * weight).mean()
-
     def _levels(self, count: int, generator: torch.Generator) -> tuple[Tensor, Bool[Tensor, " b"]]:
         timesteps = torch.randint(0, TRAIN_STEPS, (count,), generator=generator)
         mean_only = torch.rand(count, generator=generator) < self.shares.mean_share
         return torch.where(mean_only, LAST, timesteps), mean_only
-
-
-def _some(first: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    return first[torch.randperm(len(first), generator=generator)[: max(1, round(share * len(first)))]]
 
 
 def _pinball(truth: Float[Tensor, "b k h w"], found: Prediction) -> Float[Tensor, "b k h w"]:

@@ -1,6 +1,6 @@
 """What the slab prior learns from: a CT, and the base that physics makes of its degraded copy."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from nullsplat.physics.noise import estimate_noise
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.prior.slab.conditions import conditions_of
 from nullsplat.prior.slab.network import residual_unit
+from nullsplat.prior.slab.pipeline import SlabPipeline
 from nullsplat.prior.slab.store import SlabPair
 
 CLIP_HU = (-512.0, 3071.0)
@@ -64,9 +65,25 @@ def make_pair(volume: Volume, generator: np.random.Generator) -> SlabPair:
     base = regularised_base(measured, op, settings, noise_hu)
     cubic = upsample_cubic(measured, op.hr_shape)
     spread = float((truth - base).square().mean(dtype=torch.float64).sqrt())
-    volumes = torch.stack([truth, base, cubic]).round().clamp(-32768, 32767).to(torch.int16).numpy()
+    volumes = torch.stack([truth, base, cubic, base]).round().clamp(-32768, 32767).to(torch.int16).numpy()
     conditions = conditions_of(op, spacing, noise_hu, residual_unit(base, cubic))
     return SlabPair(volumes, (measured.shape[0], measured.shape[1], measured.shape[2]), spread, conditions)
+
+
+def refined_once(pair: SlabPair, prior: SlabPipeline, generator: np.random.Generator) -> SlabPair:
+    """The pair with what a prior makes of it in one pass, so that the next pass can be learned.
+
+    Args:
+        pair: without a pass.
+        prior: as far as it has been trained.
+        generator: decides across which axis.
+    """
+    normal = int(generator.integers(1, 3) if pair.thick else generator.integers(3))
+    _, base, cubic, _ = torch.from_numpy(pair.volumes.astype(np.float32))
+    refined = base + prior.across(normal, (base, base, cubic), pair.samples, pair.conditions)
+    volumes = pair.volumes.copy()
+    volumes[3] = refined.round().clamp(-32768, 32767).to(torch.int16).numpy()
+    return replace(pair, volumes=volumes, passed=normal)
 
 
 def _task(generator: np.random.Generator) -> _Task:

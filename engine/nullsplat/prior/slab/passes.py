@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nullsplat.prior.network import TRAIN_STEPS
 from nullsplat.prior.slab.blocks import cut
-from nullsplat.prior.slab.network import BLOCK, Prediction, predict_residual
+from nullsplat.prior.slab.network import BLOCK, predict_residual
 from nullsplat.prior.slab.pool import SlabCrop
 
 LAST = TRAIN_STEPS - 1
@@ -37,11 +37,6 @@ class CropOnItsWay:
         """What the network is told."""
         return torch.tensor(self._crop.conditions[normal - 1], device=self.base.device).expand(len(first), -1)
 
-    def missing(self, normal: int, first: Tensor) -> Float[Tensor, "b k h w"]:
-        """Truth minus estimate of some blocks, in units of `residual_unit`."""
-        missing = ((self.truth - self.estimate) / self._crop.unit).movedim(normal, 0)
-        return missing[first[:, None] + torch.arange(BLOCK)]
-
     def add(self, normal: int, found: Float[Tensor, "b k h w"]) -> None:
         """Let the estimate be itself plus the network's answer for all blocks."""
         self.estimate = self.estimate + (found.flatten(0, 1) * self._crop.unit).movedim(0, normal)
@@ -58,24 +53,13 @@ class CropOnItsWay:
 def advance(unet: UNet2DModel, crops: list[CropOnItsWay], normal: int) -> None:
     """Let all crops' estimates be what the network makes of them."""
     chosen = [crop.blocks(normal) for crop in crops]
-    count = sum(map(len, chosen))
-    size = crops[0].truth.movedim(normal, 0).shape[1:]
-    nothing = torch.zeros(count, BLOCK, *size, device=unet.device)
-    found = predict_blocks(unet, crops, chosen, normal, nothing, torch.full((count,), LAST)).mean
-    for crop, part in zip(crops, torch.split(found, [len(first) for first in chosen]), strict=True):
-        crop.add(normal, part)
-
-
-def predict_blocks(
-    unet: UNet2DModel,
-    crops: list[CropOnItsWay],
-    chosen: list[Tensor],
-    normal: int,
-    noisy: Float[Tensor, "b k h w"],
-    timesteps: Tensor,
-) -> Prediction:
-    """The network\'s answer for some blocks of all crops."""
     pairs = list(zip(crops, chosen, strict=True))
     known = torch.cat([crop.known(normal, first) for crop, first in pairs])
     conditions = torch.cat([crop.conditions(normal, first) for crop, first in pairs])
-    return predict_residual(unet, noisy, known, timesteps.to(unet.device), conditions)
+    nothing, timesteps = (
+        torch.zeros_like(known[:, :BLOCK]),
+        torch.full((len(known),), LAST, device=known.device),
+    )
+    found = predict_residual(unet, nothing, known, timesteps, conditions).mean
+    for crop, part in zip(crops, torch.split(found, [len(first) for first in chosen]), strict=True):
+        crop.add(normal, part)

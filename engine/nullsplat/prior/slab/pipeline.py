@@ -12,7 +12,7 @@ from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.seeds import torch_generator
 from nullsplat.prior.precision import fast_bfloat16
 from nullsplat.prior.slab.blocks import NORMAL, cut, image_axes, phase_image
-from nullsplat.prior.slab.conditions import conditions_of
+from nullsplat.prior.slab.conditions import Conditions, conditions_of
 from nullsplat.prior.slab.network import BLOCK, FOLD, HU_UNIT, predict_residual, residual_unit
 from nullsplat.prior.slab.sampling import MIRRORS, SlabSampling
 from nullsplat.prior.slab.task import Task
@@ -27,6 +27,9 @@ _MARGIN = 8
 
 Window3 = tuple[slice, slice, slice]
 """A box of voxels along (z, y, x)."""
+
+Volumes3 = tuple[Float[Tensor, "z y x"], Float[Tensor, "z y x"], Float[Tensor, "z y x"]]
+"""Estimate, base and cubic interpolation."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,13 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         config = config or SlabSampling()
         mean, low, high = base_hu.clone(), base_hu.clone(), base_hu.clone()
         body = _body(base_hu)
+        unit_hu = residual_unit(base_hu, cubic_hu)
+        conditions = conditions_of(task.op, task.spacing, task.noise_hu, unit_hu)
+        samples = _three(task.op.lr_shape)
         passes = [normal for normal in NORMAL if not (task.thick and normal == 0)]
         for i, normal in enumerate(passes):
             last = normal == passes[-1]
-            one = _Pass((mean, base_hu, cubic_hu), body, normal, task)
+            one = _Pass((mean, base_hu, cubic_hu), body, normal, samples, conditions)
             told = part(progress, i / len(passes), (i + 1) / len(passes))
             found = self._lacking(one, config, seed if last else None, told).movedim(1, 1 + normal)
             mean[body], low[body], high[body] = found + mean[body]
@@ -104,6 +110,26 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
     ) -> Float[Tensor, "z y x"]:
         """The volume alone of what a call gives, as stage 1 asks of any prior of volumes."""
         return self(base_hu, cubic_hu, task, config, seed, progress).hu
+
+    @torch.no_grad()
+    def across(
+        self,
+        normal: int,
+        volumes_hu: Volumes3,
+        samples: tuple[int, int, int],
+        conditions: Conditions,
+    ) -> Float[Tensor, "z y x"]:
+        """What one pass across one axis adds to an estimate, in HU, air included.
+
+        Args:
+            normal: the axis, of (z, y, x).
+            volumes_hu: estimate, base and cubic interpolation in HU.
+            samples: of the measured volume along (z, y, x).
+            conditions: what is asked.
+        """
+        everything = (slice(0, None),) * 3
+        one = _Pass(volumes_hu, everything, normal, samples, conditions)
+        return self._lacking(one, SlabSampling(), None, silent)[0].movedim(0, normal)
 
     def _lacking(
         self, one: "_Pass", config: SlabSampling, seed: int | None, progress: Progress
@@ -192,23 +218,22 @@ class _Pass:
 
     def __init__(
         self,
-        volumes_hu: tuple[Float[Tensor, "z y x"], Float[Tensor, "z y x"], Float[Tensor, "z y x"]],
+        volumes_hu: Volumes3,
         body: Window3,
         normal: int,
-        task: Task,
+        samples: tuple[int, int, int],
+        conditions: Conditions,
     ) -> None:
         """Take estimate, base and cubic interpolation."""
-        _, base_hu, cubic_hu = volumes_hu
-        self.unit_hu = residual_unit(base_hu, cubic_hu)
+        voxels, device = volumes_hu[0].shape, volumes_hu[0].device
+        self.unit_hu = conditions.unit_hu
         self._unit = max(self.unit_hu / HU_UNIT, _TINY)
         self._normal, self._offset = normal, body[normal].start
         self._turned = [volume[body].movedim(normal, 0) / HU_UNIT for volume in volumes_hu]
         rows, columns = image_axes(normal)
-        samples, voxels = task.op.lr_shape, task.op.hr_shape
         phases = phase_image((samples[rows], samples[columns]), (voxels[rows], voxels[columns]))
-        self._phases = phases[:, body[rows], body[columns]].to(base_hu.device)
-        told = conditions_of(task.op, task.spacing, task.noise_hu, self.unit_hu).along(normal, rows, columns)
-        self._conditions = torch.tensor(told, device=base_hu.device)
+        self._phases = phases[:, body[rows], body[columns]].to(device)
+        self._conditions = torch.tensor(conditions.along(normal, rows, columns), device=device)
 
     @property
     def slabs(self) -> int:
@@ -251,3 +276,8 @@ def _body(hu: Float[Tensor, "z y x"]) -> Window3:
         first, last = (int(seen[0]), int(seen[-1]) + 1) if len(seen) else (0, hu.shape[axis])
         spans.append(slice(max(first - _MARGIN, 0), min(last + _MARGIN, hu.shape[axis])))
     return spans[0], spans[1], spans[2]
+
+
+def _three(numbers: tuple[int, ...]) -> tuple[int, int, int]:
+    z, y, x = numbers
+    return z, y, x

@@ -15,13 +15,16 @@ from torch import Tensor
 
 from nullsplat.core.errors import StorageError
 from nullsplat.core.seeds import numpy_generator
-from nullsplat.prior.slab.blocks import phase_image
+from nullsplat.prior.slab.blocks import image_axes, phase_image
 from nullsplat.prior.slab.conditions import Conditions
-from nullsplat.prior.slab.network import HU_UNIT
+from nullsplat.prior.slab.network import BLOCK, HU_UNIT, known_of
 from nullsplat.prior.slab.store import SlabPair, load_pair
 
 CROP = (96, 64, 64)
 """Voxels of a crop along (rows, first normal, second normal)."""
+
+IMAGE = (96, 96)
+"""Pixels of a block's images along rows and columns."""
 
 _LONGEST_WAIT = 900.0
 
@@ -47,6 +50,23 @@ class SlabCrop:
     conditions: tuple[tuple[float, ...], tuple[float, ...]]
     unit: float
     weight: float
+
+
+@dataclass(frozen=True)
+class SlabBatch:
+    """Blocks of slabs, each from a pair of its own.
+
+    Attributes:
+        missing: truth minus estimate, in units of `network.residual_unit`.
+        known: what the network is conditioned on, see `network.known_of`.
+        conditions: what it is told.
+        weight: of their errors; below 1 where more is missing than the unit says, so that no pair drowns the others.
+    """
+
+    missing: Float[Tensor, "b k h w"]
+    known: Float[Tensor, "b c h w"]
+    conditions: Float[Tensor, "b n"]
+    weight: Float[Tensor, " b"]
 
 
 @dataclass(frozen=True)
@@ -80,10 +100,22 @@ class SlabPool:
             StorageError: a pair that is needed does not appear.
         """
         generator = numpy_generator(seed, self.name, "slabs")
+        return [_crop(pair, generator) for pair in self._pairs(count, seed, generator)]
+
+    def blocks(self, count: int, seed: int) -> SlabBatch:
+        """`count` random blocks, of the first pass or of the one after it; else as `draw`."""
+        generator = numpy_generator(seed, self.name, "blocks")
+        blocks = [_block(pair, generator) for pair in self._pairs(count, seed, generator)]
+        missing, known, conditions, weights = zip(*blocks, strict=True)
+        return SlabBatch(
+            torch.cat(missing), torch.cat(known), torch.tensor(conditions), torch.tensor(weights)
+        )
+
+    def _pairs(self, count: int, seed: int, generator: np.random.Generator) -> list[SlabPair]:
         first = self.first(seed % 2**32)
         self._make_room(first)
         numbers = generator.integers(first, first + self.window, count)
-        return [_crop(self._pair(int(number)), generator) for number in numbers]
+        return [self._pair(int(number)) for number in numbers]
 
     def _make_room(self, first: int) -> None:
         """Remove the pairs that are no longer drawn from; another process may do the same."""
@@ -124,7 +156,7 @@ def _crop(pair: SlabPair, generator: np.random.Generator) -> SlabCrop:
     part = np.asarray(volumes[(slice(None), *window)], np.float32) / np.float32(HU_UNIT)
     phases = _phases(pair, order, window)
     part, phases = _mirrored(_filled(part), phases, generator)
-    truth, base, cubic = torch.from_numpy(part)
+    truth, base, cubic, _ = torch.from_numpy(part)
     unit = pair.conditions.unit_hu
     return SlabCrop(
         truth,
@@ -133,8 +165,54 @@ def _crop(pair: SlabPair, generator: np.random.Generator) -> SlabCrop:
         phases,
         _told(pair.conditions, order),
         unit / HU_UNIT,
-        (unit / max(unit, pair.spread_hu)) ** 2,
+        _weight(pair),
     )
+
+
+def _weight(pair: SlabPair) -> float:
+    unit = pair.conditions.unit_hu
+    return (unit / max(unit, pair.spread_hu)) ** 2
+
+
+def _block(
+    pair: SlabPair, generator: np.random.Generator
+) -> tuple[Float[Tensor, "1 k h w"], Float[Tensor, "1 c h w"], tuple[float, ...], float]:
+    """What is missing, what is known, what is told, and the weight."""
+    later = pair.passed is not None and generator.random() < 0.5
+    normal = _normal(pair, generator, pair.passed if later else None)
+    rows, columns = image_axes(normal)
+    volumes = np.moveaxis(pair.volumes, 1 + normal, 1)
+    window = [_window(n, size, generator) for n, size in zip(volumes.shape[2:], IMAGE, strict=True)]
+    first = int(generator.integers(0, max(volumes.shape[1] - BLOCK, 0) + 1))
+    around = np.arange(first - 1, first + BLOCK + 1).clip(0, volumes.shape[1] - 1)
+    part = np.asarray(volumes[:, around[0] : around[-1] + 1, window[0], window[1]], np.float32)
+    part = _filled_image((part[:, around - around[0]] / HU_UNIT).astype(np.float32))
+    shape, samples = pair.volumes.shape[1:], pair.samples
+    phases = phase_image((samples[rows], samples[columns]), (shape[rows], shape[columns])).numpy()
+    phases = _filled_image(phases[:, window[0], window[1]])
+    for axis in (1, 2, 3):
+        if generator.random() < 0.5:
+            part = np.flip(part, axis)
+            phases = phases if axis == 1 else np.flip(phases, axis - 1)
+    truth, base, cubic, refined = torch.from_numpy(np.ascontiguousarray(part))[:, None]
+    estimate, unit = refined if later else base, pair.conditions.unit_hu / HU_UNIT
+    inside = slice(1, 1 + BLOCK)
+    images = torch.from_numpy(np.ascontiguousarray(phases))[None]
+    known = known_of(estimate, base[:, inside], cubic[:, inside], images, unit)
+    missing = (truth - estimate)[:, inside] / unit
+    return missing, known, pair.conditions.along(normal, rows, columns), _weight(pair)
+
+
+def _normal(pair: SlabPair, generator: np.random.Generator, passed: int | None) -> int:
+    """An axis across which slabs show what is missing, and across which none were refined before."""
+    axes = [axis for axis in ((1, 2) if pair.thick else (0, 1, 2)) if axis != passed]
+    return int(generator.choice(axes))
+
+
+def _filled_image(images: Float[ndarray, "*n _ _"]) -> Float[ndarray, "*n h w"]:
+    missing = [(0, 0)] * (images.ndim - 2)
+    missing += [(0, size - n) for size, n in zip(IMAGE, images.shape[-2:], strict=True)]
+    return np.pad(images, missing, mode="symmetric")
 
 
 def _told(conditions: Conditions, order: tuple[int, int, int]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -161,16 +239,16 @@ def _window(length: int, size: int, generator: np.random.Generator) -> slice:
     return slice(first, first + size)
 
 
-def _filled(images: Float[ndarray, "3 _ _ _"]) -> Float[ndarray, "3 a b c"]:
+def _filled(images: Float[ndarray, "4 _ _ _"]) -> Float[ndarray, "4 a b c"]:
     missing = [(0, 0), *((0, size - n) for size, n in zip(CROP, images.shape[1:], strict=True))]
     return np.pad(images, missing, mode="symmetric")
 
 
 def _mirrored(
-    part: Float[ndarray, "3 a b c"],
+    part: Float[ndarray, "4 a b c"],
     phases: tuple[Float[Tensor, "2 a c"], Float[Tensor, "2 a b"]],
     generator: np.random.Generator,
-) -> tuple[Float[ndarray, "3 a b c"], tuple[Float[Tensor, "2 a c"], Float[Tensor, "2 a b"]]]:
+) -> tuple[Float[ndarray, "4 a b c"], tuple[Float[Tensor, "2 a c"], Float[Tensor, "2 a b"]]]:
     """Mirrored at random along each axis, with the phases that lie along it."""
     first, second = phases
     for axis in range(3):

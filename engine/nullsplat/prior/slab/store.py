@@ -20,16 +20,18 @@ class SlabPair:
     """A truth and what is known of it without learning, on one grid; on disk, its arrays stay there until looked at.
 
     Attributes:
-        volumes: truth, base, cubic interpolation; HU.
+        volumes: truth, base, cubic interpolation, and the base refined across `passed`; HU.
         samples: of the measured volume along (z, y, x).
         spread_hu: root mean square of truth minus base.
         conditions: what is asked.
+        passed: axis across which slabs were refined before; None where none were, and the last volume is the base.
     """
 
-    volumes: Int16[ndarray, "3 z y x"]
+    volumes: Int16[ndarray, "4 z y x"]
     samples: tuple[int, int, int]
     spread_hu: float
     conditions: Conditions
+    passed: int | None = None
 
     @property
     def thick(self) -> bool:
@@ -45,7 +47,12 @@ def save_pair(pair: SlabPair, folder: Path) -> None:
     """
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    about = {"samples": pair.samples, "spread_hu": pair.spread_hu, **dataclasses.asdict(pair.conditions)}
+    about = {
+        "samples": pair.samples,
+        "spread_hu": pair.spread_hu,
+        "passed": pair.passed,
+        **dataclasses.asdict(pair.conditions),
+    }
     try:
         partial.mkdir(parents=True)
         np.save(partial / "volumes.npy", pair.volumes)
@@ -62,7 +69,8 @@ def load_pair(folder: Path) -> SlabPair:
     spread = about.pop("spread_hu")
     factors, spreads, spacing = (_axes3(about[key]) for key in ("factors", "spreads", "spacing"))
     conditions = Conditions(factors, spreads, spacing, about["noise_hu"], about["unit_hu"])
-    return SlabPair(np.load(folder / "volumes.npy", mmap_mode="r"), (m, n, o), spread, conditions)
+    volumes = np.load(folder / "volumes.npy", mmap_mode="r")
+    return SlabPair(volumes, (m, n, o), spread, conditions, about["passed"])
 
 
 def _axes3(values: list[float]) -> Axes3:

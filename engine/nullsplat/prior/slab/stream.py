@@ -11,7 +11,9 @@ from pathlib import Path
 from nullsplat.core.errors import InputError
 from nullsplat.core.seeds import numpy_generator
 from nullsplat.core.volume import Volume
-from nullsplat.prior.slab.pairs import make_pair
+from nullsplat.prior import weights
+from nullsplat.prior.slab.pairs import make_pair, refined_once
+from nullsplat.prior.slab.pipeline import SlabPipeline
 from nullsplat.prior.slab.pool import SlabPool, pair_folder
 from nullsplat.prior.slab.store import save_pair
 
@@ -32,11 +34,13 @@ class Source:
         paths: of the volumes, which take turns.
         read: reads one.
         seed: of everything random; a pair depends on it and on its own number.
+        prior: folder of the prior that is being trained; once it is there, it refines each pair once.
     """
 
     paths: tuple[Path, ...]
     read: Read
     seed: int = 0
+    prior: Path | None = None
 
     def make(self, folder: Path, number: int) -> None:
         """Make one pair, unless it is there.
@@ -51,7 +55,11 @@ class Source:
         volume = self.read(self.paths[number % len(self.paths)])
         check_size(volume)
         folder.mkdir(parents=True, exist_ok=True)
-        save_pair(make_pair(volume, numpy_generator(self.seed, folder.name, "pair", number)), target)
+        generator = numpy_generator(self.seed, folder.name, "pair", number)
+        pair = make_pair(volume, generator)
+        if self.prior is not None and (self.prior / weights.MANIFEST).exists():
+            pair = refined_once(pair, SlabPipeline(*weights.load(self.prior)), generator)
+        save_pair(pair, target)
 
 
 def check_size(volume: Volume) -> None:
