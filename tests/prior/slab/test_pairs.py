@@ -1,11 +1,12 @@
 """Pairs to learn from: what degraded them is known physics, and they are kept whole or not at all."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tests.prior.slab.conftest import predictable_pair, whole_numbers
+from tests.prior.slab.conftest import answering, predictable_pair, whole_numbers
 from torch import Tensor
 
 from nullsplat.core.errors import StorageError
@@ -15,7 +16,7 @@ from nullsplat.physics.degradation import Separable
 from nullsplat.prior.slab import pairs as pairs_module
 from nullsplat.prior.slab import store
 from nullsplat.prior.slab.network import residual_unit
-from nullsplat.prior.slab.pairs import make_pair
+from nullsplat.prior.slab.pairs import make_pair, refined_once
 from nullsplat.prior.slab.pool import pair_folder
 from nullsplat.prior.slab.store import SlabPair, load_pair, save_pair
 
@@ -72,7 +73,8 @@ def test_what_was_measured_is_the_truth_degraded_but_for_noise_and_a_profile_kno
 
 def test_units_and_spreads_are_those_of_the_volumes(watched: list[Seen]) -> None:
     for *_, pair in watched:
-        truth, base, cubic = torch.from_numpy(pair.volumes.astype(np.float32))
+        truth, base, cubic, refined = torch.from_numpy(pair.volumes.astype(np.float32))
+        assert torch.equal(refined, base)
         assert pair.conditions.unit_hu == pytest.approx(residual_unit(base, cubic), rel=0.02)
         assert pair.spread_hu == pytest.approx(float((truth - base).square().mean().sqrt()), rel=0.02)
 
@@ -82,11 +84,16 @@ def test_a_pair_comes_back_from_disk(watched: list[Seen], tmp_path: Path) -> Non
     save_pair(pair, tmp_path / "000000")
     found = load_pair(tmp_path / "000000")
     assert np.array_equal(found.volumes, pair.volumes)
-    assert (found.samples, found.spread_hu, found.conditions) == (
-        pair.samples,
-        pair.spread_hu,
-        pair.conditions,
-    )
+    assert replace(found, volumes=pair.volumes) == pair
+
+
+def test_a_pair_refined_once_holds_what_the_prior_makes_of_its_base_across_one_axis() -> None:
+    pair = replace(predictable_pair(1), passed=None)
+    found = refined_once(pair, answering(base_gained=1.0), np.random.default_rng(0))
+    truth, base, _, refined = found.volumes.astype(int)
+    assert found.passed in {1, 2}
+    assert np.abs(refined - truth).max() <= 1
+    assert np.array_equal(base, pair.volumes[1])
 
 
 def test_a_pair_interrupted_while_it_is_written_is_not_found_and_can_be_written_again(

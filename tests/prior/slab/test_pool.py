@@ -13,8 +13,8 @@ from nullsplat.prior.slab import pairs as pairs_module
 from nullsplat.prior.slab import pool as pool_module
 from nullsplat.prior.slab import stream
 from nullsplat.prior.slab.conditions import phase
-from nullsplat.prior.slab.network import HU_UNIT
-from nullsplat.prior.slab.pool import CROP, SlabPool, pair_folder
+from nullsplat.prior.slab.network import BLOCK, HU_UNIT
+from nullsplat.prior.slab.pool import CROP, IMAGE, SlabPool, pair_folder
 from nullsplat.prior.slab.store import SlabPair, save_pair
 from nullsplat.prior.slab.stream import Source, pairs_ahead
 
@@ -52,12 +52,32 @@ def test_phases_are_turned_and_mirrored_with_the_volume(tmp_path: Path) -> None:
     """A volume that is the phase itself along z; for thick slices, z are the rows."""
     pair, shape = predictable_pair(1), (120, 80, 80)
     pattern = (1000 * phase(30, 120)).round().to(torch.int16).numpy()
-    volumes = np.broadcast_to(pattern[:, None, None], (3, *shape)).copy()
+    volumes = np.broadcast_to(pattern[:, None, None], (4, *shape)).copy()
     save_pair(SlabPair(volumes, (30, 80, 80), 50.0, pair.conditions), pair_folder(tmp_path, 0))
     for crop in SlabPool(tmp_path, window=1).draw(12, 0):
         for images, middle in zip(crop.phases, (crop.base[:, 0], crop.base[:, :, 0]), strict=True):
             torch.testing.assert_close(images[0], middle * HU_UNIT / 1000, atol=1e-3, rtol=0)
             assert (images[1] == 0).all()
+
+
+def test_blocks_hold_what_is_missing_of_the_first_pass_or_of_the_next(stored: Path) -> None:
+    """Of the base, the truth lacks once more what the base gained; of what one pass made of it, half of that."""
+    batch = SlabPool(stored, window=6).blocks(64, 3)
+    base_gained = batch.known[:, BLOCK + 2 + BLOCK :][:, :BLOCK]
+    gained = batch.known[:, BLOCK + 2 :][:, :BLOCK]
+    assert batch.missing.shape == base_gained.shape == (64, BLOCK, *IMAGE)
+    torch.testing.assert_close(batch.missing, base_gained - gained, atol=1e-4, rtol=1e-4)
+    later = gained.flatten(1).abs().amax(1) > 0
+    assert 0.25 < float(later.float().mean()) < 0.75
+    factors = {tuple(round(2 ** (2 * f)) for f in told[:3]) for told in batch.conditions.tolist()}
+    assert factors == {(1, 4, 1), (2, 2, 2)}
+
+
+def test_the_same_seed_draws_the_same_blocks(stored: Path) -> None:
+    pool = SlabPool(stored, window=6)
+    first, again, other = (pool.blocks(4, seed) for seed in (1, 1, 2))
+    assert torch.equal(first.known, again.known)
+    assert not torch.equal(first.known, other.known)
 
 
 def test_thick_slices_are_shown_from_the_side_and_others_from_everywhere(stored: Path) -> None:
