@@ -126,18 +126,17 @@ class SlabObjective:
         return ((error + self.shares.bounds_weight * bounds) * weight).mean()
 
     def validation_losses(self, unet: UNet2DModel) -> Tensor:
-        """Relative error of the posterior mean after both passes, see `Objective`."""
-        losses = []
+        """Error of the posterior mean after both passes, relative to the mean error of the base; see `Objective`."""
+        left, before = [], []
         for i in range(_VALIDATION_BATCHES):
             crops = [
                 CropOnItsWay(crop, unet.device) for crop in self.validation.draw(_VALIDATION_CROPS, seed=i)
             ]
             for normal in (1, 2):
                 advance(unet, crops, normal)
-            left = torch.stack([crop.error() * crop.weight for crop in crops])
-            before = torch.stack([crop.error_of_base() * crop.weight for crop in crops])
-            losses.append(left.mean() / before.mean())
-        return torch.stack(losses)
+            left += [crop.error() * crop.weight for crop in crops]
+            before += [crop.error_of_base() * crop.weight for crop in crops]
+        return torch.stack(left) / torch.stack(before).mean()
 
     def _levels(self, count: int, generator: torch.Generator) -> tuple[Tensor, Bool[Tensor, " b"]]:
         timesteps = torch.randint(0, TRAIN_STEPS, (count,), generator=generator)
