@@ -19,8 +19,8 @@ from nullsplat.pipeline.base_volume import base_volume
 from nullsplat.pipeline.config import configure
 from nullsplat.pipeline.problem import pose
 from nullsplat.pipeline.refine import refine
-from nullsplat.prior.slab.sampling import SlabSampling
-from nullsplat.prior.slab.task import Task
+from nullsplat.prior.slab_sampling import SlabSampling
+from nullsplat.prior.task import Task
 
 
 class UnsharpMask:

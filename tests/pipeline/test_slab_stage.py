@@ -16,8 +16,9 @@ from nullsplat.pipeline.refine import refine
 from nullsplat.pipeline.slab_stage import Refined, SlabStage
 from nullsplat.pipeline.stage1 import MeasuredProjections, measured_projections
 from nullsplat.prior.slab.network import build_slab_scheduler, build_slab_unet
-from nullsplat.prior.slab.pipeline import Refinement, SlabPipeline, Task
-from nullsplat.prior.slab.sampling import SlabSampling
+from nullsplat.prior.slab.pipeline import SlabPipeline
+from nullsplat.prior.slab_sampling import SlabSampling
+from nullsplat.prior.task import Task
 
 THICK, ALL = (4.0, 1.0, 1.0), (2.0, 2.0, 2.0)
 LR = {THICK: Geometry((4, 20, 20), (8.0, 2.0, 2.0)), ALL: Geometry((8, 10, 10), (4.0, 4.0, 4.0))}
@@ -33,20 +34,19 @@ class Painter(SlabPipeline):
         self._tasks: list[Task] = []
         self._seeds: list[int | None] = []
 
-    def __call__(
+    def refine_volume(
         self,
         base_hu: Tensor,
         cubic_hu: Tensor,
         task: Task,
-        config: SlabSampling | None = None,
+        config: SlabSampling,
         seed: int | None = None,
         progress: Progress = silent,
-    ) -> Refinement:
+    ) -> Tensor:
         self._tasks.append(task)
         self._seeds.append(seed)
         progress(1.0)
-        hu = base_hu + self._painted_hu + self._drawn(base_hu, seed)
-        return Refinement(hu, hu, hu)
+        return base_hu + self._painted_hu + self._drawn(base_hu, seed)
 
     def _drawn(self, like: Tensor, seed: int | None) -> Tensor:
         if seed is None:

@@ -2,15 +2,15 @@
 
 import torch
 from diffusers import DDIMScheduler, UNet2DModel
-from tests.prior.slab.conftest import answering, task
+from tests.prior.block.conftest import answering, task
 
 from nullsplat.physics.degradation import degradation_for
-from nullsplat.prior.slab.sampling import SlabSampling
+from nullsplat.prior.slab_sampling import SlabSampling
 from nullsplat.prior.xray.pipeline import Measurement, ProjectionDDNMPipeline
 from nullsplat.prior.xray.sampling import SamplingConfig
 
 
-def test_the_slab_prior_takes_a_base_and_its_cubic_interpolation() -> None:
+def test_the_block_prior_takes_a_base_and_its_cubic_interpolation() -> None:
     base, cubic = 100 * torch.randn(4, 16, 16), 100 * torch.randn(4, 16, 16)
     prior, asked = answering(base_gained=1.0), task(base.shape)
     assert torch.equal(prior(base, cubic, asked).hu, prior.refine_volume(base, cubic, asked, SlabSampling()))

@@ -16,7 +16,7 @@ from nullsplat.physics.profile import Resolution
 from nullsplat.physics.total_variation import TotalVariation
 from nullsplat.pipeline.presets import PRESETS, Preset
 from nullsplat.pipeline.scale import Scale, factors
-from nullsplat.prior.slab.sampling import SlabSampling
+from nullsplat.prior.slab_sampling import SlabSampling
 from nullsplat.prior.xray.sampling import SamplingConfig
 from nullsplat.splat.fit.config import FitConfig
 

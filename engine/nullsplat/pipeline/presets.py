@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from nullsplat.physics.base import BASE, OPEN
 from nullsplat.physics.total_variation import TotalVariation
-from nullsplat.prior.slab.sampling import SlabSampling
+from nullsplat.prior.slab_sampling import SlabSampling
 from nullsplat.prior.weights import SLAB, XRAY
 from nullsplat.prior.xray.sampling import SamplingConfig
 from nullsplat.splat.fit.config import PAPER, PREVIEW, STANDARD, FitConfig

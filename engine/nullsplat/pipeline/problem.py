@@ -13,7 +13,7 @@ from nullsplat.core.volume import Volume
 from nullsplat.physics.noise import estimate_noise
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel, forward_model
-from nullsplat.prior.slab.task import Task
+from nullsplat.prior.task import Task
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.problem import Problem
 from nullsplat.pipeline.stage1 import MeasuredProjections, Projections
-from nullsplat.prior.slab.sampling import SlabSampling
-from nullsplat.prior.slab.task import Task
+from nullsplat.prior.slab_sampling import SlabSampling
+from nullsplat.prior.task import Task
 
 
 @runtime_checkable

@@ -3,12 +3,17 @@
 import torch
 
 from nullsplat.prior import weights
+from nullsplat.prior.block.network import is_block_unet
+from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.slab.network import is_slab_unet
 from nullsplat.prior.slab.pipeline import SlabPipeline
 from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 
+Prior = BlockPipeline | SlabPipeline | ProjectionDDNMPipeline
+"""Every kind of prior that there is."""
 
-def load_prior(prior: str, device: torch.device) -> SlabPipeline | ProjectionDDNMPipeline | None:
+
+def load_prior(prior: str, device: torch.device) -> Prior | None:
     """The verified prior, ready on a device; None for `weights.NONE`.
 
     Args:
@@ -21,8 +26,13 @@ def load_prior(prior: str, device: torch.device) -> SlabPipeline | ProjectionDDN
     if prior == weights.NONE:
         return None
     unet, scheduler = weights.load(weights.locate(prior))
-    pipeline: SlabPipeline | ProjectionDDNMPipeline = (
-        SlabPipeline(unet, scheduler) if is_slab_unet(unet) else ProjectionDDNMPipeline(unet, scheduler)
+    kind = (
+        BlockPipeline
+        if is_block_unet(unet)
+        else SlabPipeline
+        if is_slab_unet(unet)
+        else ProjectionDDNMPipeline
     )
+    pipeline: Prior = kind(unet, scheduler)
     pipeline.to(device)
     return pipeline

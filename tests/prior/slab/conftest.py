@@ -1,66 +1,49 @@
-"""Networks and pairs small enough to run in milliseconds."""
+"""Networks small enough to run in milliseconds."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DModel
 from torch import Tensor
 
-from nullsplat.core.volume import Geometry, Volume
-from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior.slab import pipeline as slab_pipeline
-from nullsplat.prior.slab.conditions import CONDITIONS, Conditions
-from nullsplat.prior.slab.network import BLOCK, FOLD, KNOWN, UNIT_PER_SPREAD, build_slab_scheduler
+from nullsplat.prior.slab.network import FOLD, KNOWN, build_slab_scheduler
 from nullsplat.prior.slab.pipeline import SlabPipeline
-from nullsplat.prior.slab.pool import pair_folder
-from nullsplat.prior.slab.store import SlabPair, save_pair
-from nullsplat.prior.slab.task import Task
 
 TINY = {
-    "in_channels": (BLOCK + KNOWN) * FOLD**2 + CONDITIONS,
-    "out_channels": 3 * BLOCK * FOLD**2,
+    "in_channels": (1 + KNOWN) * FOLD**2,
+    "out_channels": FOLD**2,
     "block_out_channels": (8, 16),
     "layers_per_block": 1,
     "down_block_types": ("DownBlock2D",) * 2,
     "up_block_types": ("UpBlock2D",) * 2,
     "add_attention": False,
-    "norm_num_groups": 1,
+    "norm_num_groups": 4,
+    "class_embed_type": "timestep",
 }
-NOISY, BEFORE, HERE, AFTER, GAINED, BASE_GAINED = 0, 4, 5, 6, 10, 14
-"""Where in the network's images those of a block's slabs begin."""
 
 
 class Answers(UNet2DModel):
-    """A network whose mean is a sum of its own channels, and that remembers what it was asked."""
+    """A network that returns one of its own channels, and remembers what it was asked."""
 
-    def __init__(self, **shares: float) -> None:
+    NOISY, BEFORE, HERE, AFTER, GAINED = range(1 + KNOWN)
+
+    def __init__(self, channel: int) -> None:
         super().__init__(**TINY)
-        self.shares = {globals()[name.upper()]: share for name, share in shares.items()}
+        self.channel = channel
+        self.thickness_labels: list[Tensor] = []
         self.timesteps: list[Tensor] = []
-        self.told: list[Tensor] = []
 
-    def forward(self, folded: Tensor, timesteps: Tensor) -> SimpleNamespace:
+    def forward(self, folded: Tensor, timesteps: Tensor, class_labels: Tensor) -> SimpleNamespace:
+        self.thickness_labels.append(class_labels)
         self.timesteps.append(timesteps)
-        self.told.append(folded[:, -CONDITIONS:, 0, 0])
-        count = BLOCK * FOLD**2
-        mean = sum(
-            share * folded[:, first * FOLD**2 :][:, :count] for first, share in self.shares.items()
-        ) + torch.zeros_like(folded[:, :count])
-        return SimpleNamespace(sample=torch.cat([mean, torch.zeros_like(mean), torch.zeros_like(mean)], 1))
+        first = self.channel * FOLD**2
+        return SimpleNamespace(sample=folded[:, first : first + FOLD**2])
 
 
-def answering(**shares: float) -> SlabPipeline:
-    return SlabPipeline(Answers(**shares), build_slab_scheduler())
-
-
-def task(shape: tuple[int, ...], thick: bool = True) -> Task:
-    """Slices twice as thick as the voxels; with `thick` false, all axes are refined."""
-    factors = [2 if n % 2 == 0 and (axis == 0 or not thick) else 1 for axis, n in enumerate(shape)]
-    op = degradation_for([n // f for n, f in zip(shape, factors, strict=True)], factors)
-    return Task(op, (2.0, 1.0, 1.0), 5.0)
+def answering(channel: int) -> SlabPipeline:
+    return SlabPipeline(Answers(channel), build_slab_scheduler())
 
 
 @pytest.fixture
@@ -74,33 +57,3 @@ def random_pipeline() -> SlabPipeline:
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave bfloat16 aside, so that tolerances can be those of float32 on every CPU."""
     monkeypatch.setattr(slab_pipeline, "fast_bfloat16", lambda device: False)
-
-
-def whole_numbers(shape: tuple[int, int, int] = (48, 96, 96)) -> Volume:
-    """A body with an organ, in whole HU, so that nothing is lost where HU are stored as integers."""
-    z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
-    hu = np.where(y**2 + x**2 < 0.8, 40.0, -900.0)
-    hu[(y - 0.3) ** 2 + x**2 + z**2 < 0.1] = 500
-    hu += np.random.default_rng(0).integers(-20, 20, shape)
-    return Volume(hu.astype(np.float32), Geometry(shape, (2.0, 1.0, 1.0)))
-
-
-def predictable_pair(number: int, shape: tuple[int, int, int] = (40, 24, 24)) -> SlabPair:
-    """One whose truth is the base plus once more what the base gained on cubic interpolation."""
-    generator = np.random.default_rng(number)
-    base, gained = (generator.integers(-200, 200, shape) for _ in range(2))
-    volumes = np.stack([base + gained, base, base - gained, base + gained // 2]).astype(np.int16)
-    spread = float(np.sqrt(np.mean(np.square(gained))))
-    factors = (4.0, 1.0, 1.0) if number % 2 else (2.0, 2.0, 2.0)
-    conditions = Conditions(factors, (0.3, 0.0, 0.0), (2.0, 1.0, 1.0), 5.0, UNIT_PER_SPREAD * spread)
-    samples = tuple(round(n / f) for n, f in zip(shape, factors, strict=True))
-    return SlabPair(volumes, (samples[0], samples[1], samples[2]), spread, conditions, passed=1)
-
-
-@pytest.fixture(scope="session")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with six predictable pairs."""
-    folder = tmp_path_factory.mktemp("pairs")
-    for number in range(6):
-        save_pair(predictable_pair(number), pair_folder(folder, number))
-    return folder

@@ -1,4 +1,4 @@
-"""The slab prior: what the network is asked, what becomes of its answers, and that folding moves no pixel."""
+"""The network of the slab prior: what it is asked, what it answers, and that folding moves no pixel."""
 
 from pathlib import Path
 
@@ -6,128 +6,99 @@ import pytest
 import torch
 from diffusers import UNet2DModel
 from tests.prior.conftest import TINY as TINY_XRAY
-from tests.prior.slab.conftest import answering, task
-from torch import Tensor
+from tests.prior.slab.conftest import Answers, answering
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.physics.axis import BOX, PointSpread
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior.network import build_unet
-from nullsplat.prior.slab.conditions import CONDITIONS, conditions_of, phase
 from nullsplat.prior.slab.network import (
     HU_UNIT,
     UNIT_PER_SPREAD,
     build_slab_scheduler,
     build_slab_unet,
     is_slab_unet,
+    known_of,
     residual_unit,
 )
 from nullsplat.prior.slab.pipeline import SlabPipeline
-from nullsplat.prior.slab.sampling import SlabSampling
+from nullsplat.prior.slab_sampling import SlabSampling
+from nullsplat.prior.task import Task
 
-SHAPES = [(2, 1, 1), (3, 5, 7), (4, 8, 6), (2, 33, 9)]
-THICK = pytest.mark.parametrize("thick", [True, False])
-
-
-def drawn(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    return 300 * torch.randn(shape), 300 * torch.randn(shape)
+SHAPES = [(1, 1, 1), (3, 5, 7), (4, 8, 6), (2, 33, 9)]
 
 
-@THICK
 @pytest.mark.parametrize("seed", [None, 5])
-def test_a_fresh_network_leaves_the_base_as_it_is(seed: int | None, thick: bool) -> None:
+def test_a_fresh_network_leaves_the_base_as_it_is(seed: int | None) -> None:
     prior = SlabPipeline(build_slab_unet("small").eval(), build_slab_scheduler())
-    base, cubic = drawn((4, 10, 8))
-    assert torch.equal(prior(base, cubic, task(base.shape, thick), SlabSampling(steps=1), seed).hu, base)
+    base, cubic = 100 * torch.randn(3, 10, 9), 100 * torch.randn(3, 10, 9)
+    assert torch.equal(prior.refine_along(base, cubic, SlabSampling(steps=1), seed=seed), base)
+
+
+def test_the_mean_over_axes_is_drawn_away_from_zero_again() -> None:
+    base, cubic = 300 * torch.randn(6, 8, 8), 300 * torch.randn(6, 8, 8)
+    plain, more = (
+        answering(Answers.GAINED).refine_along(base, cubic, SlabSampling(gain=g)) for g in (1.0, 1.25)
+    )
+    torch.testing.assert_close(more - base, 1.25 * (plain - base), atol=2e-3, rtol=1e-5)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("axes", [(0,), (1,), (2,), (1, 2), (0, 1, 2)])
 @pytest.mark.parametrize("batch", [1, 8])
-@THICK
-def test_folding_puts_every_pixel_where_it_was(shape: tuple[int, ...], batch: int, thick: bool) -> None:
-    """A network that returns (base - cubic) / unit adds in every pass what the base gained on cubic interpolation."""
-    base, cubic = drawn(shape)
-    prior = answering(base_gained=1.0)
-    refined = prior(base, cubic, task(shape, thick), SlabSampling(batch=batch)).hu
-    passes = 2 if task(shape, thick).thick else 3
-    torch.testing.assert_close(refined, base + passes * (base - cubic), atol=3e-3, rtol=1e-5)
-
-
-@pytest.mark.parametrize(("channel", "step"), [("before", -1), ("here", 0), ("after", 1)])
-def test_neighbours_are_those_across_the_slabs_and_a_pass_sees_what_the_one_before_it_made(
-    channel: str, step: int
+def test_folding_puts_every_pixel_where_it_was(
+    shape: tuple[int, int, int], axes: tuple[int, ...], batch: int
 ) -> None:
-    base, cubic = drawn((6, 9, 7))
+    """A network that returns (base - cubic) / unit doubles what the base gained on cubic interpolation."""
+    base, cubic = 300 * torch.randn(shape), 300 * torch.randn(shape)
+    prior, config = answering(Answers.GAINED), SlabSampling(batch=batch, gain=1.0)
+    expected = base + (base - cubic)
+    refined = prior.refine_along(base, cubic, config, axes)
+    torch.testing.assert_close(refined, expected, atol=2e-3, rtol=1e-5)  # of some hundreds, in float32
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize(("channel", "step"), [(Answers.BEFORE, -1), (Answers.HERE, 0), (Answers.AFTER, 1)])
+@pytest.mark.parametrize("slabs_at_once", [1, 2, 100])
+def test_neighbours_are_those_along_the_axis_and_the_ends_repeat_themselves(
+    axis: int, channel: int, step: int, slabs_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "nullsplat.prior.slab.pipeline._batches",
+        lambda images, _: [
+            slice(i, min(i + slabs_at_once, len(images))) for i in range(0, len(images), slabs_at_once)
+        ],
+    )
+    base, cubic = 300 * torch.randn(5, 6, 7), 300 * torch.randn(5, 6, 7)
     unit = residual_unit(base, cubic) / HU_UNIT
-    expected = base
-    for axis in (1, 2):
-        there = (torch.arange(base.shape[axis]) + step).clamp(0, base.shape[axis] - 1)
-        expected = expected + unit * expected.index_select(axis, there)
-    refined = answering(**{channel: 1.0})(base, cubic, task(base.shape)).hu
-    torch.testing.assert_close(refined, expected, atol=3e-3, rtol=1e-5)
+    there = (torch.arange(base.shape[axis]) + step).clamp(0, base.shape[axis] - 1)
+    expected = base + unit * base.index_select(axis, there)
+    refined = answering(channel).refine_along(base, cubic, SlabSampling(gain=1.0), (axis,))
+    torch.testing.assert_close(refined, expected, atol=2e-3, rtol=1e-5)
 
 
-def test_the_first_pass_has_gained_nothing_and_the_second_is_shown_what_it_has() -> None:
-    base, cubic = drawn((4, 8, 8))
-    alone = answering(gained=1.0)(base, cubic, task(base.shape)).hu
-    assert torch.equal(alone, base)
-    both = answering(base_gained=1.0, gained=-1.0)(base, cubic, task(base.shape)).hu
-    torch.testing.assert_close(both, base + (base - cubic), atol=3e-3, rtol=1e-5)
+def test_the_network_is_told_that_slabs_are_thin() -> None:
+    prior = answering(Answers.NOISY)
+    prior.refine_along(torch.randn(3, 6, 6), torch.randn(3, 6, 6), SlabSampling())
+    thin = torch.cat(prior.unet.thickness_labels)
+    assert len(thin) == 3 + 6 + 6
+    assert (thin == 0).all()  # 100 log2 of one voxel
 
 
-def test_air_around_the_body_is_left_alone() -> None:
-    base = torch.full((4, 60, 60), -1000.0)
-    base[:, 20:40, 22:38] = 0.0
-    cubic = base - 100
-    refined = answering(base_gained=1.0)(base, cubic, task(base.shape)).hu
-    changed = (refined != base).nonzero()
-    assert changed.amin(0).tolist() == [0, 12, 14]
-    assert changed.amax(0).tolist() == [3, 47, 45]
-
-
-def test_bounds_enclose_the_mean_wherever_the_network_was_asked() -> None:
-    base, cubic = drawn((4, 8, 8))
-    found = answering(base_gained=1.0)(base, cubic, task(base.shape))
-    assert (found.low_hu < found.hu).all()
-    assert (found.hu < found.high_hu).all()
-
-
-def test_the_network_is_told_what_it_is_asked_for_the_axes_of_its_slabs() -> None:
-    base, cubic = drawn((8, 6, 6))
-    asked = task(base.shape)
-    prior = answering(noisy=1.0)
-    prior(base, cubic, asked)
-    conditions = conditions_of(asked.op, asked.spacing, asked.noise_hu, residual_unit(base, cubic))
-    first, second = (torch.tensor(conditions.along(*axes)) for axes in ((1, 0, 2), (2, 0, 1)))
-    assert first.numel() == CONDITIONS
-    torch.testing.assert_close(
-        torch.cat(prior.unet.told).unique(dim=0), torch.stack([first, second]).unique(dim=0)
-    )
-
-
-def test_conditions_follow_the_operator_whatever_the_family_of_its_profile() -> None:
-    boxes = conditions_of(degradation_for((8, 16, 16), (4, 1, 1), BOX), (1.25, 0.7, 0.7), 10.0, 80.0)
-    assert boxes.factors == (4.0, 1.0, 1.0)
-    assert boxes.spreads == (pytest.approx((15 / 12) ** 0.5 / 4), 0.0, 0.0)
-    wide = conditions_of(
-        degradation_for((8, 16, 16), (4, 1, 1), PointSpread("box", 2.0)), (1, 1, 1), 0.0, 80.0
-    )
-    assert wide.spreads[0] == pytest.approx(2 * boxes.spreads[0], rel=0.05)
-    turned = boxes.along(2, 1, 0)
-    assert turned[:3] == boxes.along(0, 1, 2)[2::-1]
-    assert boxes.along(0, 1, 2)[9] == 0.5
-
-
-def test_the_phase_is_lowest_at_a_samples_centre_and_silent_where_nothing_is_missing() -> None:
-    assert phase(4, 12)[1::3].tolist() == pytest.approx([-1.0] * 4)
-    assert phase(4, 10)[2::5].tolist() == pytest.approx([1.0] * 2)
-    assert (phase(12, 12) == 0).all()
+@pytest.mark.parametrize(("factors", "axes"), [((2, 1, 1), (1, 2)), ((2, 2, 2), (0, 1, 2))])
+def test_slabs_are_cut_along_the_axes_that_show_what_is_missing(
+    factors: tuple[int, int, int], axes: tuple[int, ...]
+) -> None:
+    base, cubic = 300 * torch.randn(6, 6, 6), 300 * torch.randn(6, 6, 6)
+    prior = answering(Answers.AFTER)
+    task = Task(degradation_for([6 // f for f in factors], factors), (1.0, 1.0, 1.0), 5.0)
+    expected = prior.refine_along(base, cubic, SlabSampling(), axes)
+    assert torch.equal(prior.refine_volume(base, cubic, task, SlabSampling()), expected)
 
 
 def test_the_posterior_mean_is_asked_for_at_the_last_noise_level_with_nothing_known_of_the_answer() -> None:
-    base, cubic = drawn((4, 6, 6))
-    prior = answering(noisy=1.0)
-    assert torch.equal(prior(base, cubic, task(base.shape)).hu, base)  # the noisy channel was zero
+    base, cubic = torch.randn(3, 6, 6), torch.randn(3, 6, 6)
+    prior = answering(Answers.NOISY)
+    assert torch.equal(prior.refine_along(base, cubic, SlabSampling()), base)  # the noisy channel was zero
     assert (torch.cat(prior.unet.timesteps) == 999).all()
 
 
@@ -139,17 +110,32 @@ def test_the_unit_follows_the_contrast() -> None:
     assert residual_unit(base + 50, cubic + 50) == pytest.approx(expected, rel=1e-4)
 
 
+def test_what_a_network_says_of_the_gain_alone_follows_the_contrast() -> None:
+    base, cubic = 100 * torch.randn(4, 5, 6), 100 * torch.randn(4, 5, 6)
+    prior = answering(Answers.GAINED)
+    once = prior.refine_along(base, cubic, SlabSampling())
+    thrice = prior.refine_along(3 * base, 3 * cubic, SlabSampling())
+    torch.testing.assert_close(thrice, 3 * once, atol=5e-3, rtol=1e-5)
+
+
 @pytest.mark.parametrize("denormal_is_zero", [False, True])
 def test_a_base_that_gained_nothing_is_left_alone(denormal_is_zero: bool) -> None:
-    base = 100 * torch.randn(4, 6, 6)
+    base = 100 * torch.randn(3, 6, 6)
     torch.set_flush_denormal(denormal_is_zero)
     try:
         assert residual_unit(base, base) > 0
-        for channel in ("base_gained", "gained", "here"):
-            refined = answering(**{channel: 1.0})(base, base, task(base.shape)).hu
-            torch.testing.assert_close(refined, base, atol=1e-4, rtol=0)
+        for channel in (Answers.GAINED, Answers.HERE):
+            assert torch.equal(answering(channel).refine_along(base, base, SlabSampling()), base)
     finally:
         torch.set_flush_denormal(False)
+
+
+def test_one_unit_for_each_image_or_one_for_all_mean_the_same() -> None:
+    bases, cubic = torch.randn(2, 3, 4, 5), torch.randn(2, 4, 5)
+    torch.testing.assert_close(known_of(bases, cubic, torch.full((2,), 0.3)), known_of(bases, cubic, 0.3))
+    apart = known_of(bases, cubic, torch.tensor([0.5, 2.0]))
+    torch.testing.assert_close(apart[1, 3], (bases[1, 1] - cubic[1]) / 2)
+    torch.testing.assert_close(apart[0, 3], (bases[0, 1] - cubic[0]) * 2)
 
 
 def test_the_kinds_of_network_are_told_apart() -> None:
@@ -167,7 +153,7 @@ def test_a_pipeline_survives_saving(random_pipeline: SlabPipeline, tmp_path: Pat
     random_pipeline.save_pretrained(tmp_path)
     loaded = SlabPipeline.from_pretrained(tmp_path)
     assert isinstance(loaded, SlabPipeline)
-    base, cubic = drawn((4, 9, 8))
-    before, after = (p(base, cubic, task(base.shape), seed=1).hu for p in (random_pipeline, loaded))
+    base, cubic = 100 * torch.randn(4, 9, 8), 100 * torch.randn(4, 9, 8)
+    before, after = (p.refine_along(base, cubic, SlabSampling(), seed=1) for p in (random_pipeline, loaded))
     assert torch.equal(before, after)
     assert not torch.equal(before, base)

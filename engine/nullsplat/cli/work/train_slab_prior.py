@@ -16,12 +16,12 @@ from nullsplat.core.errors import ConfigurationError, InputError
 from nullsplat.core.progress import Progress
 from nullsplat.core.volume import Volume
 from nullsplat.prior import weights
+from nullsplat.prior.block.model_card import write_block_card
+from nullsplat.prior.block.network import is_block_unet
+from nullsplat.prior.block.objective import BlockObjective
+from nullsplat.prior.block.pool import PairPool
+from nullsplat.prior.block.stream import Source, check_size, pairs_ahead
 from nullsplat.prior.model_card import Origin
-from nullsplat.prior.slab.model_card import write_slab_card
-from nullsplat.prior.slab.network import is_slab_unet
-from nullsplat.prior.slab.objective import SlabObjective
-from nullsplat.prior.slab.pool import SlabPool
-from nullsplat.prior.slab.stream import Source, check_size, pairs_ahead
 from nullsplat.prior.training import PriorTraining, TrainingConfig
 from nullsplat.prior.xray.pool import held_out
 
@@ -68,14 +68,14 @@ def run(request: Request) -> None:
     console = Console(highlight=False)
     with StageDisplay(console) as display:
         learned, validated = _sides(request, _named(display, "CT volumes"))
-        train = SlabPool(request.out / "pairs" / "train", "train", request.pairs[0], _STEPS_PER_PAIR)
-        validation = SlabPool(request.out / "pairs" / "validation", "validation", request.pairs[1])
+        train = PairPool(request.out / "pairs" / "train", "train", request.pairs[0], _STEPS_PER_PAIR)
+        validation = PairPool(request.out / "pairs" / "validation", "validation", request.pairs[1])
         with PartialState().main_process_first():  # the others find the pairs made
             _make_all(
                 Source(validated, read_truth, request.seed), validation, _named(display, "validation pairs")
             )
         volumes = len(set(learned)), len(set(validated))
-        objective = SlabObjective(train, validation, request.size, volumes)
+        objective = BlockObjective(train, validation, request.size, volumes)
         training = PriorTraining(_config(request), objective, request.out, _initial(request))
         if training.step:
             console.print(f"resuming after step {training.step}")
@@ -91,7 +91,7 @@ def run(request: Request) -> None:
             training.run(report, _named(display, "training"))
     if not training.accelerator.is_main_process:
         return
-    card = write_slab_card(request.out / "prior", Origin(request.command, request.licences), validation)
+    card = write_block_card(request.out / "prior", Origin(request.command, request.licences), validation)
     print(f"wrote {card.parent}: the prior, its manifest and its model card")
 
 
@@ -122,14 +122,14 @@ def _initial(request: Request) -> UNet2DModel | None:
     if request.initial is None:
         return None
     unet, _ = weights.load(weights.locate(request.initial))
-    if not is_slab_unet(unet):
+    if not is_block_unet(unet):
         raise ConfigurationError(
             f"--initial must name a slab prior, {request.initial!r} is of another kind; leave it out or name another"
         )
     return unet
 
 
-def _make_all(source: Source, pool: SlabPool, progress: Progress) -> None:
+def _make_all(source: Source, pool: PairPool, progress: Progress) -> None:
     for number in range(pool.window):
         source.make(pool.folder, number)
         progress((number + 1) / pool.window, f"{number + 1} of {pool.window}")

@@ -1,6 +1,6 @@
 """The slab prior as a diffusers pipeline: what a volume lacks, by posterior mean or by samples."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,47 +8,39 @@ from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DModel
 from jaxtyping import Float
 from torch import Tensor
 
-from nullsplat.core.progress import Progress, part, silent
+from nullsplat.core.progress import Progress, silent
 from nullsplat.core.seeds import torch_generator
 from nullsplat.prior.precision import fast_bfloat16
-from nullsplat.prior.slab.blocks import NORMAL, cut, image_axes, phase_image
-from nullsplat.prior.slab.conditions import Conditions, conditions_of
-from nullsplat.prior.slab.network import BLOCK, FOLD, HU_UNIT, predict_residual, residual_unit
-from nullsplat.prior.slab.sampling import MIRRORS, SlabSampling
-from nullsplat.prior.slab.task import Task
+from nullsplat.prior.slab.network import (
+    FOLD,
+    HU_UNIT,
+    known_of,
+    predict_residual,
+    residual_unit,
+)
+from nullsplat.prior.slab_sampling import MIRRORS, SlabSampling
+from nullsplat.prior.task import Task
 from nullsplat.prior.tiles import Tiling, in_tiles
 
 _TINY = torch.finfo(torch.float32).tiny
 """Smallest unit in network range: below it, dividing by it is not safe where denormal numbers count as zero."""
 
 _TOWARDS_THE_END = 1.5
-_BODY_HU = -800.0
-_MARGIN = 8
-
-Window3 = tuple[slice, slice, slice]
-"""A box of voxels along (z, y, x)."""
-
-Volumes3 = tuple[Float[Tensor, "z y x"], Float[Tensor, "z y x"], Float[Tensor, "z y x"]]
-"""Estimate, base and cubic interpolation."""
 
 
 @dataclass(frozen=True)
-class Refinement:
-    """What the slab prior makes of a base, all in HU.
+class SlabOutput:
+    """What `SlabPipeline` gives.
 
     Attributes:
-        hu: the posterior mean, or a sample.
-        low_hu: below it the network expects the truth in 5 % of cases; not calibrated.
-        high_hu: above it the network expects the truth in 5 % of cases; not calibrated.
+        hu: the base plus what its slabs lack, in HU.
     """
 
     hu: Float[Tensor, "z y x"]
-    low_hu: Float[Tensor, "z y x"]
-    high_hu: Float[Tensor, "z y x"]
 
 
 class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
-    """Predicts what a base lacks, in blocks of neighbouring slabs across one axis after another.
+    """Predicts truth minus base from the base, in slabs along several axes.
 
     `save_pretrained` and `from_pretrained` are those of diffusers.
     """
@@ -59,45 +51,19 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         self.register_modules(unet=unet, scheduler=scheduler)
         self.unet.to(memory_format=torch.channels_last)
 
-    @torch.no_grad()
     def __call__(
         self,
         base_hu: Float[Tensor, "z y x"],
         cubic_hu: Float[Tensor, "z y x"],
-        task: Task,
         config: SlabSampling | None = None,
+        axes: Sequence[int] = (0, 1, 2),
         seed: int | None = None,
         progress: Progress = silent,
-    ) -> Refinement:
-        """The base plus what its slabs lack; every pass sees what the one before it made of the volume.
-
-        Air outside the body is left as it is. A sample is drawn in the last pass, around the mean of those before it.
-
-        Args:
-            base_hu: base volume in HU.
-            cubic_hu: cubic interpolation of the measured volume, HU.
-            task: what is asked.
-            config: how slabs are refined; without it, as the preset `preview` does.
-            seed: of a sample; None gives the posterior mean, without random numbers.
-            progress: told after every batch of blocks.
-
-        Returns:
-            On the device of `base_hu`; air that was left alone has bounds of no width.
-        """
-        config = config or SlabSampling()
-        mean, low, high = base_hu.clone(), base_hu.clone(), base_hu.clone()
-        body = _body(base_hu)
-        unit_hu = residual_unit(base_hu, cubic_hu)
-        conditions = conditions_of(task.op, task.spacing, task.noise_hu, unit_hu)
-        samples = _three(task.op.lr_shape)
-        passes = [normal for normal in NORMAL if not (task.thick and normal == 0)]
-        for i, normal in enumerate(passes):
-            last = normal == passes[-1]
-            one = _Pass((mean, base_hu, cubic_hu), body, normal, samples, conditions)
-            told = part(progress, i / len(passes), (i + 1) / len(passes))
-            found = self._lacking(one, config, seed if last else None, told).movedim(1, 1 + normal)
-            mean[body], low[body], high[body] = found + mean[body]
-        return Refinement(mean, low, high)
+    ) -> SlabOutput:
+        """`refine_along`, called as pipelines of diffusers are; without `config`, as the preset `preview` does it."""
+        return SlabOutput(
+            self.refine_along(base_hu, cubic_hu, config or SlabSampling(), axes, seed, progress)
+        )
 
     def refine_volume(
         self,
@@ -108,83 +74,87 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         seed: int | None = None,
         progress: Progress = silent,
     ) -> Float[Tensor, "z y x"]:
-        """The volume alone of what a call gives, as stage 1 asks of any prior of volumes."""
-        return self(base_hu, cubic_hu, task, config, seed, progress).hu
+        """`refine_along` those axes from which missing detail is seen, as stage 1 asks of any prior of volumes."""
+        axes = (1, 2) if task.thick else (0, 1, 2)
+        return self.refine_along(base_hu, cubic_hu, config, axes, seed, progress)
 
     @torch.no_grad()
-    def across(
+    def refine_along(
         self,
-        normal: int,
-        volumes_hu: Volumes3,
-        samples: tuple[int, int, int],
-        conditions: Conditions,
+        base_hu: Float[Tensor, "z y x"],
+        cubic_hu: Float[Tensor, "z y x"],
+        config: SlabSampling,
+        axes: Sequence[int] = (0, 1, 2),
+        seed: int | None = None,
+        progress: Progress = silent,
     ) -> Float[Tensor, "z y x"]:
-        """What one pass across one axis adds to an estimate, in HU, air included.
+        """The base plus what its slabs lack, averaged over the axes along which it is cut into slabs, times `config.gain`.
 
         Args:
-            normal: the axis, of (z, y, x).
-            volumes_hu: estimate, base and cubic interpolation in HU.
-            samples: of the measured volume along (z, y, x).
-            conditions: what is asked.
-        """
-        everything = (slice(0, None),) * 3
-        one = _Pass(volumes_hu, everything, normal, samples, conditions)
-        return self._lacking(one, SlabSampling(), None, silent)[0].movedim(0, normal)
+            base_hu: base volume in HU.
+            cubic_hu: cubic interpolation of the measured volume, HU.
+            config: how slabs are refined.
+            axes: of (z, y, x).
+            seed: of a sample; None gives the posterior mean, without random numbers.
+            progress: told after every batch of slabs.
 
-    def _lacking(
-        self, one: "_Pass", config: SlabSampling, seed: int | None, progress: Progress
-    ) -> Float[Tensor, "3 n h w"]:
-        """Mean or sample, low and high bound of what a pass adds to the estimate, in HU."""
-        known, _ = one.known(torch.zeros(1, dtype=torch.int64))
-        out = known.new_zeros(3, one.slabs, *known.shape[2:])
-        for first in one.batches(config.batch):
-            known, conditions = one.known(first)
-            noise = None if seed is None else one.noise(first, seed, config.steps)
-            one.put(out, first, self.refine(known, conditions, config, noise))
-            done = min(int(first[-1]) + BLOCK, one.slabs)
-            progress(done / one.slabs, f"slab {done} of {one.slabs}")
-        return out
+        Returns:
+            HU, on the device of `base_hu`.
+        """
+        total = torch.zeros_like(base_hu)
+        unit = max(residual_unit(base_hu, cubic_hu) / HU_UNIT, _TINY)
+        for i, axis in enumerate(axes):
+            base, cubic = base_hu.movedim(axis, 0), cubic_hu.movedim(axis, 0)
+            out = total.movedim(axis, 0)
+            for chosen in _batches(base, config.batch):
+                known = known_of(_neighbours(base, chosen) / HU_UNIT, cubic[chosen] / HU_UNIT, unit)
+                noise = _generators(seed, axis, chosen)
+                out[chosen] += self.refine(known, 1.0, config, noise) * (unit * HU_UNIT)
+                fraction = (i + chosen.stop / len(base)) / len(axes)
+                progress(fraction, f"axis {i + 1} of {len(axes)}")
+        return base_hu + total * (config.gain / len(axes))
 
     @torch.no_grad()
     def refine(
         self,
-        known: Float[Tensor, "b c h w"],
-        conditions: Float[Tensor, "b n"],
+        known: Float[Tensor, "b 4 h w"],
+        thickness: float,
         config: SlabSampling,
-        noise: Float[Tensor, "s b k h w"] | None = None,
-    ) -> Float[Tensor, "3 b k h w"]:
-        """What some blocks lack, in units of `residual_unit`: mean (or a sample around it), low and high bound.
+        noise: list[torch.Generator] | None = None,
+    ) -> Float[Tensor, "b h w"]:
+        """What a batch of images lacks, in units of `residual_unit`: the posterior mean, or a sample around it.
 
         Args:
-            known: what the network is conditioned on, see `blocks.cut`.
-            conditions: what it is told, see `Conditions.along`.
+            known: what the network is conditioned on, see `known_of`.
+            thickness: of the slabs in voxels.
             config: steps of a sample, and tiles.
-            noise: standard normal noise for each step of a sample; None gives the posterior mean.
+            noise: a generator for each image's sample; None gives the posterior mean.
         """
         last = int(self.scheduler.config.num_train_timesteps) - 1
-        nothing = torch.zeros_like(known[:, :BLOCK])
-        mirrored = [
-            self._estimate(nothing, known.flip(axes), conditions, last, config).flip(axes)
-            for axes in MIRRORS[config.mirrors if noise is None else 1]
-        ]
-        found = torch.stack(mirrored).mean(0)
+        nothing = torch.zeros_like(known[:, 0])
         if noise is not None:
-            found[0] = self._sampled(found[0], known, conditions, config, noise)
-        return found
+            mean = self._estimate(nothing, known, thickness, last, config)
+            return self._sampled(mean, known, thickness, config, noise)
+        found = [
+            self._estimate(nothing, known.flip(axes), thickness, last, config).flip(axes)
+            for axes in MIRRORS[config.mirrors]
+        ]
+        return torch.stack(found).mean(0)
 
     def _sampled(
         self,
-        x0: Float[Tensor, "b k h w"],
-        known: Float[Tensor, "b c h w"],
-        conditions: Float[Tensor, "b n"],
+        x0: Float[Tensor, "b h w"],
+        known: Float[Tensor, "b 4 h w"],
+        thickness: float,
         config: SlabSampling,
-        noise: Float[Tensor, "s b k h w"],
-    ) -> Float[Tensor, "b k h w"]:
-        """Estimates of ever less noisy copies: each estimate is noised afresh for the next level."""
-        for t, fresh in zip(self._levels(config.steps), noise, strict=True):
+        noise: list[torch.Generator],
+    ) -> Float[Tensor, "b h w"]:
+        """Estimates of ever less noisy copies: each estimate is drowned in fresh noise for the next level."""
+        for t in self._levels(config.steps):
             alpha = float(self.scheduler.alphas_cumprod[t])
-            noisy = alpha**0.5 * x0 + (1 - alpha) ** 0.5 * fresh.to(x0.device)
-            x0 = self._estimate(noisy, known, conditions, t, config)[0]
+            fresh = torch.stack([torch.randn(x0.shape[1:], generator=one) for one in noise]).to(x0.device)
+            noisy = alpha**0.5 * x0 + (1 - alpha) ** 0.5 * fresh
+            x0 = self._estimate(noisy, known, thickness, t, config)
         return x0
 
     def _levels(self, steps: int) -> list[int]:
@@ -195,89 +165,41 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     def _estimate(
         self,
-        noisy: Float[Tensor, "b k h w"],
-        known: Float[Tensor, "b c h w"],
-        conditions: Float[Tensor, "b n"],
+        noisy: Float[Tensor, "b h w"],
+        known: Float[Tensor, "b 4 h w"],
+        thickness: float,
         t: int,
         config: SlabSampling,
-    ) -> Float[Tensor, "3 b k h w"]:
+    ) -> Float[Tensor, "b h w"]:
         multiple = FOLD * 2 ** (len(self.unet.config.block_out_channels) - 1)
         timesteps = torch.full((len(known),), t, device=known.device)
+        thicknesses = torch.full((len(known),), thickness, device=known.device)
 
         def predict(tile: Tensor) -> Tensor:
             with torch.autocast(known.device.type, torch.bfloat16, enabled=fast_bfloat16(known.device)):
-                found = predict_residual(self.unet, tile[:, :BLOCK], tile[:, BLOCK:], timesteps, conditions)
-            return torch.stack([found.mean, found.low, found.high], 1).float()
+                found = predict_residual(self.unet, tile[:, 0], tile[:, 1:], timesteps, thicknesses)
+            return found.float()
 
         tiling = Tiling(config.tile, config.overlap, multiple)
-        return in_tiles(predict, torch.cat([noisy, known], 1), tiling).movedim(1, 0)
+        return in_tiles(predict, torch.cat([noisy[:, None], known], 1), tiling)
 
 
-class _Pass:
-    """The body's blocks across one axis: what is known of them, and where their answers go."""
-
-    def __init__(
-        self,
-        volumes_hu: Volumes3,
-        body: Window3,
-        normal: int,
-        samples: tuple[int, int, int],
-        conditions: Conditions,
-    ) -> None:
-        """Take estimate, base and cubic interpolation."""
-        voxels, device = volumes_hu[0].shape, volumes_hu[0].device
-        self.unit_hu = conditions.unit_hu
-        self._unit = max(self.unit_hu / HU_UNIT, _TINY)
-        self._normal, self._offset = normal, body[normal].start
-        self._turned = [volume[body].movedim(normal, 0) / HU_UNIT for volume in volumes_hu]
-        rows, columns = image_axes(normal)
-        phases = phase_image((samples[rows], samples[columns]), (voxels[rows], voxels[columns]))
-        self._phases = phases[:, body[rows], body[columns]].to(device)
-        self._conditions = torch.tensor(conditions.along(normal, rows, columns), device=device)
-
-    @property
-    def slabs(self) -> int:
-        """How many there are."""
-        return len(self._turned[0])
-
-    def batches(self, batch: int) -> Iterator[Tensor]:
-        """First slabs of as many blocks as hold `batch` times 256 x 256 pixels in one slab each."""
-        pixels = self._turned[0][0].numel()
-        yield from torch.split(torch.arange(0, self.slabs, BLOCK), max(1, batch * 256**2 // pixels))
-
-    def known(self, first: Tensor) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b n"]]:
-        """What the network is conditioned on, and what it is told."""
-        estimate, base, cubic = self._turned
-        known = cut(estimate, base, cubic, first, self._phases, self._unit)
-        return known, self._conditions.expand(len(first), -1)
-
-    def noise(self, first: Tensor, seed: int, steps: int) -> Float[Tensor, "s b k h w"]:
-        """Noise of a sample: that of a slab depends on its place in the volume alone, not on batches."""
-        shape = (steps, *self._turned[0].shape[1:])
-        slabs = (first[:, None] + torch.arange(BLOCK) + self._offset).flatten()
-        drawn = [
-            torch.randn(shape, generator=torch_generator(seed, "slab sample", self._normal, int(slab)))
-            for slab in slabs
-        ]
-        return torch.stack(drawn, 1).reshape(steps, len(first), BLOCK, *shape[1:])
-
-    def put(self, out: Float[Tensor, "m n h w"], first: Tensor, found: Float[Tensor, "m b k h w"]) -> None:
-        """Write the answers for some blocks, in HU; what lies beyond the last slab is dropped."""
-        start, stop = int(first[0]), min(int(first[-1]) + BLOCK, self.slabs)
-        out[:, start:stop] = found.flatten(1, 2)[:, : stop - start] * self.unit_hu
+def _generators(seed: int | None, purpose: str | int, chosen: slice) -> list[torch.Generator] | None:
+    """One for each image, so that its noise does not depend on which others go through at once; none without a seed."""
+    if seed is None:
+        return None
+    return [torch_generator(seed, "slab", purpose, i) for i in range(chosen.start, chosen.stop)]
 
 
-def _body(hu: Float[Tensor, "z y x"]) -> Window3:
-    """The smallest box with all that is denser than air, and a margin; everything, where there is only air."""
-    inside = hu > _BODY_HU
-    spans = []
-    for axis in range(3):
-        seen = inside.movedim(axis, 0).flatten(1).any(1).nonzero()[:, 0]
-        first, last = (int(seen[0]), int(seen[-1]) + 1) if len(seen) else (0, hu.shape[axis])
-        spans.append(slice(max(first - _MARGIN, 0), min(last + _MARGIN, hu.shape[axis])))
-    return spans[0], spans[1], spans[2]
+def _batches(images: Float[Tensor, "n h w"], batch: int) -> Iterator[slice]:
+    """So many images at a time that their pixels are about `batch` times 256 x 256."""
+    count = max(1, batch * 256**2 // images[0].numel())
+    for first in range(0, len(images), count):
+        yield slice(first, min(first + count, len(images)))
 
 
-def _three(numbers: tuple[int, ...]) -> tuple[int, int, int]:
-    z, y, x = numbers
-    return z, y, x
+def _neighbours(base: Float[Tensor, "n h w"], chosen: slice) -> Float[Tensor, "b 3 h w"]:
+    """The slabs before, here and after; the ends repeat themselves."""
+    here = torch.arange(chosen.start, chosen.stop, device=base.device)
+    before, after = (here - 1).clamp_min(0), (here + 1).clamp_max(len(base) - 1)
+    return torch.stack([base[before], base[chosen], base[after]], 1)

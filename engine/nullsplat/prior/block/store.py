@@ -12,11 +12,11 @@ from numpy import ndarray
 
 from nullsplat.core.errors import StorageError
 from nullsplat.core.volume import Axes3
-from nullsplat.prior.slab.conditions import Conditions
+from nullsplat.prior.block.conditions import Conditions
 
 
 @dataclass(frozen=True)
-class SlabPair:
+class Pair:
     """A truth and what is known of it without learning, on one grid; on disk, its arrays stay there until looked at.
 
     Attributes:
@@ -39,7 +39,7 @@ class SlabPair:
         return self.conditions.factors[1] == 1
 
 
-def save_pair(pair: SlabPair, folder: Path) -> None:
+def save_pair(pair: Pair, folder: Path) -> None:
     """Write a pair whole or not at all.
 
     Raises:
@@ -62,7 +62,7 @@ def save_pair(pair: SlabPair, folder: Path) -> None:
         raise StorageError(f"training pairs cannot be written to {folder.parent}: {error}") from error
 
 
-def load_pair(folder: Path) -> SlabPair:
+def load_pair(folder: Path) -> Pair:
     """A pair that `save_pair` wrote."""
     about = json.loads((folder / "pair.json").read_text())
     m, n, o = about.pop("samples")
@@ -70,7 +70,7 @@ def load_pair(folder: Path) -> SlabPair:
     factors, spreads, spacing = (_axes3(about[key]) for key in ("factors", "spreads", "spacing"))
     conditions = Conditions(factors, spreads, spacing, about["noise_hu"], about["unit_hu"])
     volumes = np.load(folder / "volumes.npy", mmap_mode="r")
-    return SlabPair(volumes, (m, n, o), spread, conditions, about["passed"])
+    return Pair(volumes, (m, n, o), spread, conditions, about["passed"])
 
 
 def _axes3(values: list[float]) -> Axes3:

@@ -17,10 +17,10 @@ from nullsplat.physics.base import across_slices, regularised_base, suited_to
 from nullsplat.physics.degradation import Separable
 from nullsplat.physics.noise import estimate_noise
 from nullsplat.physics.upsampling import upsample_cubic
-from nullsplat.prior.slab.conditions import conditions_of
-from nullsplat.prior.slab.network import residual_unit
-from nullsplat.prior.slab.pipeline import SlabPipeline
-from nullsplat.prior.slab.store import SlabPair
+from nullsplat.prior.block.conditions import conditions_of
+from nullsplat.prior.block.network import residual_unit
+from nullsplat.prior.block.pipeline import BlockPipeline
+from nullsplat.prior.block.store import Pair
 
 CLIP_HU = (-512.0, 3071.0)
 """What the method's authors clip their volumes to; half of the pairs are, so that both kinds are known."""
@@ -45,7 +45,7 @@ class _Task:
     assumed: tuple[PointSpread, ...]
 
 
-def make_pair(volume: Volume, generator: np.random.Generator) -> SlabPair:
+def make_pair(volume: Volume, generator: np.random.Generator) -> Pair:
     """Degrade a volume at random and reconstruct it without learning.
 
     Args:
@@ -67,10 +67,10 @@ def make_pair(volume: Volume, generator: np.random.Generator) -> SlabPair:
     spread = float((truth - base).square().mean(dtype=torch.float64).sqrt())
     volumes = torch.stack([truth, base, cubic, base]).round().clamp(-32768, 32767).to(torch.int16).numpy()
     conditions = conditions_of(op, spacing, noise_hu, residual_unit(base, cubic))
-    return SlabPair(volumes, (measured.shape[0], measured.shape[1], measured.shape[2]), spread, conditions)
+    return Pair(volumes, (measured.shape[0], measured.shape[1], measured.shape[2]), spread, conditions)
 
 
-def refined_once(pair: SlabPair, prior: SlabPipeline, generator: np.random.Generator) -> SlabPair:
+def refined_once(pair: Pair, prior: BlockPipeline, generator: np.random.Generator) -> Pair:
     """The pair with what a prior makes of it in one pass, so that the next pass can be learned.
 
     Args:

@@ -7,9 +7,9 @@ from diffusers import UNet2DModel
 from matplotlib.figure import Figure
 
 from nullsplat.prior import weights
+from nullsplat.prior.block.passes import CropOnItsWay, advance
+from nullsplat.prior.block.pool import Crop, PairPool
 from nullsplat.prior.model_card import SAMPLES_FIGURE, Origin, Wording, write_card
-from nullsplat.prior.slab.passes import CropOnItsWay, advance
-from nullsplat.prior.slab.pool import SlabCrop, SlabPool
 
 SLAB = Wording(
     what="""A diffusion model (DDPM, prediction of the clean image, linear beta schedule) of blocks of four neighbouring slices
@@ -37,7 +37,7 @@ _ROWS = 5
 _SEED = 3
 
 
-def write_slab_card(folder: Path, origin: Origin, validation: SlabPool) -> Path:
+def write_block_card(folder: Path, origin: Origin, validation: PairPool) -> Path:
     """Write the card and its two figures beside the weights.
 
     Args:
@@ -53,7 +53,7 @@ def write_slab_card(folder: Path, origin: Origin, validation: SlabPool) -> Path:
     return write_card(folder, origin, SLAB, sum(p.numel() for p in unet.parameters()))
 
 
-def _plot_examples(unet: UNet2DModel, drawn: list[SlabCrop], path: Path) -> None:
+def _plot_examples(unet: UNet2DModel, drawn: list[Crop], path: Path) -> None:
     figure = Figure(figsize=(8, 2.9 * len(drawn)), layout="constrained")
     grid = figure.subplots(len(drawn), 4, squeeze=False)
     for row, crop in zip(grid, drawn, strict=True):
@@ -71,7 +71,7 @@ def _plot_examples(unet: UNet2DModel, drawn: list[SlabCrop], path: Path) -> None
 
 
 @torch.no_grad()
-def _refined(unet: UNet2DModel, crop: SlabCrop) -> torch.Tensor:
+def _refined(unet: UNet2DModel, crop: Crop) -> torch.Tensor:
     on_its_way = CropOnItsWay(crop, unet.device)
     for normal in (1, 2):
         advance(unet, [on_its_way], normal)

@@ -6,21 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.prior.slab.conftest import answering, predictable_pair, whole_numbers
+from tests.prior.block.conftest import answering, predictable_pair, whole_numbers
 from torch import Tensor
 
 from nullsplat.core.errors import StorageError
 from nullsplat.core.seeds import numpy_generator
 from nullsplat.physics.base import regularised_base
 from nullsplat.physics.degradation import Separable
-from nullsplat.prior.slab import pairs as pairs_module
-from nullsplat.prior.slab import store
-from nullsplat.prior.slab.network import residual_unit
-from nullsplat.prior.slab.pairs import make_pair, refined_once
-from nullsplat.prior.slab.pool import pair_folder
-from nullsplat.prior.slab.store import SlabPair, load_pair, save_pair
+from nullsplat.prior.block import pairs as pairs_module
+from nullsplat.prior.block import store
+from nullsplat.prior.block.network import residual_unit
+from nullsplat.prior.block.pairs import make_pair, refined_once
+from nullsplat.prior.block.pool import pair_folder
+from nullsplat.prior.block.store import Pair, load_pair, save_pair
 
-Seen = tuple[Tensor, Separable, SlabPair]
+Seen = tuple[Tensor, Separable, Pair]
 
 
 @pytest.fixture(scope="module")

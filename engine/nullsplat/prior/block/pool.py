@@ -15,10 +15,10 @@ from torch import Tensor
 
 from nullsplat.core.errors import StorageError
 from nullsplat.core.seeds import numpy_generator
-from nullsplat.prior.slab.blocks import image_axes, phase_image
-from nullsplat.prior.slab.conditions import Conditions
-from nullsplat.prior.slab.network import BLOCK, HU_UNIT, known_of
-from nullsplat.prior.slab.store import SlabPair, load_pair
+from nullsplat.prior.block.conditions import Conditions
+from nullsplat.prior.block.cutting import image_axes, phase_image
+from nullsplat.prior.block.network import BLOCK, HU_UNIT, known_of
+from nullsplat.prior.block.store import Pair, load_pair
 
 CROP = (96, 64, 64)
 """Voxels of a crop along (rows, first normal, second normal)."""
@@ -30,7 +30,7 @@ _LONGEST_WAIT = 900.0
 
 
 @dataclass(frozen=True)
-class SlabCrop:
+class Crop:
     """A part of a pair, turned so that its slabs are cut across its axes 1 and 2.
 
     Attributes:
@@ -53,7 +53,7 @@ class SlabCrop:
 
 
 @dataclass(frozen=True)
-class SlabBatch:
+class BlockBatch:
     """Blocks of slabs, each from a pair of its own.
 
     Attributes:
@@ -70,7 +70,7 @@ class SlabBatch:
 
 
 @dataclass(frozen=True)
-class SlabPool:
+class PairPool:
     """Numbered pairs in a folder, a window of which is drawn from; it moves on as training does.
 
     Attributes:
@@ -89,7 +89,7 @@ class SlabPool:
         """The oldest pair that is drawn from."""
         return step // self.renewal if self.renewal else 0
 
-    def draw(self, count: int, seed: int) -> list[SlabCrop]:
+    def draw(self, count: int, seed: int) -> list[Crop]:
         """`count` random crops; the same seed gives the same crops.
 
         Args:
@@ -102,16 +102,16 @@ class SlabPool:
         generator = numpy_generator(seed, self.name, "slabs")
         return [_crop(pair, generator) for pair in self._pairs(count, seed, generator)]
 
-    def blocks(self, count: int, seed: int) -> SlabBatch:
+    def blocks(self, count: int, seed: int) -> BlockBatch:
         """`count` random blocks, of the first pass or of the one after it; else as `draw`."""
         generator = numpy_generator(seed, self.name, "blocks")
         blocks = [_block(pair, generator) for pair in self._pairs(count, seed, generator)]
         missing, known, conditions, weights = zip(*blocks, strict=True)
-        return SlabBatch(
+        return BlockBatch(
             torch.cat(missing), torch.cat(known), torch.tensor(conditions), torch.tensor(weights)
         )
 
-    def _pairs(self, count: int, seed: int, generator: np.random.Generator) -> list[SlabPair]:
+    def _pairs(self, count: int, seed: int, generator: np.random.Generator) -> list[Pair]:
         first = self.first(seed % 2**32)
         self._make_room(first)
         numbers = generator.integers(first, first + self.window, count)
@@ -123,7 +123,7 @@ class SlabPool:
             if int(path.name) < first:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def _pair(self, number: int) -> SlabPair:
+    def _pair(self, number: int) -> Pair:
         folder = pair_folder(self.folder, number)
         _wait(folder.exists, f"the training pair {folder}")
         return _opened(folder)
@@ -135,7 +135,7 @@ def pair_folder(folder: Path, number: int) -> Path:
 
 
 @lru_cache(maxsize=256)
-def _opened(folder: Path) -> SlabPair:
+def _opened(folder: Path) -> Pair:
     return load_pair(folder)
 
 
@@ -147,7 +147,7 @@ def _wait(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.2)
 
 
-def _crop(pair: SlabPair, generator: np.random.Generator) -> SlabCrop:
+def _crop(pair: Pair, generator: np.random.Generator) -> Crop:
     """Rows of thick slices' crops are z, so that its slabs show them from the side."""
     a, b, c = (0, *generator.permutation((1, 2))) if pair.thick else generator.permutation(3)
     order = (int(a), int(b), int(c))
@@ -158,7 +158,7 @@ def _crop(pair: SlabPair, generator: np.random.Generator) -> SlabCrop:
     part, phases = _mirrored(_filled(part), phases, generator)
     truth, base, cubic, _ = torch.from_numpy(part)
     unit = pair.conditions.unit_hu
-    return SlabCrop(
+    return Crop(
         truth,
         base,
         cubic,
@@ -169,13 +169,13 @@ def _crop(pair: SlabPair, generator: np.random.Generator) -> SlabCrop:
     )
 
 
-def _weight(pair: SlabPair) -> float:
+def _weight(pair: Pair) -> float:
     unit = pair.conditions.unit_hu
     return (unit / max(unit, pair.spread_hu)) ** 2
 
 
 def _block(
-    pair: SlabPair, generator: np.random.Generator
+    pair: Pair, generator: np.random.Generator
 ) -> tuple[Float[Tensor, "1 k h w"], Float[Tensor, "1 c h w"], tuple[float, ...], float]:
     """What is missing, what is known, what is told, and the weight."""
     later = pair.passed is not None and generator.random() < 0.5
@@ -203,7 +203,7 @@ def _block(
     return missing, known, pair.conditions.along(normal, rows, columns), _weight(pair)
 
 
-def _normal(pair: SlabPair, generator: np.random.Generator, passed: int | None) -> int:
+def _normal(pair: Pair, generator: np.random.Generator, passed: int | None) -> int:
     """An axis across which slabs show what is missing, and across which none were refined before."""
     axes = [axis for axis in ((1, 2) if pair.thick else (0, 1, 2)) if axis != passed]
     return int(generator.choice(axes))
@@ -221,7 +221,7 @@ def _told(conditions: Conditions, order: tuple[int, int, int]) -> tuple[tuple[fl
 
 
 def _phases(
-    pair: SlabPair, order: tuple[int, int, int], window: list[slice]
+    pair: Pair, order: tuple[int, int, int], window: list[slice]
 ) -> tuple[Float[Tensor, "2 _ _"], Float[Tensor, "2 _ _"]]:
     shape = pair.volumes.shape[1:]
     a, b, c = order

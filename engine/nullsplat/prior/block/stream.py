@@ -12,10 +12,10 @@ from nullsplat.core.errors import InputError
 from nullsplat.core.seeds import numpy_generator
 from nullsplat.core.volume import Volume
 from nullsplat.prior import weights
-from nullsplat.prior.slab.pairs import make_pair, refined_once
-from nullsplat.prior.slab.pipeline import SlabPipeline
-from nullsplat.prior.slab.pool import SlabPool, pair_folder
-from nullsplat.prior.slab.store import save_pair
+from nullsplat.prior.block.pairs import make_pair, refined_once
+from nullsplat.prior.block.pipeline import BlockPipeline
+from nullsplat.prior.block.pool import PairPool, pair_folder
+from nullsplat.prior.block.store import save_pair
 
 SMALLEST = (24, 96, 96)
 """Voxels along (z, y, x) that a volume must have to learn from."""
@@ -58,7 +58,7 @@ class Source:
         generator = numpy_generator(self.seed, folder.name, "pair", number)
         pair = make_pair(volume, generator)
         if self.prior is not None and (self.prior / weights.MANIFEST).exists():
-            pair = refined_once(pair, SlabPipeline(*weights.load(self.prior)), generator)
+            pair = refined_once(pair, BlockPipeline(*weights.load(self.prior)), generator)
         save_pair(pair, target)
 
 
@@ -76,7 +76,7 @@ def check_size(volume: Volume) -> None:
 
 
 @contextmanager
-def pairs_ahead(source: Source, pool: SlabPool, step: int, processes: int = 1) -> Iterator[None]:
+def pairs_ahead(source: Source, pool: PairPool, step: int, processes: int = 1) -> Iterator[None]:
     """Meanwhile, pairs are made ahead of the training, whose step it was at the start.
 
     Args:
@@ -102,7 +102,7 @@ def pairs_ahead(source: Source, pool: SlabPool, step: int, processes: int = 1) -
             maker.join()
 
 
-def _make(source: Source, pool: SlabPool, numbers: Sequence[int], parent: int) -> None:
+def _make(source: Source, pool: PairPool, numbers: Sequence[int], parent: int) -> None:
     os.nice(5)
     for number in numbers:
         while not _has_room(pool, number):
@@ -112,7 +112,7 @@ def _make(source: Source, pool: SlabPool, numbers: Sequence[int], parent: int) -
         source.make(pool.folder, number)
 
 
-def _has_room(pool: SlabPool, number: int) -> bool:
+def _has_room(pool: PairPool, number: int) -> bool:
     """Gaps are always filled; what lies beyond the last pair waits until old ones are gone."""
     there = [int(path.name) for path in pool.folder.glob("*[0-9]")]
     return len(there) < pool.window + _AHEAD or number < max(there)

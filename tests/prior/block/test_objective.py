@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import UNet2DModel
-from tests.prior.slab.conftest import TINY, Answers, task
+from tests.prior.block.conftest import TINY, Answers, task
 
 from nullsplat.core.errors import Cancelled, ConfigurationError
 from nullsplat.prior import weights
+from nullsplat.prior.block import objective as objective_module
+from nullsplat.prior.block.network import Prediction, build_block_unet, is_block_unet
+from nullsplat.prior.block.objective import BlockObjective, Shares
+from nullsplat.prior.block.pipeline import BlockPipeline
+from nullsplat.prior.block.pool import PairPool
 from nullsplat.prior.load import load_prior
-from nullsplat.prior.slab import objective as objective_module
-from nullsplat.prior.slab.network import Prediction, build_slab_unet, is_slab_unet
-from nullsplat.prior.slab.objective import Shares, SlabObjective
-from nullsplat.prior.slab.pipeline import SlabPipeline
-from nullsplat.prior.slab.pool import SlabPool
 from nullsplat.prior.training import PriorTraining, TrainingConfig
 from nullsplat.prior.xray.objective import Objective
 
@@ -30,20 +30,20 @@ def few_crops(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def objective(stored: Path) -> SlabObjective:
-    return SlabObjective(SlabPool(stored, "train", 6), SlabPool(stored, "validation", 6))
+def objective(stored: Path) -> BlockObjective:
+    return BlockObjective(PairPool(stored, "train", 6), PairPool(stored, "validation", 6))
 
 
-def test_it_is_an_objective(objective: SlabObjective) -> None:
+def test_it_is_an_objective(objective: BlockObjective) -> None:
     assert isinstance(objective, Objective)
-    assert objective.name == "slab-small"
+    assert objective.name == "block-small"
     assert objective.data == {"train": {"ct_volumes": 1}, "validation": {"ct_volumes": 1, "pairs": 6}}
-    assert is_slab_unet(objective.build_unet())
+    assert is_block_unet(objective.build_unet())
 
 
 @pytest.mark.parametrize(("share", "loss"), [(0.0, 1.0), (1.0, 0.0), (0.5, 1 / 16), (2.0, 1.0)])
 def test_the_validation_loss_is_what_two_passes_leave_relative_to_the_base(
-    objective: SlabObjective, share: float, loss: float
+    objective: BlockObjective, share: float, loss: float
 ) -> None:
     """Half of the answer leaves half of the error in each pass, and so a sixteenth of its square."""
     oracle = Answers(**{name: share * part for name, part in ORACLE.items()})
@@ -52,14 +52,14 @@ def test_the_validation_loss_is_what_two_passes_leave_relative_to_the_base(
     assert (torch.cat(oracle.timesteps) == 999).all()
 
 
-def test_a_fresh_network_is_as_good_as_the_base(objective: SlabObjective) -> None:
+def test_a_fresh_network_is_as_good_as_the_base(objective: BlockObjective) -> None:
     with torch.no_grad():
-        losses = objective.validation_losses(build_slab_unet("small"))
+        losses = objective.validation_losses(build_block_unet("small"))
     assert float(losses.mean()) == pytest.approx(1, abs=1e-6)
 
 
 def test_an_oracle_loses_only_by_its_bounds_and_the_same_seed_draws_the_same_noise(
-    objective: SlabObjective, monkeypatch: pytest.MonkeyPatch
+    objective: BlockObjective, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(objective, "shares", Shares(bounds_weight=0.0))
     examples = objective.draw(24, seed=1)
@@ -69,7 +69,7 @@ def test_an_oracle_loses_only_by_its_bounds_and_the_same_seed_draws_the_same_noi
     assert first == again != other
 
 
-def test_at_the_last_level_the_copy_is_empty_and_elsewhere_it_is_not(objective: SlabObjective) -> None:
+def test_at_the_last_level_the_copy_is_empty_and_elsewhere_it_is_not(objective: BlockObjective) -> None:
     network = Answers(noisy=1.0)
     with torch.no_grad():
         objective.loss(network, objective.draw(64, seed=1), seed=5)
@@ -89,14 +89,14 @@ def test_bounds_cost_least_where_a_twentieth_of_the_truths_lies_beyond_each() ->
     assert costs[1.645] == min(costs.values())
 
 
-def test_a_run_is_resumed_and_ends_as_a_prior_that_refines(objective: SlabObjective, tmp_path: Path) -> None:
+def test_a_run_is_resumed_and_ends_as_a_prior_that_refines(objective: BlockObjective, tmp_path: Path) -> None:
     def stop_in_step_two(fraction: float, note: str = "") -> None:
         if fraction == 1.0:
             raise Cancelled("stopped after the first checkpoint")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ACCELERATE_USE_CPU", "true")
-        patch.setattr("nullsplat.prior.slab.objective.build_slab_unet", lambda _: UNet2DModel(**TINY))
+        patch.setattr("nullsplat.prior.block.objective.build_block_unet", lambda _: UNet2DModel(**TINY))
         whole = PriorTraining(CONFIG, objective, tmp_path / "whole")
         whole.run(lambda *_: None)
         with pytest.raises(Cancelled):
@@ -104,7 +104,7 @@ def test_a_run_is_resumed_and_ends_as_a_prior_that_refines(objective: SlabObject
         resumed = PriorTraining(CONFIG, objective, tmp_path / "part")
         assert resumed.step == 1
         resumed.run(lambda *_: None)
-        other = SlabObjective(objective.train, objective.validation, shares=Shares(mean_share=0.5))
+        other = BlockObjective(objective.train, objective.validation, shares=Shares(mean_share=0.5))
         with pytest.raises(ConfigurationError, match=r"mean_share was 0\.75 and is 0\.5"):
             PriorTraining(CONFIG, other, tmp_path / "part")
         finished, _ = weights.load(tmp_path / "whole" / "prior")
@@ -117,9 +117,9 @@ def test_a_run_is_resumed_and_ends_as_a_prior_that_refines(objective: SlabObject
     folders = [tmp_path / run / "prior" for run in ("whole", "part")]
     assert weights.model_hash(folders[0]) == weights.model_hash(folders[1])
     manifest = weights.manifest(folders[0])
-    assert manifest["name"] == "slab-small"
+    assert manifest["name"] == "block-small"
     assert manifest["data"] == objective.data
     prior = load_prior(str(folders[0]), torch.device("cpu"))
-    assert isinstance(prior, SlabPipeline)
+    assert isinstance(prior, BlockPipeline)
     base = 100 * torch.randn(4, 8, 8)
     assert prior(base, 0.9 * base, task((4, 8, 8))).hu.isfinite().all()

@@ -12,14 +12,17 @@ MIRRORS = {1: ((),), 2: ((), (-2, -1)), 4: ((), (-2,), (-1,), (-2, -1))}
 
 @dataclass(frozen=True)
 class SlabSampling:
-    """Settings of `SlabPipeline`.
+    """Settings of `SlabPipeline` and `BlockPipeline`.
 
     Attributes:
         steps: network evaluations of a sample after the first, which gives the posterior mean.
-        batch: pixels of one slab of all blocks in a network evaluation, in units of 256 x 256.
+        batch: pixels per network evaluation, in units of 256 x 256; those of a block count as one slab's.
         tile: largest side that goes through the network at once.
         overlap: pixels that tiles share.
         mirrors: mirror images of each slab whose answers are averaged for the posterior mean: 1, 2 or 4.
+        gain: of `SlabPipeline`: factor on the mean of the answers along all axes. Each answer is drawn towards zero by what its slabs
+            do not show, and so is their mean, though together they know more: least squares on CTs gives 1.0 to 1.1
+            without noise and 1.15 to 1.4 with 15 HU.
     """
 
     steps: int = 2
@@ -27,12 +30,14 @@ class SlabSampling:
     tile: int = 512
     overlap: int = 32
     mirrors: int = 1
+    gain: float = 1.1
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing.
 
         Raises:
-            ConfigurationError: a count that is out of range, tiles that cannot cover an image, or other mirrors.
+            ConfigurationError: a count that is out of range, tiles that cannot cover an image, other mirrors, or
+                a gain that is not positive.
         """
         Tiling(self.tile, self.overlap)
         if not (1 <= self.steps < TRAIN_STEPS and self.batch >= 1):
@@ -43,3 +48,5 @@ class SlabSampling:
             raise ConfigurationError(
                 f"mirrors must be one of {', '.join(map(str, MIRRORS))}, got {self.mirrors}"
             )
+        if not self.gain > 0:
+            raise ConfigurationError(f"gain must be above 0, got {self.gain}")

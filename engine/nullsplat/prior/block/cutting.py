@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nullsplat.prior.slab.conditions import phase
-from nullsplat.prior.slab.network import BLOCK, known_of
+from nullsplat.prior.block.conditions import phase
+from nullsplat.prior.block.network import BLOCK, known_of
 
 NORMAL = (1, 2, 0)
 """Axes of (z, y, x) across which slabs are cut, in the order in which an estimate is refined: first those that show

@@ -1,14 +1,14 @@
-"""Crops on their way through the two passes of training, as a volume goes through those of `SlabPipeline`."""
+"""Crops on their way through the two passes of training, as a volume goes through those of `BlockPipeline`."""
 
 import torch
 from diffusers import UNet2DModel
 from jaxtyping import Float
 from torch import Tensor
 
+from nullsplat.prior.block.cutting import cut
+from nullsplat.prior.block.network import BLOCK, predict_residual
+from nullsplat.prior.block.pool import Crop
 from nullsplat.prior.network import TRAIN_STEPS
-from nullsplat.prior.slab.blocks import cut
-from nullsplat.prior.slab.network import BLOCK, predict_residual
-from nullsplat.prior.slab.pool import SlabCrop
 
 LAST = TRAIN_STEPS - 1
 """The noise level at which nothing is known of the answer."""
@@ -17,7 +17,7 @@ LAST = TRAIN_STEPS - 1
 class CropOnItsWay:
     """A crop on its way: the estimate goes from the base to what each pass makes of it."""
 
-    def __init__(self, crop: SlabCrop, device: torch.device) -> None:
+    def __init__(self, crop: Crop, device: torch.device) -> None:
         self._crop = crop
         self.truth, self.base, self.cubic = (v.to(device) for v in (crop.truth, crop.base, crop.cubic))
         self.estimate = self.base

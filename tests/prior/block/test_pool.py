@@ -5,18 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.prior.slab.conftest import predictable_pair, whole_numbers
+from tests.prior.block.conftest import predictable_pair, whole_numbers
 
 from nullsplat.core.errors import InputError, StorageError
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.prior.slab import pairs as pairs_module
-from nullsplat.prior.slab import pool as pool_module
-from nullsplat.prior.slab import stream
-from nullsplat.prior.slab.conditions import phase
-from nullsplat.prior.slab.network import BLOCK, HU_UNIT
-from nullsplat.prior.slab.pool import CROP, IMAGE, SlabPool, pair_folder
-from nullsplat.prior.slab.store import SlabPair, save_pair
-from nullsplat.prior.slab.stream import Source, pairs_ahead
+from nullsplat.prior.block import pairs as pairs_module
+from nullsplat.prior.block import pool as pool_module
+from nullsplat.prior.block import stream
+from nullsplat.prior.block.conditions import phase
+from nullsplat.prior.block.network import BLOCK, HU_UNIT
+from nullsplat.prior.block.pool import CROP, IMAGE, PairPool, pair_folder
+from nullsplat.prior.block.store import Pair, save_pair
+from nullsplat.prior.block.stream import Source, pairs_ahead
 
 SMALL = (48, 96, 96)
 
@@ -33,14 +33,14 @@ def small_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_same_seed_draws_the_same_crops_and_another_seed_others(stored: Path) -> None:
-    pool = SlabPool(stored, window=6)
+    pool = PairPool(stored, window=6)
     first, again, other = (pool.draw(4, seed) for seed in (1, 1, 2))
     assert all(torch.equal(a.truth, b.truth) for a, b in zip(first, again, strict=True))
     assert not all(torch.equal(a.truth, b.truth) for a, b in zip(first, other, strict=True))
 
 
 def test_crops_have_one_size_and_keep_what_belongs_together_together(stored: Path) -> None:
-    for crop in SlabPool(stored, window=6).draw(16, 3):
+    for crop in PairPool(stored, window=6).draw(16, 3):
         assert crop.truth.shape == crop.base.shape == crop.cubic.shape == CROP
         torch.testing.assert_close(crop.truth - crop.base, crop.base - crop.cubic)
         rows, first, second = CROP
@@ -53,8 +53,8 @@ def test_phases_are_turned_and_mirrored_with_the_volume(tmp_path: Path) -> None:
     pair, shape = predictable_pair(1), (120, 80, 80)
     pattern = (1000 * phase(30, 120)).round().to(torch.int16).numpy()
     volumes = np.broadcast_to(pattern[:, None, None], (4, *shape)).copy()
-    save_pair(SlabPair(volumes, (30, 80, 80), 50.0, pair.conditions), pair_folder(tmp_path, 0))
-    for crop in SlabPool(tmp_path, window=1).draw(12, 0):
+    save_pair(Pair(volumes, (30, 80, 80), 50.0, pair.conditions), pair_folder(tmp_path, 0))
+    for crop in PairPool(tmp_path, window=1).draw(12, 0):
         for images, middle in zip(crop.phases, (crop.base[:, 0], crop.base[:, :, 0]), strict=True):
             torch.testing.assert_close(images[0], middle * HU_UNIT / 1000, atol=1e-3, rtol=0)
             assert (images[1] == 0).all()
@@ -62,7 +62,7 @@ def test_phases_are_turned_and_mirrored_with_the_volume(tmp_path: Path) -> None:
 
 def test_blocks_hold_what_is_missing_of_the_first_pass_or_of_the_next(stored: Path) -> None:
     """Of the base, the truth lacks once more what the base gained; of what one pass made of it, half of that."""
-    batch = SlabPool(stored, window=6).blocks(64, 3)
+    batch = PairPool(stored, window=6).blocks(64, 3)
     base_gained = batch.known[:, BLOCK + 2 + BLOCK :][:, :BLOCK]
     gained = batch.known[:, BLOCK + 2 :][:, :BLOCK]
     assert batch.missing.shape == base_gained.shape == (64, BLOCK, *IMAGE)
@@ -74,14 +74,14 @@ def test_blocks_hold_what_is_missing_of_the_first_pass_or_of_the_next(stored: Pa
 
 
 def test_the_same_seed_draws_the_same_blocks(stored: Path) -> None:
-    pool = SlabPool(stored, window=6)
+    pool = PairPool(stored, window=6)
     first, again, other = (pool.blocks(4, seed) for seed in (1, 1, 2))
     assert torch.equal(first.known, again.known)
     assert not torch.equal(first.known, other.known)
 
 
 def test_thick_slices_are_shown_from_the_side_and_others_from_everywhere(stored: Path) -> None:
-    crops = SlabPool(stored, window=6).draw(64, 5)
+    crops = PairPool(stored, window=6).draw(64, 5)
     factors = {tuple(round(2 ** (2 * f)) for f in crop.conditions[0][:3]) for crop in crops}
     assert factors == {(1, 4, 1), (2, 2, 2)}
 
@@ -89,7 +89,7 @@ def test_thick_slices_are_shown_from_the_side_and_others_from_everywhere(stored:
 def test_the_window_moves_on_and_old_pairs_are_forgotten(tmp_path: Path) -> None:
     for number in range(6):
         save_pair(predictable_pair(number), pair_folder(tmp_path, number))
-    pool = SlabPool(tmp_path, window=4, renewal=10)
+    pool = PairPool(tmp_path, window=4, renewal=10)
     assert [pool.first(step) for step in (0, 9, 10, 25)] == [0, 0, 1, 2]
     assert len(pool.draw(8, seed=25)) == 8
     assert sorted(int(path.name) for path in tmp_path.iterdir()) == [2, 3, 4, 5]
@@ -98,7 +98,7 @@ def test_the_window_moves_on_and_old_pairs_are_forgotten(tmp_path: Path) -> None
 def test_a_pair_that_does_not_appear_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "_LONGEST_WAIT", 0.0)
     with pytest.raises(StorageError, match="did not appear within 0 s"):
-        SlabPool(tmp_path, window=1).draw(1, 0)
+        PairPool(tmp_path, window=1).draw(1, 0)
 
 
 @pytest.mark.usefixtures("small_pairs")
@@ -124,7 +124,7 @@ def test_volumes_too_small_to_learn_from_are_refused(tmp_path: Path) -> None:
 
 
 def test_pairs_are_made_ahead_in_another_process_which_ends_with_the_training(tmp_path: Path) -> None:
-    pool = SlabPool(tmp_path / "train", window=1)
+    pool = PairPool(tmp_path / "train", window=1)
     with pairs_ahead(Source((Path("0"),), read_small), pool, step=0):
         assert len(pool.draw(1, seed=0)) == 1
     made = len(list(pool.folder.glob("*[0-9]")))
@@ -133,7 +133,7 @@ def test_pairs_are_made_ahead_in_another_process_which_ends_with_the_training(tm
 
 @pytest.mark.usefixtures("small_pairs")
 def test_a_maker_whose_training_was_killed_stops_when_the_disk_holds_enough(tmp_path: Path) -> None:
-    pool, source = SlabPool(tmp_path, window=1), Source((Path("0"),), read_small)
+    pool, source = PairPool(tmp_path, window=1), Source((Path("0"),), read_small)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stream, "_AHEAD", 0)
         patch.setattr(stream.os, "nice", lambda _: None)

@@ -9,15 +9,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nullsplat.core.seeds import torch_generator
-from nullsplat.prior.network import TRAIN_STEPS
-from nullsplat.prior.slab.network import (
+from nullsplat.prior.block.network import (
     Prediction,
-    build_slab_scheduler,
-    build_slab_unet,
+    build_block_scheduler,
+    build_block_unet,
     predict_residual,
 )
-from nullsplat.prior.slab.passes import LAST, CropOnItsWay, advance
-from nullsplat.prior.slab.pool import IMAGE, SlabBatch, SlabPool
+from nullsplat.prior.block.passes import LAST, CropOnItsWay, advance
+from nullsplat.prior.block.pool import IMAGE, BlockBatch, PairPool
+from nullsplat.prior.network import TRAIN_STEPS
 
 TAIL = 0.05
 """Part of the truths that is to lie below the low bound, and above the high one."""
@@ -42,7 +42,7 @@ class Shares:
 _SHARES = Shares()
 
 
-class SlabObjective:
+class BlockObjective:
     """Predict truth minus estimate, given estimate, base, cubic interpolation, and a noisy copy of the answer.
 
     A volume is refined in slabs across one axis, where the estimate is the base, then in slabs across the next, where
@@ -54,8 +54,8 @@ class SlabObjective:
 
     def __init__(
         self,
-        train: SlabPool,
-        validation: SlabPool,
+        train: PairPool,
+        validation: PairPool,
         size: str = "small",
         volumes: tuple[int, int] = (1, 1),
         shares: Shares = _SHARES,
@@ -65,18 +65,18 @@ class SlabObjective:
         Args:
             train: pairs to learn from.
             validation: pairs of other patients.
-            size: of the network, see `build_slab_unet`.
+            size: of the network, see `build_block_unet`.
             volumes: CTs that the pairs of either side are made of, for the manifest.
             shares: what a step learns from.
         """
         self.train, self.validation, self.size, self.volumes = train, validation, size, volumes
         self.shares = shares
-        self._scheduler = build_slab_scheduler()
+        self._scheduler = build_block_scheduler()
 
     @property
     def name(self) -> str:
         """See `Objective`."""
-        return f"slab-{self.size}"
+        return f"block-{self.size}"
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -100,17 +100,17 @@ class SlabObjective:
 
     def build_unet(self) -> UNet2DModel:
         """See `Objective`."""
-        return build_slab_unet(self.size).to(memory_format=torch.channels_last)
+        return build_block_unet(self.size).to(memory_format=torch.channels_last)
 
     def build_scheduler(self) -> DDIMScheduler:
         """See `Objective`."""
-        return build_slab_scheduler()
+        return build_block_scheduler()
 
-    def draw(self, batch: int, seed: int) -> SlabBatch:
+    def draw(self, batch: int, seed: int) -> BlockBatch:
         """See `Objective`."""
         return self.train.blocks(batch, seed)
 
-    def loss(self, unet: UNet2DModel, examples: SlabBatch, seed: int) -> Tensor:
+    def loss(self, unet: UNet2DModel, examples: BlockBatch, seed: int) -> Tensor:
         """See `Objective`."""
         generator = torch_generator(seed, "noise")
         device, clean = unet.device, examples.missing

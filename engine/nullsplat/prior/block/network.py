@@ -1,0 +1,137 @@
+"""The network of the slab prior: diffusers' UNet on pixels folded by two, several neighbouring slabs at once."""
+
+from dataclasses import dataclass
+
+import torch
+from diffusers import DDIMScheduler, UNet2DModel
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle, softplus
+
+from nullsplat.core.errors import ConfigurationError
+from nullsplat.prior.block.conditions import CONDITIONS
+from nullsplat.prior.network import build_scheduler
+
+FOLD = 2
+"""Pixels that are folded into channels along each side: a quarter of the arithmetic for the same receptive field."""
+
+BLOCK = 4
+"""Neighbouring slabs that are refined at once: a quarter of the arithmetic, and a view of the third dimension."""
+
+KNOWN = (BLOCK + 2) + BLOCK + BLOCK + 2
+"""Channels of what is known: the estimate with a slab before and one after, what it gained on the base, what the base
+gained on cubic interpolation, and the phase of the samples along rows and columns."""
+
+HU_UNIT = 1000.0
+"""HU of slabs are divided by this."""
+
+UNIT_PER_SPREAD = 2.0
+"""What the base lacks is about twice what it gained on cubic interpolation (median over the training pairs)."""
+
+_IMAGE_CHANNELS = BLOCK + KNOWN
+_CHANNELS: dict[str, tuple[int, ...]] = {"small": (64, 128, 192), "base": (96, 192, 288)}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network expects of truth minus estimate, in units of `residual_unit`.
+
+    Attributes:
+        mean: its expectation.
+        low: below it lies the truth in 5 % of cases.
+        high: above it lies the truth in 5 % of cases.
+    """
+
+    mean: Float[Tensor, "b k h w"]
+    low: Float[Tensor, "b k h w"]
+    high: Float[Tensor, "b k h w"]
+
+
+def build_block_unet(size: str) -> UNet2DModel:
+    """A fresh network whose expectation is 0 everywhere, which stands for the estimate itself.
+
+    Args:
+        size: `small` (trainable on a CPU) or `base` (for a GPU).
+
+    Raises:
+        ConfigurationError: an unknown size.
+    """
+    if size not in _CHANNELS:
+        raise ConfigurationError(f"network size must be one of {', '.join(_CHANNELS)}, got {size!r}")
+    channels = _CHANNELS[size]
+    unet = UNet2DModel(
+        in_channels=_IMAGE_CHANNELS * FOLD**2 + CONDITIONS,
+        out_channels=3 * BLOCK * FOLD**2,
+        block_out_channels=channels,
+        layers_per_block=1 if size == "small" else 2,
+        down_block_types=("DownBlock2D",) * len(channels),
+        up_block_types=("UpBlock2D",) * len(channels),
+        add_attention=False,
+        norm_num_groups=8,
+    )
+    torch.nn.init.zeros_(unet.conv_out.weight)
+    torch.nn.init.zeros_(unet.conv_out.bias)
+    return unet
+
+
+def is_block_unet(unet: UNet2DModel) -> bool:
+    """Whether a network is one of `build_block_unet`, by its channels."""
+    expected = (_IMAGE_CHANNELS * FOLD**2 + CONDITIONS, 3 * BLOCK * FOLD**2)
+    return (unet.config.in_channels, unet.config.out_channels) == expected
+
+
+def build_block_scheduler() -> DDIMScheduler:
+    """The paper's noise levels, for a network that predicts the clean residual."""
+    return build_scheduler("sample")
+
+
+def predict_residual(
+    unet: UNet2DModel,
+    noisy: Float[Tensor, "b k h w"],
+    known: Float[Tensor, "b c h w"],
+    timesteps: Tensor,
+    conditions: Float[Tensor, "b n"],
+) -> Prediction:
+    """The network's expectation of the clean residual (truth minus estimate), in units of `residual_unit`.
+
+    Args:
+        unet: of `build_block_unet`.
+        noisy: the residual at the noise level of its timestep; zeros at the last one, where nothing is known of it.
+        known: what the network is conditioned on, see `known_of`; sides must fit the network's down-sampling.
+        timesteps: of the noise, one for each block.
+        conditions: what was asked, see `Conditions.along`.
+    """
+    folded = pixel_unshuffle(torch.cat([noisy, known], 1), FOLD)
+    constant = conditions[:, :, None, None].expand(-1, -1, *folded.shape[2:])
+    folded = torch.cat([folded, constant], 1).contiguous(memory_format=torch.channels_last)
+    mean, below, above = pixel_shuffle(unet(folded, timesteps).sample.float(), FOLD).chunk(3, 1)
+    return Prediction(mean, mean - softplus(below), mean + softplus(above))
+
+
+def residual_unit(base: Float[Tensor, "n h w"], cubic: Float[Tensor, "n h w"]) -> float:
+    """What residuals of a volume are measured in, so that they are of about unit variance.
+
+    It is known before the answer is: where smoothing in agreement with the measurement changed much, much is missing.
+    """
+    spread = float((base - cubic).square().mean(dtype=torch.float64).sqrt())
+    return max(UNIT_PER_SPREAD * spread, torch.finfo(torch.float32).tiny)
+
+
+def known_of(
+    estimate: Float[Tensor, "b e h w"],
+    base: Float[Tensor, "b k h w"],
+    cubic: Float[Tensor, "b k h w"],
+    phases: Float[Tensor, "b 2 h w"],
+    unit: float | Float[Tensor, "b 1 1 1"],
+) -> Float[Tensor, "b c h w"]:
+    """The channels that condition the network.
+
+    Args:
+        estimate: of a block's slabs, the one before and the one after, in HU / `HU_UNIT`.
+        base: of the block's slabs, in the same unit.
+        cubic: interpolation of the block's slabs, in the same unit.
+        phases: of the samples along rows and columns, see `conditions.phase`.
+        unit: `residual_unit`, in the same unit; one for all blocks, or one for each.
+    """
+    gained = (estimate[:, 1:-1] - base) / unit
+    return torch.cat([estimate, gained, (base - cubic) / unit, phases], 1)
