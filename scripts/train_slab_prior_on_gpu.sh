@@ -9,14 +9,14 @@
 # MINUTES      wall time after which training is stopped at its last checkpoint (default 9: one call of ten minutes)
 #
 # PYTHON       interpreter of an environment with nullsplat installed (default: python3)
-# STEPS, BATCH, SIZE, VALIDATION   see the defaults below; a rehearsal on a CPU: STEPS=2 BATCH=2 SIZE=small PAIRS=2
+# STEPS, BATCH, SIZE, VALIDATION   see the defaults below; a rehearsal on a CPU: STEPS=2 BATCH=2 SIZE=small PAIRS=2 VALIDATION_PAIRS=2
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 [ $# -ge 3 ] || { sed -n '2,14p' "$0" >&2; exit 2; }
 cts=$1 work=$2 out=$3 minutes=${4:-9}
 PYTHON=${PYTHON:-python3}
-STEPS=${STEPS:-20000} BATCH=${BATCH:-64} SIZE=${SIZE:-base} PAIRS=${PAIRS:-104} VALIDATION_PAIRS=${VALIDATION_PAIRS:-8}
+STEPS=${STEPS:-20000} BATCH=${BATCH:-128} SIZE=${SIZE:-base} PAIRS=${PAIRS:-96} VALIDATION_PAIRS=${VALIDATION_PAIRS:-12}
 VALIDATION=${VALIDATION:-qinlung_LSC-0049_half.nii.gz}
 
 options=()

@@ -1,6 +1,7 @@
 """The work of `nullsplat train-slab-prior`: read the CTs, make pairs beside the training, write the model card."""
 
 import math
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from nullsplat.prior.xray.pool import held_out
 
 VALIDATION_SHARE = 0.1
 _STEPS_PER_PAIR = 12
-_MAKERS_PER_PROCESS = 1
+_MAKERS = max(1, min(12, (os.cpu_count() or 2) // 2))
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def run(request: Request) -> None:
             )
 
         source = Source(learned, read_truth, request.seed, request.out / "prior")
-        with pairs_ahead(source, train, training.step, _MAKERS_PER_PROCESS):
+        with pairs_ahead(source, train, training.step, _MAKERS):
             training.run(report, _named(display, "training"))
     if not training.accelerator.is_main_process:
         return
