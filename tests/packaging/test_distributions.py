@@ -59,7 +59,7 @@ def run(installed: Path, *words: object) -> "subprocess.CompletedProcess[str]":
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [str(installed / "bin/nullsplat"), *map(str, words)]
     return subprocess.run(
-        command, cwd=installed, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=installed, env=environment, capture_output=True, text=True, timeout=900, check=False
     )
 
 
