@@ -110,6 +110,7 @@ def test_values_that_decide_do_not_depend_on_the_character_set(terms: tuple[str,
     "terms", [("ISO_IR 13",), ("ISO 2022 IR 13", "ISO 2022 IR 87"), ("ISO_IR 100",)], ids="+".join
 )
 def test_the_tests_archive_shows_values_as_orthanc_does(terms: tuple[str, ...], shown: Shown) -> None:
+    """Of Orthanc up to 1.12: later ones show the separator as it is encoded, whatever the character set."""
     imitated = simplified_tags(image(terms))
     for keyword in ("ImageType", "PixelSpacing", "ScanOptions"):
-        assert imitated[keyword] == shown[terms][keyword]
+        assert shown[terms][keyword] in (imitated[keyword], str(imitated[keyword]).replace("¥", "\\"))

@@ -20,6 +20,7 @@ from nullsplat_node.series.refusal import FORCIBLE, TITLES, Refused
 from nullsplat_node.series.syntaxes import READABLE_SYNTAXES
 
 OF_THE_PLUGIN = {
+    "series-not-unique": "the engine is given one series",
     "not-axial": "the node takes axial stacks only",
     "already-fine": "the default scale has a target",
     "non-square-pixels": "the engine raises GeometryError when it plans the run",

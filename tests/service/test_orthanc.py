@@ -73,6 +73,7 @@ def orthanc(tmp_path: Path) -> Iterator[httpx.Client]:
                 auth=("engine", "engine-password"),
                 trust_env=False,
                 timeout=20,
+                limits=httpx.Limits(max_keepalive_connections=0),  # Orthanc closes what is idle
             )
         )
         wait_for(lambda: answers(client), what="Orthanc")
