@@ -1,10 +1,11 @@
-"""All tests, in lanes side by side: `python -m tests.lanes [--lint] [pytest's options]`.
+"""All tests, in lanes side by side, a few at a time: `python -m tests.lanes [--lint] [pytest's options]`.
 
 Each lane's log, costs and junit file lie in build/test. The exit code is 1 when any lane failed, or the budget of
 tests/lanes/budget.py was overdrawn.
 """
 
 import argparse
+import os
 import shutil
 import sys
 import time
@@ -13,13 +14,15 @@ from pathlib import Path
 
 from tests.lanes.budget import Load, judge
 from tests.lanes.caches import use_caches
-from tests.lanes.running import ROOT, Order, Running, order_of_tests, start
+from tests.lanes.running import ROOT, Order, Running, never_started, order_of_tests, start
 from tests.lanes.table import NAMES
 from tests.lanes.telling import failures, last_words, skipped
 
 FOLDER = ROOT / "build" / "test"
 LONGEST = 3600.0
 """Seconds after which lanes that still run are ended."""
+AT_ONCE = (os.cpu_count() or 2) + 1
+"""Lanes that run side by side: most of the time one of them waits. With more, deadlines in tests no longer hold."""
 TICK = 0.2
 NOTHING_FITS = 5
 """pytest's exit code when no test was selected: no failure where options select."""
@@ -54,26 +57,29 @@ def _empty(folder: Path) -> Path:
 
 
 def _run(orders: Sequence[Order], folder: Path) -> list[Running]:
-    """Start all, and see each to its end; an interrupt, or the end of all patience, ends those that run."""
-    lanes = [start(order, folder) for order in orders]
+    """See all to their ends, `AT_ONCE` at a time; an interrupt, or the end of all patience, ends those that run."""
     print(
-        f"{len(lanes)} lanes: {', '.join(lane.name for lane in lanes)}; logs in {folder.relative_to(ROOT)}",
+        f"{len(orders)} lanes: {', '.join(order.name for order in orders)}; logs in {folder.relative_to(ROOT)}",
         flush=True,
     )
-    left, deadline = list(lanes), time.monotonic() + LONGEST
+    waiting, running, ended = list(orders), list[Running](), list[Running]()
+    deadline = time.monotonic() + LONGEST
     try:
-        while left and time.monotonic() < deadline:
+        while (waiting or running) and time.monotonic() < deadline:
+            while waiting and len(running) < AT_ONCE:
+                running.append(start(waiting.pop(0), folder))
             time.sleep(TICK)
-            for lane in [lane for lane in left if lane.poll()]:
-                left.remove(lane)
+            for lane in [lane for lane in running if lane.poll()]:
+                running.remove(lane)
+                ended.append(lane)
                 print(
                     f"{lane.name:8} {lane.seconds:5.0f} s, {lane.cpu:5.0f} s of processor: {last_words(lane.log)}",
                     flush=True,
                 )
     finally:
-        for lane in left:
+        for lane in running:
             lane.stop()
-    return lanes
+    return [*ended, *running, *(never_started(order, folder) for order in waiting)]
 
 
 def _tell(lanes: Sequence[Running], bad: Sequence[Running]) -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-WHOLE_MINUTES = 10.0
+WHOLE_MINUTES = 20.0
 """By the clock, on two cores that nobody else uses."""
-WHOLE_WORK = 1200.0
+WHOLE_WORK = 2400.0
 """Processor seconds of all tests together: what two cores can do in the time above."""
 ONE_WORK = 30.0
 ONE_SECONDS = 30.0

@@ -74,3 +74,10 @@ def start(order: Order, folder: Path) -> Running:
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd=ROOT, start_new_session=True
         )
     return Running(order.name, log, process)
+
+
+def never_started(order: Order, folder: Path) -> Running:
+    """A lane whose turn did not come, which is a failure."""
+    log = folder / f"{order.name}.log"
+    log.write_text("its turn did not come\n")
+    return Running(order.name, log, subprocess.Popen(["false"]), code=1)

@@ -20,12 +20,13 @@ class Lane:
 
 PLAIN, NODE = "plain", "node"
 LANES = {
-    "compute": Lane(("core", "physics", "prior", "splat", "pipeline", "evaluation"), 10),
-    "image": Lane(("docker",), 5),
     "service": Lane(("service", "demo")),
     NODE: Lane(("security", "ui", "viewer")),
+    "compute": Lane(("core", "physics", "prior", "splat", "pipeline", "evaluation"), 10),
+    "image": Lane(("docker",), 5),
     "soak": Lane(("soak",)),
 }
+"""In the order in which they start."""
 NAMES = (*LANES, PLAIN)
 """The last has every folder that no other names, but for the tests that start an Orthanc: those run in `node`."""
 PLAIN_NICENESS = 10
