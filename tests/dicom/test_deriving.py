@@ -198,7 +198,7 @@ def test_no_file_is_left_half_written(tmp_path: Path, source: SourceSeries) -> N
 
 def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path, source: SourceSeries) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="cannot be made"):
+    with pytest.raises(StorageError, match="file/out cannot be written"):
         derive(source, tmp_path / "file" / "out")
 
 

@@ -118,6 +118,15 @@ def test_a_failed_write_leaves_no_trace_and_names_the_cause(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_writer_left_goes_with_the_run_and_nothing_else_does(tmp_path: Path) -> None:
+    made = Checkpoints(tmp_path)
+    for folder in (".partial-7", "mine"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "base.npz").touch()
+    made.adopt("another run")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["identity.json", "mine"]
+
+
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     made = Checkpoints(tmp_path)
     made.keep_source(VOLUME)

@@ -163,6 +163,25 @@ def test_a_disk_that_cannot_be_written_is_worth_another_try(tmp_path: Path, numb
     assert "about 10 MB" in failure["message"]
 
 
+def test_a_document_that_cannot_be_written_tells_how_much_room_the_job_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    folder = JobFolder(tmp_path / "job")
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(StorageError) as caught:
+        folder.write("report.json", {})
+    assert list(folder.path.iterdir()) == []
+    failure = as_failure(caught.value, tmp_path, 10 * MIB)
+    assert (failure["code"], failure["retryable"], "about 10 MB" in failure["message"]) == (
+        "storage",
+        True,
+        True,
+    )
+
+
 def test_an_unforeseen_error_does_not_tell_its_text(tmp_path: Path) -> None:
     failure = as_failure(ValueError("DOE^JANE"), tmp_path)
     assert failure["code"] == "internal"

@@ -262,5 +262,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_was_cut_off_while_it_was_written_is_no_image(folder: Path) -> None:
     cache = RadiographCache(folder)
-    (folder / f"{cache.key('1')}.{cache.key('A')}.npy.77.partial").write_bytes(b"half")
+    partial = folder / ".partial-77" / f"{cache.key('1')}.{cache.key('A')}.npy"
+    partial.parent.mkdir()
+    partial.write_bytes(b"half")
     assert RadiographCache(folder).patient_of(cache.key("1")) is None

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from nullsplat import __version__
+from nullsplat.core.files import write_text
 from nullsplat.demo.assessment import Assessment
 from nullsplat.demo.options import Options
 from nullsplat.demo.simulation import Simulation
@@ -50,7 +51,7 @@ def stage_lines(facts: Facts) -> list[str]:
 
 def write_report(path: Path, facts: Facts, assessment: Assessment) -> None:
     """Write report.json."""
-    path.write_text(json.dumps(_content(facts, assessment), indent=2) + "\n")
+    write_text(path, json.dumps(_content(facts, assessment), indent=2) + "\n")
 
 
 def _content(facts: Facts, assessment: Assessment) -> dict[str, Any]:

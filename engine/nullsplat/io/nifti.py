@@ -11,7 +11,6 @@ Source: NIfTI-1 (nifti1.h), "3D image (volume) orientation and location in space
 # (nibabel annotates only a part of what it exports)
 
 import zlib
-from contextlib import suppress
 from pathlib import Path
 
 import nibabel as nib
@@ -22,7 +21,8 @@ from nibabel.orientations import OrientationError, axcodes2ornt, io_orientation,
 from nibabel.spatialimages import HeaderDataError, SpatialImage
 from numpy import ndarray
 
-from nullsplat.core.errors import GeometryError, StorageError, UnreadableFile
+from nullsplat.core.errors import GeometryError, UnreadableFile
+from nullsplat.core.files import make_folder, replacing
 from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Axes3, Geometry, Volume
 
@@ -67,17 +67,9 @@ def write_nifti(volume: Volume, path: Path) -> None:
     image.header.set_xyzt_units("mm")
     image.set_sform(image.affine, code="scanner")
     image.set_qform(image.affine, code="scanner")
-    partial = path.with_name(f".partial-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    with replacing(path) as partial:
         nib.save(image, partial)
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise StorageError(
-            f"{path} cannot be written: {error.strerror}; free space or choose another folder"
-        ) from error
 
 
 def ras_affine(geometry: Geometry) -> Float[ndarray, "4 4"]:

@@ -9,6 +9,9 @@ from pynetdicom.events import Event
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
 
+from nullsplat.core.errors import StorageError
+from nullsplat.core.files import make_folder, replacing
+
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
 
@@ -64,13 +67,11 @@ class Pacs:
 
     def _store(self, event: Event) -> int:
         dataset = event.dataset
-        folder = self.folder / str(dataset.SeriesInstanceUID)
-        target = folder / f"{dataset.SOPInstanceUID}.dcm"
+        target = self.folder / str(dataset.SeriesInstanceUID) / f"{dataset.SOPInstanceUID}.dcm"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            partial = target.with_suffix(".part")
-            partial.write_bytes(event.encoded_dataset())
-            partial.replace(target)
-        except OSError:
+            make_folder(target.parent)
+            with replacing(target) as partial:
+                partial.write_bytes(event.encoded_dataset())
+        except StorageError:
             return OUT_OF_RESOURCES
         return SUCCESS

@@ -1,19 +1,21 @@
 """Where the checkpoints of a run are kept: in memory, or in files that are written whole or not at all."""
 
-import errno
 import json
+import shutil
 import zipfile
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from nullsplat.core.errors import StorageError, UnreadableFile
+from nullsplat.core.errors import UnreadableFile
+from nullsplat.core.files import PARTIAL, replacing
 from nullsplat.splat.field.files import encode_safetensors, load_field
 from nullsplat.splat.field.placement import PlacedField
 
@@ -119,11 +121,8 @@ class FolderStore:
 
     def save_arrays(self, name: str, arrays: Arrays) -> None:
         """See `Store`."""
-
-        def write(file: BinaryIO) -> None:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-
-        self._write(self._file(name, "npz"), write)
+        with self._replacing(name, "npz") as partial:
+            np.savez(partial, **arrays)  # type: ignore[arg-type]
 
     def load_array(self, name: str, key: str) -> Float[ndarray, "..."]:
         """See `Store`."""
@@ -141,8 +140,8 @@ class FolderStore:
 
     def save_json(self, name: str, content: Json) -> None:
         """See `Store`."""
-        text = json.dumps(content, indent=2).encode()
-        self._write(self._file(name, "json"), lambda file: file.write(text))
+        with self._replacing(name, "json") as partial:
+            partial.write_text(json.dumps(content, indent=2))
 
     def load_json(self, name: str) -> Json:
         """See `Store`."""
@@ -159,8 +158,8 @@ class FolderStore:
 
     def save_field(self, name: str, placed: PlacedField) -> None:
         """See `Store`."""
-        content = encode_safetensors(placed)
-        self._write(self._file(name, "safetensors"), lambda file: file.write(content))
+        with self._replacing(name, "safetensors") as partial:
+            partial.write_bytes(encode_safetensors(placed))
 
     def load_field(self, name: str) -> PlacedField:
         """See `Store`."""
@@ -169,27 +168,16 @@ class FolderStore:
     def keep_only(self, names: Collection[str]) -> None:
         """See `Store`."""
         for path in self.path.iterdir():
-            if path.is_file() and path.name.rpartition(".")[0] not in names:
+            if path.name.startswith(PARTIAL):  # what a killed writer left
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.is_file() and path.name.rpartition(".")[0] not in names:
                 path.unlink(missing_ok=True)
 
     def _file(self, name: str, suffix: str) -> Path:
         return self.path / f"{name}.{suffix}"
 
-    @staticmethod
-    def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
-        partial = path.with_name(path.name + ".partial")
-        try:
-            with partial.open("wb") as file:
-                write(file)
-            partial.replace(path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            full = (
-                "the disk is full"
-                if error.errno in (errno.ENOSPC, errno.EDQUOT)
-                else str(error.strerror or error)
-            )
-            raise StorageError(f"{path.name} cannot be written: {full}; free space and run again") from error
+    def _replacing(self, name: str, suffix: str) -> AbstractContextManager[Path]:
+        return replacing(self._file(name, suffix), "free space and run again")
 
 
 def _damaged(path: Path, error: Exception) -> UnreadableFile:

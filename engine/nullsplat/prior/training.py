@@ -17,6 +17,7 @@ from diffusers import UNet2DModel
 from diffusers.training_utils import EMAModel
 
 from nullsplat.core.errors import ConfigurationError, StorageError, UnreadableFile
+from nullsplat.core.files import replacing
 from nullsplat.core.progress import Progress, silent
 from nullsplat.prior.weights import MANIFEST, UNET_FILE, checksum
 from nullsplat.prior.xray.objective import Objective
@@ -225,10 +226,9 @@ class PriorTraining:
             "step": self.step,
             "history": self.history,
         }
-        partial = self._state_file.with_suffix(".partial")
         try:
-            torch.save(state, partial)
-            partial.replace(self._state_file)
+            with replacing(self._state_file) as partial:
+                torch.save(state, partial)
             self._export(unet)
         except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into a RuntimeError
             raise StorageError(

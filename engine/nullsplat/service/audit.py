@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from nullsplat.core.errors import StorageError
 from nullsplat.service.folders import JobFolder
 from nullsplat.service.processing.protocol import Derived
 from nullsplat.service.queue.jobs import Job
@@ -112,8 +113,11 @@ class AuditLog:
         try:
             output = output_hash({uid: folder.derived / name for uid, name in derived.files.items()})
             folder.write(OUTPUT, output)
-        except OSError as error:  # the result is safe in the archive; that must not be undone for its hash
-            logger.error("what was stored could not be hashed: %s", error.strerror, extra={"job": job.key})
+        except (
+            OSError,
+            StorageError,
+        ) as error:  # what is safe in the archive must not be undone for its hash
+            logger.error("what was stored could not be hashed: %s", error, extra={"job": job.key})
             output = ""
         self._made(What.STORED, job, output, report)
 

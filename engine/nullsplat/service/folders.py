@@ -2,19 +2,20 @@
 
 import json
 import logging
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nullsplat.core.errors import StorageError
+from nullsplat.core.files import replacing, writing
 
 MIB = 2**20
 VANISHED = (
     "let nothing else write or clear up below the folder that NULLSPLAT_SPOOL names, and look at its disk"
 )
 """What helps when files of a job are not what a worker left there."""
+LARGER = "free some space or let NULLSPLAT_SPOOL name a folder on a larger disk"
 SOURCE_BYTES_PER_VOXEL = 2 + 4
 """The DICOM files, and the volume as float32."""
 RESULT_BYTES_PER_VOXEL = 4 + 4 + 4 + 2
@@ -48,14 +49,11 @@ class JobFolder:
         return self.path / "derived"
 
     def write(self, name: str, content: Any) -> None:
-        """Write a small JSON document in one piece: it is there as a whole or not at all."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = self.path / f"{name}.part"
-        with part.open("w") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())  # or a machine that loses power may keep the name and not the content
-        part.replace(self.path / name)
+        """Write a small JSON document in one piece: it is there as a whole or not at all; raises StorageError."""
+        with writing(self.path, LARGER):
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with replacing(self.path / name, LARGER, durable=True) as partial:
+            partial.write_text(json.dumps(content))
 
     def has(self, name: str) -> bool:
         """Whether `write` wrote that, be it damaged since."""
@@ -110,5 +108,5 @@ def require_space(spool: Path, needed: int, reserve_mib: int) -> None:
     if free < needed + reserve_mib * MIB:
         raise StorageError(
             f"the job needs {-(-needed // MIB)} MB beside a reserve of {reserve_mib} MB, the spool's disk has "
-            f"{free // MIB} MB free; free some space or let NULLSPLAT_SPOOL name a folder on a larger disk"
+            f"{free // MIB} MB free; {LARGER}"
         )

@@ -11,7 +11,8 @@ from nullsplat.cli.work.evaluate import parts_of
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.evaluation.comparison.store import write_json, write_text
+from nullsplat.core.files import write_text
+from nullsplat.evaluation.comparison.store import write_json
 from nullsplat.evaluation.methods.known import Known
 from nullsplat.evaluation.methods.method import Method, NotInstalled, Task
 from nullsplat.evaluation.methods.registry import find_methods

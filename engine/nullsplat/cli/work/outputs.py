@@ -77,7 +77,7 @@ def whole_series(folder: Path) -> Iterator[None]:
         yield
     except BaseException:
         with suppress(OSError):
-            for file in (*folder.glob("*.dcm"), *folder.glob(".*.partial")):
+            for file in folder.glob("*.dcm"):
                 file.unlink()
             if not was_there:
                 folder.rmdir()

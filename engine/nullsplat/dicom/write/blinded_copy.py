@@ -13,11 +13,12 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
 
+from nullsplat.core.files import make_folder
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.read.eligibility import PRODUCT_NAME
 from nullsplat.dicom.uids import hashed_uid
 from nullsplat.dicom.write.copied_attributes import fill_required
-from nullsplat.dicom.write.files import make_folder, write_file
+from nullsplat.dicom.write.files import write_file
 from nullsplat.dicom.write.planes import set_pixels, set_plane
 
 RESEARCH_USE = (

@@ -14,6 +14,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import CTImageStorage, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 
 from nullsplat.core.errors import GeometryError
+from nullsplat.core.files import make_folder
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.headers import number, text, words
 from nullsplat.dicom.provenance import Provenance
@@ -23,7 +24,7 @@ from nullsplat.dicom.uids import derive_uid
 from nullsplat.dicom.write.copied_attributes import carry_image_level, carry_series_level, fill_required
 from nullsplat.dicom.write.encoding import OutputSyntax, check_encoder, check_size
 from nullsplat.dicom.write.equipment import contributing_equipment, set_general_equipment
-from nullsplat.dicom.write.files import make_folder, write_file
+from nullsplat.dicom.write.files import write_file
 from nullsplat.dicom.write.labels import derivation_description, series_description, series_number
 from nullsplat.dicom.write.planes import set_pixels, set_plane
 

@@ -1,6 +1,5 @@
 """DICOM files on disk, complete or not at all."""
 
-from contextlib import suppress
 from pathlib import Path
 
 import pydicom
@@ -8,27 +7,13 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from nullsplat import __version__
-from nullsplat.core.errors import StorageError
+from nullsplat.core.files import replacing
 from nullsplat.dicom.headers import quiet_pydicom
 from nullsplat.dicom.uids import hashed_uid
 from nullsplat.dicom.write.encoding import OutputSyntax, encode_pixels
 
 IMPLEMENTATION_CLASS_UID = UID(hashed_uid("implementation class", "nullsplat"))
 IMPLEMENTATION_VERSION_NAME = f"NULLSPLAT_{__version__}"[:16]
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder and its parents where they are missing.
-
-    Raises:
-        StorageError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"the folder {folder} cannot be made: {error.strerror}; free space or choose another"
-        ) from error
 
 
 def write_file(dataset: Dataset, path: Path, syntax: OutputSyntax = OutputSyntax.EXPLICIT) -> None:
@@ -42,18 +27,12 @@ def write_file(dataset: Dataset, path: Path, syntax: OutputSyntax = OutputSyntax
         StorageError: the disk is full or the folder cannot be written.
     """
     dataset.file_meta = _file_meta(dataset)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with quiet_pydicom():  # values copied from the source may break the rules of their representation
-            encode_pixels(dataset, syntax)
-            pydicom.dcmwrite(partial, dataset, enforce_file_format=True)
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise StorageError(
-            f"{path} cannot be written: {error.strerror}; free space or choose another folder"
-        ) from error
+    with (
+        replacing(path) as partial,
+        quiet_pydicom(),
+    ):  # values of the source may break their representation's rules
+        encode_pixels(dataset, syntax)
+        pydicom.dcmwrite(partial, dataset, enforce_file_format=True)
 
 
 def _file_meta(dataset: Dataset) -> FileMetaDataset:

@@ -14,6 +14,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import CTImageStorage
 
+from nullsplat.core.files import make_folder
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.headers import quiet_pydicom
 from nullsplat.dicom.provenance import Provenance
@@ -25,7 +26,7 @@ from nullsplat.dicom.write.codes import NULL_SPACE_CHANGE, SCHEME, coding_scheme
 from nullsplat.dicom.write.copied_attributes import carry, carry_series_level, fill_required
 from nullsplat.dicom.write.derived_series import DerivedOptions, check_same_extent, is_lossy, set_creation
 from nullsplat.dicom.write.equipment import contributing_equipment, set_general_equipment
-from nullsplat.dicom.write.files import make_folder, write_file
+from nullsplat.dicom.write.files import write_file
 from nullsplat.dicom.write.labels import series_description, series_number
 from nullsplat.dicom.write.planes import decimal
 

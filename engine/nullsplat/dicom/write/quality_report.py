@@ -12,6 +12,7 @@ from highdicom.sr import EnhancedSR
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
 
+from nullsplat.core.files import make_folder
 from nullsplat.dicom.headers import quiet_pydicom
 from nullsplat.dicom.provenance import Provenance
 from nullsplat.dicom.read.eligibility import PRODUCT_NAME
@@ -21,7 +22,7 @@ from nullsplat.dicom.write.codes import coding_schemes
 from nullsplat.dicom.write.copied_attributes import carry_study_level, fill_required
 from nullsplat.dicom.write.derived_series import DerivedOptions, DerivedSeries, set_creation
 from nullsplat.dicom.write.equipment import contributing_equipment, set_general_equipment
-from nullsplat.dicom.write.files import make_folder, write_file
+from nullsplat.dicom.write.files import write_file
 from nullsplat.dicom.write.labels import series_description, series_number
 from nullsplat.dicom.write.quality_content import measurement_report
 

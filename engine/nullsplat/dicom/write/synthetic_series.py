@@ -9,9 +9,10 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import CTImageStorage
 
+from nullsplat.core.files import make_folder
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.uids import hashed_uid
-from nullsplat.dicom.write.files import make_folder, write_file
+from nullsplat.dicom.write.files import write_file
 from nullsplat.dicom.write.planes import set_pixels, set_plane
 
 _ROTATION_MS = 500

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from nullsplat.core.errors import StorageError
+from nullsplat.core.files import write_text
 from nullsplat.evaluation.bench.rows import Row, describe_shapes
 from nullsplat.evaluation.bench.suites import Result
 
@@ -55,14 +55,8 @@ def write_result(result: Result, folder: Path) -> tuple[Path, Path]:
     parts = "" if result.is_whole else f"{'+'.join(result.parts)}-"
     stem = f"{result.size}-{parts}{result.machine.file_name}"
     paths = folder / f"{stem}.json", folder / f"{stem}.md"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        paths[0].write_text(json.dumps(result.as_dict(), indent=2) + "\n")
-        paths[1].write_text(markdown(result))
-    except OSError as error:
-        raise StorageError(
-            f"the result must be written to {folder}: {error.strerror}; free space or choose another folder"
-        ) from error
+    write_text(paths[0], json.dumps(result.as_dict(), indent=2) + "\n")
+    write_text(paths[1], markdown(result))
     return paths
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from nullsplat.core.errors import UnreadableFile
+from nullsplat.core.files import write_text
 from nullsplat.evaluation.comparison.case import Record
 from nullsplat.evaluation.comparison.plots import save_plots
 from nullsplat.evaluation.comparison.run import PICTURES, Campaign
-from nullsplat.evaluation.comparison.store import read_json, write_json, write_text
+from nullsplat.evaluation.comparison.store import read_json, write_json
 from nullsplat.evaluation.comparison.summary import summarise
 from nullsplat.evaluation.comparison.tables import csv_table, mean_tables, volume_tables
 from nullsplat.evaluation.metrics.scores import HIGHEST_HU, LOWEST_HU

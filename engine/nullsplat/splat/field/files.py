@@ -1,13 +1,13 @@
 """Fields on disk: .safetensors for ourselves, .ply for viewers as well; both come back as they were."""
 
-from contextlib import suppress
 from pathlib import Path
 
 import safetensors
 import safetensors.torch as safetensors_torch
 import torch
 
-from nullsplat.core.errors import StorageError, UnreadableFile
+from nullsplat.core.errors import UnreadableFile
+from nullsplat.core.files import replacing
 from nullsplat.splat.field.gaussians import WIDTHS, SignedGaussians
 from nullsplat.splat.field.header import describe, understand
 from nullsplat.splat.field.placement import PlacedField
@@ -36,16 +36,8 @@ def save_field(placed: PlacedField, path: Path) -> None:
     """
     check_suffix(path)
     content = encode_ply(placed) if path.suffix.lower() == ".ply" else encode_safetensors(placed)
-    partial = path.with_name(f".partial-{path.name}")
-    try:
+    with replacing(path) as partial:
         partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise StorageError(
-            f"{path} cannot be written: {error.strerror}; free space or choose another folder"
-        ) from error
 
 
 def load_field(path: Path) -> PlacedField:
