@@ -1,5 +1,8 @@
 """Grids over the same place with other voxels."""
 
+import json
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -33,3 +36,20 @@ def test_a_spacing_that_does_not_fit_covers_a_little_more():
 def test_a_spacing_that_is_none_is_refused():
     with pytest.raises(GeometryError, match="positive"):
         GRID.with_spacing((0.0, 1.0, 1.0))
+
+
+def test_a_grid_comes_back_from_json_as_it_was() -> None:
+    grid = Geometry(
+        (4, 5, 6), (2.5, 0.7, 0.1 + 0.2), (-1.0, 2.0, 1 / 3), ((0, 0, 1), (0.6, 0.8, 0), (0.8, -0.6, 0))
+    )
+    stored = json.loads(json.dumps(grid.to_dict()))
+    assert Geometry.from_dict(stored | {"slice_thickness": 3.0}) == grid
+    assert stored["origin"][2] == 1 / 3
+
+
+@pytest.mark.parametrize(
+    "change", [{"shape": [4, 5]}, {"origin": None}, {"axes": [[1, 0, 0]]}, {"spacing": ["a", 1, 1]}]
+)
+def test_a_damaged_grid_is_no_grid(change: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Geometry.from_dict(Geometry((4, 5, 6), (1.0, 1.0, 1.0)).to_dict() | change)

@@ -1,6 +1,8 @@
 """A CT volume and where it lies in the patient."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -47,6 +49,25 @@ class Geometry:
         axes = np.asarray(self.axes)
         if not np.allclose(axes @ axes.T, np.eye(3), atol=1e-3):
             raise GeometryError(f"the axes must be three orthogonal unit vectors, got {self.axes}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> "Geometry":
+        """What `to_dict` gave, before or after JSON; other keys are left alone.
+
+        Raises:
+            KeyError: a value is missing.
+            TypeError, ValueError: a value is of another kind.
+            GeometryError: they describe no grid.
+        """
+        nz, ny, nx = (int(n) for n in stored["shape"])
+        along_z, along_y, along_x = (_three(axis) for axis in stored["axes"])
+        return cls(
+            (nz, ny, nx), _three(stored["spacing"]), _three(stored["origin"]), (along_z, along_y, along_x)
+        )
 
     @property
     def affine(self) -> Float[ndarray, "4 4"]:
@@ -129,3 +150,8 @@ class Volume:
         if not np.isfinite(self.hu).all():
             bad = int(np.count_nonzero(~np.isfinite(self.hu)))
             raise GeometryError(f"all voxels must be finite, {bad} of {self.hu.size} are NaN or infinite")
+
+
+def _three(values: Iterable[Any]) -> Axes3:
+    a, b, c = (float(value) for value in values)
+    return a, b, c

@@ -98,7 +98,7 @@ class Checkpoints:
         """Keep the measured volume."""
         self.store.save_arrays("source", {"hu": volume.hu})
         slices = {name: getattr(volume, name) for name in _SLICES}
-        self.store.save_json("geometry", {**dataclasses.asdict(volume.geometry), **slices})
+        self.store.save_json("geometry", {**volume.geometry.to_dict(), **slices})
 
     def remark(self, remarks: Sequence[str]) -> None:
         """Keep what a reader of the report must know about the source."""
@@ -114,9 +114,7 @@ class Checkpoints:
     @property
     def geometry(self) -> Geometry:
         """The grid of the measured volume, without its voxels."""
-        stored = self.store.load_json("geometry")
-        axes = tuple(tuple(axis) for axis in stored["axes"])
-        return Geometry(tuple(stored["shape"]), tuple(stored["spacing"]), tuple(stored["origin"]), axes)  # type: ignore[arg-type]
+        return Geometry.from_dict(self.store.load_json("geometry"))
 
     def keep_stage1(self, base_hu: VolumeHu, made: Stage1, noise_hu: float, check: dict[str, Any]) -> None:
         """Keep the base, what the prior made of it, and what was found of the measured volume."""

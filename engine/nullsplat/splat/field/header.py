@@ -1,7 +1,6 @@
 """Where a field lies and how its densities are meant, as JSON in the header of its file."""
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from nullsplat.core.errors import UnreadableFile
@@ -22,7 +21,7 @@ def describe(grid: Geometry, chosen: Activation, slope: float) -> str:
             "format": FORMAT,
             "activation": chosen.name,
             "slope": slope,
-            "grid": asdict(grid),
+            "grid": grid.to_dict(),
             "centre": list(grid.centre),
         }
     )
@@ -48,14 +47,6 @@ def understand(text: str | None, where: str) -> tuple[Geometry, Activation, floa
         content: dict[str, Any] = json.loads(text)
         if content["format"] != FORMAT:
             raise UnreadableFile(f"{where} must hold {FORMAT}, its header says {content['format']}")
-        return _grid(content["grid"]), activation(content["activation"]), float(content["slope"])
+        return Geometry.from_dict(content["grid"]), activation(content["activation"]), float(content["slope"])
     except (ValueError, KeyError, TypeError) as error:
         raise UnreadableFile(f"{where} has a damaged header: {error!r}; export the field again") from error
-
-
-def _grid(stored: dict[str, Any]) -> Geometry:
-    nz, ny, nx = (int(n) for n in stored["shape"])
-    dz, dy, dx = (float(d) for d in stored["spacing"])
-    x, y, z = (float(p) for p in stored["origin"])
-    along_z, along_y, along_x = ((float(a), float(b), float(c)) for a, b, c in stored["axes"])
-    return Geometry((nz, ny, nx), (dz, dy, dx), (x, y, z), (along_z, along_y, along_x))
