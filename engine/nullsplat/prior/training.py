@@ -19,8 +19,8 @@ from diffusers.training_utils import EMAModel
 from nullsplat.core.errors import ConfigurationError, StorageError, UnreadableFile
 from nullsplat.core.files import replacing
 from nullsplat.core.progress import Progress, silent
+from nullsplat.prior.objective import Objective
 from nullsplat.prior.weights import MANIFEST, UNET_FILE, checksum
-from nullsplat.prior.xray.objective import Objective
 
 MIXED_PRECISIONS = ("no", "bf16", "fp16")
 """What accelerate can compute in; `no` is float32."""

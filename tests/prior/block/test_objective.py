@@ -15,8 +15,8 @@ from nullsplat.prior.block.objective import BlockObjective, Shares
 from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.block.pool import PairPool
 from nullsplat.prior.load import load_prior
+from nullsplat.prior.objective import Objective
 from nullsplat.prior.training import PriorTraining, TrainingConfig
-from nullsplat.prior.xray.objective import Objective
 
 CONFIG = TrainingConfig(steps=2, batch=2, warmup=1, checkpoint_every=1)
 ORACLE = {"base_gained": 1.0, "gained": -1.0}
