@@ -35,4 +35,5 @@ class FreeProcessing(SuperResolution):
 
 
 if __name__ == "__main__":
-    run_worker(Settings(), FreeProcessing("cpu"))
+    settings = Settings()
+    run_worker(settings, FreeProcessing.of(settings))

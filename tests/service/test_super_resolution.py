@@ -73,6 +73,15 @@ def test_it_is_what_the_service_asks_for(processing: SuperResolution) -> None:
     processing.verify()
 
 
+def test_every_process_computes_and_writes_as_its_settings_say() -> None:
+    asked: dict[str, Any] = {"device": "cpu", "cpu_threads": 3, "prior": XRAY, "parametric_maps": "never"}
+    asked |= {"slice_profile": "box*0.8", "in_plane_profile": "gaussian*1.2", "transfer_syntax": "jpeg-ls"}
+    settings = Settings(archive_url="http://127.0.0.1/dicom-web", secret="s" * 16, **asked)
+    wanted = SuperResolution("cpu", 3, XRAY, Output.of(settings), Profiles("box*0.8", "gaussian*1.2"))
+    assert vars(SuperResolution.of(settings)) == vars(wanted)
+    assert vars(SuperResolution.of(settings)) != vars(SuperResolution("cpu", 3, XRAY))
+
+
 def test_parameters_are_checked_without_a_series(processing: SuperResolution) -> None:
     processing.check(PARAMETERS)
     with pytest.raises(ConfigurationError):

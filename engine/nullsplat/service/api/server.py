@@ -33,9 +33,12 @@ def run_server(settings: Settings) -> None:
         ConfigurationError: a setting is wrong, or the address is taken.
         StorageError: the database cannot be used.
     """
+    # Imported here because it loads the whole pipeline, which takes seconds that a wrong setting need not cost.
+    from nullsplat.service.processing.super_resolution import SuperResolution  # noqa: PLC0415
+
     configure_logging(settings.log_level, settings.log_format)
     raise_descriptor_limit()
-    with application(settings, _super_resolution(settings)) as app:
+    with application(settings, SuperResolution.of(settings)) as app:
         config = server_configuration(app, settings)
         with listening_socket(settings.host, settings.port, encrypted=config.is_ssl) as listener:
             logger.info("the engine's API is at %s", settings.url)
@@ -120,10 +123,3 @@ def application(settings: Settings, processing: Processing) -> Iterator[FastAPI]
 def _access(settings: Settings) -> Access:
     limits = Limits(settings.request_bytes, settings.requests_per_second, settings.request_burst)
     return Access(settings.secret.get_secret_value(), settings.metrics_public, limits)
-
-
-def _super_resolution(settings: Settings) -> Processing:
-    # Imported here because it loads the whole pipeline, which takes seconds that a wrong setting need not cost.
-    from nullsplat.service.processing.super_resolution import SuperResolution  # noqa: PLC0415
-
-    return SuperResolution(settings.device, settings.cpu_threads, settings.prior)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numba
 import torch
@@ -22,6 +22,7 @@ from nullsplat.pipeline.stages import RUNNERS, identity
 from nullsplat.prior import weights
 from nullsplat.service.processing.derived_files import Output, write_all
 from nullsplat.service.processing.protocol import Derived, Parameters, Source
+from nullsplat.service.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,12 @@ class SuperResolution:
         self._prior = prior
         self._device = device
         self._cpu_threads = cpu_threads
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Compute and write as the settings of a process ask for."""
+        profiles = Profiles(settings.slice_profile, settings.in_plane_profile)
+        return cls(settings.device, settings.cpu_threads, settings.prior, Output.of(settings), profiles)
 
     def model(self) -> tuple[str, str]:
         """Name and SHA-256 of the prior in use, or of the one that presets for a node use; raises WeightsError."""

@@ -133,10 +133,6 @@ def _tidy_until_told_to_stop(sweeper: Sweeper, janitor: Janitor) -> None:
 
 def _super_resolution(settings: Settings) -> Processing:
     # Imported here because it loads the whole pipeline, which takes seconds that a wrong setting need not cost.
-    from nullsplat.service.processing.derived_files import Output  # noqa: PLC0415
-    from nullsplat.service.processing.super_resolution import Profiles, SuperResolution  # noqa: PLC0415
+    from nullsplat.service.processing.super_resolution import SuperResolution  # noqa: PLC0415
 
-    profiles = Profiles(settings.slice_profile, settings.in_plane_profile)
-    return SuperResolution(
-        settings.device, settings.cpu_threads, settings.prior, Output.of(settings), profiles
-    )
+    return SuperResolution.of(settings)
