@@ -8,10 +8,9 @@ from numpy import ndarray
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.seeds import numpy_generator
+from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Volume
 from nullsplat.evaluation.data.degrade import Protocol, crop_to_blocks, degrade
-
-DETECTOR_FLOOR_HU = np.float32(-1024.0)
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,11 @@ def simulate(volume: Volume, factor: int, noise_hu: float, seed: int) -> Simulat
             f"two groups of {max(factor, 2)} slices are needed, got {slices} slices and {factor=}"
         )
     how = Protocol("bell", factor, noise_hu)
-    hu = np.maximum(crop_to_blocks(volume.hu, how), DETECTOR_FLOOR_HU)
+    hu = np.maximum(crop_to_blocks(volume.hu, how), np.float32(LOWEST_HU))
     truth = Volume(hu, replace(volume.geometry, shape=(hu.shape[0], hu.shape[1], hu.shape[2])))
     clean = replace(how, noise_hu=0.0)
     low = degrade(hu, clean) + noise_hu * _unit_noise(hu.shape, clean, seed)
-    measured = np.rint(np.maximum(low, DETECTOR_FLOOR_HU)).astype(np.float32)
+    measured = np.rint(np.maximum(low, np.float32(LOWEST_HU))).astype(np.float32)
     thick = truth.geometry.resampled((measured.shape[0], measured.shape[1], measured.shape[2]))
     return Simulation(truth, Volume(measured, thick), how)
 

@@ -16,7 +16,7 @@ from nullsplat.evaluation.comparison.store import write_json
 from nullsplat.evaluation.methods.known import Known
 from nullsplat.evaluation.methods.method import Method, NotInstalled, Task
 from nullsplat.evaluation.methods.registry import find_methods
-from nullsplat.evaluation.metrics.scores import HIGHEST_HU, LOWEST_HU, score
+from nullsplat.evaluation.metrics.scores import CLIP_HU, score
 from nullsplat.evaluation.pair.pair import Pair, align, read_side
 from nullsplat.evaluation.pair.profile_estimate import estimate_profile
 from nullsplat.evaluation.pair.table import PairRow, check_line, methods_table, profile_table
@@ -106,7 +106,7 @@ def _row(
 ) -> PairRow:
     result = method.reconstruct(task, lambda fraction, note="": display(method.name, fraction, note))
     ours, truth = (_central(hu, centre) for hu in (pair.at_thin_slices(result.hu), pair.thin.hu))
-    scores = score(ours, np.clip(truth, LOWEST_HU, HIGHEST_HU), regions_of=truth)
+    scores = score(ours, np.clip(truth, *CLIP_HU), regions_of=truth)
     seconds = sum(stage["seconds"] for stage in result.stages.values())
     return PairRow(method.name, scores, result.report.get("lr_consistency_rmse_hu"), seconds, result.stages)
 

@@ -13,7 +13,7 @@ from nullsplat.evaluation.comparison.run import PICTURES, Campaign
 from nullsplat.evaluation.comparison.store import read_json, write_json
 from nullsplat.evaluation.comparison.summary import summarise
 from nullsplat.evaluation.comparison.tables import csv_table, mean_tables, volume_tables
-from nullsplat.evaluation.metrics.scores import HIGHEST_HU, LOWEST_HU
+from nullsplat.evaluation.metrics.scores import CLIP_HU
 from nullsplat.evaluation.provenance import describe_machine, describe_software
 
 FORMAT = "nullsplat-evaluation-1"
@@ -23,7 +23,7 @@ Results = dict[str, Any]
 
 BEGIN = "<!-- written by `nullsplat eval --page` from here on; do not edit by hand -->"
 _HOW = f"""\
-Every truth is clipped to [{LOWEST_HU:g}, {HIGHEST_HU:g}] HU and degraded by code that shares nothing with the engine:
+Every truth is clipped to [{CLIP_HU[0]:g}, {CLIP_HU[1]:g}] HU and degraded by code that shares nothing with the engine:
 `isoN` is a Gaussian of FWHM = N voxels along all axes, sampled at block centres; `thickN` is the mean of N slices, as of a
 sequential scan; `bellN` weights slices as measured on a helical scanner (docs/slice-profile.md), FWHM N slices;
 `+15HU` adds Gaussian noise of that deviation. PSNR and SSIM (3D) are of the range clipped to [0, 1]. RMSE is in HU

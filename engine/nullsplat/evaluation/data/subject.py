@@ -13,7 +13,7 @@ from nullsplat.core.errors import ConfigurationError, GeometryError
 from nullsplat.core.volume import Volume
 from nullsplat.evaluation.data.degrade import Protocol, crop_to_blocks
 from nullsplat.evaluation.data.public_data import CHEST, LUNG1, LUNG2, PublicFile, obtain
-from nullsplat.evaluation.metrics.scores import HIGHEST_HU, LOWEST_HU
+from nullsplat.evaluation.metrics.scores import CLIP_HU
 from nullsplat.io.nifti import SUFFIXES
 from nullsplat.io.nrrd import SUFFIX
 from nullsplat.io.volumes import read_volume
@@ -68,7 +68,7 @@ def truth_for(subject: Subject, how: Protocol) -> Truth:
     unclipped = np.ascontiguousarray(crop_to_blocks(subject.volume.hu, how))
     nz, ny, nx = unclipped.shape
     geometry = replace(subject.volume.geometry, shape=(nz, ny, nx))
-    return Truth(Volume(np.clip(unclipped, LOWEST_HU, HIGHEST_HU), geometry), unclipped)
+    return Truth(Volume(np.clip(unclipped, *CLIP_HU), geometry), unclipped)
 
 
 def read_subject(path: Path) -> Subject:

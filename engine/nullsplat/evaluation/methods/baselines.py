@@ -11,7 +11,7 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Axes3
 from nullsplat.evaluation.methods.known import Known
 from nullsplat.evaluation.methods.lanczos import upsample_lanczos
-from nullsplat.evaluation.metrics.scores import HIGHEST_HU, LOWEST_HU
+from nullsplat.evaluation.metrics.scores import CLIP_HU
 from nullsplat.physics.degradation import Separable, degradation_for
 from nullsplat.physics.noise import estimate_noise
 from nullsplat.physics.saturation import saturation_floor
@@ -49,11 +49,11 @@ def total_variation(measured: Array3, op: Separable) -> Array3:
     saturates: for a truth that was clipped to that range, both are the same.
     """
     floor = saturation_floor(torch.from_numpy(measured), estimate_noise(measured))
-    unit_hu = HIGHEST_HU - LOWEST_HU
-    y = (torch.from_numpy(measured) - LOWEST_HU) / unit_hu
-    settings = replace(BASELINE, bounds=(None if floor is None else (floor - LOWEST_HU) / unit_hu, 1.0))
+    low, unit_hu = CLIP_HU[0], CLIP_HU[1] - CLIP_HU[0]
+    y = (torch.from_numpy(measured) - low) / unit_hu
+    settings = replace(BASELINE, bounds=(None if floor is None else (floor - low) / unit_hu, 1.0))
     unit = tv_reconstruct(y, op, upsample_cubic(y, op.hr_shape), settings)
-    return unit.mul_(unit_hu).add_(LOWEST_HU).numpy()
+    return unit.mul_(unit_hu).add_(low).numpy()
 
 
 BASELINES: dict[str, Callable[[Array3, Separable], Array3]] = {

@@ -12,8 +12,7 @@ from nullsplat.core.errors import GeometryError
 from nullsplat.core.tissue import TISSUE_HU
 from nullsplat.evaluation.data.degrade import Protocol, degrade
 
-LOWEST_HU = -512.0
-HIGHEST_HU = 3071.0
+CLIP_HU = (-512.0, 3071.0)
 """The range that is compared; what lies outside is clipped, as in the paper."""
 
 REGIONS_HU = TISSUE_HU
@@ -73,9 +72,10 @@ def score(
 
 def to_unit(hu: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
     """HU clipped to [-512, 3071] and scaled to [0, 1]."""
-    clipped: ndarray = np.clip(hu, LOWEST_HU, HIGHEST_HU)
-    clipped -= clipped.dtype.type(LOWEST_HU)
-    clipped /= clipped.dtype.type(HIGHEST_HU - LOWEST_HU)
+    low, high = CLIP_HU
+    clipped: ndarray = np.clip(hu, low, high)
+    clipped -= clipped.dtype.type(low)
+    clipped /= clipped.dtype.type(high - low)
     return clipped
 
 

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from nullsplat.core.errors import GeometryError
-from nullsplat.evaluation.metrics.scores import HIGHEST_HU, LOWEST_HU
+from nullsplat.evaluation.metrics.scores import CLIP_HU
 
 
 def slice_difference_power(hu: Float[ndarray, "z y x"]) -> float:
@@ -16,7 +16,7 @@ def slice_difference_power(hu: Float[ndarray, "z y x"]) -> float:
     """
     if hu.shape[0] < 2:
         raise GeometryError(f"differences between slices need two slices, got {hu.shape[0]}")
-    steps = np.diff(np.clip(hu, LOWEST_HU, HIGHEST_HU), axis=0)
+    steps = np.diff(np.clip(hu, *CLIP_HU), axis=0)
     return float(np.mean(np.square(steps), dtype=np.float64))
 
 

@@ -7,7 +7,7 @@ import scipy.fft
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from nullsplat.evaluation.metrics.scores import HIGHEST_HU, LOWEST_HU
+from nullsplat.evaluation.metrics.scores import CLIP_HU
 
 BANDS = 16
 """Bands between 0 and the Nyquist frequency; one more holds the corners of the spectrum beyond it."""
@@ -34,8 +34,8 @@ def error_spectrum(result: Float[ndarray, "z y x"], truth: Float[ndarray, "z y x
     The volume is taken as periodic, as the discrete Fourier transform does: an error that differs between
     opposite borders spreads over all bands.
     """
-    clipped = np.clip(truth, LOWEST_HU, HIGHEST_HU)
-    error = np.clip(result, LOWEST_HU, HIGHEST_HU) - clipped
+    clipped = np.clip(truth, *CLIP_HU)
+    error = np.clip(result, *CLIP_HU) - clipped
     nz, ny, nx = truth.shape
     band = _band_of((nz, ny, nx))
     edges = [*np.linspace(0, 1, BANDS + 1).tolist(), float(np.sqrt(3))]

@@ -12,7 +12,7 @@ from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation.data.degrade import Protocol, crop_to_blocks, degrade
 from nullsplat.evaluation.methods.baselines import reconstruct
 from nullsplat.evaluation.methods.known import known_of
-from nullsplat.evaluation.metrics.scores import HIGHEST_HU, LOWEST_HU
+from nullsplat.evaluation.metrics.scores import CLIP_HU
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.base_volume import base_volume
 from nullsplat.pipeline.config import PipelineConfig, configure
@@ -40,7 +40,7 @@ class DegradedCase:
             device: where to compute.
             seed: of the measurement's noise and of all that is random later.
         """
-        hu = np.clip(crop_to_blocks(truth.hu, how), LOWEST_HU, HIGHEST_HU).astype(np.float32)
+        hu = np.clip(crop_to_blocks(truth.hu, how), *CLIP_HU).astype(np.float32)
         self._low = degrade(hu, how, seed)
         dz, dy, dx = (d * s for d, s in zip(truth.geometry.spacing, how.scale, strict=True))
         nz, ny, nx = self._low.shape
