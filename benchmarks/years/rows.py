@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from nullsplat.evaluation.bench.machine import processor_model
+from nullsplat.evaluation.machine import processor_model
 
 ALLOWED = 0.050
 REPEATS = 7

@@ -10,15 +10,16 @@ import jsonschema
 import pytest
 
 from nullsplat.core.errors import StorageError
-from nullsplat.evaluation.bench.machine import Machine, checkout_commit, processor_model
 from nullsplat.evaluation.bench.report import heading, markdown, table, write_result
 from nullsplat.evaluation.bench.rows import Row
 from nullsplat.evaluation.bench.suites import SUITES, Result
 from nullsplat.evaluation.bench.timing import Timing
+from nullsplat.evaluation.machine import Machine, checkout_commit, describe_machine, processor_model
 
 MACHINE = Machine(
     processor="Xeon(R) 7",
     cores=2,
+    memory="8 kB",
     threads={"numba": 2, "torch": 1},
     gpu="",
     load_average=1.5,
@@ -128,6 +129,20 @@ def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="choose another folder"):
         write_result(RESULT, tmp_path / "file")
+
+
+def test_an_evaluation_keeps_what_its_figures_depend_on() -> None:
+    summary = {"processor": "Xeon(R) 7", "cores": 2, "memory": "8 kB", "threads": 1, "gpu": "none"}
+    summary |= {"system": "Linux 6 x86_64", "python": "3.11.7", "torch": "2.6"}
+    assert MACHINE.summary == summary
+    assert dataclasses.replace(MACHINE, gpu="H").summary == summary | {"gpu": "H"}
+    assert describe_machine().summary.keys() == summary.keys()
+
+
+def test_results_from_before_memory_was_kept_are_valid() -> None:
+    older = RESULT.as_dict()
+    del older["machine"]["memory"]
+    jsonschema.validate(older, schema())
 
 
 def test_the_processor_is_the_systems_model(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.files import write_text
 from nullsplat.evaluation.comparison.store import write_json
+from nullsplat.evaluation.machine import describe_machine
 from nullsplat.evaluation.methods.known import Known
 from nullsplat.evaluation.methods.method import Method, NotInstalled, Task
 from nullsplat.evaluation.methods.registry import find_methods
@@ -20,7 +21,7 @@ from nullsplat.evaluation.metrics.scores import CLIP_HU, score
 from nullsplat.evaluation.pair.pair import Pair, align, read_side
 from nullsplat.evaluation.pair.profile_estimate import estimate_profile
 from nullsplat.evaluation.pair.table import PairRow, check_line, methods_table, profile_table
-from nullsplat.evaluation.provenance import describe_machine, describe_software
+from nullsplat.evaluation.provenance import describe_software
 from nullsplat.physics.profile import AUTO, Profile, Resolution
 from nullsplat.physics.profile_check import check_profile
 
@@ -73,7 +74,7 @@ def run(request: Request) -> None:
         "measured": estimate.as_dict(),
         "check": check.as_dict(),
         "centre": centre,
-        "machine": describe_machine(),
+        "machine": describe_machine().summary,
         "software": describe_software(),
         "methods": [row.as_dict() for row in rows],
     }

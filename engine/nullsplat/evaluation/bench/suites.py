@@ -8,12 +8,12 @@ from typing import Any
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.evaluation.bench.bandwidth import Bandwidth, measure_bandwidth
 from nullsplat.evaluation.bench.interpolation import upsampling_rows
-from nullsplat.evaluation.bench.machine import Machine, describe_machine
 from nullsplat.evaluation.bench.projection import projector_rows
 from nullsplat.evaluation.bench.rows import Row
 from nullsplat.evaluation.bench.splatting import integrate_rows, project_rows, voxelise_rows
 from nullsplat.evaluation.bench.whole_runs import stage_rows
 from nullsplat.evaluation.bench.workloads import Conditions
+from nullsplat.evaluation.machine import Machine, describe_machine
 
 FORMAT = "nullsplat-bench-1"
 

@@ -13,12 +13,13 @@ from nullsplat.core.progress import Progress
 from nullsplat.core.volume import Volume
 from nullsplat.evaluation.data.degrade import Protocol, degrade
 from nullsplat.evaluation.data.subject import Subject, Truth, truth_for
+from nullsplat.evaluation.machine import describe_machine
 from nullsplat.evaluation.methods.known import known_of
 from nullsplat.evaluation.methods.method import Asked, Method, NotInstalled, Reconstruction, Task
 from nullsplat.evaluation.metrics.scores import score
 from nullsplat.evaluation.metrics.slices import slice_consistency
 from nullsplat.evaluation.metrics.spectrum import error_spectrum
-from nullsplat.evaluation.provenance import code_hash, describe_machine
+from nullsplat.evaluation.provenance import code_hash
 
 FORMAT = "nullsplat-evaluation-case-1"
 DONE, FAILED, NOT_INSTALLED = "done", "failed", "not installed"
@@ -114,7 +115,7 @@ def run_case(
     Returns:
         The record, and the reconstruction if there is one.
     """
-    record = {**description, "machine": describe_machine()}
+    record = {**description, "machine": describe_machine().summary}
     try:
         seen = scene()
         known = known_of(case.how, blind=case.blind)

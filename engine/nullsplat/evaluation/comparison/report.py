@@ -13,8 +13,9 @@ from nullsplat.evaluation.comparison.run import PICTURES, Campaign
 from nullsplat.evaluation.comparison.store import read_json, write_json
 from nullsplat.evaluation.comparison.summary import summarise
 from nullsplat.evaluation.comparison.tables import csv_table, mean_tables, volume_tables
+from nullsplat.evaluation.machine import describe_machine
 from nullsplat.evaluation.metrics.scores import CLIP_HU
-from nullsplat.evaluation.provenance import describe_machine, describe_software
+from nullsplat.evaluation.provenance import describe_software
 
 FORMAT = "nullsplat-evaluation-1"
 RESULTS = "results.json"
@@ -68,7 +69,7 @@ def _results(campaign: Campaign, records: Sequence[Record]) -> Results:
         "format": FORMAT,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "software": describe_software(),
-        "machine": describe_machine(),
+        "machine": describe_machine().summary,
         "settings": {
             "protocols": [how.name for how in campaign.protocols],
             "methods": [method.name for method in campaign.methods],

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from nullsplat.core.files import write_text
-from nullsplat.evaluation.provenance import describe_machine, describe_software
+from nullsplat.evaluation.machine import describe_machine
+from nullsplat.evaluation.provenance import describe_software
 
 
 @runtime_checkable
@@ -41,7 +42,7 @@ def write_study(
     """
     content = {
         "about": about,
-        "machine": describe_machine(),
+        "machine": describe_machine().summary,
         "software": describe_software(),
         "cases": {name: [row.as_dict() for row in case] for name, case in rows.items()},
     }

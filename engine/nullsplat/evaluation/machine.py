@@ -1,4 +1,4 @@
-"""What the figures of a benchmark hold for."""
+"""The machine that figures hold for."""
 
 import importlib.metadata
 import os
@@ -14,6 +14,7 @@ import numba
 import torch
 
 import nullsplat
+from nullsplat.core.device import resolve_device
 
 _PACKAGES = ("torch", "numba", "numpy", "scipy", "gsplat", "astra-toolbox")
 
@@ -25,6 +26,7 @@ class Machine:
     Attributes:
         processor: model of the CPU.
         cores: cores that this process may use.
+        memory: how much the machine has.
         threads: threads of numba and of torch.
         gpu: name of the GPU that computed; empty if the CPU did.
         load_average: processes that wanted a core in the minute before the run, those of others too.
@@ -37,6 +39,7 @@ class Machine:
 
     processor: str
     cores: int
+    memory: str
     threads: dict[str, int]
     gpu: str
     load_average: float | None
@@ -65,12 +68,24 @@ class Machine:
         """Plain values, ready for JSON."""
         return asdict(self)
 
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What the figures of an evaluation depend on, as its files have it."""
+        kept = {name: getattr(self, name) for name in ("processor", "cores", "memory", "system", "python")}
+        return kept | {
+            "threads": self.threads["torch"],
+            "gpu": self.gpu or "none",
+            "torch": self.packages["torch"],
+        }
 
-def describe_machine(device: torch.device) -> Machine:
-    """This machine, with the device that computes."""
+
+def describe_machine(device: torch.device | None = None) -> Machine:
+    """This machine, with the device that computes; by default the GPU if there is one."""
+    device = device or resolve_device("auto")
     return Machine(
         processor=processor_model(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory=_fact(Path("/proc/meminfo"), "MemTotal") or "unknown",
         threads={"numba": numba.get_num_threads(), "torch": torch.get_num_threads()},
         gpu=torch.cuda.get_device_name(device) if device.type == "cuda" else "",
         load_average=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
@@ -84,11 +99,14 @@ def describe_machine(device: torch.device) -> Machine:
 
 def processor_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """The CPU's model where the system tells it, else its kind."""
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    return _fact(cpuinfo, "model name") or platform.processor() or platform.machine()
+
+
+def _fact(path: Path, name: str) -> str:
+    """The value of the first line `name: value` of a file of /proc; empty where there is none."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    values = (line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == name)
+    return next(values, "")
 
 
 def checkout_commit(package: Path) -> str:
