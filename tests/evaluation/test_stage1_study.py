@@ -36,7 +36,7 @@ def test_the_pseudo_inverse_step_meets_the_measurement(study: Stage1Study) -> No
 
 
 def test_slabs_are_judged_as_volumes_too(study: Stage1Study) -> None:
-    mean, mirrored, samples = study.with_slab_prior((2,), (0.0,))
+    mean, mirrored, samples = study.with_slab_prior((2,))
     assert mirrored.steps == 4 * mean.steps
     assert (mean.samples, samples.samples) == (1, 2)
     assert samples.steps > mean.steps == 1

@@ -111,6 +111,8 @@ class FakeOrthanc:
             return list(self._series)
         if parts[0] == "series":
             return self._of_series(self._known(parts[1]), parts[2:])
+        if parts == ["modalities"]:
+            return {}
         if parts[0] == "jobs":
             return {"State": "Success"}
         if parts[0] == "instances" and parts[2:] == ["simplified-tags"]:

@@ -153,7 +153,7 @@ def _orthanc_module(site: Site, configuration: dict[str, Any]) -> Any:
         GetConfiguration=lambda: json.dumps(configuration),
         ChangeType=SimpleNamespace(
             STABLE_SERIES="stable", DELETED="deleted", JOB_SUCCESS="success", JOB_FAILURE="failure",
-            ORTHANC_STARTED="started", ORTHANC_STOPPED="stopped",
+            UPDATED_MODALITIES=99, ORTHANC_STARTED="started", ORTHANC_STOPPED="stopped",
         ),
         ResourceType=SimpleNamespace(SERIES="series"),
         LogWarning=lambda words: None,
