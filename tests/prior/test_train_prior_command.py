@@ -93,7 +93,7 @@ def test_dicom_series_of_one_patient_stay_on_one_side(
     [
         ((), "neither was given"),
         (("--data", "nowhere.zip"), "nowhere.zip is neither"),
-        (("--ct", "ct.raw"), "ct.raw is neither"),
+        (("--ct", "ct.raw"), "ct.raw does not exist"),
         (("--size", "huge"), "huge"),
         (("--steps", "0"), "--steps"),
     ],
