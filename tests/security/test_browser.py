@@ -105,9 +105,9 @@ def test_no_page_of_another_site_deletes_a_series_but_orthanc_explorer_does(
 def test_the_status_page_s_own_buttons_work(guarded: Node, browser: Browser, host: str) -> None:
     base = log_in(browser, guarded, host)
     browser.open(f"{base}/nullsplat/ui/")
-    browser.one("[data-action=pause]").click()
-    browser.one("dialog [value=yes]").click()
-    browser.one("[data-action=resume]").click()
+    browser.click("[data-action=pause]")
+    browser.click("dialog [value=yes]")
+    browser.click("[data-action=resume]")
     browser.until(lambda: browser.all("[data-action=pause]"))
     assert guarded.engine.paused is False
 
@@ -116,8 +116,8 @@ def test_a_reader_who_presses_a_button_is_told_which_role_it_needs(guarded: Node
     log_in(browser, guarded, "127.0.0.1")
     browser.authorise("reader", USERS["reader"][1])
     browser.open(f"{guarded.orthanc.url}/nullsplat/ui/")
-    browser.one("[data-action=pause]").click()
-    browser.one("dialog [value=yes]").click()
+    browser.click("[data-action=pause]")
+    browser.click("dialog [value=yes]")
     browser.until(lambda: any("needs the role operator" in text for text in browser.texts("dialog")))
     browser.authorise("", "")
     assert guarded.engine.paused is False

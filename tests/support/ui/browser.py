@@ -74,6 +74,24 @@ class Browser:
         self.until(lambda: self.all(selector), f"nothing fits {selector}")
         return self.all(selector)[0]
 
+    def click(self, selector: str) -> None:
+        """Click the element that fits, which the page may be replacing at that very moment."""
+        self.until(lambda: self._clicked(selector), f"nothing fits {selector} that can be clicked")
+
+    def _clicked(self, selector: str) -> bool:
+        from selenium.common.exceptions import (
+            ElementClickInterceptedException,
+            StaleElementReferenceException,
+        )
+
+        found = self.all(selector)
+        try:
+            for element in found[:1]:
+                element.click()
+        except (ElementClickInterceptedException, StaleElementReferenceException):
+            return False
+        return bool(found)
+
     def texts(self, selector: str) -> list[str]:
         """What the elements say, read at one instant so that none can be replaced in between."""
         script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText)"
