@@ -28,7 +28,12 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     command = [str(installed_orthanc()), str(quick_orthanc(folder, port))]
     child = start("Orthanc", command, {}, folder / "orthanc.log")
     wait_until_listening(child, port)
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as client:
+    no_idling = httpx.Limits(
+        max_keepalive_connections=0
+    )  # Orthanc closes what is idle, and a new question may cross that
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20, limits=no_idling
+    ) as client:
         yield client
     child.process.kill()  # its regular end takes seconds
     child.process.wait()
