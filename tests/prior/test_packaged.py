@@ -4,13 +4,15 @@ import pytest
 import torch
 
 from nullsplat.prior import weights
+from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.load import load_prior
 from nullsplat.prior.model_card import CARD
 from nullsplat.prior.slab.pipeline import SlabPipeline
 
 RADIOGRAPHS = {"NIH ChestX-ray14", "Kermany"}
 CTS = {"QIN LUNG CT", "CMB-CRC", "ACRIN-NSCLC", "ACRIN-FLT", "TCGA-LIHC"}
-SOURCES = {weights.XRAY: RADIOGRAPHS | CTS, weights.SLAB: CTS}
+THIN_CTS = {"RIDER Lung CT", "RIDER Pilot", "Visible Human", "Lung-Fused-CT-Pathology", "Lung-PET-CT-Dx"}
+SOURCES = {weights.XRAY: RADIOGRAPHS | CTS, weights.SLAB: CTS, weights.BLOCK: CTS | THIN_CTS}
 
 
 @pytest.mark.parametrize("name", weights.PACKAGED)
@@ -25,7 +27,7 @@ def test_the_card_names_the_weights_and_every_source_and_no_other(name: str) -> 
     folder = weights.locate(name)
     card = (folder / CARD).read_text()
     assert weights.model_hash(folder) in card
-    assert {source for source in RADIOGRAPHS | CTS if source in card} == SOURCES[name]
+    assert {source for source in RADIOGRAPHS | CTS | THIN_CTS if source in card} == SOURCES[name]
 
 
 def test_the_packaged_prior_of_xrays_recognises_noise_on_smooth_images() -> None:
@@ -39,6 +41,9 @@ def test_the_packaged_prior_of_xrays_recognises_noise_on_smooth_images() -> None
     assert torch.nn.functional.mse_loss(predicted, noise) < 0.3  # answering zero gets 1
 
 
-def test_the_packaged_prior_of_slabs_was_better_than_its_base_on_other_patients() -> None:
-    assert weights.manifest(weights.locate(weights.SLAB))["history"][-1]["validation"] < 0.95
-    assert isinstance(load_prior(weights.SLAB, torch.device("cpu")), SlabPipeline)
+@pytest.mark.parametrize(("name", "kind"), [(weights.SLAB, SlabPipeline), (weights.BLOCK, BlockPipeline)])
+def test_the_packaged_priors_of_slabs_were_better_than_their_base_on_other_patients(
+    name: str, kind: type
+) -> None:
+    assert weights.manifest(weights.locate(name))["history"][-1]["validation"] < 0.95
+    assert isinstance(load_prior(name, torch.device("cpu")), kind)

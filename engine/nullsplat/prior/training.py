@@ -236,12 +236,12 @@ class PriorTraining:
             ) from error
 
     def _export(self, unet: UNet2DModel) -> None:
-        """Write the averaged weights the way the package carries them."""
+        """Write the averaged weights the way the package carries them, in half precision."""
         averaged = self.objective.build_unet()
         averaged.load_state_dict(unet.state_dict())
         self.ema.copy_to(averaged.parameters())
         target = self.folder / "prior"
-        averaged.cpu().save_pretrained(target / "unet")
+        averaged.cpu().half().save_pretrained(target / "unet")
         (target / UNET_FILE).chmod(0o644)  # safetensors writes files for its owner alone
         self.scheduler.save_pretrained(target / "scheduler")
         manifest = {

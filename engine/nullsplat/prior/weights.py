@@ -20,7 +20,10 @@ XRAY = "xray-small"
 SLAB = "slab-small"
 """The prior across slab thicknesses that comes with the package, conditioned on what physics alone can give."""
 
-PACKAGED = (SLAB, XRAY)
+BLOCK = "block-small"
+"""The prior of four slabs at once that comes with the package; no preset uses it yet (docs/adr/0025)."""
+
+PACKAGED = (SLAB, BLOCK, XRAY)
 
 NONE = "none"
 """Instead of a prior's name: physics alone."""
