@@ -24,8 +24,17 @@ typer.run(command)
 """
 
 
+AS_IN_A_TERMINAL = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""
+"""Whatever runs the tests may ignore some of them, and children inherit that."""
+
+
 def run(number: int, folder: Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", COMMAND, str(int(number))]
+    command = [sys.executable, "-c", AS_IN_A_TERMINAL + COMMAND, str(int(number))]
     environment = {**os.environ, "TMPDIR": str(folder)}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
 

@@ -62,7 +62,7 @@ class Running:
             time.sleep(0.1)
         if self.code is None:
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            self.code = self.process.wait()
 
 
 def start(order: Order, folder: Path) -> Running:

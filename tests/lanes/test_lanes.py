@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import WHERE_ARRAYS_ARE
 from tests.lanes import __main__ as lanes
+from tests.lanes import running
 from tests.lanes.caches import ENGINE, kept_outside_the_clone
 from tests.lanes.running import Order
 from tests.lanes.table import LANES, NAMES, PLAIN, STARTS_ORTHANC, TESTS, folders_of, lane_of
@@ -87,6 +88,7 @@ def test_a_lane_that_never_ends_is_ended_and_fails_the_whole(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(lanes, "LONGEST", 0.5)
+    monkeypatch.setattr(running, "MERCY", 0.5)
     assert run(monkeypatch, tmp_path / "logs", "exec sleep 600") == 1
 
 

@@ -19,10 +19,12 @@ LAYERS = (
     "rules",
     "series",
     "checks",
+    "shallow_json",
 )
 PURE = (
     *("__future__", "bisect", "collections", "dataclasses", "enum", "heapq", "json", "re", "typing"),
     *("nullsplat_node.lifecycle", "nullsplat_node.series", "nullsplat_node.engine.contract"),
+    "nullsplat_node.shallow_json",
 )
 
 
