@@ -25,6 +25,7 @@ from nullsplat.cli.commands.rules import app as rules_app
 from nullsplat.cli.commands.train_prior import train_prior
 from nullsplat.cli.commands.train_slab_prior import train_slab_prior
 from nullsplat.cli.failures import readable_failures
+from nullsplat.cli.options import Computes, Debug, Device
 from nullsplat.core.preset_facts import DEFAULT, HELP
 
 app = typer.Typer(
@@ -40,16 +41,6 @@ SUPER_RESOLUTION = "Super-resolution, without a node"
 NODE = "The DICOM node"
 EVALUATION = "Evaluation"
 PRIORS = "Priors of your own"
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show the full traceback when something fails.")]
-
-
-class Device(StrEnum):
-    """Which processor computes."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 class TransferSyntax(StrEnum):
@@ -98,7 +89,7 @@ def sr(
         str, typer.Option(metavar="Z[,Y,X]", help="How many times finer. One number is for the slices only.")
     ] = "4",
     preset: Annotated[str, typer.Option(help=HELP)] = DEFAULT,
-    device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
+    device: Computes = Device.auto,
     seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives the same result.")] = 0,
     samples: Annotated[
         int,
@@ -269,7 +260,7 @@ def demo(
     slices: Annotated[int, typer.Option(help="How many slices of the volume are used.")] = 132,
     noise: Annotated[float, typer.Option(metavar="HU", help="Standard deviation of the added noise.")] = 15.0,
     preset: Annotated[str, typer.Option(help=HELP)] = DEFAULT,
-    device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
+    device: Computes = Device.auto,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of noise and engine.")] = 0,
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="Orthanc's; 0 takes a free one.")] = 0,
     dicom_port: Annotated[int, typer.Option(min=0, max=65535, help="Orthanc's; 0 takes a free one.")] = 0,

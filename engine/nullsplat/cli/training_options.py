@@ -31,7 +31,6 @@ Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps in all; a resum
 Batch = Annotated[int, typer.Option(min=1, help="Crops per step.")]
 Precision = Annotated[MixedPrecision, typer.Option(help="bf16 is faster where the processor has it.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the full traceback when something fails.")]
 
 
 @runtime_checkable

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nullsplat.cli.failures import readable_failures
+from nullsplat.cli.options import Debug
 
 
 class Size(StrEnum):
@@ -34,9 +35,7 @@ def bench(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write JSON and Markdown into this folder as well.")
     ] = None,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the full traceback when something fails.")
-    ] = False,
+    debug: Debug = False,
 ) -> None:
     """Time kernels and stages on this machine, as ratios to references that are timed in the same run.
 

@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from nullsplat.cli.failures import readable_failures
+from nullsplat.cli.options import Debug
 from nullsplat.core.errors import ConfigurationError
 
 Number = TypeVar("Number", int, float)
@@ -34,9 +35,7 @@ def convert_prior(  # noqa: PLR0913, PLR0917 - options are parameters
         bool,
         typer.Option("--grey", help="Fold the three image channels into one; see the command's help."),
     ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the full traceback when something fails.")
-    ] = False,
+    debug: Debug = False,
 ) -> None:
     """Convert a checkpoint of OpenAI's guided-diffusion, as the method's authors use it, to a prior.
 

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from nullsplat.cli.failures import readable_failures
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show the full traceback when something fails.")]
+from nullsplat.cli.options import Debug
 
 app = typer.Typer(
     no_args_is_help=True,

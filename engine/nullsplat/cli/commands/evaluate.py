@@ -1,12 +1,12 @@
 """`nullsplat eval`: options and help of the command; `cli.work.evaluate` does the work."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nullsplat.cli.failures import FAILED, readable_failures
+from nullsplat.cli.options import Computes, Crop, Debug, Device, Noise, Truths
 from nullsplat.core.errors import ConfigurationError
 
 SCALES = (
@@ -17,19 +17,8 @@ METHODS = "trilinear,cubic,lanczos,tv,preview"
 """What is compared where nobody says otherwise."""
 
 
-class Device(StrEnum):
-    """Which processor computes."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
 def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
-    volumes: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="VOLUME...", help="The truths: .nii/.nii.gz, .nrrd or DICOM folders."),
-    ] = None,
+    volumes: Truths = None,
     public: Annotated[
         bool,
         typer.Option(
@@ -47,9 +36,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
             help=SCALES,
         ),
     ] = "iso4",
-    noise: Annotated[
-        str, typer.Option(metavar="HU,...", help="Standard deviation of the added noise; comma-separated.")
-    ] = "0",
+    noise: Noise = "0",
     methods: Annotated[
         str,
         typer.Option(
@@ -58,14 +45,12 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
             "preview-no-stage1, -no-stage2, -no-detail, -no-consistency; bm4d and others that packages add.",
         ),
     ] = METHODS,
-    crop: Annotated[
-        str | None, typer.Option(metavar="Z,Y,X", help="Use only so many voxels in the middle.")
-    ] = None,
+    crop: Crop = None,
     blind: Annotated[
         bool, typer.Option("--blind", help="Tell the methods the factor and nothing else.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Random seed for noise and methods.")] = 0,
-    device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
+    device: Computes = Device.auto,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -84,9 +69,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
         Path | None,
         typer.Option(metavar="FILE.md", help="Also write the tables as a page of documentation."),
     ] = None,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the full traceback when something fails.")
-    ] = False,
+    debug: Debug = False,
 ) -> None:
     """Measure how good methods are: degrade each VOLUME, reconstruct it, compare with the truth.
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from nullsplat.cli.commands.evaluate import Device
 from nullsplat.cli.failures import readable_failures
+from nullsplat.cli.options import Computes, Debug, Device
 
 
 def evaluate_pair(  # noqa: PLR0913, PLR0917 - options are parameters
@@ -32,10 +32,8 @@ def evaluate_pair(  # noqa: PLR0913, PLR0917 - options are parameters
         str | None, typer.Option(metavar="Y,X", help="Score only so many pixels in the middle of each slice.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the methods.")] = 0,
-    device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the full traceback when something fails.")
-    ] = False,
+    device: Computes = Device.auto,
+    debug: Debug = False,
 ) -> None:
     """Measure on a real scan that was reconstructed thick and thin, without any simulation.
 

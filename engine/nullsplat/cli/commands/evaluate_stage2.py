@@ -5,37 +5,27 @@ from typing import Annotated
 
 import typer
 
-from nullsplat.cli.commands.evaluate import SCALES, Device
+from nullsplat.cli.commands.evaluate import SCALES
 from nullsplat.cli.failures import readable_failures
+from nullsplat.cli.options import Computes, Crop, Debug, Device, Noise, PublicCt, Truths
 
 
 def evaluate_stage2(  # noqa: PLR0913, PLR0917 - options are parameters
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="stage2.json and stage2.md go here.")],
-    volumes: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="VOLUME...", help="The truths: .nii/.nii.gz, .nrrd or DICOM folders."),
-    ] = None,
-    public: Annotated[
-        bool, typer.Option("--public", help="Also the public chest CT, at half resolution.")
-    ] = False,
+    volumes: Truths = None,
+    public: PublicCt = False,
     scale: Annotated[str, typer.Option(metavar="S,...", help=SCALES)] = "iso4",
-    noise: Annotated[
-        str, typer.Option(metavar="HU,...", help="Standard deviation of the added noise; comma-separated.")
-    ] = "0",
+    noise: Noise = "0",
     fits: Annotated[
         str,
         typer.Option(
             metavar="KIND,...", help="presets, ablations, schedules, paper, paper-small. Comma-separated."
         ),
     ] = "presets,ablations",
-    crop: Annotated[
-        str | None, typer.Option(metavar="Z,Y,X", help="Use only so many voxels in the middle.")
-    ] = None,
+    crop: Crop = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of noise and fits.")] = 0,
-    device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = Device.auto,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the full traceback when something fails.")
-    ] = False,
+    device: Computes = Device.auto,
+    debug: Debug = False,
 ) -> None:
     """Measure stage 2 alone: the volume that Gaussians make of stage 1's projections, and of perfect ones.
 

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from nullsplat.cli.failures import readable_failures
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show the full traceback when something fails.")]
+from nullsplat.cli.options import Debug
 
 
 def reader_study(  # noqa: PLR0913, PLR0917 - options are parameters

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nullsplat.cli.failures import readable_failures
+from nullsplat.cli.options import Debug
 
 
 def render_field(  # noqa: PLR0913, PLR0917 - options are parameters
@@ -30,9 +31,7 @@ def render_field(  # noqa: PLR0913, PLR0917 - options are parameters
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace OUTPUT where it is there already.")
     ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the full traceback when something fails.")
-    ] = False,
+    debug: Debug = False,
 ) -> None:
     """Put a fitted field on any grid: what stage 2 added to its base volume, as a difference in HU.
 

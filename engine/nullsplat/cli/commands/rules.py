@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from nullsplat.cli.failures import readable_failures
+from nullsplat.cli.options import Debug
 
-Debug = Annotated[bool, typer.Option("--debug", help="Show the full traceback when something fails.")]
 Config = Annotated[
     Path | None,
     typer.Option(

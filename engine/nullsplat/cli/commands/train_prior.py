@@ -8,6 +8,7 @@ import typer
 from nullsplat.cli import archive_options as archive
 from nullsplat.cli import training_options as options
 from nullsplat.cli.failures import readable_failures
+from nullsplat.cli.options import Debug
 
 
 def train_prior(  # noqa: PLR0913, PLR0917 - options are parameters
@@ -46,7 +47,7 @@ def train_prior(  # noqa: PLR0913, PLR0917 - options are parameters
     ] = options.Size.small,
     mixed_precision: options.Precision = options.MixedPrecision.no,
     seed: options.Seed = 0,
-    debug: options.Debug = False,
+    debug: Debug = False,
 ) -> None:
     """Train the X-ray prior of stage 1 on your own radiographs and CTs.
 

@@ -7,6 +7,7 @@ import typer
 
 from nullsplat.cli import training_options as options
 from nullsplat.cli.failures import readable_failures
+from nullsplat.cli.options import Debug
 
 
 def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
@@ -57,7 +58,7 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
     ] = options.Size.small,
     mixed_precision: options.Precision = options.MixedPrecision.no,
     seed: options.Seed = 0,
-    debug: options.Debug = False,
+    debug: Debug = False,
 ) -> None:
     """Train the prior across slab thicknesses that `preview` and `standard` use, on your own CTs.
 
