@@ -1,6 +1,7 @@
 """From a prior on disk to the pipeline that fits its kind."""
 
 import torch
+from diffusers import UNet2DModel
 
 from nullsplat.prior import weights
 from nullsplat.prior.block.network import is_block_unet
@@ -26,13 +27,12 @@ def load_prior(prior: str, device: torch.device) -> Prior | None:
     if prior == weights.NONE:
         return None
     unet, scheduler = weights.load(weights.locate(prior))
-    kind = (
-        BlockPipeline
-        if is_block_unet(unet)
-        else SlabPipeline
-        if is_slab_unet(unet)
-        else ProjectionDDNMPipeline
-    )
-    pipeline: Prior = kind(unet, scheduler)
+    pipeline = _kind(unet)(unet, scheduler)
     pipeline.to(device)
     return pipeline
+
+
+def _kind(unet: UNet2DModel) -> type[Prior]:
+    if is_block_unet(unet):
+        return BlockPipeline
+    return SlabPipeline if is_slab_unet(unet) else ProjectionDDNMPipeline

@@ -1,5 +1,6 @@
-"""The denoising network and its noise schedule, both from diffusers."""
+"""Denoising networks and their noise schedule, both from diffusers."""
 
+import torch
 from diffusers import DDIMScheduler, UNet2DModel
 
 from nullsplat.core.errors import ConfigurationError
@@ -10,6 +11,7 @@ _CHANNELS: dict[str, tuple[int, ...]] = {
     "small": (32, 48, 64, 96),
     "base": (64, 128, 192, 256),
 }
+_RESIDUAL_CHANNELS: dict[str, tuple[int, ...]] = {"small": (64, 128, 192), "base": (96, 192, 288)}
 
 
 def build_unet(size: str) -> UNet2DModel:
@@ -21,9 +23,7 @@ def build_unet(size: str) -> UNet2DModel:
     Raises:
         ConfigurationError: an unknown size.
     """
-    if size not in _CHANNELS:
-        raise ConfigurationError(f"network size must be one of {', '.join(_CHANNELS)}, got {size!r}")
-    channels = _CHANNELS[size]
+    channels = _channels(_CHANNELS, size)
     return UNet2DModel(
         in_channels=1,
         out_channels=1,
@@ -34,6 +34,41 @@ def build_unet(size: str) -> UNet2DModel:
         add_attention=size != "small",
         norm_num_groups=8,
     )
+
+
+def build_residual_unet(size: str, in_channels: int, out_channels: int, **more: str) -> UNet2DModel:
+    """A fresh UNet whose answer is 0 everywhere, for a residual: then nothing is added to what is there.
+
+    Args:
+        size: `small` (trainable on a CPU) or `base` (for a GPU).
+        in_channels: of its input.
+        out_channels: of its answer.
+        more: further settings of `UNet2DModel`.
+
+    Raises:
+        ConfigurationError: an unknown size.
+    """
+    channels = _channels(_RESIDUAL_CHANNELS, size)
+    unet = UNet2DModel(
+        in_channels=in_channels,
+        out_channels=out_channels,
+        block_out_channels=channels,
+        layers_per_block=1 if size == "small" else 2,
+        down_block_types=("DownBlock2D",) * len(channels),
+        up_block_types=("UpBlock2D",) * len(channels),
+        add_attention=False,
+        norm_num_groups=8,
+        **more,
+    )
+    torch.nn.init.zeros_(unet.conv_out.weight)
+    torch.nn.init.zeros_(unet.conv_out.bias)
+    return unet
+
+
+def _channels(table: dict[str, tuple[int, ...]], size: str) -> tuple[int, ...]:
+    if size not in table:
+        raise ConfigurationError(f"network size must be one of {', '.join(table)}, got {size!r}")
+    return table[size]
 
 
 def build_scheduler(prediction_type: str = "epsilon") -> DDIMScheduler:

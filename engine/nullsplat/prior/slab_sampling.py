@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+from diffusers import DDIMScheduler
+
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.prior.network import TRAIN_STEPS
 from nullsplat.prior.tiles import Tiling
 
 MIRRORS = {1: ((),), 2: ((), (-2, -1)), 4: ((), (-2,), (-1,), (-2, -1))}
 """Axes that are mirrored in each of so many images of a slab."""
+
+_TOWARDS_THE_END = 1.5
 
 
 @dataclass(frozen=True)
@@ -20,9 +24,9 @@ class SlabSampling:
         tile: largest side that goes through the network at once.
         overlap: pixels that tiles share.
         mirrors: mirror images of each slab whose answers are averaged for the posterior mean: 1, 2 or 4.
-        gain: of `SlabPipeline`: factor on the mean of the answers along all axes. Each answer is drawn towards zero by what its slabs
-            do not show, and so is their mean, though together they know more: least squares on CTs gives 1.0 to 1.1
-            without noise and 1.15 to 1.4 with 15 HU.
+        gain: of `SlabPipeline` alone: factor on the mean of the answers along all axes. Each answer is shrunk towards
+            zero by what its slabs do not show, and so is their mean, though together they know more: least squares on
+            CTs gives 1.0 to 1.1 without noise and 1.15 to 1.4 with 15 HU.
     """
 
     steps: int = 2
@@ -50,3 +54,10 @@ class SlabSampling:
             )
         if not self.gain > 0:
             raise ConfigurationError(f"gain must be above 0, got {self.gain}")
+
+
+def noise_levels(scheduler: DDIMScheduler, steps: int) -> list[int]:
+    """`steps` timesteps below the last one, denser towards the end, where a sample's detail is decided."""
+    count = int(scheduler.config.num_train_timesteps) - 1
+    left = [1 - (i + 1) / (steps + 1) for i in range(steps)]
+    return [round(count * fraction**_TOWARDS_THE_END) for fraction in left]

@@ -13,10 +13,11 @@ from nullsplat.core.volume import Geometry, Volume
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior.block import pipeline as block_pipeline
 from nullsplat.prior.block.conditions import CONDITIONS, Conditions
-from nullsplat.prior.block.network import BLOCK, FOLD, KNOWN, UNIT_PER_SPREAD, build_block_scheduler
+from nullsplat.prior.block.network import BLOCK, FOLD, KNOWN, build_block_scheduler
 from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.block.pool import pair_folder
 from nullsplat.prior.block.store import Pair, save_pair
+from nullsplat.prior.residual import UNIT_PER_SPREAD
 from nullsplat.prior.task import Task
 
 TINY = {

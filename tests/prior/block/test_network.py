@@ -13,16 +13,10 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.physics.axis import BOX, PointSpread
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior.block.conditions import CONDITIONS, conditions_of, phase
-from nullsplat.prior.block.network import (
-    HU_UNIT,
-    UNIT_PER_SPREAD,
-    build_block_scheduler,
-    build_block_unet,
-    is_block_unet,
-    residual_unit,
-)
+from nullsplat.prior.block.network import build_block_scheduler, build_block_unet, is_block_unet
 from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.network import build_unet
+from nullsplat.prior.residual import HU_UNIT, UNIT_PER_SPREAD, residual_unit
 from nullsplat.prior.slab_sampling import SlabSampling
 
 SHAPES = [(2, 1, 1), (3, 5, 7), (4, 8, 6), (2, 33, 9)]

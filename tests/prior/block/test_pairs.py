@@ -15,10 +15,10 @@ from nullsplat.physics.base import regularised_base
 from nullsplat.physics.degradation import Separable
 from nullsplat.prior.block import pairs as pairs_module
 from nullsplat.prior.block import store
-from nullsplat.prior.block.network import residual_unit
 from nullsplat.prior.block.pairs import make_pair, refined_once
 from nullsplat.prior.block.pool import pair_folder
 from nullsplat.prior.block.store import Pair, load_pair, save_pair
+from nullsplat.prior.residual import residual_unit
 
 Seen = tuple[Tensor, Separable, Pair]
 

@@ -11,15 +11,8 @@ from tests.prior.slab.conftest import Answers, answering
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior.network import build_unet
-from nullsplat.prior.slab.network import (
-    HU_UNIT,
-    UNIT_PER_SPREAD,
-    build_slab_scheduler,
-    build_slab_unet,
-    is_slab_unet,
-    known_of,
-    residual_unit,
-)
+from nullsplat.prior.residual import HU_UNIT, UNIT_PER_SPREAD, residual_unit
+from nullsplat.prior.slab.network import build_slab_scheduler, build_slab_unet, is_slab_unet, known_of
 from nullsplat.prior.slab.pipeline import SlabPipeline
 from nullsplat.prior.slab_sampling import SlabSampling
 from nullsplat.prior.task import Task

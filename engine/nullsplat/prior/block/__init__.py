@@ -1,1 +1,1 @@
-"""A prior across slab thicknesses: a slice is a thin slab, a projection one as thick as the body."""
+"""A prior of blocks of neighbouring slabs, which is told its task and sees its own first answer."""

@@ -1,4 +1,4 @@
-"""What the slab prior is told of its task: factor, point spread and spacing along each axis, noise, and what is missing."""
+"""What the block prior is told of its task: factor, point spread and spacing along each axis, noise, and what is missing."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,6 @@ CONDITIONS = 11
 
 _NOISE_HU = 20.0
 _UNIT_HU = 100.0
-_SPACING_MM = 1.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Conditions:
             where an axis is left alone.
         spacing: of the voxels along (z, y, x), mm.
         noise_hu: standard deviation of the noise in the measured volume.
-        unit_hu: `network.residual_unit` of the volume, HU.
+        unit_hu: `residual.residual_unit` of the volume, HU.
     """
 
     factors: Axes3
@@ -44,7 +43,7 @@ class Conditions:
         order = (normal, rows, columns)
         factors = [math.log2(self.factors[i]) / 2 for i in order]
         spreads = [2 * self.spreads[i] for i in order]
-        spacing = [math.log2(self.spacing[i] / _SPACING_MM) for i in order]
+        spacing = [math.log2(self.spacing[i]) for i in order]
         unit = math.log2(max(self.unit_hu, 1.0) / _UNIT_HU) / 2
         return (*factors, *spreads, *spacing, self.noise_hu / _NOISE_HU, unit)
 
@@ -56,7 +55,7 @@ def conditions_of(op: Separable, spacing: Axes3, noise_hu: float, unit_hu: float
         op: the degradation along (z, y, x).
         spacing: of the wanted voxels, mm.
         noise_hu: standard deviation of the noise in the measured volume.
-        unit_hu: `network.residual_unit`, HU.
+        unit_hu: `residual.residual_unit`, HU.
     """
     z, y, x = op.axes
     return Conditions(

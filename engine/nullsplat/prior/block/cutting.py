@@ -34,7 +34,7 @@ def cut(
         cubic: the same of cubic interpolation.
         first: slab that each block begins with [b].
         phases: of rows and columns, see `phase_image`.
-        unit: `network.residual_unit`, in the same unit.
+        unit: `residual.residual_unit`, in the same unit.
     """
     inside = (first[:, None] + torch.arange(BLOCK)).clamp(max=len(base) - 1)
     around = (first[:, None] + torch.arange(-1, BLOCK + 1)).clamp(0, len(base) - 1)

@@ -1,4 +1,4 @@
-"""The model card of a slab prior, and its picture: what it makes of slabs that it has not seen."""
+"""The model card of a block prior, and its picture: what it makes of slabs that it has not seen."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from diffusers import UNet2DModel
 from matplotlib.figure import Figure
 
 from nullsplat.prior import weights
-from nullsplat.prior.block.passes import CropOnItsWay, advance
+from nullsplat.prior.block.passes import CropRefinement, advance
 from nullsplat.prior.block.pool import Crop, PairPool
 from nullsplat.prior.model_card import SAMPLES_FIGURE, Origin, Wording, write_card
 
-SLAB = Wording(
+BLOCKS = Wording(
     what="""A diffusion model (DDPM, prediction of the clean image, linear beta schedule) of blocks of four neighbouring slices
 of CT volumes, cut across any axis, {parameters:.2f} million parameters. It is conditioned on what physics alone can give: the
 cubic interpolation of a measured volume and its regularised reconstruction; and on what is asked: factor, point-spread
@@ -50,7 +50,7 @@ def write_block_card(folder: Path, origin: Origin, validation: PairPool) -> Path
     """
     unet, _ = weights.load(folder)
     _plot_examples(unet, validation.draw(_ROWS, _SEED), folder / SAMPLES_FIGURE)
-    return write_card(folder, origin, SLAB, sum(p.numel() for p in unet.parameters()))
+    return write_card(folder, origin, BLOCKS, sum(p.numel() for p in unet.parameters()))
 
 
 def _plot_examples(unet: UNet2DModel, drawn: list[Crop], path: Path) -> None:
@@ -72,7 +72,7 @@ def _plot_examples(unet: UNet2DModel, drawn: list[Crop], path: Path) -> None:
 
 @torch.no_grad()
 def _refined(unet: UNet2DModel, crop: Crop) -> torch.Tensor:
-    on_its_way = CropOnItsWay(crop, unet.device)
+    refinement = CropRefinement(crop, unet.device)
     for normal in (1, 2):
-        advance(unet, [on_its_way], normal)
-    return on_its_way.estimate
+        advance(unet, [refinement], normal)
+    return refinement.estimate

@@ -8,9 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle, softplus
 
-from nullsplat.core.errors import ConfigurationError
 from nullsplat.prior.block.conditions import CONDITIONS
-from nullsplat.prior.network import build_scheduler
+from nullsplat.prior.network import build_residual_unet, build_scheduler
 
 FOLD = 2
 """Pixels that are folded into channels along each side: a quarter of the arithmetic for the same receptive field."""
@@ -22,19 +21,14 @@ KNOWN = (BLOCK + 2) + BLOCK + BLOCK + 2
 """Channels of what is known: the estimate with a slab before and one after, what it gained on the base, what the base
 gained on cubic interpolation, and the phase of the samples along rows and columns."""
 
-HU_UNIT = 1000.0
-"""HU of slabs are divided by this."""
-
-UNIT_PER_SPREAD = 2.0
-"""What the base lacks is about twice what it gained on cubic interpolation (median over the training pairs)."""
-
 _IMAGE_CHANNELS = BLOCK + KNOWN
-_CHANNELS: dict[str, tuple[int, ...]] = {"small": (64, 128, 192), "base": (96, 192, 288)}
+_CHANNELS = (_IMAGE_CHANNELS * FOLD**2 + CONDITIONS, 3 * BLOCK * FOLD**2)
+"""Of input and answer."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network expects of truth minus estimate, in units of `residual_unit`.
+    """What the network expects of truth minus estimate, in units of `residual.residual_unit`.
 
     Attributes:
         mean: its expectation.
@@ -56,28 +50,12 @@ def build_block_unet(size: str) -> UNet2DModel:
     Raises:
         ConfigurationError: an unknown size.
     """
-    if size not in _CHANNELS:
-        raise ConfigurationError(f"network size must be one of {', '.join(_CHANNELS)}, got {size!r}")
-    channels = _CHANNELS[size]
-    unet = UNet2DModel(
-        in_channels=_IMAGE_CHANNELS * FOLD**2 + CONDITIONS,
-        out_channels=3 * BLOCK * FOLD**2,
-        block_out_channels=channels,
-        layers_per_block=1 if size == "small" else 2,
-        down_block_types=("DownBlock2D",) * len(channels),
-        up_block_types=("UpBlock2D",) * len(channels),
-        add_attention=False,
-        norm_num_groups=8,
-    )
-    torch.nn.init.zeros_(unet.conv_out.weight)
-    torch.nn.init.zeros_(unet.conv_out.bias)
-    return unet
+    return build_residual_unet(size, *_CHANNELS)
 
 
 def is_block_unet(unet: UNet2DModel) -> bool:
     """Whether a network is one of `build_block_unet`, by its channels."""
-    expected = (_IMAGE_CHANNELS * FOLD**2 + CONDITIONS, 3 * BLOCK * FOLD**2)
-    return (unet.config.in_channels, unet.config.out_channels) == expected
+    return (unet.config.in_channels, unet.config.out_channels) == _CHANNELS
 
 
 def build_block_scheduler() -> DDIMScheduler:
@@ -92,7 +70,7 @@ def predict_residual(
     timesteps: Tensor,
     conditions: Float[Tensor, "b n"],
 ) -> Prediction:
-    """The network's expectation of the clean residual (truth minus estimate), in units of `residual_unit`.
+    """The network's expectation of the clean residual (truth minus estimate), in units of `residual.residual_unit`.
 
     Args:
         unet: of `build_block_unet`.
@@ -108,21 +86,12 @@ def predict_residual(
     return Prediction(mean, mean - softplus(below), mean + softplus(above))
 
 
-def residual_unit(base: Float[Tensor, "n h w"], cubic: Float[Tensor, "n h w"]) -> float:
-    """What residuals of a volume are measured in, so that they are of about unit variance.
-
-    It is known before the answer is: where smoothing in agreement with the measurement changed much, much is missing.
-    """
-    spread = float((base - cubic).square().mean(dtype=torch.float64).sqrt())
-    return max(UNIT_PER_SPREAD * spread, torch.finfo(torch.float32).tiny)
-
-
 def known_of(
     estimate: Float[Tensor, "b e h w"],
     base: Float[Tensor, "b k h w"],
     cubic: Float[Tensor, "b k h w"],
     phases: Float[Tensor, "b 2 h w"],
-    unit: float | Float[Tensor, "b 1 1 1"],
+    unit: float,
 ) -> Float[Tensor, "b c h w"]:
     """The channels that condition the network.
 
@@ -131,7 +100,7 @@ def known_of(
         base: of the block's slabs, in the same unit.
         cubic: interpolation of the block's slabs, in the same unit.
         phases: of the samples along rows and columns, see `conditions.phase`.
-        unit: `residual_unit`, in the same unit; one for all blocks, or one for each.
+        unit: `residual.residual_unit`, in the same unit.
     """
     gained = (estimate[:, 1:-1] - base) / unit
     return torch.cat([estimate, gained, (base - cubic) / unit, phases], 1)

@@ -1,4 +1,4 @@
-"""What the slab prior learns: what an estimate lacks, from pure conditioning down to the last bit of noise."""
+"""What the block prior learns: what an estimate lacks, from pure conditioning down to the last bit of noise."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from nullsplat.prior.block.network import (
     build_block_unet,
     predict_residual,
 )
-from nullsplat.prior.block.passes import LAST, CropOnItsWay, advance
+from nullsplat.prior.block.passes import LAST, CropRefinement, advance
 from nullsplat.prior.block.pool import IMAGE, BlockBatch, PairPool
 from nullsplat.prior.network import TRAIN_STEPS
 
@@ -130,7 +130,7 @@ class BlockObjective:
         left, before = [], []
         for i in range(_VALIDATION_BATCHES):
             crops = [
-                CropOnItsWay(crop, unet.device) for crop in self.validation.draw(_VALIDATION_CROPS, seed=i)
+                CropRefinement(crop, unet.device) for crop in self.validation.draw(_VALIDATION_CROPS, seed=i)
             ]
             for normal in (1, 2):
                 advance(unet, crops, normal)

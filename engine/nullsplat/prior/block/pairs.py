@@ -1,4 +1,4 @@
-"""What the slab prior learns from: a CT, and the base that physics makes of its degraded copy."""
+"""What the block prior learns from: a CT, and the base that physics makes of its degraded copy."""
 
 from dataclasses import dataclass, replace
 
@@ -12,15 +12,15 @@ from torch.nn.functional import interpolate
 
 from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Axes3, Volume
-from nullsplat.physics.axis import PointSpread, axis_operator
+from nullsplat.physics.axis import BELL, BOX, GAUSSIAN, PointSpread, axis_operator
 from nullsplat.physics.base import across_slices, regularised_base, suited_to
 from nullsplat.physics.degradation import Separable
 from nullsplat.physics.noise import estimate_noise
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.prior.block.conditions import conditions_of
-from nullsplat.prior.block.network import residual_unit
 from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.block.store import Pair
+from nullsplat.prior.residual import residual_unit
 
 CLIP_HU = (-512.0, 3071.0)
 """What the method's authors clip their volumes to; half of the pairs are, so that both kinds are known."""
@@ -78,7 +78,7 @@ def refined_once(pair: Pair, prior: BlockPipeline, generator: np.random.Generato
         prior: as far as it has been trained.
         generator: decides across which axis.
     """
-    normal = int(generator.integers(1, 3) if pair.thick else generator.integers(3))
+    normal = pair.normals[int(generator.integers(len(pair.normals)))]
     _, base, cubic, _ = torch.from_numpy(pair.volumes.astype(np.float32))
     refined = base + prior.across(normal, (base, base, cubic), pair.samples, pair.conditions)
     volumes = pair.volumes.copy()
@@ -91,22 +91,17 @@ def _task(generator: np.random.Generator) -> _Task:
     if generator.random() < _THICK_SHARE:
         factor = float(generator.choice((2, 3, 4, 4, 5, 5, 6, 8)))
         factor = factor if generator.random() < 0.6 else float(generator.uniform(1.6, 8))
-        kind = str(generator.choice(("bell", "box", "gaussian"), p=(0.55, 0.35, 0.1)))
+        shape = (BELL, BOX, GAUSSIAN)[int(generator.choice(3, p=(0.55, 0.35, 0.1)))]
         width = 1.0 if generator.random() < 0.6 else float(generator.uniform(0.75, 2.0))
-        true = _spread(kind, width)
+        true = replace(shape, width=width)
         wrong = float(generator.uniform(0.9, 1.1)) if generator.random() < 0.3 else 1.0
-        assumed = _spread(kind if generator.random() < 0.8 else "bell", width * wrong)
-        in_plane = _spread("gaussian", 1.0)
-        return _Task((factor, 1.0, 1.0), (true, in_plane, in_plane), (assumed, in_plane, in_plane))
+        assumed = replace(shape if generator.random() < 0.8 else BELL, width=width * wrong)
+        return _Task((factor, 1.0, 1.0), (true, GAUSSIAN, GAUSSIAN), (assumed, GAUSSIAN, GAUSSIAN))
     factor = float(generator.choice((2, 3, 4, 4, 6, 8)))
-    in_plane = _spread("gaussian", float(generator.uniform(0.9, 1.1)) if generator.random() < 0.3 else 1.0)
-    across = _spread("gaussian" if generator.random() < 0.5 else "bell", 1.0)
-    exact = _spread("gaussian", 1.0)
-    return _Task((factor,) * 3, (across, in_plane, in_plane), (across, exact, exact))
-
-
-def _spread(kind: str, width: float) -> PointSpread:
-    return PointSpread("bell" if kind == "bell" else "box" if kind == "box" else "gaussian", width)
+    width = float(generator.uniform(0.9, 1.1)) if generator.random() < 0.3 else 1.0
+    in_plane = replace(GAUSSIAN, width=width)
+    across = GAUSSIAN if generator.random() < 0.5 else BELL
+    return _Task((factor,) * 3, (across, in_plane, in_plane), (across, GAUSSIAN, GAUSSIAN))
 
 
 def _varied(

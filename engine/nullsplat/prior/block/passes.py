@@ -1,4 +1,4 @@
-"""Crops on their way through the two passes of training, as a volume goes through those of `BlockPipeline`."""
+"""Crops refined in two passes, as `BlockPipeline` refines a volume."""
 
 import torch
 from diffusers import UNet2DModel
@@ -14,8 +14,8 @@ LAST = TRAIN_STEPS - 1
 """The noise level at which nothing is known of the answer."""
 
 
-class CropOnItsWay:
-    """A crop on its way: the estimate goes from the base to what each pass makes of it."""
+class CropRefinement:
+    """The estimate of one crop: the base at first, then what each pass makes of it."""
 
     def __init__(self, crop: Crop, device: torch.device) -> None:
         self._crop = crop
@@ -28,7 +28,7 @@ class CropOnItsWay:
         return torch.arange(0, self.base.shape[normal], BLOCK)
 
     def known(self, normal: int, first: Tensor) -> Float[Tensor, "b c h w"]:
-        """See `blocks.cut`."""
+        """See `cutting.cut`."""
         estimate, base, cubic = (v.movedim(normal, 0) for v in (self.estimate, self.base, self.cubic))
         phases = self._crop.phases[normal - 1].to(self.base.device)
         return cut(estimate, base, cubic, first, phases, self._crop.unit)
@@ -42,7 +42,7 @@ class CropOnItsWay:
         self.estimate = self.estimate + (found.flatten(0, 1) * self._crop.unit).movedim(0, normal)
 
     def error(self) -> Tensor:
-        """Mean squared error of the estimate, in units of `residual_unit`."""
+        """Mean squared error of the estimate, in units of `residual.residual_unit`."""
         return ((self.truth - self.estimate) / self._crop.unit).square().mean()
 
     def error_of_base(self) -> Tensor:
@@ -50,16 +50,14 @@ class CropOnItsWay:
         return ((self.truth - self.base) / self._crop.unit).square().mean()
 
 
-def advance(unet: UNet2DModel, crops: list[CropOnItsWay], normal: int) -> None:
+def advance(unet: UNet2DModel, crops: list[CropRefinement], normal: int) -> None:
     """Let all crops' estimates be what the network makes of them."""
     chosen = [crop.blocks(normal) for crop in crops]
     pairs = list(zip(crops, chosen, strict=True))
     known = torch.cat([crop.known(normal, first) for crop, first in pairs])
     conditions = torch.cat([crop.conditions(normal, first) for crop, first in pairs])
-    nothing, timesteps = (
-        torch.zeros_like(known[:, :BLOCK]),
-        torch.full((len(known),), LAST, device=known.device),
-    )
+    nothing = torch.zeros_like(known[:, :BLOCK])
+    timesteps = torch.full((len(known),), LAST, device=known.device)
     found = predict_residual(unet, nothing, known, timesteps, conditions).mean
     for crop, part in zip(crops, torch.split(found, [len(first) for first in chosen]), strict=True):
         crop.add(normal, part)

@@ -1,4 +1,4 @@
-"""The slab prior as a diffusers pipeline: what a volume lacks, by posterior mean or by samples."""
+"""The block prior as a diffusers pipeline: what a volume lacks, by posterior mean or by samples."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,16 +12,13 @@ from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.seeds import torch_generator
 from nullsplat.prior.block.conditions import Conditions, conditions_of
 from nullsplat.prior.block.cutting import NORMAL, cut, image_axes, phase_image
-from nullsplat.prior.block.network import BLOCK, FOLD, HU_UNIT, predict_residual, residual_unit
+from nullsplat.prior.block.network import BLOCK, FOLD, predict_residual
 from nullsplat.prior.precision import fast_bfloat16
-from nullsplat.prior.slab_sampling import MIRRORS, SlabSampling
+from nullsplat.prior.residual import HU_UNIT, TINY, residual_unit
+from nullsplat.prior.slab_sampling import MIRRORS, SlabSampling, noise_levels
 from nullsplat.prior.task import Task
 from nullsplat.prior.tiles import Tiling, in_tiles
 
-_TINY = torch.finfo(torch.float32).tiny
-"""Smallest unit in network range: below it, dividing by it is not safe where denormal numbers count as zero."""
-
-_TOWARDS_THE_END = 1.5
 _BODY_HU = -800.0
 _MARGIN = 8
 
@@ -34,7 +31,7 @@ Volumes3 = tuple[Float[Tensor, "z y x"], Float[Tensor, "z y x"], Float[Tensor, "
 
 @dataclass(frozen=True)
 class Refinement:
-    """What the slab prior makes of a base, all in HU.
+    """What the block prior makes of a base, all in HU.
 
     Attributes:
         hu: the posterior mean, or a sample.
@@ -135,8 +132,7 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
         self, one: "_Pass", config: SlabSampling, seed: int | None, progress: Progress
     ) -> Float[Tensor, "3 n h w"]:
         """Mean or sample, low and high bound of what a pass adds to the estimate, in HU."""
-        known, _ = one.known(torch.zeros(1, dtype=torch.int64))
-        out = known.new_zeros(3, one.slabs, *known.shape[2:])
+        out = one.nothing(3)
         for first in one.batches(config.batch):
             known, conditions = one.known(first)
             noise = None if seed is None else one.noise(first, seed, config.steps)
@@ -153,10 +149,10 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
         config: SlabSampling,
         noise: Float[Tensor, "s b k h w"] | None = None,
     ) -> Float[Tensor, "3 b k h w"]:
-        """What some blocks lack, in units of `residual_unit`: mean (or a sample around it), low and high bound.
+        """What some blocks lack, in units of `residual.residual_unit`: mean (or a sample around it), low and high bound.
 
         Args:
-            known: what the network is conditioned on, see `blocks.cut`.
+            known: what the network is conditioned on, see `cutting.cut`.
             conditions: what it is told, see `Conditions.along`.
             config: steps of a sample, and tiles.
             noise: standard normal noise for each step of a sample; None gives the posterior mean.
@@ -181,17 +177,11 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
         noise: Float[Tensor, "s b k h w"],
     ) -> Float[Tensor, "b k h w"]:
         """Estimates of ever less noisy copies: each estimate is noised afresh for the next level."""
-        for t, fresh in zip(self._levels(config.steps), noise, strict=True):
+        for t, fresh in zip(noise_levels(self.scheduler, config.steps), noise, strict=True):
             alpha = float(self.scheduler.alphas_cumprod[t])
             noisy = alpha**0.5 * x0 + (1 - alpha) ** 0.5 * fresh.to(x0.device)
             x0 = self._estimate(noisy, known, conditions, t, config)[0]
         return x0
-
-    def _levels(self, steps: int) -> list[int]:
-        """`steps` timesteps below the last one, denser towards the end, where the sample's detail is decided."""
-        count = int(self.scheduler.config.num_train_timesteps) - 1
-        left = [1 - (i + 1) / (steps + 1) for i in range(steps)]
-        return [round(count * fraction**_TOWARDS_THE_END) for fraction in left]
 
     def _estimate(
         self,
@@ -227,7 +217,7 @@ class _Pass:
         """Take estimate, base and cubic interpolation."""
         voxels, device = volumes_hu[0].shape, volumes_hu[0].device
         self.unit_hu = conditions.unit_hu
-        self._unit = max(self.unit_hu / HU_UNIT, _TINY)
+        self._unit = max(self.unit_hu / HU_UNIT, TINY)
         self._normal, self._offset = normal, body[normal].start
         self._turned = [volume[body].movedim(normal, 0) / HU_UNIT for volume in volumes_hu]
         rows, columns = image_axes(normal)
@@ -239,6 +229,10 @@ class _Pass:
     def slabs(self) -> int:
         """How many there are."""
         return len(self._turned[0])
+
+    def nothing(self, channels: int) -> Float[Tensor, "m n h w"]:
+        """Zeros for the answers."""
+        return self._turned[0].new_zeros(channels, *self._turned[0].shape)
 
     def batches(self, batch: int) -> Iterator[Tensor]:
         """First slabs of as many blocks as hold `batch` times 256 x 256 pixels in one slab each."""

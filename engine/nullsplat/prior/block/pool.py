@@ -17,8 +17,9 @@ from nullsplat.core.errors import StorageError
 from nullsplat.core.seeds import numpy_generator
 from nullsplat.prior.block.conditions import Conditions
 from nullsplat.prior.block.cutting import image_axes, phase_image
-from nullsplat.prior.block.network import BLOCK, HU_UNIT, known_of
+from nullsplat.prior.block.network import BLOCK, known_of
 from nullsplat.prior.block.store import Pair, load_pair
+from nullsplat.prior.residual import HU_UNIT
 
 CROP = (96, 64, 64)
 """Voxels of a crop along (rows, first normal, second normal)."""
@@ -37,9 +38,9 @@ class Crop:
         truth: HU / `HU_UNIT`.
         base: in the same unit.
         cubic: in the same unit.
-        phases: for slabs across axis 1 and for those across axis 2, see `blocks.phase_image`.
+        phases: for slabs across axis 1 and for those across axis 2, see `cutting.phase_image`.
         conditions: for slabs across axis 1 and for those across axis 2.
-        unit: `network.residual_unit`, in the same unit.
+        unit: `residual.residual_unit`, in the same unit.
         weight: of its errors; below 1 where more is missing than the unit says, so that no pair drowns the others.
     """
 
@@ -57,7 +58,7 @@ class BlockBatch:
     """Blocks of slabs, each from a pair of its own.
 
     Attributes:
-        missing: truth minus estimate, in units of `network.residual_unit`.
+        missing: truth minus estimate, in units of `residual.residual_unit`.
         known: what the network is conditioned on, see `network.known_of`.
         conditions: what it is told.
         weight: of their errors; below 1 where more is missing than the unit says, so that no pair drowns the others.
@@ -155,18 +156,10 @@ def _crop(pair: Pair, generator: np.random.Generator) -> Crop:
     window = [_window(n, size, generator) for n, size in zip(volumes.shape[1:], CROP, strict=True)]
     part = np.asarray(volumes[(slice(None), *window)], np.float32) / np.float32(HU_UNIT)
     phases = _phases(pair, order, window)
-    part, phases = _mirrored(_filled(part), phases, generator)
+    part, phases = _mirrored(_filled(part, CROP), phases, generator)
     truth, base, cubic, _ = torch.from_numpy(part)
-    unit = pair.conditions.unit_hu
-    return Crop(
-        truth,
-        base,
-        cubic,
-        phases,
-        _told(pair.conditions, order),
-        unit / HU_UNIT,
-        _weight(pair),
-    )
+    told, unit = _told(pair.conditions, order), pair.conditions.unit_hu / HU_UNIT
+    return Crop(truth, base, cubic, phases, told, unit, _weight(pair))
 
 
 def _weight(pair: Pair) -> float:
@@ -186,10 +179,10 @@ def _block(
     first = int(generator.integers(0, max(volumes.shape[1] - BLOCK, 0) + 1))
     around = np.arange(first - 1, first + BLOCK + 1).clip(0, volumes.shape[1] - 1)
     part = np.asarray(volumes[:, around[0] : around[-1] + 1, window[0], window[1]], np.float32)
-    part = _filled_image((part[:, around - around[0]] / HU_UNIT).astype(np.float32))
+    part = _filled((part[:, around - around[0]] / HU_UNIT).astype(np.float32), IMAGE)
     shape, samples = pair.volumes.shape[1:], pair.samples
     phases = phase_image((samples[rows], samples[columns]), (shape[rows], shape[columns])).numpy()
-    phases = _filled_image(phases[:, window[0], window[1]])
+    phases = _filled(phases[:, window[0], window[1]], IMAGE)
     for axis in (1, 2, 3):
         if generator.random() < 0.5:
             part = np.flip(part, axis)
@@ -205,13 +198,14 @@ def _block(
 
 def _normal(pair: Pair, generator: np.random.Generator, passed: int | None) -> int:
     """An axis across which slabs show what is missing, and across which none were refined before."""
-    axes = [axis for axis in ((1, 2) if pair.thick else (0, 1, 2)) if axis != passed]
+    axes = [axis for axis in pair.normals if axis != passed]
     return int(generator.choice(axes))
 
 
-def _filled_image(images: Float[ndarray, "*n _ _"]) -> Float[ndarray, "*n h w"]:
-    missing = [(0, 0)] * (images.ndim - 2)
-    missing += [(0, size - n) for size, n in zip(IMAGE, images.shape[-2:], strict=True)]
+def _filled(images: Float[ndarray, "*n"], size: tuple[int, ...]) -> Float[ndarray, "*m"]:
+    """The last axes continued by their mirror image to a size that the pair does not have."""
+    missing = [(0, 0)] * (images.ndim - len(size))
+    missing += [(0, wanted - n) for wanted, n in zip(size, images.shape[-len(size) :], strict=True)]
     return np.pad(images, missing, mode="symmetric")
 
 
@@ -228,20 +222,14 @@ def _phases(
     found = []
     for columns, place in ((c, 2), (b, 1)):
         whole = phase_image((pair.samples[a], pair.samples[columns]), (shape[a], shape[columns]))
-        part = whole[:, window[0], window[place]]
-        missing = [(0, 0)] + [(0, CROP[i] - n) for i, n in zip((0, place), part.shape[1:], strict=True)]
-        found.append(torch.from_numpy(np.pad(part.numpy(), missing, mode="symmetric")))
+        part = whole[:, window[0], window[place]].numpy()
+        found.append(torch.from_numpy(_filled(part, (CROP[0], CROP[place]))))
     return found[0], found[1]
 
 
 def _window(length: int, size: int, generator: np.random.Generator) -> slice:
     first = int(generator.integers(0, max(length - size, 0) + 1))
     return slice(first, first + size)
-
-
-def _filled(images: Float[ndarray, "4 _ _ _"]) -> Float[ndarray, "4 a b c"]:
-    missing = [(0, 0), *((0, size - n) for size, n in zip(CROP, images.shape[1:], strict=True))]
-    return np.pad(images, missing, mode="symmetric")
 
 
 def _mirrored(

@@ -38,6 +38,11 @@ class Pair:
         """Whether only z was degraded."""
         return self.conditions.factors[1] == 1
 
+    @property
+    def normals(self) -> tuple[int, ...]:
+        """Axes across which slabs show what is missing."""
+        return (1, 2) if self.thick else (0, 1, 2)
+
 
 def save_pair(pair: Pair, folder: Path) -> None:
     """Write a pair whole or not at all.

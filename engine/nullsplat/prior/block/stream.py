@@ -33,8 +33,9 @@ class Source:
     Attributes:
         paths: of the volumes, which take turns.
         read: reads one.
-        seed: of everything random; a pair depends on it and on its own number.
-        prior: folder of the prior that is being trained; once it is there, it refines each pair once.
+        seed: of everything random; what a pair is made of depends on it and on the pair's number.
+        prior: folder of the prior that is being trained; once it is there, it refines each new pair once, as far as it
+            has been trained.
     """
 
     paths: tuple[Path, ...]

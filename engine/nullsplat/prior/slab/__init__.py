@@ -1,1 +1,1 @@
-"""A prior across slab thicknesses: a slice is a thin slab, a projection one as thick as the body."""
+"""A prior of slabs one voxel thick, each refined on its own and from each axis on its own."""

@@ -6,22 +6,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from nullsplat.core.errors import ConfigurationError
-from nullsplat.prior.network import build_scheduler
+from nullsplat.prior.network import build_residual_unet, build_scheduler
 
 FOLD = 2
 """Pixels that are folded into channels along each side: a quarter of the arithmetic for the same receptive field."""
 
 KNOWN = 4
 """Channels of what is known: base of the slab before, of this one, of the next, and how it differs from cubic."""
-
-HU_UNIT = 1000.0
-"""HU of slabs are divided by this."""
-
-UNIT_PER_SPREAD = 2.0
-"""What the base lacks is about twice what it gained on cubic interpolation (median over the training pairs)."""
-
-_CHANNELS: dict[str, tuple[int, ...]] = {"small": (64, 128, 192), "base": (96, 192, 288)}
 
 
 def build_slab_unet(size: str) -> UNet2DModel:
@@ -33,23 +24,7 @@ def build_slab_unet(size: str) -> UNet2DModel:
     Raises:
         ConfigurationError: an unknown size.
     """
-    if size not in _CHANNELS:
-        raise ConfigurationError(f"network size must be one of {', '.join(_CHANNELS)}, got {size!r}")
-    channels = _CHANNELS[size]
-    unet = UNet2DModel(
-        in_channels=(1 + KNOWN) * FOLD**2,
-        out_channels=FOLD**2,
-        block_out_channels=channels,
-        layers_per_block=1 if size == "small" else 2,
-        down_block_types=("DownBlock2D",) * len(channels),
-        up_block_types=("UpBlock2D",) * len(channels),
-        add_attention=False,
-        norm_num_groups=8,
-        class_embed_type="timestep",
-    )
-    torch.nn.init.zeros_(unet.conv_out.weight)
-    torch.nn.init.zeros_(unet.conv_out.bias)
-    return unet
+    return build_residual_unet(size, (1 + KNOWN) * FOLD**2, FOLD**2, class_embed_type="timestep")
 
 
 def is_slab_unet(unet: UNet2DModel) -> bool:
@@ -69,7 +44,7 @@ def predict_residual(
     timesteps: Tensor,
     thickness: Float[Tensor, " b"],
 ) -> Float[Tensor, "b h w"]:
-    """The network's expectation of the clean residual (truth minus base), in units of `residual_unit`.
+    """The network's expectation of the clean residual (truth minus base), in units of `residual.residual_unit`.
 
     Args:
         unet: of `build_slab_unet`.
@@ -84,15 +59,6 @@ def predict_residual(
     return pixel_shuffle(predicted, FOLD)[:, 0]
 
 
-def residual_unit(base: Float[Tensor, "n h w"], cubic: Float[Tensor, "n h w"]) -> float:
-    """What residuals of a volume, or of a set of projections, are measured in, so that they are of about unit variance.
-
-    It is known before the answer is: where smoothing in agreement with the measurement changed much, much is missing.
-    """
-    spread = float((base - cubic).square().mean(dtype=torch.float64).sqrt())
-    return max(UNIT_PER_SPREAD * spread, torch.finfo(torch.float32).tiny)
-
-
 def known_of(
     bases: Float[Tensor, "b 3 h w"], cubic: Float[Tensor, "b h w"], unit: float | Float[Tensor, " b"]
 ) -> Float[Tensor, "b 4 h w"]:
@@ -101,7 +67,7 @@ def known_of(
     Args:
         bases: base of the slab before, of this one and of the next, in network range.
         cubic: cubic interpolation of this one, in network range.
-        unit: `residual_unit`, in network range.
+        unit: `residual.residual_unit`, in network range.
     """
     scale = unit[:, None, None] if isinstance(unit, Tensor) else unit
     return torch.cat([bases, ((bases[:, 1] - cubic) / scale)[:, None]], 1)

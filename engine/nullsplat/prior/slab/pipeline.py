@@ -11,21 +11,11 @@ from torch import Tensor
 from nullsplat.core.progress import Progress, silent
 from nullsplat.core.seeds import torch_generator
 from nullsplat.prior.precision import fast_bfloat16
-from nullsplat.prior.slab.network import (
-    FOLD,
-    HU_UNIT,
-    known_of,
-    predict_residual,
-    residual_unit,
-)
-from nullsplat.prior.slab_sampling import MIRRORS, SlabSampling
+from nullsplat.prior.residual import HU_UNIT, TINY, residual_unit
+from nullsplat.prior.slab.network import FOLD, known_of, predict_residual
+from nullsplat.prior.slab_sampling import MIRRORS, SlabSampling, noise_levels
 from nullsplat.prior.task import Task
 from nullsplat.prior.tiles import Tiling, in_tiles
-
-_TINY = torch.finfo(torch.float32).tiny
-"""Smallest unit in network range: below it, dividing by it is not safe where denormal numbers count as zero."""
-
-_TOWARDS_THE_END = 1.5
 
 
 @dataclass(frozen=True)
@@ -102,7 +92,7 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
             HU, on the device of `base_hu`.
         """
         total = torch.zeros_like(base_hu)
-        unit = max(residual_unit(base_hu, cubic_hu) / HU_UNIT, _TINY)
+        unit = max(residual_unit(base_hu, cubic_hu) / HU_UNIT, TINY)
         for i, axis in enumerate(axes):
             base, cubic = base_hu.movedim(axis, 0), cubic_hu.movedim(axis, 0)
             out = total.movedim(axis, 0)
@@ -122,7 +112,7 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         config: SlabSampling,
         noise: list[torch.Generator] | None = None,
     ) -> Float[Tensor, "b h w"]:
-        """What a batch of images lacks, in units of `residual_unit`: the posterior mean, or a sample around it.
+        """What a batch of images lacks, in units of `residual.residual_unit`: the posterior mean, or a sample around it.
 
         Args:
             known: what the network is conditioned on, see `known_of`.
@@ -149,19 +139,13 @@ class SlabPipeline(DiffusionPipeline):  # type: ignore[misc]
         config: SlabSampling,
         noise: list[torch.Generator],
     ) -> Float[Tensor, "b h w"]:
-        """Estimates of ever less noisy copies: each estimate is drowned in fresh noise for the next level."""
-        for t in self._levels(config.steps):
+        """Estimates of ever less noisy copies: each estimate is noised afresh for the next level."""
+        for t in noise_levels(self.scheduler, config.steps):
             alpha = float(self.scheduler.alphas_cumprod[t])
             fresh = torch.stack([torch.randn(x0.shape[1:], generator=one) for one in noise]).to(x0.device)
             noisy = alpha**0.5 * x0 + (1 - alpha) ** 0.5 * fresh
             x0 = self._estimate(noisy, known, thickness, t, config)
         return x0
-
-    def _levels(self, steps: int) -> list[int]:
-        """`steps` timesteps below the last one, denser towards the end, where the sample's detail is decided."""
-        count = int(self.scheduler.config.num_train_timesteps) - 1
-        left = [1 - (i + 1) / (steps + 1) for i in range(steps)]
-        return [round(count * fraction**_TOWARDS_THE_END) for fraction in left]
 
     def _estimate(
         self,
