@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.lanes.budget import Load, judge
 from tests.lanes.caches import use_caches
-from tests.lanes.running import ROOT, Order, Running, never_started, order_of_tests, start
+from tests.lanes.running import ROOT, Order, Outcome, Running, never_started, order_of_tests, start
 from tests.lanes.table import NAMES
 from tests.lanes.telling import failures, last_words, skipped
 
@@ -56,7 +56,7 @@ def _empty(folder: Path) -> Path:
     return folder
 
 
-def _run(orders: Sequence[Order], folder: Path) -> list[Running]:
+def _run(orders: Sequence[Order], folder: Path) -> list[Outcome]:
     """See all to their ends, `AT_ONCE` at a time; an interrupt, or the end of all patience, ends those that run."""
     print(
         f"{len(orders)} lanes: {', '.join(order.name for order in orders)}; logs in {folder.relative_to(ROOT)}",
@@ -82,7 +82,7 @@ def _run(orders: Sequence[Order], folder: Path) -> list[Running]:
     return [*ended, *running, *(never_started(order, folder) for order in waiting)]
 
 
-def _tell(lanes: Sequence[Running], bad: Sequence[Running]) -> None:
+def _tell(lanes: Sequence[Outcome], bad: Sequence[Outcome]) -> None:
     for line in (line for lane in lanes for line in skipped(lane.log)):
         print(line)
     for lane in bad:

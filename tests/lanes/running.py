@@ -35,16 +35,22 @@ def order_of_tests(name: str, folder: Path, options: Sequence[str]) -> Order:
 
 
 @dataclass
-class Running:
-    """A lane that has been started."""
+class Outcome:
+    """How a lane ended; a `code` of 1 until something better is known, so that one that never started is a failure."""
 
     name: str
     log: Path
-    process: subprocess.Popen[bytes]
+    code: int = 1
+
+
+@dataclass
+class Running(Outcome):
+    """A lane that has been started."""
+
+    process: subprocess.Popen[bytes] = field(kw_only=True)
     began: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     cpu: float = 0.0
-    code: int | None = None
 
     def poll(self) -> bool:
         """Whether it has ended by now."""
@@ -60,7 +66,7 @@ class Running:
         deadline = time.monotonic() + MERCY
         while not self.poll() and time.monotonic() < deadline:
             time.sleep(0.1)
-        if self.code is None:
+        if self.process.returncode is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.code = self.process.wait()
 
@@ -73,11 +79,11 @@ def start(order: Order, folder: Path) -> Running:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd=ROOT, start_new_session=True
         )
-    return Running(order.name, log, process)
+    return Running(order.name, log, process=process)
 
 
-def never_started(order: Order, folder: Path) -> Running:
-    """A lane whose turn did not come, which is a failure."""
+def never_started(order: Order, folder: Path) -> Outcome:
+    """A lane whose turn did not come."""
     log = folder / f"{order.name}.log"
     log.write_text("its turn did not come\n")
-    return Running(order.name, log, subprocess.Popen(["false"]), code=1)
+    return Outcome(order.name, log)

@@ -92,6 +92,14 @@ def test_a_lane_that_never_ends_is_ended_and_fails_the_whole(
     assert run(monkeypatch, tmp_path / "logs", "exec sleep 600") == 1
 
 
+def test_a_lane_whose_turn_never_comes_fails_the_whole(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(lanes, "LONGEST", 0.0)
+    assert run(monkeypatch, tmp_path / "logs", "echo 5 passed") == 1
+    assert "its turn did not come" in capsys.readouterr().out
+
+
 def test_every_lane_can_be_asked_for() -> None:
     assert set(LANES) < set(NAMES)
 
