@@ -15,7 +15,8 @@ from nullsplat.pipeline.problem import Problem
 from nullsplat.pipeline.refine import refine
 from nullsplat.pipeline.slab_stage import Refined, SlabStage
 from nullsplat.pipeline.stage1 import MeasuredProjections, measured_projections
-from nullsplat.prior.slab.network import build_slab_scheduler, build_slab_unet
+from nullsplat.prior.network import build_scheduler
+from nullsplat.prior.slab.network import build_slab_unet
 from nullsplat.prior.slab.pipeline import SlabPipeline
 from nullsplat.prior.slab_sampling import SlabSampling
 from nullsplat.prior.task import Task
@@ -29,7 +30,7 @@ class Painter(SlabPipeline):
     """A prior that is sure of structures that are not there, and blind to one that is."""
 
     def __init__(self, painted_hu: Tensor, scatter_hu: float = 0.0) -> None:
-        super().__init__(build_slab_unet("small"), build_slab_scheduler())
+        super().__init__(build_slab_unet("small"), build_scheduler("sample"))
         self._painted_hu, self._scatter_hu = painted_hu, scatter_hu
         self._tasks: list[Task] = []
         self._seeds: list[int | None] = []

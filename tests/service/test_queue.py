@@ -1,8 +1,11 @@
 """Which job goes first, and which does not go any more."""
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+import sqlalchemy as sa
 from tests.support.service.archive_double import ArchiveDouble
 from tests.support.service.dicom_samples import SERIES
 from tests.support.service.engine import Engine, wait_for
@@ -24,15 +27,54 @@ def test_urgent_jobs_go_first_and_those_for_the_night_last(engine: Engine, reque
     assert len(set(ended)) == 3
 
 
-def test_a_worker_does_one_job_at_a_time(engine: Engine, request_for: Request) -> None:
-    engine.hold("stage1")
-    first, second = (engine.put(request_for(attempt=attempt)) for attempt in (1, 2))
+@pytest.mark.parametrize("let_through", [1, 2])
+def test_a_worker_does_one_job_at_a_time(engine: Engine, request_for: Request, let_through: int) -> None:
+    """Also when the queue lets two through, as it does where the first one's thread is slow to begin."""
     engine.start_worker()
-    engine.wait_for_stage(first, "stage1", "running")
-    assert engine.status(second)["state"] == "queued"
+    engine.wait(engine.put(request_for()), "succeeded")
+    with engine.database() as connection:
+        connection.execute(sa.text(f"UPDATE queues SET worker_concurrency = {let_through}"))  # noqa: S608 - a number
+    engine.hold("stage1")
+    keys = [engine.put(request_for(attempt=attempt)) for attempt in (2, 3)]
+    running = wait_for(
+        lambda: [key for key in keys if is_at_stage_1(engine.status(key))], what="a running job"
+    )
+    if let_through > 1:
+        wait_for(lambda: claimed(engine) == set(keys), what="both jobs let through")
     assert engine.client.get("/v1/engine").json()["queue"] == {"queued": 1, "running": 1}
     engine.release("stage1")
-    engine.wait(second, "succeeded")
+    for key in keys:
+        engine.wait(key, "succeeded")
+    assert len(running) == 1
+
+
+def test_a_worker_told_to_stop_hands_back_a_job_that_waits_for_its_turn(
+    engine: Engine, request_for: Request
+) -> None:
+    worker = engine.start_worker()
+    engine.wait(engine.put(request_for()), "succeeded")
+    with engine.database() as connection:
+        connection.execute(sa.text("UPDATE queues SET worker_concurrency = 2"))
+    engine.hold("stage1")
+    keys = [engine.put(request_for(attempt=attempt)) for attempt in (2, 3)]
+    wait_for(lambda: claimed(engine) == set(keys), what="both jobs let through")
+    assert engine.end(worker, signal.SIGTERM) == 0
+    assert claimed(engine) == set()
+    engine.release("stage1")
+    engine.start_worker()
+    for key in keys:
+        engine.wait(key, "succeeded")
+
+
+def is_at_stage_1(status: dict[str, Any]) -> bool:
+    return any(stage["name"] == "stage1" and stage["state"] == "running" for stage in status["stages"])
+
+
+def claimed(engine: Engine) -> set[str]:
+    """Jobs that the queue has let through and that have not ended."""
+    with engine.database() as connection:
+        query = sa.text("SELECT workflow_uuid FROM workflow_status WHERE status = 'PENDING'")
+        return set(connection.execute(query).scalars())
 
 
 def test_a_job_cancelled_in_the_queue_is_never_begun(engine: Engine, request_for: Request) -> None:

@@ -34,11 +34,6 @@ def hu_to_mu(hu: Values) -> Values:
     return (hu - HU_AIR) * (MU_WATER / 1000)
 
 
-def mu_to_hu(mu: Values) -> Values:
-    """Hounsfield units of an attenuation in 1/mm, for arrays and tensors."""
-    return mu * (1000 / MU_WATER) + HU_AIR
-
-
 def hu_difference_to_mu(difference: Values) -> Values:
     """A difference in HU as a difference in attenuation (1/mm); scalars, arrays and tensors."""
     return difference * (MU_WATER / 1000)

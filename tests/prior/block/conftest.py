@@ -13,10 +13,11 @@ from nullsplat.core.volume import Geometry, Volume
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior.block import pipeline as block_pipeline
 from nullsplat.prior.block.conditions import CONDITIONS, Conditions
-from nullsplat.prior.block.network import BLOCK, FOLD, KNOWN, build_block_scheduler
+from nullsplat.prior.block.network import BLOCK, FOLD, KNOWN
 from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.block.pool import pair_folder
 from nullsplat.prior.block.store import Pair, save_pair
+from nullsplat.prior.network import build_scheduler
 from nullsplat.prior.residual import UNIT_PER_SPREAD
 from nullsplat.prior.task import Task
 
@@ -54,7 +55,7 @@ class Answers(UNet2DModel):
 
 
 def answering(**shares: float) -> BlockPipeline:
-    return BlockPipeline(Answers(**shares), build_block_scheduler())
+    return BlockPipeline(Answers(**shares), build_scheduler("sample"))
 
 
 def task(shape: tuple[int, ...], thick: bool = True) -> Task:
@@ -68,7 +69,7 @@ def task(shape: tuple[int, ...], thick: bool = True) -> Task:
 def random_pipeline() -> BlockPipeline:
     """A network that was never trained."""
     torch.manual_seed(1)
-    return BlockPipeline(UNet2DModel(**TINY).eval().requires_grad_(False), build_block_scheduler())
+    return BlockPipeline(UNet2DModel(**TINY).eval().requires_grad_(False), build_scheduler("sample"))
 
 
 @pytest.fixture(autouse=True)

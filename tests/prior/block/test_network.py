@@ -13,9 +13,9 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.physics.axis import BOX, PointSpread
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior.block.conditions import CONDITIONS, conditions_of, phase
-from nullsplat.prior.block.network import build_block_scheduler, build_block_unet, is_block_unet
+from nullsplat.prior.block.network import build_block_unet, is_block_unet
 from nullsplat.prior.block.pipeline import BlockPipeline
-from nullsplat.prior.network import build_unet
+from nullsplat.prior.network import build_scheduler, build_unet
 from nullsplat.prior.residual import HU_UNIT, UNIT_PER_SPREAD, residual_unit
 from nullsplat.prior.slab_sampling import SlabSampling
 
@@ -30,7 +30,7 @@ def drawn(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 @THICK
 @pytest.mark.parametrize("seed", [None, 5])
 def test_a_fresh_network_leaves_the_base_as_it_is(seed: int | None, thick: bool) -> None:
-    prior = BlockPipeline(build_block_unet("small").eval(), build_block_scheduler())
+    prior = BlockPipeline(build_block_unet("small").eval(), build_scheduler("sample"))
     base, cubic = drawn((4, 10, 8))
     assert torch.equal(prior(base, cubic, task(base.shape, thick), SlabSampling(steps=1), seed).hu, base)
 

@@ -7,8 +7,9 @@ import torch
 from diffusers import UNet2DModel
 from torch import Tensor
 
+from nullsplat.prior.network import build_scheduler
 from nullsplat.prior.slab import pipeline as slab_pipeline
-from nullsplat.prior.slab.network import FOLD, KNOWN, build_slab_scheduler
+from nullsplat.prior.slab.network import FOLD, KNOWN
 from nullsplat.prior.slab.pipeline import SlabPipeline
 
 TINY = {
@@ -43,14 +44,14 @@ class Answers(UNet2DModel):
 
 
 def answering(channel: int) -> SlabPipeline:
-    return SlabPipeline(Answers(channel), build_slab_scheduler())
+    return SlabPipeline(Answers(channel), build_scheduler("sample"))
 
 
 @pytest.fixture
 def random_pipeline() -> SlabPipeline:
     """A network that was never trained."""
     torch.manual_seed(1)
-    return SlabPipeline(UNet2DModel(**TINY).eval().requires_grad_(False), build_slab_scheduler())
+    return SlabPipeline(UNet2DModel(**TINY).eval().requires_grad_(False), build_scheduler("sample"))
 
 
 @pytest.fixture(autouse=True)

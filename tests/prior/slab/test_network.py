@@ -10,9 +10,9 @@ from tests.prior.slab.conftest import Answers, answering
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.physics.degradation import degradation_for
-from nullsplat.prior.network import build_unet
+from nullsplat.prior.network import build_scheduler, build_unet
 from nullsplat.prior.residual import HU_UNIT, UNIT_PER_SPREAD, residual_unit
-from nullsplat.prior.slab.network import build_slab_scheduler, build_slab_unet, is_slab_unet, known_of
+from nullsplat.prior.slab.network import build_slab_unet, is_slab_unet, known_of
 from nullsplat.prior.slab.pipeline import SlabPipeline
 from nullsplat.prior.slab_sampling import SlabSampling
 from nullsplat.prior.task import Task
@@ -22,7 +22,7 @@ SHAPES = [(1, 1, 1), (3, 5, 7), (4, 8, 6), (2, 33, 9)]
 
 @pytest.mark.parametrize("seed", [None, 5])
 def test_a_fresh_network_leaves_the_base_as_it_is(seed: int | None) -> None:
-    prior = SlabPipeline(build_slab_unet("small").eval(), build_slab_scheduler())
+    prior = SlabPipeline(build_slab_unet("small").eval(), build_scheduler("sample"))
     base, cubic = 100 * torch.randn(3, 10, 9), 100 * torch.randn(3, 10, 9)
     assert torch.equal(prior.refine_along(base, cubic, SlabSampling(steps=1), seed=seed), base)
 

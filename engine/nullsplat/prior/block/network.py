@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 import torch
-from diffusers import DDIMScheduler, UNet2DModel
+from diffusers import UNet2DModel
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle, softplus
 
 from nullsplat.prior.block.conditions import CONDITIONS
-from nullsplat.prior.network import build_residual_unet, build_scheduler
+from nullsplat.prior.network import build_residual_unet
 
 FOLD = 2
 """Pixels that are folded into channels along each side: a quarter of the arithmetic for the same receptive field."""
@@ -56,11 +56,6 @@ def build_block_unet(size: str) -> UNet2DModel:
 def is_block_unet(unet: UNet2DModel) -> bool:
     """Whether a network is one of `build_block_unet`, by its channels."""
     return (unet.config.in_channels, unet.config.out_channels) == _CHANNELS
-
-
-def build_block_scheduler() -> DDIMScheduler:
-    """The paper's noise levels, for a network that predicts the clean residual."""
-    return build_scheduler("sample")
 
 
 def predict_residual(

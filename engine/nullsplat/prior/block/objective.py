@@ -11,13 +11,12 @@ from torch import Tensor
 from nullsplat.core.seeds import torch_generator
 from nullsplat.prior.block.network import (
     Prediction,
-    build_block_scheduler,
     build_block_unet,
     predict_residual,
 )
 from nullsplat.prior.block.passes import LAST, CropRefinement, advance
 from nullsplat.prior.block.pool import IMAGE, BlockBatch, PairPool
-from nullsplat.prior.network import TRAIN_STEPS
+from nullsplat.prior.network import TRAIN_STEPS, build_scheduler
 
 TAIL = 0.05
 """Part of the truths that is to lie below the low bound, and above the high one."""
@@ -71,7 +70,7 @@ class BlockObjective:
         """
         self.train, self.validation, self.size, self.volumes = train, validation, size, volumes
         self.shares = shares
-        self._scheduler = build_block_scheduler()
+        self._scheduler = build_scheduler("sample")
 
     @property
     def name(self) -> str:
@@ -104,7 +103,7 @@ class BlockObjective:
 
     def build_scheduler(self) -> DDIMScheduler:
         """See `Objective`."""
-        return build_block_scheduler()
+        return build_scheduler("sample")
 
     def draw(self, batch: int, seed: int) -> BlockBatch:
         """See `Objective`."""

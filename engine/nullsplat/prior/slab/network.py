@@ -1,12 +1,12 @@
 """The network of the slab prior: diffusers' UNet on pixels folded by two, conditioned on what is known."""
 
 import torch
-from diffusers import DDIMScheduler, UNet2DModel
+from diffusers import UNet2DModel
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from nullsplat.prior.network import build_residual_unet, build_scheduler
+from nullsplat.prior.network import build_residual_unet
 
 FOLD = 2
 """Pixels that are folded into channels along each side: a quarter of the arithmetic for the same receptive field."""
@@ -30,11 +30,6 @@ def build_slab_unet(size: str) -> UNet2DModel:
 def is_slab_unet(unet: UNet2DModel) -> bool:
     """Whether a network is one of `build_slab_unet`, by its channels."""
     return (unet.config.in_channels, unet.config.out_channels) == ((1 + KNOWN) * FOLD**2, FOLD**2)
-
-
-def build_slab_scheduler() -> DDIMScheduler:
-    """The paper's noise levels, for a network that predicts the clean residual."""
-    return build_scheduler("sample")
 
 
 def predict_residual(

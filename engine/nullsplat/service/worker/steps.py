@@ -3,8 +3,9 @@
 import contextlib
 import logging
 import shutil
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -40,6 +41,8 @@ DATABASE_PATIENCE = 300.0
 """Seconds."""
 CHANCES = 2
 """How often a stage is done anew whose files were lost while it was worked on."""
+TURN_POLL = 0.1
+"""Seconds between two looks of a job that waits for its turn at whether the worker stops."""
 
 T = TypeVar("T")
 
@@ -76,9 +79,25 @@ class StageRunner:
         self._processing = processing
         self._stop = oversight.stop
         self._watchdog = oversight.watchdog
+        self._one_job = threading.Lock()
         self._archive = Archive(settings.archive)
         self._fetch = Fetch(settings, self._archive, processing)
         self._save = Store(self._archive, store, settings.archive_patience_seconds)
+
+    @contextlib.contextmanager
+    def turn(self, key: str) -> Iterator[None]:
+        """Hold a job back while another is worked on.
+
+        The queue lets one job through at a time, but counts those whose thread has begun: on a busy machine a thread may
+        begin so late that a second job was let through, and there is memory for one.
+        """
+        with self._stop.busy(key):
+            while not self._one_job.acquire(timeout=TURN_POLL):
+                self._stop.park_if_requested(key)
+        try:
+            yield
+        finally:
+            self._one_job.release()
 
     def run(self, key: str, stage: str) -> Failure | None:
         """Do a stage; None when it is done, else why the job cannot go on."""

@@ -33,10 +33,11 @@ def register(runner: StageRunner) -> Callable[[str], str]:
     )
     def super_resolve(key: str) -> str:
         failure = None
-        for stage in STAGES:
-            failure = DBOS.run_step({"name": stage}, run_stage, key, stage)
-            if failure is not None:
-                break
-        return DBOS.run_step({"name": "finish"}, finish, key, failure)
+        with runner.turn(key):
+            for stage in STAGES:
+                failure = DBOS.run_step({"name": stage}, run_stage, key, stage)
+                if failure is not None:
+                    break
+            return DBOS.run_step({"name": "finish"}, finish, key, failure)
 
     return super_resolve
