@@ -11,11 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from nullsplat.cli.checks import findings, node
+from nullsplat.cli.checks import doctor, findings, node
 from nullsplat.cli.checks.findings import Finding, Level
 from nullsplat.cli.checks.modalities import PERMISSIONS, modalities
 from nullsplat.cli.checks.sockets import ports_open_everywhere
-from nullsplat.cli.work import doctor
 from nullsplat.core.errors import ConfigurationError, WeightsError
 from nullsplat.node.processes import free_port
 from nullsplat.service.settings import Settings

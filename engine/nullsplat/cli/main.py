@@ -300,7 +300,7 @@ def doctor(debug: Debug = False) -> None:
     Exit code 1 when something that is needed is missing.
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.work.doctor import run
+        from nullsplat.cli.checks.doctor import run
 
         raise typer.Exit(run())
 
