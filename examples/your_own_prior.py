@@ -20,7 +20,7 @@ from nullsplat.pipeline.config import configure
 from nullsplat.pipeline.problem import pose
 from nullsplat.pipeline.refine import refine
 from nullsplat.prior.slab_sampling import SlabSampling
-from nullsplat.prior.task import Task
+from nullsplat.prior.task import Refinement, Task
 
 
 class UnsharpMask:
@@ -34,11 +34,11 @@ class UnsharpMask:
         config: SlabSampling,
         seed: int | None = None,
         progress: Progress = silent,
-    ) -> torch.Tensor:
+    ) -> Refinement:
         """The base plus what smoothing takes away from it."""
         smooth = avg_pool3d(base_hu[None], kernel_size=3, stride=1, padding=1, count_include_pad=False)[0]
         progress(1.0)
-        return base_hu + 0.7 * (base_hu - smooth)
+        return Refinement(base_hu + 0.7 * (base_hu - smooth))
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
     config, prior = configure(scale=4), UnsharpMask()
     problem = pose(ns.read(options.source), config)
     base_hu = base_volume(problem, config)
-    proposal = prior.refine_volume(base_hu, base_hu, problem.task, config.slabs)
+    proposal = prior.refine_volume(base_hu, base_hu, problem.task, config.slabs).hu
     stage1 = refine(problem, base_hu, prior, config)
 
     for name, hu in (("proposal", proposal), ("result", stage1.hu)):

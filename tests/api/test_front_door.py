@@ -102,7 +102,7 @@ cases = {
     "got ['preview']": lambda: ns.super_resolve(volume, preset=["preview"]),
     "samples must be a whole number of at least 1, got 2.5": lambda: ns.super_resolve(volume, samples=2.5),
     "device must be auto, cpu or cuda, got 0": lambda: ns.super_resolve(volume, device=0),
-    "slab-small": lambda: ns.SuperResolver.from_preset(prior="nosuch"),
+    "block-small": lambda: ns.SuperResolver.from_preset(prior="nosuch"),
     "must be the path of": lambda: ns.read(3),
     "does not exist": lambda: ns.read("nosuch.nii"),
     "a Volume was needed, got ndarray": lambda: ns.write(hu, "x.nii"),

@@ -78,7 +78,7 @@ def test_a_misspelt_command_is_answered_with_the_nearest_one() -> None:
     ("words", "nearest"),
     [
         (["sr", "SOURCE", "OUT", "--preset", "standart"], "did you mean standard?"),
-        (["sr", "SOURCE", "OUT", "--prior", "slab-smal"], "did you mean slab-small?"),
+        (["sr", "SOURCE", "OUT", "--prior", "block-smal"], "did you mean block-small?"),
         (
             ["eval", "SOURCE", "--out", "OUT", "--methods", "preview-no-stage3"],
             "did you mean preview-no-stage",

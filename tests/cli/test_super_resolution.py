@@ -62,7 +62,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[PipelineConfig]:
             "stages": {"stage1": {"seconds": 2.0}},
             "slice_profile": assumed(config, volume.geometry.spacing[0]),
         }
-        return Result(result, deviation, field, report, volume, config, torch.device(device))
+        interval = replace(result, hu=np.full_like(hu, 30.25))
+        return Result(result, deviation, interval, field, report, volume, config, torch.device(device))
 
     monkeypatch.setattr(sr, "super_resolve", repeat)
     return seen
@@ -274,7 +275,7 @@ def test_a_field_of_another_kind_is_refused_before_the_work(
     assert quick == []
 
 
-@pytest.mark.parametrize("name", ["nosuch", "slab-small-2", "none "])
+@pytest.mark.parametrize("name", ["nosuch", "block-small-2", "none "])
 def test_a_prior_that_is_not_there_is_refused_before_any_work(
     tmp_path: Path, quick: list[PipelineConfig], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -296,7 +297,7 @@ def test_a_prior_with_damaged_weights_is_refused_before_any_work(
     assert quick == []
 
 
-OUTPUTS = ["sr.nii", "run.json", "field.ply", "sr-deviation.nii", "sr-null-space.nii"]
+OUTPUTS = ["sr.nii", "run.json", "field.ply", "sr-interval.nii", "sr-deviation.nii", "sr-null-space.nii"]
 
 
 @pytest.mark.parametrize("there", OUTPUTS)
@@ -357,10 +358,11 @@ def test_what_was_imagined_lies_beside_the_volume(tmp_path: Path, quick: list[Pi
         "--slice-profile",
         "box",
     )
-    result, deviation, change = (
-        read_nifti(tmp_path / f"sr{name}.nii.gz") for name in ("", "-deviation", "-null-space")
+    result, interval, deviation, change = (
+        read_nifti(tmp_path / f"sr{name}.nii.gz") for name in ("", "-interval", "-deviation", "-null-space")
     )
-    assert deviation.geometry == change.geometry == result.geometry
+    assert interval.geometry == deviation.geometry == change.geometry == result.geometry
+    assert np.all(interval.hu == 30.25)
     assert np.all(deviation.hu == 12.5)
     # What the measurement sees, the mean of two slices, cannot have been imagined.
     assert np.abs(change.hu.reshape(6, 2, 32, 32).mean(axis=1)).max() < 0.01
@@ -373,29 +375,34 @@ def test_what_was_imagined_are_series_beside_the_derived_one(
     write_ct_series(make_volume(), tmp_path / "in", SeriesDescription(slice_thickness_mm=8.0))
     run(tmp_path / "in", tmp_path / "out", "--scale", 2, "--samples", 3, "--uncertainty")
     datasets = {path.name: dcmread(path) for path in (tmp_path / "out").iterdir()}
-    assert len(datasets) == 12 + 2
-    assert len({ds.SeriesInstanceUID for ds in datasets.values()}) == 3
+    assert len(datasets) == 12 + 3
+    assert len({ds.SeriesInstanceUID for ds in datasets.values()}) == 4
     assert len({ds.StudyInstanceUID for ds in datasets.values()}) == 1
     deviation = datasets["uncertainty.dcm"]
     assert deviation.ContentDescription == "Standard deviation of 3 samples"
     assert set(np.frombuffer(deviation.FloatPixelData, "<f4")) == {np.float32(12.5)}
     assert datasets["null-space.dcm"].ContentLabel == "NULL_SPACE"
+    assert set(np.frombuffer(datasets["interval.dcm"].PixelData, "<u2")) == {31}
 
 
-def test_a_single_sample_has_no_uncertainty(tmp_path: Path, quick: list[PipelineConfig]) -> None:
+def test_a_single_sample_has_intervals_and_no_deviation(tmp_path: Path, quick: list[PipelineConfig]) -> None:
     write_nifti(make_volume(), tmp_path / "ct.nii")
-    assert "--samples 2" in refused(tmp_path / "ct.nii", tmp_path / "sr.nii", "--uncertainty")
-    assert quick == []
+    assert "no deviation" not in run(tmp_path / "ct.nii", tmp_path / "sr.nii", "--uncertainty")
+    made = {"ct.nii", "sr.nii", "sr-interval.nii", "sr-null-space.nii"}
+    assert {path.name for path in tmp_path.iterdir()} == made
 
 
 def test_a_prior_of_projections_says_that_it_has_no_deviation(
     tmp_path: Path, quick: list[PipelineConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = sr.super_resolve
-    monkeypatch.setattr(sr, "super_resolve", lambda *a, **k: replace(made(*a, **k), deviation=None))
+    monkeypatch.setattr(
+        sr, "super_resolve", lambda *a, **k: replace(made(*a, **k), interval=None, deviation=None)
+    )
     write_nifti(make_volume(), tmp_path / "ct.nii")
     output = run(tmp_path / "ct.nii", tmp_path / "sr.nii", "--samples", 2, "--uncertainty")
     assert "no deviation" in output
+    assert "no intervals" in output
     assert {path.name for path in tmp_path.iterdir()} == {"ct.nii", "sr.nii", "sr-null-space.nii"}
 
 

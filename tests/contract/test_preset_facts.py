@@ -7,7 +7,7 @@ import pytest
 
 from nullsplat.core.preset_facts import CUBIC, DEFAULT, HELP, PRESET_FACTS
 from nullsplat.pipeline.presets import PRESETS
-from nullsplat.prior.weights import SLAB
+from nullsplat.prior.weights import BLOCK
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -51,7 +51,7 @@ def test_what_a_preset_computes_is_what_it_is_said_to_compute() -> None:
     assert list(PRESET_FACTS) == list(PRESETS)
     for name, facts in PRESET_FACTS.items():
         preset = PRESETS[name]
-        slabs = preset.prior == SLAB
+        slabs = preset.prior == BLOCK
         assert facts.views == preset.views
         assert facts.prior == ("slabs" if slabs else "X-ray projections")
         assert facts.evaluations == (preset.slabs.mirrors if slabs else preset.sampling.steps)

@@ -17,18 +17,18 @@ from nullsplat.dicom.read.series import SourceSeries, read_datasets
 from nullsplat.dicom.uids import derive_uid
 from nullsplat.dicom.write.algorithm import NAME
 from nullsplat.dicom.write.derived_series import DerivedOptions
-from nullsplat.dicom.write.parametric_map import DEVIATION, NULL_SPACE, MapKind, write_map
+from nullsplat.dicom.write.parametric_map import DEVIATION, INTERVAL, NULL_SPACE, MapKind, write_map
 
 SMALL = Spec(shape=(4, 6, 8))
 
 
-KINDS = pytest.mark.parametrize("kind", [DEVIATION, NULL_SPACE], ids=lambda kind: kind.role)
+KINDS = pytest.mark.parametrize("kind", [DEVIATION, INTERVAL, NULL_SPACE], ids=lambda kind: kind.role)
 
 
 def values_of(source: SourceSeries, kind: MapKind = DEVIATION) -> Volume:
-    """Noise: without a sign for a deviation, with one for a change."""
+    """Noise: with a sign for a change alone."""
     result = make_result(source)
-    return Volume(np.abs(result.hu), result.geometry) if kind is DEVIATION else result
+    return result if kind is NULL_SPACE else Volume(np.abs(result.hu), result.geometry)
 
 
 def write(source: SourceSeries, folder: Path, kind: MapKind = DEVIATION, **changes: object) -> Path:
@@ -52,7 +52,8 @@ def test_values_and_places_survive_the_round_trip(tmp_path: Path, spec: Spec, ki
     indices = volume.map_reference_to_indices(
         np.array([expected.geometry.position((5, 2, 3))]), round_output=True
     )
-    assert volume.array[tuple(indices[0])] == expected.hu[5, 2, 3]  # float32, stored as it is
+    value = expected.hu[5, 2, 3]  # float32, stored as it is, but for whole HU
+    assert volume.array[tuple(indices[0])] == (np.ceil(value) if kind.whole_hu else value)
     assert volume.shape == expected.hu.shape
     assert sorted(volume.spacing) == pytest.approx(sorted(expected.geometry.spacing))
 

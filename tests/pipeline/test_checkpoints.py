@@ -66,7 +66,7 @@ def test_the_result_lies_where_the_source_lay(made: Checkpoints) -> None:
 def test_what_stage_1_made_comes_back_with_what_it_found(made: Checkpoints, several: bool) -> None:
     made.keep_source(VOLUME)
     hu, views = torch.randn(8, 3, 4), torch.randn(2, 8, 5)
-    kept = Stage1(Projections(views, 2 * views, 5), hu, hu + 1 if several else None, 3, "slabs")
+    kept = Stage1(Projections(views, 2 * views, 5), hu, hu + 1 if several else None, hu + 2, 3, "slabs")
     made.keep_stage1(hu - 1, kept, 7.5, {"verdict": "undecided"})
     assert torch.equal(made.base_hu, hu - 1)
     assert made.refined_hu is not None
@@ -79,6 +79,8 @@ def test_what_stage_1_made_comes_back_with_what_it_found(made: Checkpoints, seve
         3,
         "slabs",
     )
+    assert made.stated_hu is not None
+    assert torch.equal(made.stated_hu, hu + 2)
     assert (made.deviation is not None) == (made.deviation_hu is not None) == several
     if made.deviation is not None:
         assert made.deviation.geometry == VOLUME.geometry.resampled((8, 3, 4))

@@ -41,7 +41,7 @@ def test_every_preset_can_be_configured(preset: str) -> None:
 
 
 def test_a_request_may_name_another_prior_than_its_preset() -> None:
-    assert configure((4, 1, 1)).prior == weights.SLAB
+    assert configure((4, 1, 1)).prior == weights.BLOCK
     assert configure((4, 1, 1), prior=weights.XRAY).prior == weights.XRAY
     assert configure((4, 4, 4), "paper").prior == weights.XRAY
 

@@ -15,22 +15,18 @@ from nullsplat.pipeline.problem import Problem
 from nullsplat.pipeline.refine import refine
 from nullsplat.pipeline.slab_stage import Refined, SlabStage
 from nullsplat.pipeline.stage1 import MeasuredProjections, measured_projections
-from nullsplat.prior.network import build_scheduler
-from nullsplat.prior.slab.network import build_slab_unet
-from nullsplat.prior.slab.pipeline import SlabPipeline
 from nullsplat.prior.slab_sampling import SlabSampling
-from nullsplat.prior.task import Task
+from nullsplat.prior.task import Refinement, Task
 
 THICK, ALL = (4.0, 1.0, 1.0), (2.0, 2.0, 2.0)
 LR = {THICK: Geometry((4, 20, 20), (8.0, 2.0, 2.0)), ALL: Geometry((8, 10, 10), (4.0, 4.0, 4.0))}
 SCALES = pytest.mark.parametrize("scale", [THICK, ALL], ids=["thick slices", "all axes"])
 
 
-class Painter(SlabPipeline):
+class Painter:
     """A prior that is sure of structures that are not there, and blind to one that is."""
 
     def __init__(self, painted_hu: Tensor, scatter_hu: float = 0.0) -> None:
-        super().__init__(build_slab_unet("small"), build_scheduler("sample"))
         self._painted_hu, self._scatter_hu = painted_hu, scatter_hu
         self._tasks: list[Task] = []
         self._seeds: list[int | None] = []
@@ -43,11 +39,11 @@ class Painter(SlabPipeline):
         config: SlabSampling,
         seed: int | None = None,
         progress: Progress = silent,
-    ) -> Tensor:
+    ) -> Refinement:
         self._tasks.append(task)
         self._seeds.append(seed)
         progress(1.0)
-        return base_hu + self._painted_hu + self._drawn(base_hu, seed)
+        return Refinement(base_hu + self._painted_hu + self._drawn(base_hu, seed))
 
     def _drawn(self, like: Tensor, seed: int | None) -> Tensor:
         if seed is None:

@@ -30,5 +30,5 @@ def test_stage_2_has_nothing_to_explain() -> None:
 
 
 def test_a_prior_that_there_is_not_is_refused_by_name() -> None:
-    with pytest.raises(WeightsError, match="slab-small"):
+    with pytest.raises(WeightsError, match="block-small"):
         super_resolve(measured(15), dataclasses.replace(small(), prior="nobody's"), device=CPU)

@@ -28,9 +28,7 @@ def test_a_folder_with_a_manifest_is_a_prior(tmp_path: Path) -> None:
 
 def test_what_is_neither_a_name_nor_a_prior_is_refused_with_what_there_is(tmp_path: Path) -> None:
     for wrong in ("slab-huge", str(tmp_path), str(tmp_path / "nowhere")):
-        with pytest.raises(
-            WeightsError, match="none, slab-small, block-small, xray-small or a folder with a"
-        ):
+        with pytest.raises(WeightsError, match="none, block-small, xray-small or a folder with a"):
             weights.locate(wrong)
         with pytest.raises(WeightsError, match="got "):
             load_prior(wrong, torch.device("cpu"))

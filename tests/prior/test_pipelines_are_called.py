@@ -3,8 +3,6 @@
 import torch
 from diffusers import DDIMScheduler, UNet2DModel
 from tests.prior.block.conftest import answering, task
-from tests.prior.slab.conftest import Answers
-from tests.prior.slab.conftest import answering as slabs_answering
 
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior.slab_sampling import SlabSampling
@@ -15,13 +13,8 @@ from nullsplat.prior.xray.sampling import SamplingConfig
 def test_the_block_prior_takes_a_base_and_its_cubic_interpolation() -> None:
     base, cubic = 100 * torch.randn(4, 16, 16), 100 * torch.randn(4, 16, 16)
     prior, asked = answering(base_gained=1.0), task(base.shape)
-    assert torch.equal(prior(base, cubic, asked).hu, prior.refine_volume(base, cubic, asked, SlabSampling()))
-
-
-def test_the_slab_prior_takes_a_base_and_its_cubic_interpolation() -> None:
-    base, cubic = 100 * torch.randn(4, 16, 16), 100 * torch.randn(4, 16, 16)
-    prior = slabs_answering(Answers.GAINED)
-    assert torch.equal(prior(base, cubic).hu, prior.refine_along(base, cubic, SlabSampling()))
+    refined = prior.refine_volume(base, cubic, asked, SlabSampling())
+    assert torch.equal(prior(base, cubic, asked).hu, refined.hu)
 
 
 def test_the_xray_prior_takes_a_measurement(random_unet: UNet2DModel) -> None:

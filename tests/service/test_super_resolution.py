@@ -17,13 +17,14 @@ from nullsplat.core.progress import silent
 from nullsplat.dicom.read.series import fingerprint, read_folder
 from nullsplat.dicom.write.derived_series import DerivedOptions
 from nullsplat.dicom.write.encoding import OutputSyntax
+from nullsplat.dicom.write.parametric_map import INTERVAL
 from nullsplat.physics.profile import Resolution
 from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.presets import PRESETS
 from nullsplat.pipeline.stages import RUNNERS, Stage
 from nullsplat.prior import weights
-from nullsplat.prior.weights import SLAB, XRAY
+from nullsplat.prior.weights import BLOCK, XRAY
 from nullsplat.service.folders import JobFolder
 from nullsplat.service.processing import super_resolution
 from nullsplat.service.processing.derived_files import Output
@@ -190,7 +191,7 @@ def test_what_another_prior_did_is_done_again(
     assert not before.is_done("stage1", work, replace(PARAMETERS, seed=1), found)
     for stage in RUNNERS:
         after.run(stage, work, PARAMETERS, found, silent)
-    assert did == [("stage1", XRAY), ("stage2", XRAY), *((stage, SLAB) for stage in RUNNERS)]
+    assert did == [("stage1", XRAY), ("stage2", XRAY), *((stage, BLOCK) for stage in RUNNERS)]
     assert not Checkpoints(work).store.has_arrays(
         f"stage1-{XRAY}"
     )  # a file that only one kind of prior writes
@@ -247,29 +248,33 @@ def test_the_result_becomes_a_series_of_the_same_patient_and_study(
         )
 
 
-@pytest.mark.parametrize(("maps", "expected"), [(True, 1), (False, 0)])
-def test_several_samples_bring_a_map_of_their_deviation(
-    source: Path, tmp_path: Path, maps: bool, expected: int
+@pytest.mark.parametrize(
+    ("maps", "expected"),
+    [(True, {"Standard deviation of 4 samples", INTERVAL.meaning}), (False, set())],
+)
+def test_maps_of_intervals_and_of_the_deviation_of_several_samples_go_with_the_result(
+    source: Path, tmp_path: Path, maps: bool, expected: set[str]
 ) -> None:
     processing = SuperResolution("cpu", cpu_threads=1, output=Output(maps=maps, report=False))
     work, target = tmp_path / "work", tmp_path / "derived"
     found = processing.prepare(source, work, PARAMETERS)
     checkpoints = Checkpoints(work)
     low = checkpoints.source
-    checkpoints.keep_result(torch.from_numpy(low.hu))
+    checkpoints.keep_result(torch.from_numpy(low.hu), torch.full(low.hu.shape, 31.5))
     checkpoints.store.save_arrays("deviation", {"hu": np.full(low.hu.shape, 7.5, np.float32)})
     checkpoints.keep_report(REPORT)
     target.mkdir()
     parameters = replace(PARAMETERS, samples=4)
     derived = processing.derive(source, work, parameters, found, target)
     assert len(derived.files) == 6  # the result's own instances are what the job's answer names
-    assert len(derived.further) == expected
+    shown = set()
     for series, files in derived.further.items():
         ((uid, name),) = files.items()
         ds = pydicom.dcmread(target / name)
         assert (ds.SOPInstanceUID, ds.SeriesInstanceUID, ds.StudyInstanceUID) == (uid, series, STUDY)
-        assert ds.ContentDescription == "Standard deviation of 4 samples"
-    assert len(list(target.iterdir())) == 6 + expected
+        shown.add(ds.ContentDescription)
+    assert shown == expected
+    assert len(list(target.iterdir())) == 6 + len(expected)
 
 
 @pytest.mark.parametrize(("report", "expected"), [(True, 1), (False, 0)])

@@ -12,6 +12,7 @@ import typer
 
 import nullsplat
 from nullsplat.cli.commands.bench import bench
+from nullsplat.cli.commands.calibrate import calibrate
 from nullsplat.cli.commands.convert_prior import convert_prior
 from nullsplat.cli.commands.db import app as db_app
 from nullsplat.cli.commands.evaluate import evaluate
@@ -145,8 +146,8 @@ def sr(
         bool,
         typer.Option(
             "--uncertainty",
-            help="Write two maps in HU beside OUTPUT: standard deviation of the samples, and what no measurement "
-            "supports. Needs --samples 2 or more.",
+            help="Write maps in HU beside OUTPUT: how far from the truth a voxel may be (half width of the 90 % interval), "
+            "what no measurement supports, and from --samples 2 on by how much the samples differ.",
         ),
     ] = False,
     allow_gaps: Annotated[
@@ -341,6 +342,9 @@ app.command(
     "reader-score", rich_help_panel=EVALUATION, short_help="Unblind the score sheets of a reader study."
 )(reader_score)
 app.command("bench", rich_help_panel=EVALUATION, short_help="Time kernels and stages on this machine.")(bench)
+app.command("calibrate", rich_help_panel=PRIORS, short_help="Make a prior's intervals hold what they say.")(
+    calibrate
+)
 app.command("train-slab-prior", rich_help_panel=PRIORS, short_help="Train the slab prior on your own CTs.")(
     train_slab_prior
 )

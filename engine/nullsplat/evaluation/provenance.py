@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nullsplat
 from nullsplat.core.errors import WeightsError
-from nullsplat.prior.weights import SLAB, locate, model_hash
+from nullsplat.prior.weights import BLOCK, locate, model_hash
 
 _ROOT = Path(nullsplat.__file__).parent
 DECIDING = (
@@ -19,7 +19,7 @@ DECIDING = (
 def describe_software() -> dict[str, str]:
     """NullSplat's version, and hashes of the code and of the prior that most presets use; no version control is asked."""
     try:
-        weights = model_hash(locate(SLAB))
+        weights = model_hash(locate(BLOCK))
     except WeightsError:
         weights = "none"
     return {"version": nullsplat.__version__, "code_sha256": code_hash(), "model_sha256": weights}

@@ -122,6 +122,7 @@ class Checkpoints:
         self._save("base", hu=base_hu)
         self._save("refined", hu=made.hu)
         self._save("deviation", hu=made.deviation_hu)
+        self._save("stated", hu=made.half_width_hu)
         self._save("projections", mean=seen.mean, deviation=seen.deviation)
         facts = Stage1Facts(noise_hu, seen.columns, made.steps, made.prior, check)
         self.store.save_json("stage1", dataclasses.asdict(facts))
@@ -147,6 +148,11 @@ class Checkpoints:
         return self._load("deviation") if self.store.has_arrays("deviation") else None
 
     @property
+    def stated_hu(self) -> VolumeHu | None:
+        """Half widths of the intervals as the prior states them, see `prior.task.Refinement`; None where it knows none."""
+        return self._load("stated") if self.store.has_arrays("stated") else None
+
+    @property
     def projections(self) -> Projections:
         """What stage 2 is to explain."""
         mean, deviation = (self._load("projections", key) for key in ("mean", "deviation"))
@@ -167,9 +173,10 @@ class Checkpoints:
         """What the field adds to the base."""
         return self._load("residual")
 
-    def keep_result(self, hu: VolumeHu) -> None:
-        """Keep the super-resolved volume; its geometry follows from the source's."""
+    def keep_result(self, hu: VolumeHu, half_width_hu: VolumeHu | None = None) -> None:
+        """Keep the super-resolved volume and its intervals; their geometry follows from the source's."""
         self._save("result", hu=hu)
+        self._save("interval", hu=half_width_hu)
 
     @property
     def result(self) -> Volume:
@@ -180,6 +187,11 @@ class Checkpoints:
     def deviation(self) -> Volume | None:
         """Standard deviation in HU of stage 1's samples; None where there is one sample, or the prior makes no volumes."""
         return self._on_result_grid("deviation") if self.store.has_arrays("deviation") else None
+
+    @property
+    def interval(self) -> Volume | None:
+        """Half width in HU of the interval that holds the truth in 90 % of voxels; None where nobody calibrated the prior."""
+        return self._on_result_grid("interval") if self.store.has_arrays("interval") else None
 
     def keep_report(self, report: dict[str, Any]) -> None:
         """Keep the figures of the run."""

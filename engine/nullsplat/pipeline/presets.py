@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from nullsplat.physics.base import BASE, OPEN
 from nullsplat.physics.total_variation import TotalVariation
 from nullsplat.prior.slab_sampling import SlabSampling
-from nullsplat.prior.weights import SLAB, XRAY
+from nullsplat.prior.weights import BLOCK, XRAY
 from nullsplat.prior.xray.sampling import SamplingConfig
 from nullsplat.splat.fit.config import PAPER, PREVIEW, STANDARD, FitConfig
 
@@ -27,7 +27,7 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "preview": Preset(
-        prior=SLAB,
+        prior=BLOCK,
         views=40,
         consistent_base=True,
         base=BASE,
@@ -38,7 +38,7 @@ PRESETS: dict[str, Preset] = {
         finish=TotalVariation(iterations=0, bounds=OPEN),
     ),
     "standard": Preset(
-        prior=SLAB,
+        prior=BLOCK,
         views=100,
         consistent_base=True,
         base=BASE,

@@ -25,6 +25,8 @@ class Result:
         volume: super-resolved volume, in HU.
         deviation: standard deviation of the samples in HU; None where there is one sample, or the prior makes no
             volumes.
+        interval: half width in HU of the interval around each voxel that holds the truth in 90 % of them; None where the
+            prior was not calibrated.
         field: the signed Gaussians of stage 2, on the grid of `volume`.
         report: figures of the run, see `stages.run_consistency`.
         source: the measured volume.
@@ -34,6 +36,7 @@ class Result:
 
     volume: Volume
     deviation: Volume | None
+    interval: Volume | None
     field: PlacedField
     report: dict[str, Any]
     source: Volume
@@ -84,7 +87,7 @@ def super_resolve(
     with displayed(progress) as shown:
         for stage, run in RUNNERS.items():
             run(made, config, where, lambda fraction, note="", stage=stage: shown(stage, fraction, note))
-    return Result(made.result, made.deviation, made.field, made.report, volume, config, where)
+    return Result(made.result, made.deviation, made.interval, made.field, made.report, volume, config, where)
 
 
 def _check(volume: object, config: object) -> None:

@@ -16,12 +16,12 @@ from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.problem import Problem
 from nullsplat.pipeline.stage1 import MeasuredProjections, Projections
 from nullsplat.prior.slab_sampling import SlabSampling
-from nullsplat.prior.task import Task
+from nullsplat.prior.task import Refinement, Task
 
 
 @runtime_checkable
 class VolumePrior(Protocol):
-    """Any model of CT volumes that can say what a base lacks; `SlabPipeline` is one.
+    """Any model of CT volumes that can say what a base lacks; `BlockPipeline` is one.
 
     What it says is only a proposal: stage 1 keeps of it what the measurement allows.
     """
@@ -34,8 +34,8 @@ class VolumePrior(Protocol):
         config: SlabSampling,
         seed: int | None = None,
         progress: Progress = silent,
-    ) -> Float[Tensor, "z y x"]:
-        """The base with what it lacks, in HU; the posterior mean for `seed` None, else a sample.
+    ) -> Refinement:
+        """The base with what it lacks; the posterior mean for `seed` None, else a sample.
 
         Args:
             base_hu: base volume in HU.
@@ -54,11 +54,13 @@ class Refined:
     Attributes:
         hu: mean of the samples in HU, in agreement with the measurement.
         deviation_hu: their standard deviation; zero for a single one.
+        half_width_hu: see `prior.task.Refinement`.
         projections: what stage 2 is to explain.
     """
 
     hu: Float[Tensor, "z y x"]
     deviation_hu: Float[Tensor, "z y x"]
+    half_width_hu: Float[Tensor, "z y x"] | None
     projections: Projections
 
 
@@ -92,18 +94,20 @@ class SlabStage:
         """
         count = self._config.sampling.samples
         volumes, views = Moments(), Moments()
+        half_width_hu = None
         for k in range(count):
             seed = None if count == 1 else derive_seed(self._config.seed, "slab sample", k)
-            volume = self._volume(prior, seed, part(progress, k / count, (k + 1) / count))
+            found = self._refined(prior, seed, part(progress, k / count, (k + 1) / count))
+            half_width_hu = found.half_width_hu  # that of the mean, whichever sample was drawn around it
+            volume = self._held(found.hu)
             volumes.add(volume)
             views.add(measured.encoded(volume))
         projections = measured.decoded(views.mean, views.deviation)
-        return Refined(volumes.mean, volumes.deviation, projections)
+        return Refined(volumes.mean, volumes.deviation, half_width_hu, projections)
 
-    def _volume(self, prior: VolumePrior, seed: int | None, progress: Progress) -> Float[Tensor, "z y x"]:
-        """The base refined in blocks of thin slabs."""
+    def _refined(self, prior: VolumePrior, seed: int | None, progress: Progress) -> Refinement:
         task, slabs = self._problem.task, self._config.slabs
-        return self._held(prior.refine_volume(self._base_hu, self._cubic_hu, task, slabs, seed, progress))
+        return prior.refine_volume(self._base_hu, self._cubic_hu, task, slabs, seed, progress)
 
     def _held(self, hu: Float[Tensor, "z y x"]) -> Float[Tensor, "z y x"]:
         """Brought into agreement with the measured volume within its noise, and not below where it saturates."""

@@ -3,14 +3,13 @@
 import torch
 from diffusers import UNet2DModel
 
+from nullsplat.core.errors import WeightsError
 from nullsplat.prior import weights
 from nullsplat.prior.block.network import is_block_unet
 from nullsplat.prior.block.pipeline import BlockPipeline
-from nullsplat.prior.slab.network import is_slab_unet
-from nullsplat.prior.slab.pipeline import SlabPipeline
 from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 
-Prior = BlockPipeline | SlabPipeline | ProjectionDDNMPipeline
+Prior = BlockPipeline | ProjectionDDNMPipeline
 """Every kind of prior that there is."""
 
 
@@ -22,17 +21,23 @@ def load_prior(prior: str, device: torch.device) -> Prior | None:
         device: where it is to work.
 
     Raises:
-        WeightsError: there is no such prior, or it is damaged.
+        WeightsError: there is no such prior, it is damaged, or it is of a kind that this version does not know.
     """
     if prior == weights.NONE:
         return None
     unet, scheduler = weights.load(weights.locate(prior))
-    pipeline = _kind(unet)(unet, scheduler)
+    pipeline = _kind(unet, prior)(unet, scheduler)
     pipeline.to(device)
     return pipeline
 
 
-def _kind(unet: UNet2DModel) -> type[Prior]:
+def _kind(unet: UNet2DModel, prior: str) -> type[Prior]:
     if is_block_unet(unet):
         return BlockPipeline
-    return SlabPipeline if is_slab_unet(unet) else ProjectionDDNMPipeline
+    channels = unet.config.in_channels, unet.config.out_channels
+    if channels == (1, 1):
+        return ProjectionDDNMPipeline
+    raise WeightsError(
+        f"a prior must be one of blocks of slabs or of X-rays, {prior} has {channels[0]} channels in and {channels[1]} out; "
+        "one of single slabs, as earlier versions made them, must be trained anew by `nullsplat train-slab-prior`"
+    )

@@ -16,7 +16,7 @@ _TOWARDS_THE_END = 1.5
 
 @dataclass(frozen=True)
 class SlabSampling:
-    """Settings of `SlabPipeline` and `BlockPipeline`.
+    """Settings of `BlockPipeline`.
 
     Attributes:
         steps: network evaluations of a sample after the first, which gives the posterior mean.
@@ -24,9 +24,6 @@ class SlabSampling:
         tile: largest side that goes through the network at once.
         overlap: pixels that tiles share.
         mirrors: mirror images of each slab whose answers are averaged for the posterior mean: 1, 2 or 4.
-        gain: of `SlabPipeline` alone: factor on the mean of the answers along all axes. Each answer is shrunk towards
-            zero by what its slabs do not show, and so is their mean, though together they know more: least squares on
-            CTs gives 1.0 to 1.1 without noise and 1.15 to 1.4 with 15 HU.
     """
 
     steps: int = 2
@@ -34,14 +31,12 @@ class SlabSampling:
     tile: int = 512
     overlap: int = 32
     mirrors: int = 1
-    gain: float = 1.1
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing.
 
         Raises:
-            ConfigurationError: a count that is out of range, tiles that cannot cover an image, other mirrors, or
-                a gain that is not positive.
+            ConfigurationError: a count that is out of range, tiles that cannot cover an image, or other mirrors.
         """
         Tiling(self.tile, self.overlap)
         if not (1 <= self.steps < TRAIN_STEPS and self.batch >= 1):
@@ -52,8 +47,6 @@ class SlabSampling:
             raise ConfigurationError(
                 f"mirrors must be one of {', '.join(map(str, MIRRORS))}, got {self.mirrors}"
             )
-        if not self.gain > 0:
-            raise ConfigurationError(f"gain must be above 0, got {self.gain}")
 
 
 def noise_levels(scheduler: DDIMScheduler, steps: int) -> list[int]:

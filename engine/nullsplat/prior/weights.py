@@ -17,13 +17,10 @@ FOLDER = Path(__file__).parent / "weights"
 XRAY = "xray-small"
 """The unconditional prior of X-ray projections that comes with the package."""
 
-SLAB = "slab-small"
-"""The prior across slab thicknesses that comes with the package, conditioned on what physics alone can give."""
-
 BLOCK = "block-small"
-"""The prior of four slabs at once that comes with the package; no preset uses it yet (docs/adr/0025)."""
+"""The prior of blocks of slabs that comes with the package, conditioned on what physics alone can give."""
 
-PACKAGED = (SLAB, BLOCK, XRAY)
+PACKAGED = (BLOCK, XRAY)
 
 NONE = "none"
 """Instead of a prior's name: physics alone."""

@@ -18,8 +18,9 @@ VANISHED = (
 LARGER = "free some space or let NULLSPLAT_SPOOL name a folder on a larger disk"
 SOURCE_BYTES_PER_VOXEL = 2 + 4
 """The DICOM files, and the volume as float32."""
-RESULT_BYTES_PER_VOXEL = 4 + 4 + 4 + 2
-"""Stage 1 or base, stage 2 and the result as float32, and the DICOM files as int16."""
+RESULT_BYTES_PER_VOXEL = 4 + 4 + 4 + 2 + 4 + 4 + 2
+"""Stage 1 or base, stage 2 and the result as float32, and the DICOM files as int16; of the intervals those that the prior
+states and the calibrated ones as float32, and their Parametric Map as uint16."""
 DEVIATION_BYTES_PER_VOXEL = 4 + 4
 """The samples' deviation and its Parametric Map as float32, where there are several samples."""
 

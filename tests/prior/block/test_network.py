@@ -79,11 +79,13 @@ def test_air_around_the_body_is_left_alone() -> None:
     assert changed.amax(0).tolist() == [3, 47, 45]
 
 
-def test_bounds_enclose_the_mean_wherever_the_network_was_asked() -> None:
-    base, cubic = drawn((4, 8, 8))
-    found = answering(base_gained=1.0)(base, cubic, task(base.shape))
-    assert (found.low_hu < found.hu).all()
-    assert (found.hu < found.high_hu).all()
+def test_an_interval_is_stated_wherever_the_network_was_asked_and_nowhere_else() -> None:
+    base = torch.full((4, 60, 60), -1000.0)
+    base[:, 20:40, 22:38] = 300
+    found = answering(base_gained=1.0)(base, base - 100, task(base.shape))
+    asked = (found.half_width_hu > 0).nonzero()
+    assert asked.amin(0).tolist() == [0, 12, 14]
+    assert asked.amax(0).tolist() == [3, 47, 45]
 
 
 def test_the_network_is_told_what_it_is_asked_for_the_axes_of_its_slabs() -> None:

@@ -41,7 +41,7 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
         typer.Option(
             "--initial",
             metavar="NAME|DIR",
-            help="A slab prior to go on from, such as the packaged slab-small; without it, training starts afresh.",
+            help="A slab prior to go on from, such as the packaged block-small; without it, training starts afresh.",
         ),
     ] = None,
     pairs: Annotated[

@@ -72,10 +72,6 @@ def run(request: Request) -> None:
     check_dicom_options(request)
     check_profiles(request)
     check_prior(request.prior)
-    if request.uncertainty and request.samples == 1:
-        raise ConfigurationError(
-            "--uncertainty needs samples that can differ: give --samples 2 or more, got 1"
-        )
     with tempfile.TemporaryDirectory(prefix="nullsplat-") as folder:
         outcome = _process_and_write(request, Path(folder))
     if request.report is not None:

@@ -6,20 +6,20 @@ from pathlib import Path
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.provenance import Provenance
 from nullsplat.dicom.read.series import SourceSeries
-from nullsplat.dicom.write.parametric_map import DEVIATION, NULL_SPACE, MapKind, write_map
+from nullsplat.dicom.write.parametric_map import DEVIATION, INTERVAL, NULL_SPACE, MapKind, write_map
 from nullsplat.io.nifti import SUFFIXES, write_nifti
 from nullsplat.pipeline.run import Result
 
 
 def write_nifti_maps(result: Result, target: Path) -> None:
-    """Write OUTPUT-deviation and OUTPUT-null-space with OUTPUT's suffix, in HU.
+    """Write OUTPUT-interval, OUTPUT-deviation and OUTPUT-null-space with OUTPUT's suffix, in HU.
 
     Raises:
         StorageError: a file cannot be written.
     """
-    deviation, null_space = map_files(target)
+    files = dict(zip((INTERVAL, DEVIATION, NULL_SPACE), map_files(target), strict=True))
     for kind, volume in _maps(result):
-        write_nifti(volume, deviation if kind is DEVIATION else null_space)
+        write_nifti(volume, files[kind])
 
 
 def write_dicom_maps(result: Result, source: SourceSeries, provenance: Provenance, folder: Path) -> None:
@@ -32,9 +32,9 @@ def write_dicom_maps(result: Result, source: SourceSeries, provenance: Provenanc
         write_map(kind, source, volume, provenance, folder)
 
 
-def map_files(target: Path) -> tuple[Path, Path]:
-    """Where the maps of a NIfTI file go: standard deviation, null-space change."""
-    return beside(target, "deviation"), beside(target, "null-space")
+def map_files(target: Path) -> tuple[Path, Path, Path]:
+    """Where the maps of a NIfTI file go: half width of the intervals, standard deviation, null-space change."""
+    return beside(target, "interval"), beside(target, "deviation"), beside(target, "null-space")
 
 
 def beside(target: Path, what: str) -> Path:
@@ -46,8 +46,14 @@ def beside(target: Path, what: str) -> Path:
 
 def _maps(result: Result) -> Iterator[tuple[MapKind, Volume]]:
     """One after the other, so that only one is computed at a time."""
-    if result.deviation is None:
-        print(f"no deviation: the prior {result.config.prior} draws projections, not volumes")
+    if result.interval is None:
+        print(
+            f"no intervals: the prior {result.config.prior} was never calibrated; `nullsplat calibrate` does it"
+        )
     else:
+        yield INTERVAL, result.interval
+    if result.deviation is None and result.config.sampling.samples > 1:
+        print(f"no deviation: the prior {result.config.prior} draws projections, not volumes")
+    elif result.deviation is not None:
         yield DEVIATION, result.deviation
     yield NULL_SPACE, result.null_space()

@@ -17,6 +17,7 @@ NULL_SPACE_CHANGE = Code("NULLSPACE", SCHEME, "Change in the null space of the m
 CONSISTENCY = Code("LRCONSISTENCY", SCHEME, "Difference of degraded result and source")
 SOURCE_NOISE = Code("SOURCENOISE", SCHEME, "Estimated noise of the source")
 SAMPLE_DEVIATION = Code("SAMPLEDEVIATION", SCHEME, "Standard deviation of the samples")
+HALF_WIDTH = Code("HALFWIDTH90", SCHEME, "Half width of the interval that holds 90 % of the truth")
 HIGH_FREQUENCY_GAIN = Code("HFGAIN", SCHEME, "Energy beyond the source's resolution over interpolation")
 SERIES_ROLE = Code("SERIESROLE", SCHEME, "Role of the series")
 DERIVED_SERIES = Code("DERIVEDSERIES", SCHEME, "Series derived by super-resolution")
@@ -28,7 +29,7 @@ STAGE_DURATIONS = {
 """By the pipeline's names of its stages."""
 
 PRIVATE = (
-    NULL_SPACE_CHANGE, CONSISTENCY, SOURCE_NOISE, SAMPLE_DEVIATION, HIGH_FREQUENCY_GAIN, SERIES_ROLE, DERIVED_SERIES,
+    NULL_SPACE_CHANGE, CONSISTENCY, SOURCE_NOISE, SAMPLE_DEVIATION, HALF_WIDTH, HIGH_FREQUENCY_GAIN, SERIES_ROLE, DERIVED_SERIES,
     *STAGE_DURATIONS.values(),
 )  # fmt: skip
 """All codes of the private scheme."""

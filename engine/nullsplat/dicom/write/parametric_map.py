@@ -1,4 +1,4 @@
-"""Writes what of a result was not measured, as Parametric Maps of floats in HU, each in a series of its own.
+"""Writes what of a result was not measured, as Parametric Maps in HU, each in a series of its own.
 
 Source: PS3.3 A.75 (Parametric Map IOD), C.7.6.16.2.11 (Real World Value Mapping).
 """
@@ -9,6 +9,8 @@ from pathlib import Path
 import highdicom as hd
 import numpy as np
 from highdicom.pm import ParametricMap, RealWorldValueMapping
+from jaxtyping import Float, Shaped
+from numpy import ndarray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
@@ -22,7 +24,7 @@ from nullsplat.dicom.read.eligibility import PRODUCT_NAME
 from nullsplat.dicom.read.series import SourceSeries
 from nullsplat.dicom.uids import derive_uid
 from nullsplat.dicom.write import algorithm
-from nullsplat.dicom.write.codes import NULL_SPACE_CHANGE, SCHEME, coding_schemes
+from nullsplat.dicom.write.codes import HALF_WIDTH, NULL_SPACE_CHANGE, SCHEME, coding_schemes
 from nullsplat.dicom.write.copied_attributes import carry, carry_series_level, fill_required
 from nullsplat.dicom.write.derived_series import DerivedOptions, check_same_extent, is_lossy, set_creation
 from nullsplat.dicom.write.equipment import contributing_equipment, set_general_equipment
@@ -30,6 +32,7 @@ from nullsplat.dicom.write.files import write_file
 from nullsplat.dicom.write.labels import series_description, series_number
 from nullsplat.dicom.write.planes import decimal
 
+_LARGEST = 2**16 - 1
 _IDENTIFIERS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
 _PLANE = (
     "Rows",
@@ -54,6 +57,7 @@ class MapKind:
         meaning: Content Description; `{samples}` is replaced.
         quantity: what is measured.
         number: times the offset of series numbers is added to the source's.
+        whole_hu: whether values are rounded up to whole HU, which takes half the bytes of floats.
     """
 
     role: str
@@ -64,6 +68,7 @@ class MapKind:
     meaning: str
     quantity: Code
     number: int
+    whole_hu: bool = False
 
 
 DEVIATION = MapKind(
@@ -89,6 +94,19 @@ NULL_SPACE = MapKind(
     number=3,
 )
 """What was added to interpolation without support from the measurement, in HU and of either sign."""
+
+INTERVAL = MapKind(
+    role="interval",
+    file_name="interval.dcm",
+    label="INTERVAL_90",
+    mark="INTERVAL ",
+    short="INTERVAL90",
+    meaning="Half width of the interval that holds 90 % of the truth",
+    quantity=HALF_WIDTH,
+    number=5,
+    whole_hu=True,
+)
+"""How far from the truth a voxel may be, in HU, calibrated."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +155,7 @@ def _parametric_map(
     kind: MapKind, source: SourceSeries, values: Volume, provenance: Provenance
 ) -> ParametricMap:
     frames = hd.Volume(
-        values.hu,
+        _stored(kind, values.hu),
         values.geometry.affine,
         coordinate_system="PATIENT",
         frame_of_reference_uid=str(source.headers[0].FrameOfReferenceUID),
@@ -163,7 +181,7 @@ def _parametric_map(
                 lut_label=kind.short,
                 lut_explanation=kind.meaning.format(samples=provenance.samples),
                 unit=codes.UCUM.HounsfieldUnit,
-                value_range=_value_range(values),
+                value_range=_value_range(kind, values),
                 slope=1.0,
                 intercept=0.0,
                 quantity_definition=kind.quantity,
@@ -174,8 +192,14 @@ def _parametric_map(
     )
 
 
-def _value_range(values: Volume) -> tuple[float, float]:
+def _stored(kind: MapKind, hu: Float[ndarray, "z y x"]) -> Shaped[ndarray, "z y x"]:
+    return np.ceil(hu).clip(0, _LARGEST).astype(np.uint16) if kind.whole_hu else hu
+
+
+def _value_range(kind: MapKind, values: Volume) -> tuple[float, float]:
     """The range that occurs, with zero in it and at least 1 HU wide."""
+    if kind.whole_hu:
+        return 0, max(int(_stored(kind, values.hu).max()), 1)
     return min(float(values.hu.min()), 0.0), max(float(values.hu.max()), 1.0)
 
 

@@ -141,6 +141,7 @@ def _in_hu(figures: Mapping[str, Any]) -> Iterator[sr.Measurement]:
     for key, concept in (
         ("null_space_rms_hu_by_tissue", concepts.NULL_SPACE_CHANGE),
         ("deviation_rms_hu_by_tissue", concepts.SAMPLE_DEVIATION),
+        ("interval_rms_hu_by_tissue", concepts.HALF_WIDTH),
     ):
         for tissue, value in figures.get(key, {}).items():
             site = sr.FindingSite(concepts.TISSUES[tissue])

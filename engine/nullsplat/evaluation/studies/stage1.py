@@ -17,8 +17,8 @@ from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.slab_stage import SlabStage
 from nullsplat.pipeline.stage1 import MeasuredProjections, measured_projections, sample_projections
 from nullsplat.prior import weights
+from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.load import load_prior
-from nullsplat.prior.slab.pipeline import SlabPipeline
 from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 from nullsplat.prior.xray.sampling import SamplingConfig
 
@@ -116,8 +116,8 @@ class Stage1Study:
 
     def with_slab_prior(self, samples: tuple[int, ...]) -> Iterator[Row]:
         """The slab prior: its posterior mean, the same mirrored, and means of samples."""
-        prior = load_prior(weights.SLAB, self._case.device)
-        assert isinstance(prior, SlabPipeline)  # noqa: S101 - the packaged one is
+        prior = load_prior(weights.BLOCK, self._case.device)
+        assert isinstance(prior, BlockPipeline)  # noqa: S101 - the packaged one is
         case = self._case
         for k, mirrors in [(1, 1), (1, 4)] + [(k, 1) for k in samples if k > 1]:
             slabs = replace(case.config.slabs, mirrors=mirrors)

@@ -20,8 +20,8 @@ from nullsplat.pipeline.forward_model import ForwardModel, forward_model
 from nullsplat.pipeline.slab_stage import SlabStage
 from nullsplat.pipeline.stage1 import Projections, measured_projections
 from nullsplat.pipeline.stage2 import fit_field
+from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.load import load_prior
-from nullsplat.prior.slab.pipeline import SlabPipeline
 from nullsplat.splat.fit.config import PAPER, PREVIEW, STANDARD, FitConfig
 
 VolumeHu = Float[Tensor, "z y x"]
@@ -142,7 +142,7 @@ class Stage2Study:
         """The volume that stage 1 of `standard` ends with."""
         case = self._case
         prior = load_prior(case.config.prior, case.device)
-        assert isinstance(prior, SlabPipeline)  # noqa: S101 - that of `standard` is
+        assert isinstance(prior, BlockPipeline)  # noqa: S101 - that of `standard` is
         stage = SlabStage(case.problem, case.base_hu, case.config)
         return stage.run(prior, measured_projections(case.problem), silent).hu
 

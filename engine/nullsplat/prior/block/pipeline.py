@@ -1,7 +1,6 @@
 """The block prior as a diffusers pipeline: what a volume lacks, by posterior mean or by samples."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DModel
@@ -16,7 +15,7 @@ from nullsplat.prior.block.network import BLOCK, FOLD, predict_residual
 from nullsplat.prior.precision import fast_bfloat16
 from nullsplat.prior.residual import HU_UNIT, TINY, residual_unit
 from nullsplat.prior.slab_sampling import MIRRORS, SlabSampling, noise_levels
-from nullsplat.prior.task import Task
+from nullsplat.prior.task import Refinement, Task
 from nullsplat.prior.tiles import Tiling, in_tiles
 
 _BODY_HU = -800.0
@@ -27,21 +26,6 @@ Window3 = tuple[slice, slice, slice]
 
 Volumes3 = tuple[Float[Tensor, "z y x"], Float[Tensor, "z y x"], Float[Tensor, "z y x"]]
 """Estimate, base and cubic interpolation."""
-
-
-@dataclass(frozen=True)
-class Refinement:
-    """What the block prior makes of a base, all in HU.
-
-    Attributes:
-        hu: the posterior mean, or a sample.
-        low_hu: below it the network expects the truth in 5 % of cases; not calibrated.
-        high_hu: above it the network expects the truth in 5 % of cases; not calibrated.
-    """
-
-    hu: Float[Tensor, "z y x"]
-    low_hu: Float[Tensor, "z y x"]
-    high_hu: Float[Tensor, "z y x"]
 
 
 class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
@@ -56,13 +40,25 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
         self.register_modules(unet=unet, scheduler=scheduler)
         self.unet.to(memory_format=torch.channels_last)
 
-    @torch.no_grad()
     def __call__(
         self,
         base_hu: Float[Tensor, "z y x"],
         cubic_hu: Float[Tensor, "z y x"],
         task: Task,
         config: SlabSampling | None = None,
+        seed: int | None = None,
+        progress: Progress = silent,
+    ) -> Refinement:
+        """`refine_volume`, called as pipelines of diffusers are; without `config`, as the preset `preview` does it."""
+        return self.refine_volume(base_hu, cubic_hu, task, config or SlabSampling(), seed, progress)
+
+    @torch.no_grad()
+    def refine_volume(
+        self,
+        base_hu: Float[Tensor, "z y x"],
+        cubic_hu: Float[Tensor, "z y x"],
+        task: Task,
+        config: SlabSampling,
         seed: int | None = None,
         progress: Progress = silent,
     ) -> Refinement:
@@ -74,15 +70,14 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
             base_hu: base volume in HU.
             cubic_hu: cubic interpolation of the measured volume, HU.
             task: what is asked.
-            config: how slabs are refined; without it, as the preset `preview` does.
+            config: how slabs are refined.
             seed: of a sample; None gives the posterior mean, without random numbers.
             progress: told after every batch of blocks.
 
         Returns:
-            On the device of `base_hu`; air that was left alone has bounds of no width.
+            On the device of `base_hu`; air that was left alone has an interval of no width.
         """
-        config = config or SlabSampling()
-        mean, low, high = base_hu.clone(), base_hu.clone(), base_hu.clone()
+        mean, half_width = base_hu.clone(), torch.zeros_like(base_hu)
         body = _body(base_hu)
         unit_hu = residual_unit(base_hu, cubic_hu)
         conditions = conditions_of(task.op, task.spacing, task.noise_hu, unit_hu)
@@ -93,20 +88,10 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
             one = _Pass((mean, base_hu, cubic_hu), body, normal, samples, conditions)
             told = part(progress, i / len(passes), (i + 1) / len(passes))
             found = self._lacking(one, config, seed if last else None, told).movedim(1, 1 + normal)
-            mean[body], low[body], high[body] = found + mean[body]
-        return Refinement(mean, low, high)
-
-    def refine_volume(
-        self,
-        base_hu: Float[Tensor, "z y x"],
-        cubic_hu: Float[Tensor, "z y x"],
-        task: Task,
-        config: SlabSampling,
-        seed: int | None = None,
-        progress: Progress = silent,
-    ) -> Float[Tensor, "z y x"]:
-        """The volume alone of what a call gives, as stage 1 asks of any prior of volumes."""
-        return self(base_hu, cubic_hu, task, config, seed, progress).hu
+            mean[body] += found[0]
+            if last:
+                half_width[body] = (found[2] - found[1]) / 2
+        return Refinement(mean, half_width)
 
     @torch.no_grad()
     def across(

@@ -1,12 +1,14 @@
 """Which DICOM objects a finished run becomes: the series, and what goes with it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nullsplat.core.volume import Volume
 from nullsplat.dicom.provenance import Provenance
 from nullsplat.dicom.read.series import SourceSeries
 from nullsplat.dicom.write.derived_series import DerivedOptions, write_derived
-from nullsplat.dicom.write.parametric_map import DEVIATION, write_map
+from nullsplat.dicom.write.parametric_map import DEVIATION, INTERVAL, MapKind, write_map
 from nullsplat.dicom.write.quality_report import write_quality_report
 from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.service.processing.protocol import Derived
@@ -18,7 +20,7 @@ class Output:
     """What is written of a result, and how.
 
     Attributes:
-        maps: a map of the samples' standard deviation goes with a result of several.
+        maps: a map of the intervals goes with a result, and of the samples' standard deviation with one of several.
         report: the run's figures go with it as a structured report.
         options: of all series.
     """
@@ -49,10 +51,18 @@ def write_all(
     pairs = zip(series.sop_instance_uids, series.paths, strict=True)
     files = {str(uid): path.name for uid, path in pairs}
     further: dict[str, dict[str, str]] = {}
-    if output.maps and (deviation := checkpoints.deviation) is not None:
-        shown = write_map(DEVIATION, source, deviation, provenance, target, options)
+    for kind, values in _maps(checkpoints) if output.maps else ():
+        shown = write_map(kind, source, values, provenance, target, options)
         further[shown.series_instance_uid] = {shown.sop_instance_uid: shown.path.name}
     if output.report:
         told = write_quality_report(source, series, checkpoints.report, provenance, target, options)
         further[told.series_instance_uid] = {told.sop_instance_uid: told.path.name}
     return Derived(series.series_instance_uid, files, further)
+
+
+def _maps(checkpoints: Checkpoints) -> Iterator[tuple[MapKind, Volume]]:
+    """One after the other, so that only one is in memory at a time."""
+    if (interval := checkpoints.interval) is not None:
+        yield INTERVAL, interval
+    if (deviation := checkpoints.deviation) is not None:
+        yield DEVIATION, deviation

@@ -72,7 +72,7 @@ class SuperResolution:
 
     def model(self) -> tuple[str, str]:
         """Name and SHA-256 of the prior in use, or of the one that presets for a node use; raises WeightsError."""
-        folder = weights.locate(self._prior or weights.SLAB)
+        folder = weights.locate(self._prior or weights.BLOCK)
         return str(weights.manifest(folder)["name"]), weights.model_hash(folder)
 
     def verify(self) -> None:

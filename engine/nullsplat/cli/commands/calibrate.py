@@ -1,0 +1,50 @@
+"""`nullsplat calibrate`: options and help of the command; `cli.work.calibrate` does the work."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nullsplat.cli.commands.evaluate import SCALES
+from nullsplat.cli.failures import readable_failures
+from nullsplat.cli.options import Computes, Crop, Debug, Device, Noise, Truths
+
+
+def calibrate(  # noqa: PLR0913, PLR0917 - options are parameters
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="calibration.json and coverage.md go here.")
+    ],
+    volumes: Truths = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Also the three public chest CTs, at half resolution.")
+    ] = False,
+    prior: Annotated[
+        str, typer.Option(metavar="NAME|DIR", help="Whose intervals: a packaged prior, or your own.")
+    ] = "block-small",
+    scale: Annotated[str, typer.Option(metavar="S,...", help=SCALES)] = "iso4,thick4,bell4",
+    noise: Noise = "0,15",
+    crop: Crop = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Only measure how often the prior's calibration holds on these volumes."
+        ),
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the noise.")] = 0,
+    device: Computes = Device.auto,
+    debug: Debug = False,
+) -> None:
+    """Calibrate a prior's intervals, so that they hold the truth of 90 % of voxels, on thin CTs of your own scanner.
+
+    Degrades each VOLUME, super-resolves it with `preview`, and finds for each tissue, flat or at an edge, the factor
+    that the stated intervals need. Put calibration.json beside the prior's weights; every run then has intervals. Use volumes
+    that no prior was trained on, of as many patients as you have: with n of them, a further one is held to 90 % * n / (n + 1)
+    at least on average.
+
+    Example: `nullsplat calibrate a.nii.gz b.nii.gz --prior slab-run/prior --out calibrated`
+    """
+    with readable_failures(debug=debug):
+        from nullsplat.cli.work.calibrate import Request, run  # noqa: PLC0415 - --help must not import torch
+
+        files = tuple(volumes or ())
+        run(Request(files, public, prior, scale, noise, crop, check, seed, device.value, out))

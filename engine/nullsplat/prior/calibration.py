@@ -1,0 +1,121 @@
+"""How far the intervals that a prior states must be stretched to hold the truth as often as they say."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from nullsplat.core.errors import WeightsError
+from nullsplat.prior import weights
+
+FILE = "calibration.json"
+"""In a prior's folder."""
+
+LEVEL = 0.9
+"""Share of voxels whose truth lies within their interval."""
+
+BANDS_HU: dict[str, tuple[float, float]] = {
+    "air": (-float("inf"), -950.0),
+    "lung": (-950.0, -500.0),
+    "fat and soft tissue": (-500.0, 200.0),
+    "bone": (200.0, float("inf")),
+}
+"""Of the result; together they hold every voxel."""
+
+EDGE_HU = 60.0
+"""Change from one voxel to the next, in HU, from which a voxel lies at an edge."""
+
+UNSEEN = "outside the body"
+"""The group of voxels that the prior left alone."""
+
+GROUPS = (UNSEEN, *(f"{band}, {where}" for band in BANDS_HU for where in ("flat", "edge")))
+"""Every voxel belongs to one of them."""
+
+_SLICES = 16  # at a time, so that masks stay small
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Factors on the half widths that a prior states.
+
+    Attributes:
+        factors: for each of `GROUPS`; of `UNSEEN`, where the prior states nothing, the half width itself in HU.
+        facts: on which volumes and degradations it was measured, and what it holds there.
+    """
+
+    factors: dict[str, float]
+    facts: dict[str, Any]
+
+    def half_width_hu(
+        self, stated_hu: Float[Tensor, "z y x"], hu: Float[Tensor, "z y x"]
+    ) -> Float[Tensor, "z y x"]:
+        """Half widths in HU of the intervals around a result that hold the truth in `LEVEL` of its voxels.
+
+        Args:
+            stated_hu: what the prior states, see `prior.task.Refinement`.
+            hu: the result.
+        """
+        half_width = stated_hu.clone()
+        for slab, name, chosen in members(hu, stated_hu):
+            factor = self.factors[name]
+            half_width[slab][chosen] = factor if name == UNSEEN else factor * stated_hu[slab][chosen]
+        return half_width
+
+
+def calibration_of(prior: str) -> Calibration | None:
+    """What is known of a prior's intervals; None for one that was never calibrated.
+
+    Args:
+        prior: a packaged name or a folder, see `weights.locate`.
+
+    Raises:
+        WeightsError: there is no such prior, or the file is damaged or belongs to other weights.
+    """
+    if prior == weights.NONE or not (path := weights.locate(prior) / FILE).exists():
+        return None
+    advice = "make it anew with `nullsplat calibrate`, or delete it"
+    try:
+        content = json.loads(path.read_text())
+        factors = {group: float(content["factors"][group]) for group in GROUPS}
+        made_for = content["model_sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{path} must state a factor for each group, it does not ({error!r}); {advice}"
+        ) from error
+    if made_for != weights.prior_hash(prior):
+        raise WeightsError(f"{path} is for the weights {made_for[:12]}, the prior has others; {advice}")
+    return Calibration(factors, {name: value for name, value in content.items() if name != "factors"})
+
+
+def members(
+    hu: Float[Tensor, "z y x"], stated_hu: Float[Tensor, "z y x"]
+) -> Iterator[tuple[slice, str, Bool[Tensor, "_ y x"]]]:
+    """The voxels of each of `GROUPS`, some slices at a time: which slices, the group, its voxels in them.
+
+    Args:
+        hu: the result.
+        stated_hu: half widths as the prior states them.
+    """
+    for first in range(0, len(hu), _SLICES):
+        slab = slice(first, min(first + _SLICES, len(hu)))
+        seen, edge = stated_hu[slab] > 0, _change(hu, slab) >= EDGE_HU
+        yield slab, UNSEEN, ~seen
+        for band, (low, high) in BANDS_HU.items():
+            inside = seen & (hu[slab] >= low) & (hu[slab] < high)
+            yield slab, f"{band}, flat", inside & ~edge
+            yield slab, f"{band}, edge", inside & edge
+
+
+def _change(hu: Float[Tensor, "z y x"], slab: slice) -> Float[Tensor, "_ y x"]:
+    """From one voxel to the next, in HU: the length of the gradient."""
+    first, last = max(slab.start - 1, 0), min(slab.stop + 1, len(hu))
+    near = hu[first:last]
+    axes = [axis for axis, n in enumerate(near.shape) if n > 1]
+    squares = torch.zeros_like(near)
+    for slope in torch.gradient(near, dim=axes):
+        squares += slope.square()
+    return squares.sqrt()[slab.start - first : slab.stop - first]
