@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.prior.block.conftest import predictable_pair, whole_numbers
 
-from nullsplat.core.errors import InputError, StorageError
+from nullsplat.core.errors import InputError, StorageError, UnreadableFile
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.prior.block import pairs as pairs_module
 from nullsplat.prior.block import pool as pool_module
@@ -130,6 +130,21 @@ def test_pairs_are_made_ahead_in_another_process_which_ends_with_the_training(tm
         assert len(pool.draw(1, seed=0)) == 1
     made = len(list(pool.folder.glob("*[0-9]")))
     assert 1 <= made <= 1 + stream._AHEAD
+
+
+def read_nothing(path: Path) -> Volume:
+    raise UnreadableFile(f"{path} is gone")
+
+
+def test_nobody_waits_for_a_maker_that_has_died(tmp_path: Path) -> None:
+    pool = PairPool(tmp_path / "train", window=1)
+    with (
+        pairs_ahead(Source((Path("0"),), read_nothing), pool, step=0),
+        pytest.raises(StorageError, match="makes pairs ended with exit code 1"),
+    ):
+        pool.draw(1, seed=0)
+    with pairs_ahead(Source((Path("0"),), read_small), pool, step=0):
+        assert len(pool.draw(1, seed=0)) == 1
 
 
 @pytest.mark.usefixtures("small_pairs")

@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +25,9 @@ CROP = (96, 64, 64)
 
 IMAGE = (96, 96)
 """Pixels of a block's images along rows and columns."""
+
+LOST = "lost"
+"""File in a pool's folder that says why no more pairs come."""
 
 _LONGEST_WAIT = 900.0
 
@@ -98,7 +100,7 @@ class PairPool:
             seed: its lower half is the step.
 
         Raises:
-            StorageError: a pair that is needed does not appear.
+            StorageError: a pair that is needed does not appear, or nobody makes pairs any more.
         """
         generator = numpy_generator(seed, self.name, "slabs")
         return [_crop(pair, generator) for pair in self._pairs(count, seed, generator)]
@@ -126,8 +128,21 @@ class PairPool:
 
     def _pair(self, number: int) -> Pair:
         folder = pair_folder(self.folder, number)
-        _wait(folder.exists, f"the training pair {folder}")
+        self._wait_for(folder)
         return _opened(folder)
+
+    def _wait_for(self, pair: Path) -> None:
+        deadline = time.monotonic() + _LONGEST_WAIT
+        while not pair.exists():
+            if (self.folder / LOST).exists():
+                raise StorageError(
+                    f"the training pair {pair} will not come: {(self.folder / LOST).read_text()}"
+                )
+            if time.monotonic() > deadline:
+                raise StorageError(
+                    f"the training pair {pair} did not appear within {_LONGEST_WAIT:.0f} s; is its maker running?"
+                )
+            time.sleep(0.2)
 
 
 def pair_folder(folder: Path, number: int) -> Path:
@@ -138,14 +153,6 @@ def pair_folder(folder: Path, number: int) -> Path:
 @lru_cache(maxsize=256)
 def _opened(folder: Path) -> Pair:
     return load_pair(folder)
-
-
-def _wait(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + _LONGEST_WAIT
-    while not condition():
-        if time.monotonic() > deadline:
-            raise StorageError(f"{what} did not appear within {_LONGEST_WAIT:.0f} s; is its maker running?")
-        time.sleep(0.2)
 
 
 def _crop(pair: Pair, generator: np.random.Generator) -> Crop:

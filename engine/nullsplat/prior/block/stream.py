@@ -2,10 +2,13 @@
 
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from nullsplat.core.errors import InputError
@@ -14,7 +17,7 @@ from nullsplat.core.volume import Volume
 from nullsplat.prior import weights
 from nullsplat.prior.block.pairs import make_pair, refined_once
 from nullsplat.prior.block.pipeline import BlockPipeline
-from nullsplat.prior.block.pool import PairPool, pair_folder
+from nullsplat.prior.block.pool import LOST, PairPool, pair_folder
 from nullsplat.prior.block.store import save_pair
 
 SMALLEST = (24, 96, 96)
@@ -93,14 +96,31 @@ def pairs_ahead(source: Source, pool: PairPool, step: int, processes: int = 1) -
         context.Process(target=_make, args=(source, pool, share, os.getpid()), daemon=True)
         for share in shares
     ]
+    pool.folder.mkdir(parents=True, exist_ok=True)
+    (pool.folder / LOST).unlink(missing_ok=True)
+    stopped = threading.Event()
     for maker in makers:
         maker.start()
+    threading.Thread(target=_watch, args=(makers, pool.folder / LOST, stopped), daemon=True).start()
     try:
         yield
     finally:
+        stopped.set()
         for maker in makers:
             maker.terminate()
             maker.join()
+
+
+def _watch(makers: Sequence[BaseProcess], lost: Path, stopped: threading.Event) -> None:
+    """Say so at once when a maker ends by itself, so that nobody waits for its pairs."""
+    ended = connection.wait([maker.sentinel for maker in makers])
+    if not stopped.is_set():
+        maker = next(maker for maker in makers if maker.sentinel in ended)
+        maker.join()
+        lost.write_text(
+            f"the process that makes pairs ended with exit code {maker.exitcode} (its own message, if "
+            "any, is above; -9 means that the system killed it, mostly for want of memory); start the same command again"
+        )
 
 
 def _make(source: Source, pool: PairPool, numbers: Sequence[int], parent: int) -> None:
