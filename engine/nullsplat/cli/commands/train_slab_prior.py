@@ -53,6 +53,9 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
     validation_pairs: Annotated[int, typer.Option(min=1, help="Degraded volumes to validate on.")] = 12,
     steps: options.Steps = 9000,
     batch: options.Batch = 24,
+    learning_rate: Annotated[
+        float, typer.Option(min=1e-6, max=1e-2, help="The highest; less of it for going on from --initial.")
+    ] = 5e-4,
     size: Annotated[
         options.Size, typer.Option(help="small trains on a CPU in an hour; base is for a GPU.")
     ] = options.Size.small,
@@ -73,7 +76,7 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
         from nullsplat.cli.work.train_slab_prior import Request, run  # noqa: PLC0415 - --help must not import torch
 
         counts = (pairs, validation_pairs)
-        settings = (steps, batch, size.value, mixed_precision.value, seed)
+        settings = (steps, batch, learning_rate, size.value, mixed_precision.value, seed)
         run(
             Request(
                 tuple(ct), tuple(validation_ct or ()), tuple(licence or ()), out, initial, counts, *settings

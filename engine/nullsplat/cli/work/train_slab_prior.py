@@ -43,6 +43,7 @@ class Request:
     pairs: tuple[int, int]
     steps: int
     batch: int
+    learning_rate: float
     size: str
     mixed_precision: str
     seed: int
@@ -55,7 +56,7 @@ class Request:
         words += [word for path in self.validation_ct for word in ("--validation-ct", path.name)]
         words += ["--out", "DIR", "--pairs", str(self.pairs[0]), "--validation-pairs", str(self.pairs[1])]
         words += ["--initial", Path(self.initial).name] if self.initial else []
-        words += settings_words(self)
+        words += ["--learning-rate", f"{self.learning_rate:g}", *settings_words(self)]
         return shlex.join(words)
 
 
@@ -167,7 +168,7 @@ def _config(request: Request) -> TrainingConfig:
     return TrainingConfig(
         steps=request.steps,
         batch=request.batch,
-        learning_rate=5e-4,
+        learning_rate=request.learning_rate,
         mixed_precision=request.mixed_precision,
         checkpoint_every=100,
         seed=request.seed,

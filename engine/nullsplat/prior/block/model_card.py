@@ -21,8 +21,8 @@ after another, each pass seeing the answer of the one before it, and constrains 
 measurement.""",
     loss_judges="how well\ncrops of training-like volumes are refined",
     counts={"ct_volumes": "CT volumes", "pairs": "degraded volumes that are always the same"},
-    data="""Truths are CT volumes at random pixel sizes, kernels, crops and orientations (often with rows as slices, most
-of all where the slices are thick), half of them clipped to [-512, 3071] HU. They are degraded by NullSplat's own operators, a
+    data="""Truths are CT volumes at random pixel sizes, kernels, crops and orientations (a third with rows as
+slices), half of them clipped to [-512, 3071] HU. They are degraded by NullSplat's own operators, a
 new volume every few steps: along z only (65 %: factors of 1.6 to 8, also non-integer; bell, box or Gaussian profiles with
 slices 0.75 to 2 times as thick as they are far apart; sometimes with a thickness that is known 10 % wrong) or along all axes
 (factors of 2 to 8), two thirds with noise of 3 to 40 HU, white or correlated. No measured pairs are used.""",

@@ -32,7 +32,7 @@ SMALLEST = 48
 """Voxels along each axis that a pair must have."""
 
 _THICK_SHARE = 0.65
-_THIN_MM = 2.4
+_AS_SLICES = 0.35
 _NOISE_HU = (3.0, 40.0)
 
 
@@ -107,7 +107,7 @@ def _task(generator: np.random.Generator) -> _Task:
 def _varied(
     volume: Volume, task: _Task, generator: np.random.Generator
 ) -> tuple[Float[ndarray, "z y x"], Axes3]:
-    """The volume with another kernel and pixel size, and sometimes with rows as slices: in-plane detail teaches
+    """The volume with another kernel and pixel size, and in a third of cases with rows as slices: in-plane detail teaches
     through-plane, most of all that of CTs whose own slices are thick.
     """
     hu, spacing = torch.from_numpy(volume.hu), volume.geometry.spacing
@@ -119,7 +119,7 @@ def _varied(
         spacing = (spacing[0], spacing[1] * shrink, spacing[2] * shrink)
     hu = _kernel(hu, generator)
     few = hu.shape[0] < SMALLEST
-    if generator.random() < (1.0 if few else 0.75 if spacing[0] > _THIN_MM else 0.35):
+    if few or generator.random() < _AS_SLICES:
         hu, spacing = hu.transpose(0, 1), (spacing[1], spacing[0], spacing[2])
     return hu.numpy(), spacing
 
