@@ -114,6 +114,17 @@ def test_the_field_is_kept_and_gives_the_residual_again(folder: Path, outcome: R
     assert float(residual.abs().max()) > 1
 
 
+def test_the_intervals_hold_about_as_much_of_the_truth_as_they_say(outcome: Result) -> None:
+    """About: no prior and no calibration ever saw a phantom."""
+    assert outcome.interval is not None
+    assert outcome.interval.geometry == outcome.volume.geometry
+    held = np.abs(outcome.volume.hu - phantom()) <= outcome.interval.hu
+    assert 0.75 < held.mean() < 0.99
+    by_tissue = outcome.report["interval_rms_hu_by_tissue"]
+    assert set(by_tissue) == set(outcome.report["null_space_rms_hu_by_tissue"])
+    assert outcome.report["interval_level"] == 0.9
+
+
 def test_a_single_sample_has_no_deviation(outcome: Result) -> None:
     assert outcome.deviation is None
 
