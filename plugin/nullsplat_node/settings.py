@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import re
-import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
 
@@ -15,6 +14,8 @@ from nullsplat_node.access.roles import Roles
 from nullsplat_node.checks import Check, SettingsError
 from nullsplat_node.lifecycle.routing import Backoff, Persistence
 from nullsplat_node.lifecycle.transitions import RetryPolicy
+from nullsplat_node.outgoing import partners
+from nullsplat_node.outgoing.partners import Partner
 from nullsplat_node.rules.eligibility import Criteria
 from nullsplat_node.rules.file import read_rules
 from nullsplat_node.rules.rules import Orders, RuleSet, default_rules
@@ -55,6 +56,7 @@ class Settings:
         poll_interval: seconds between looks at a running job.
         send_further: maps and quality reports go along with the images.
         delivery_tries: stores of one series to one destination after which a person has to look.
+        partners: the destinations that are no DICOM nodes, by name.
     """
 
     engine: Engine
@@ -68,6 +70,7 @@ class Settings:
     poll_interval: float
     send_further: bool = True
     delivery_tries: int = 1000
+    partners: Mapping[str, Partner] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Never show the secret, wherever this ends up."""
@@ -126,6 +129,7 @@ _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "MinSlices": (10, checks.whole(2, 10000)),
     "LowDose": ({}, _low_dose),
     "Destinations": ([], checks.destinations),
+    "DicomWebDestinations": ({}, partners.dicomweb_servers),
     "SendFurther": (True, checks.truth),
     "DeliveryTries": (1000, checks.whole(1, 1_000_000)),
     "MaxAttempts": (60, checks.whole(1, 100)),
@@ -151,13 +155,14 @@ def read_settings(configuration: Mapping[str, Any], environment: Mapping[str, st
         secret=_secret(found["SecretFile"], environment),
         roles=roles.assign(found["Roles"], found["EngineUser"], configuration),
         trusted_origins=found["TrustedOrigins"],
-        criteria=_criteria(found, _modalities(configuration)),
+        criteria=_criteria(found, configuration),
         retry=RetryPolicy(found["MaxAttempts"], backoff),
         stable_age=stable_age,
         reconcile_interval=found["ReconcileInterval"],
         poll_interval=found["PollInterval"],
         send_further=found["SendFurther"],
         delivery_tries=found["DeliveryTries"],
+        partners=_partners(found, configuration),
     )
 
 
@@ -168,7 +173,7 @@ def read_criteria(configuration: Mapping[str, Any]) -> Criteria:
         SettingsError: as `read_settings`.
     """
     found = checks.section("NullSplat", configuration.get("NullSplat", {}), _FIELDS)
-    return _criteria(found, _modalities(configuration))
+    return _criteria(found, configuration)
 
 
 def _engine(found: Mapping[str, Any]) -> Engine:
@@ -181,15 +186,23 @@ def _engine(found: Mapping[str, Any]) -> Engine:
 def _check_ca_file(ca_file: str, url: str) -> None:
     if not url.startswith("https:"):
         raise SettingsError(f"NullSplat.EngineCaFile needs an EngineUrl that begins with https, got {url!r}")
-    try:
-        ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # ssl.SSLError is one
-        raise SettingsError(
-            f"NullSplat.EngineCaFile must be a readable file of PEM certificates, {ca_file}: {error}"
-        ) from error
+    partners.check_ca_file("NullSplat.EngineCaFile", ca_file)
 
 
-def _criteria(found: Mapping[str, Any], modalities: Optional[Tuple[str, ...]]) -> Criteria:
+def _partners(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Dict[str, Partner]:
+    known: Dict[str, Partner] = found["DicomWebDestinations"]
+    modalities = configuration.get("DicomModalities", {})
+    for name, partner in known.items():
+        if name in modalities:
+            raise SettingsError(
+                f"{partners.SECTION}.{name} must have another name: one of DicomModalities has this one, and a rule could "
+                "mean either"
+            )
+        partner.check_files()
+    return known
+
+
+def _criteria(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Criteria:
     orders = Orders(
         scale=found["Scale"],
         target_spacing=found["TargetSliceSpacing"],
@@ -204,15 +217,15 @@ def _criteria(found: Mapping[str, Any], modalities: Optional[Tuple[str, ...]]) -
         max_age_days=found["MaxAgeDays"],
         min_slices=found["MinSlices"],
         low_dose=found["LowDose"],
-        rules=read_rules(Path(file), orders, modalities) if file else default_rules(orders),
+        rules=read_rules(Path(file), orders, _known(found, configuration)) if file else default_rules(orders),
     )
 
 
-def _modalities(configuration: Mapping[str, Any]) -> Optional[Tuple[str, ...]]:
+def _known(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Optional[Tuple[str, ...]]:
     """Return the names that results can be sent to; None when they are not in the configuration."""
     known = configuration.get("DicomModalities")
     in_database = configuration.get("DicomModalitiesInDatabase", False)
-    return tuple(known) if isinstance(known, dict) and not in_database else None
+    return (*known, *found["DicomWebDestinations"]) if isinstance(known, dict) and not in_database else None
 
 
 def _secret(file: str, environment: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
+from nullsplat_node.outgoing.stow import Instance
 from nullsplat_node.rules.conditions import Origin
 from nullsplat_node.series.tags import Tags
 from nullsplat_node.settings import METADATA
@@ -142,6 +143,26 @@ class Archive:
             NotInArchive: it is not here.
         """
         return [one["MainDicomTags"]["SOPInstanceUID"] for one in self._get(f"/series/{series}/instances")]
+
+    def instances(self, series: str) -> List[Instance]:
+        """Return the instances of the series, with the sizes of their files.
+
+        Raises:
+            NotInArchive: it is not here.
+        """
+        return [
+            Instance(one["ID"], one["MainDicomTags"]["SOPInstanceUID"], int(one["FileSize"]))
+            for one in self._get(f"/series/{series}/instances")
+        ]
+
+    def file(self, instance: str) -> bytes:
+        """Return the DICOM file of an instance.
+
+        Raises:
+            NotInArchive: it is not here.
+        """
+        content: bytes = self._call(self._orthanc.RestApiGet, f"/instances/{instance}/file")
+        return content
 
     def find_series(self, series_uid: str) -> Tuple[str, ...]:
         """Return the identifiers of all series with this Series Instance UID."""

@@ -29,11 +29,16 @@ def cure(code: int, error: str, route: Route) -> str:
         error: Orthanc's words.
         route: what was to be sent where.
     """
-    status = _status(error)
+    if code == NO_PRESENTATION_CONTEXT or any(words in error for words in NOT_NEGOTIATED):
+        return f"{_to_accept(route)}, then send again"
+    return cure_of_status(_status(error), route)
+
+
+def cure_of_status(status: int, route: Route) -> str:
+    """Return what somebody has to change after this status of C-STORE, or Failure Reason of STOW-RS; empty for nothing."""
     if status == NOT_AUTHORIZED:
         return f"let {route.destination} take images of this node, then send again"
-    unsupported = status == SOP_CLASS_NOT_SUPPORTED or status in OTHER_SOP_CLASS
-    if unsupported or code == NO_PRESENTATION_CONTEXT or any(words in error for words in NOT_NEGOTIATED):
+    if status == SOP_CLASS_NOT_SUPPORTED or status in OTHER_SOP_CLASS:
         return f"{_to_accept(route)}, then send again"
     return ""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Sending a result on by C-STORE: one route for each series and destination, each confirmed, each tried again.
+"""Sending a result on: one route for each series and destination, each confirmed, each tried again.
 
 Orthanc does not repeat a store job that failed, so the plugin does. A store that was begun but never confirmed
 (Orthanc was killed) is begun again: the receiver knows the SOP Instance UIDs and takes them once. What the destination
@@ -49,14 +49,34 @@ class Parcel:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """How a store stands: under way as long as neither `done` nor `error` is set.
+
+    Attributes:
+        done: the destination confirmed all of it.
+        error: what went wrong.
+        cure: what somebody has to change before it can succeed; empty when it may by itself.
+    """
+
+    done: bool = False
+    error: str = ""
+    cure: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has ended."""
+        return self.done or bool(self.error)
+
+
+@dataclass(frozen=True)
 class Route:
     """The way of one series of a result to one destination.
 
     Attributes:
-        destination: the destination's name in Orthanc's DicomModalities.
+        destination: its name in Orthanc's DicomModalities, or in DicomWebDestinations.
         series: Orthanc's identifier of what is sent; empty for all of the result, until that is first looked at.
         what: the modality of what goes along with the images, empty for these.
-        job: identifier of Orthanc's store job while `phase` is sending.
+        job: identifier of Orthanc's store job, or of our own errand, while `phase` is sending.
         tries: stores that failed in a row.
         next_try: earliest time of the next store, seconds since the epoch.
         error: what went wrong last, empty when nothing did.
@@ -110,7 +130,7 @@ def delivered(route: Route) -> Route:
 
 def lost(route: Route, now: float, persistence: Persistence) -> Route:
     """Return the route whose store job Orthanc no longer knows: it is sent again, the first time at once."""
-    again = failed(route, "Orthanc forgot the store job before it was confirmed", now, persistence)
+    again = failed(route, "the store was forgotten before it was confirmed", now, persistence)
     return replace(again, next_try=0.0) if again.phase == WAITING and not route.tries else again
 
 

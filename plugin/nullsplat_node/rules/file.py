@@ -149,7 +149,9 @@ def _ordered(
         if modalities is not None and name not in modalities:
             hint = nearest(name, modalities) or f"; known are {', '.join(modalities) or 'none'}"
             place.fail(
-                f"destinations must be names in Orthanc's DicomModalities, got {name!r}{hint}", "destinations"
+                "destinations must be names in Orthanc's DicomModalities or in NullSplat.DicomWebDestinations, got "
+                f"{name!r}{hint}",
+                "destinations",
             )
     return replace(base, **{_FIELDS.get(key, key): value for key, value in found.items()})
 

@@ -25,7 +25,7 @@ class Orders:
     Attributes:
         scale: factors along z, y, x; None chooses z for `target_spacing`.
         target_spacing: slice spacing to reach when the scale is chosen, mm.
-        destinations: names in Orthanc's DicomModalities.
+        destinations: names in Orthanc's DicomModalities, or in DicomWebDestinations.
         slice_profile: how the scanner weights a slice; auto leaves it to the engine, which reads the header.
         hours: when jobs are handed over, none for any hour.
         daily: how many series are handed over a day, None for no limit.

@@ -116,6 +116,7 @@ def settings_shown(settings: Settings) -> Dict[str, Any]:
             "body_parts": list(low_dose.body_parts),
         },
         "destinations": list(orders.destinations),
+        "dicomweb_destinations": list(settings.partners),
         "max_attempts": settings.retry.max_attempts,
         "delivery_tries": settings.persistence.most,
         "stable_age_seconds": settings.stable_age,
