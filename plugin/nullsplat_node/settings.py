@@ -44,6 +44,14 @@ class Engine:
 
 
 @dataclass(frozen=True)
+class StorageCommitment:
+    """Which destinations vouch for what they were sent, and how long their report is waited for, in seconds."""
+
+    destinations: Tuple[str, ...] = ()
+    timeout: float = 3600.0
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be set.
 
@@ -57,6 +65,7 @@ class Settings:
         send_further: maps and quality reports go along with the images.
         delivery_tries: stores of one series to one destination after which a person has to look.
         partners: the destinations that are no DICOM nodes, by name.
+        commitment: what is delivered only when the destination vouches for it.
     """
 
     engine: Engine
@@ -71,6 +80,7 @@ class Settings:
     send_further: bool = True
     delivery_tries: int = 1000
     partners: Mapping[str, Partner] = field(default_factory=dict)
+    commitment: StorageCommitment = StorageCommitment()
 
     def __repr__(self) -> str:
         """Never show the secret, wherever this ends up."""
@@ -130,6 +140,8 @@ _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "LowDose": ({}, _low_dose),
     "Destinations": ([], checks.destinations),
     "DicomWebDestinations": ({}, partners.dicomweb_servers),
+    "StorageCommitment": ([], checks.destinations),
+    "CommitmentTimeout": (3600, checks.real(1, 604_800)),
     "SendFurther": (True, checks.truth),
     "DeliveryTries": (1000, checks.whole(1, 1_000_000)),
     "MaxAttempts": (60, checks.whole(1, 100)),
@@ -163,6 +175,7 @@ def read_settings(configuration: Mapping[str, Any], environment: Mapping[str, st
         send_further=found["SendFurther"],
         delivery_tries=found["DeliveryTries"],
         partners=_partners(found, configuration),
+        commitment=_commitment(found, configuration),
     )
 
 
@@ -200,6 +213,25 @@ def _partners(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Dic
             )
         partner.check_files()
     return known
+
+
+def _commitment(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> StorageCommitment:
+    """Return what stands there; Orthanc would not take the report of one that it does not know, or does not allow it."""
+    modalities, names = configuration.get("DicomModalities", {}), found["StorageCommitment"]
+    in_database = configuration.get("DicomModalitiesInDatabase", False)
+    for name in names:
+        entry = modalities.get(name, {} if in_database else None)
+        if entry is None:
+            raise SettingsError(
+                f"NullSplat.StorageCommitment must hold names in Orthanc's DicomModalities, got {name!r}"
+                f"{checks.nearest(name, modalities)}"
+            )
+        if isinstance(entry, dict) and not entry.get("AllowStorageCommitment", True):
+            raise SettingsError(
+                f"NullSplat.StorageCommitment names {name!r}, so DicomModalities.{name} must have AllowStorageCommitment true: "
+                "Orthanc would not take its reports"
+            )
+    return StorageCommitment(names, found["CommitmentTimeout"])
 
 
 def _criteria(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Criteria:

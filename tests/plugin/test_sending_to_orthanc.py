@@ -1,4 +1,4 @@
-"""Results go to a real Orthanc by STOW-RS."""
+"""Results go to a real Orthanc by STOW-RS, and by C-STORE with storage commitment."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,11 @@ from tests.support.plugin.node import Node, running_node
 from tests.support.plugin.second_orthanc import PASSWORD, USER, SecondOrthanc, second_orthanc
 from tests.support.plugin.series import ct_series
 
+from nullsplat.node.orthanc import Modality
+from nullsplat.node.processes import free_port
+
 pytestmark = pytest.mark.orthanc
+WHERE = ("SECOND", "SAME", "WRONG", "KEEPS")
 
 
 @pytest.fixture(scope="module")
@@ -18,21 +22,25 @@ def arrangement(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node
     folder = tmp_path_factory.mktemp("sending")
     password = folder / "password"
     password.write_text(f"{PASSWORD}\n")
-    second = second_orthanc(folder, {})
+    second = second_orthanc(folder)
+    keeps = Modality(second.aet, "127.0.0.1", second.dicom_port).configuration()
     section = {"AllowHttp": True, "Username": USER, "PasswordFile": str(password), "Timeout": 10}
     wrong = {**section, "Username": "nobody"}
     with ExitStack() as stack:
-        second.run(stack)
         node = running_node(
             folder,
             stack,
-            Destinations=["SECOND", "SAME", "WRONG"],
+            {"DicomModalities": {"KEEPS": {**keeps, "AllowStorageCommitment": True}}},
+            Destinations=[*WHERE],
+            StorageCommitment=["KEEPS"],
             DicomWebDestinations={
                 "SECOND": {**section, "Url": f"{second.url}/dicom-web"},
                 "SAME": {**section, "Url": f"{second.url}/dicom-web/"},
                 "WRONG": {**wrong, "Url": f"{second.url}/dicom-web"},
             },
         )
+        second.run(stack)
+        second.learn(node.orthanc.dicom_port)
         node.engine.reports = True
         yield node, second
         log = node.orthanc.log.read_text()
@@ -42,24 +50,44 @@ def arrangement(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node
         assert private not in log
 
 
-def test_orthanc_takes_images_and_report_by_stow_also_when_it_has_them(
+def test_orthanc_takes_images_and_report_by_both_ways_and_vouches_for_them(
     arrangement: tuple[Node, SecondOrthanc],
 ) -> None:
     node, second = arrangement
-    series = node.send(ct_series(40))
+    series = node.send(ct_series(17))
     shown = node.wait_for(series, "undelivered")
     images = shown["derived"]["instances"]
-    assert images == 80  # three requests
-    states = {(one["destination"], one.get("what", "")): one["state"] for one in shown["routes"]}
-    assert states == {(name, what): state for name, state in (("SECOND", "delivered"), ("SAME", "delivered"), ("WRONG", "refused"))
-                      for what in ("", "SR")}  # fmt: skip
+    assert images == 34  # two requests
+    states = {name: {one["state"] for one in shown["routes"] if one["destination"] == name} for name in WHERE}
+    assert states == {name: {"refused" if name == "WRONG" else "delivered"} for name in WHERE}
+    assert len(shown["routes"]) == 2 * len(WHERE)
     assert "STOW-RS to WRONG was refused (HTTP 401); correct the credentials for WRONG" in shown["message"]
+    assert second.transactions() >= 2  # images and report
     # SAME is SECOND under another name, so that one of them sent what was there already.
     assert second.uids() == uids_of(node, shown["derived"]["series_instance_uid"])
     told = json.dumps(
         [shown, node.call("GET", f"/nullsplat/story/{series}")[1], node.call("GET", "/nullsplat/status")[1]]
     )
     assert PASSWORD not in told
+
+
+def test_a_request_for_commitment_survives_the_end_of_orthanc(
+    arrangement: tuple[Node, SecondOrthanc],
+) -> None:
+    """No report could arrive before; after the restart nobody knows the request any more, and it is made anew."""
+    node, second = arrangement
+    second.learn(free_port())
+    series = node.send(ct_series(4))
+    node.wait_until(series, lambda shown: "committing" in kept(shown))
+    node.orthanc.kill()
+    node.orthanc.start()
+    assert "delivered" not in kept(node.wait_until(series, lambda shown: bool(kept(shown))))
+    second.learn(node.orthanc.dicom_port)
+    node.wait_until(series, lambda shown: kept(shown) == {"delivered"})
+
+
+def kept(shown: dict[str, Any]) -> set[str]:
+    return {one["state"] for one in shown.get("routes", []) if one["destination"] == "KEEPS"}
 
 
 def uids_of(node: Node, series_uid: str) -> set[str]:

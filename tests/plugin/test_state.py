@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nullsplat_node.lifecycle.routing import ABANDONED, DELIVERED, SENDING, WAITING, Route
+from nullsplat_node.lifecycle.routing import ABANDONED, COMMITTING, DELIVERED, SENDING, WAITING, Route
 from nullsplat_node.lifecycle.state import (
     IN_WORK,
     PHASES,
@@ -21,7 +21,7 @@ times = st.floats(0, 4e9)
 routes = st.builds(
     Route,
     words,
-    st.sampled_from([WAITING, SENDING, DELIVERED, ABANDONED]),
+    st.sampled_from([WAITING, SENDING, COMMITTING, DELIVERED, ABANDONED]),
     words,
     st.integers(0, 99),
     times,

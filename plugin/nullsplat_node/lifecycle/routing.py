@@ -12,8 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Optional, Sequence, Tuple
 
 WAITING, SENDING, DELIVERED, ABANDONED = "waiting", "sending", "delivered", "abandoned"
+COMMITTING = "committing"
+"""Sent; the destination has been asked whether it keeps it, and has not answered yet."""
 REFUSED, GIVEN_UP = "refused", "given-up"
-PHASES = frozenset({WAITING, SENDING, DELIVERED, ABANDONED, REFUSED, GIVEN_UP})
+OPEN = (WAITING, SENDING, COMMITTING)
+PHASES = frozenset({*OPEN, DELIVERED, ABANDONED, REFUSED, GIVEN_UP})
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,11 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a store stands: under way as long as neither `done` nor `error` is set.
+    """How a store, or a storage commitment, stands: under way as long as nothing is set.
 
     Attributes:
         done: the destination confirmed all of it.
+        transaction: all is sent, and the destination was asked under this name whether it keeps it.
         error: what went wrong.
         cure: what somebody has to change before it can succeed; empty when it may by itself.
     """
@@ -61,6 +65,7 @@ class Outcome:
     done: bool = False
     error: str = ""
     cure: str = ""
+    transaction: str = ""
 
     @property
     def settled(self) -> bool:
@@ -76,9 +81,10 @@ class Route:
         destination: its name in Orthanc's DicomModalities, or in DicomWebDestinations.
         series: Orthanc's identifier of what is sent; empty for all of the result, until that is first looked at.
         what: the modality of what goes along with the images, empty for these.
-        job: identifier of Orthanc's store job, or of our own errand, while `phase` is sending.
+        job: identifier of Orthanc's store job, or of our own errand, while `phase` is sending; of the storage commitment
+            while it is committing.
         tries: stores that failed in a row.
-        next_try: earliest time of the next store, seconds since the epoch.
+        next_try: earliest time of the next store, seconds since the epoch; while committing, when the wait ends.
         error: what went wrong last, empty when nothing did.
     """
 
@@ -94,7 +100,7 @@ class Route:
     @property
     def settled(self) -> bool:
         """Whether nothing is left to do."""
-        return self.phase not in (WAITING, SENDING)
+        return self.phase not in OPEN
 
     @property
     def undelivered(self) -> bool:
@@ -123,9 +129,14 @@ def begun(route: Route, job: str) -> Route:
     return replace(route, phase=SENDING, job=job)
 
 
+def committing(route: Route, transaction: str, until: float) -> Route:
+    """Return the route with all of it sent, and the destination asked whether it keeps it."""
+    return replace(route, phase=COMMITTING, job=transaction, next_try=until)
+
+
 def delivered(route: Route) -> Route:
     """Return the route with its store confirmed."""
-    return replace(route, phase=DELIVERED, job="", error="")
+    return replace(route, phase=DELIVERED, job="", next_try=0.0, error="")
 
 
 def lost(route: Route, now: float, persistence: Persistence) -> Route:
@@ -163,9 +174,9 @@ def next_look(routes: Tuple[Route, ...], now: float, poll: float = 0.0) -> Optio
     """Return when the routes need attention next, None when all are settled.
 
     Args:
-        poll: seconds between looks at a running store job.
+        poll: seconds between looks at a running store job, and at a storage commitment.
     """
     times = [
-        now + poll if route.phase == SENDING else route.next_try for route in routes if not route.settled
+        route.next_try if route.phase == WAITING else now + poll for route in routes if not route.settled
     ]
     return min(times) if times else None

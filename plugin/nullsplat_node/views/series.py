@@ -117,6 +117,7 @@ def settings_shown(settings: Settings) -> Dict[str, Any]:
         },
         "destinations": list(orders.destinations),
         "dicomweb_destinations": list(settings.partners),
+        "storage_commitment": list(settings.commitment.destinations),
         "max_attempts": settings.retry.max_attempts,
         "delivery_tries": settings.persistence.most,
         "stable_age_seconds": settings.stable_age,

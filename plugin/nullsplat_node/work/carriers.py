@@ -6,11 +6,12 @@ None waits: what is begun is asked about later, by the name that it got.
 
 from __future__ import annotations
 
-from typing import List, Optional, Protocol
+from typing import Collection, List, Optional, Protocol, Set
 
 from nullsplat_node.archive.archive import Archive, ArchiveTrouble, NotInArchive
 from nullsplat_node.lifecycle import delivery_faults
-from nullsplat_node.lifecycle.routing import Outcome, Route
+from nullsplat_node.lifecycle.delivery_faults import cure_of_status
+from nullsplat_node.lifecycle.routing import COMMITTING, Outcome, Route
 from nullsplat_node.outgoing.errands import Errands
 from nullsplat_node.outgoing.partners import Partner
 from nullsplat_node.outgoing.stow import Instance, Stow, Unreadable
@@ -33,27 +34,55 @@ class Carrier(Protocol):
 
 
 class DicomCarrier:
-    """Orthanc's own store jobs."""
+    """Orthanc's own store jobs, and its requests for storage commitment.
+
+    Args:
+        commits: destinations that are asked, after all was sent, whether they keep it.
+    """
 
     service = "C-STORE"
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, commits: Collection[str]) -> None:
         self._archive = archive
+        self._commits = commits
 
     def begin(self, route: Route) -> str:
         """See `Carrier`."""
-        return self._archive.begin_store(route.series, route.destination)
+        return self._archive.begin_store(route.series, route.destination, route.destination in self._commits)
 
     def outcome(self, route: Route) -> Optional[Outcome]:
         """See `Carrier`."""
+        return self._commitment(route) if route.phase == COMMITTING else self._store(route)
+
+    def _store(self, route: Route) -> Optional[Outcome]:
         job = self._archive.store_job(route.job)
         if job is None or job.state not in ("Success", "Failure"):
             return None if job is None else Outcome()
         if job.state == "Success":
-            return Outcome(done=True)
+            return Outcome(transaction=job.transaction) if job.transaction else Outcome(done=True)
         error = job.error or "Orthanc gives no reason"
         # Of a whole result, as earlier versions sent it, nobody knows what was refused; next it goes series by series.
-        return Outcome(error=error, cure=delivery_faults.cure(job.code, error, route) if route.series else "")
+        commits = route.destination in self._commits
+        cure = delivery_faults.cure(job.code, error, route, commits) if route.series else ""
+        return Outcome(error=error, cure=cure)
+
+    def _commitment(self, route: Route) -> Optional[Outcome]:
+        found = self._archive.commitment(route.job)
+        if found is None or not found.reported:
+            return None if found is None else Outcome()
+        missing = len(self._sop_uids(route.series) - found.kept)
+        if not missing and not found.reasons:
+            return Outcome(done=True)
+        reasons = ", ".join(f"0x{reason:04X}" for reason in sorted(set(found.reasons))) or "none"
+        cures = [cure for cure in (cure_of_status(reason, route) for reason in found.reasons) if cure]
+        words = f"{missing} instances are not kept, Failure Reason {reasons}"
+        return Outcome(error=words, cure=cures[0] if cures else "")
+
+    def _sop_uids(self, series: str) -> Set[str]:
+        try:
+            return set(self._archive.sop_uids(series))
+        except NotInArchive:  # somebody deleted it here; what was sent is then all that the report names
+            return set()
 
 
 class StowCarrier:

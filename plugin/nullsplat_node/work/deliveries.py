@@ -16,6 +16,8 @@ from nullsplat_node.work.context import Parts
 AT_ONCE = 0.0
 """Time at which to look again when something changed."""
 
+_NO_REPORT = "it sent no report in time; let it know this node's AE title and address, and allow it AllowStorageCommitment here"
+
 
 class Deliveries:
     """Sends results to their destinations."""
@@ -25,7 +27,7 @@ class Deliveries:
         self._store = parts.store
         self._settings = parts.settings
         self._clock = parts.clock
-        self._dicom = DicomCarrier(parts.archive)
+        self._dicom = DicomCarrier(parts.archive, parts.settings.commitment.destinations)
         self._others: Mapping[str, Carrier] = {
             name: StowCarrier(partner, parts.archive, errands)
             for name, partner in parts.settings.partners.items()
@@ -61,7 +63,7 @@ class Deliveries:
     def _advance(self, route: Route, now: float) -> Route:
         if route.settled or (route.phase == routing.WAITING and now < route.next_try):
             return route
-        if route.phase == routing.SENDING:
+        if route.phase != routing.WAITING:
             return self._confirm(route, now)
         if not self._modality(route.series):  # which must not hold the images up
             return routing.abandoned(route)
@@ -79,10 +81,18 @@ class Deliveries:
             return routing.lost(route, now, self._settings.persistence)
         if outcome.done:
             return routing.delivered(route)
-        return self._ended(route, outcome, now) if outcome.error else route
+        if outcome.transaction:
+            return routing.committing(route, outcome.transaction, now + self._settings.commitment.timeout)
+        if outcome.error:
+            return self._ended(route, outcome, now)
+        if route.phase == routing.COMMITTING and now >= route.next_try:
+            return self._ended(route, Outcome(error=_NO_REPORT), now)
+        return route
 
     def _ended(self, route: Route, outcome: Outcome, now: float) -> Route:
-        sending = f"{self._carrier(route).service} to {route.destination}"
+        asked = route.phase == routing.COMMITTING
+        what = f"storage commitment by {route.destination}"
+        what = what if asked else f"{self._carrier(route).service} to {route.destination}"
         if outcome.cure:
-            return routing.refused(route, f"{sending} was refused ({outcome.error}); {outcome.cure}")
-        return routing.failed(route, f"{sending} failed: {outcome.error}", now, self._settings.persistence)
+            return routing.refused(route, f"{what} was refused ({outcome.error}); {outcome.cure}")
+        return routing.failed(route, f"{what} failed: {outcome.error}", now, self._settings.persistence)

@@ -23,11 +23,9 @@ class SecondOrthanc:
 
     Attributes:
         aet: its AE title.
-        modalities: the DICOM nodes that it knows.
     """
 
     folder: Path
-    modalities: dict[str, dict[str, Any]]
     http_port: int
     dicom_port: int
     aet: str = "SECOND"
@@ -60,6 +58,16 @@ class SecondOrthanc:
             content: bytes = answer.read()
         return content
 
+    def learn(self, port: int) -> None:
+        """Let it send its reports on storage commitment to this port."""
+        node = {"AET": "NULLSPLAT", "Host": "127.0.0.1", "Port": port}
+        self.call("PUT", "/modalities/NODE", json.dumps(node).encode())
+
+    def transactions(self) -> int:
+        """How many reports on storage commitment it has made."""
+        jobs = self.get("/jobs?expand")
+        return sum(job["Type"] == "StorageCommitmentScp" and job["State"] == "Success" for job in jobs)
+
     def uids(self) -> set[str]:
         """SOP Instance UIDs of all that it holds."""
         return {one["MainDicomTags"]["SOPInstanceUID"] for one in self.get("/instances?expand")}
@@ -82,10 +90,9 @@ class SecondOrthanc:
             "RegisteredUsers": {USER: PASSWORD},
             "RemoteAccessAllowed": False,
             "Plugins": [DICOMWEB],
-            "DicomModalities": self.modalities,
         }
 
 
-def second_orthanc(folder: Path, modalities: dict[str, dict[str, Any]]) -> SecondOrthanc:
+def second_orthanc(folder: Path) -> SecondOrthanc:
     """One that is not started yet."""
-    return SecondOrthanc(folder, modalities, free_port(), free_port())
+    return SecondOrthanc(folder, free_port(), free_port())
