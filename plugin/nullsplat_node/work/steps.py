@@ -17,6 +17,7 @@ from nullsplat_node.engine.link import EngineLink
 from nullsplat_node.lifecycle import transitions
 from nullsplat_node.lifecycle.reconciler import Contact, Step
 from nullsplat_node.lifecycle.state import Result, SeriesState
+from nullsplat_node.lifecycle.transitions import Judgement
 from nullsplat_node.rules.schedule import Hold, hold
 from nullsplat_node.work.context import Parts
 from nullsplat_node.work.deliveries import Deliveries
@@ -183,9 +184,16 @@ class Steps:
             self._mark(derived, series)
         asked = state.destinations
         destinations = self._settings.rules.defaults.destinations if asked is None else asked
-        after = transitions.verified(state, found, destinations, self._clock())
+        judgement = self._judgement(state, status.result)
+        after = transitions.verified(state, found, destinations, self._clock(), judgement)
         self._store.replace(series, state, after)
         return AT_ONCE
+
+    def _judgement(self, state: SeriesState, result: JobResult) -> Judgement:
+        """Return what its rule finds in the engine's figures: the present rule of that name, else the defaults."""
+        rule = self._settings.rules.named(state.rule)
+        orders = rule.orders if rule else self._settings.rules.defaults
+        return Judgement(orders.hold.exceeded_by(result.report), orders.mark.exceeded_by(result.report))
 
     def _find(self, result: JobResult, source: str) -> Tuple[Result, int]:
         """Return the result as it lies in the archive, and how many instances of all its series are missing."""

@@ -45,7 +45,7 @@ def running(
     configuration = {
         "UserMetadata": {"NullSplat": 4701},
         "StableAge": 1,
-        "DicomModalities": {name: {} for name in modalities},
+        **({"DicomModalities": {name: {} for name in modalities}} if modalities else {}),
         "NullSplat": {"EngineUrl": engine.url, "MinSlices": 3, "ReconcileInterval": 0.2, "PollInterval": 0.2,
                       "RetryFirst": 0.1, "RetryLongest": 0.2, **settings},
     }  # fmt: skip
