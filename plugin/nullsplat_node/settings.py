@@ -14,8 +14,9 @@ from nullsplat_node.access.roles import Roles
 from nullsplat_node.checks import Check, SettingsError
 from nullsplat_node.lifecycle.routing import Backoff, Persistence
 from nullsplat_node.lifecycle.transitions import RetryPolicy
-from nullsplat_node.outgoing import partners
+from nullsplat_node.outgoing import partners, webhook
 from nullsplat_node.outgoing.partners import Partner
+from nullsplat_node.outgoing.webhook import Webhook
 from nullsplat_node.rules.eligibility import Criteria
 from nullsplat_node.rules.file import read_rules
 from nullsplat_node.rules.rules import Orders, RuleSet, default_rules
@@ -64,7 +65,8 @@ class Settings:
         poll_interval: seconds between looks at a running job.
         send_further: maps and quality reports go along with the images.
         delivery_tries: stores of one series to one destination after which a person has to look.
-        partners: the destinations that are no DICOM nodes, by name.
+        partners: the destinations that take STOW-RS, by name.
+        webhooks: what is told of complete results, by the names that stand among the destinations.
         commitment: what is delivered only when the destination vouches for it.
     """
 
@@ -80,6 +82,7 @@ class Settings:
     send_further: bool = True
     delivery_tries: int = 1000
     partners: Mapping[str, Partner] = field(default_factory=dict)
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     commitment: StorageCommitment = StorageCommitment()
 
     def __repr__(self) -> str:
@@ -140,6 +143,7 @@ _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "LowDose": ({}, _low_dose),
     "Destinations": ([], checks.destinations),
     "DicomWebDestinations": ({}, partners.dicomweb_servers),
+    "Webhooks": ({}, webhook.webhooks),
     "StorageCommitment": ([], checks.destinations),
     "CommitmentTimeout": (3600, checks.real(1, 604_800)),
     "SendFurther": (True, checks.truth),
@@ -162,6 +166,7 @@ def read_settings(configuration: Mapping[str, Any], environment: Mapping[str, st
     found = checks.section("NullSplat", configuration.get("NullSplat", {}), _FIELDS)
     stable_age = checks.real(1, 86400)("StableAge", configuration.get("StableAge", ORTHANC_STABLE_AGE))
     backoff = Backoff(found["RetryFirst"], found["RetryLongest"])
+    _check_partners(found, configuration)
     return Settings(
         engine=_engine(found),
         secret=_secret(found["SecretFile"], environment),
@@ -174,7 +179,8 @@ def read_settings(configuration: Mapping[str, Any], environment: Mapping[str, st
         poll_interval=found["PollInterval"],
         send_further=found["SendFurther"],
         delivery_tries=found["DeliveryTries"],
-        partners=_partners(found, configuration),
+        partners=found["DicomWebDestinations"],
+        webhooks=found["Webhooks"],
         commitment=_commitment(found, configuration),
     )
 
@@ -202,17 +208,18 @@ def _check_ca_file(ca_file: str, url: str) -> None:
     partners.check_ca_file("NullSplat.EngineCaFile", ca_file)
 
 
-def _partners(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Dict[str, Partner]:
-    known: Dict[str, Partner] = found["DicomWebDestinations"]
-    modalities = configuration.get("DicomModalities", {})
-    for name, partner in known.items():
-        if name in modalities:
-            raise SettingsError(
-                f"{partners.SECTION}.{name} must have another name: one of DicomModalities has this one, and a rule could "
-                "mean either"
-            )
-        partner.check_files()
-    return known
+def _check_partners(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> None:
+    """Refuse a name that rules could mean two destinations by, and files that cannot be used."""
+    taken = dict.fromkeys(configuration.get("DicomModalities", {}), "DicomModalities")
+    for section in ("DicomWebDestinations", "Webhooks"):
+        for name, partner in found[section].items():
+            if name in taken:
+                raise SettingsError(
+                    f"NullSplat.{section}.{name} must have another name: one of {taken[name]} has this one, and a rule could "
+                    "mean either"
+                )
+            taken[name] = section
+            partner.check_files()
 
 
 def _commitment(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> StorageCommitment:
@@ -257,7 +264,8 @@ def _known(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Option
     """Return the names that results can be sent to; None when they are not in the configuration."""
     known = configuration.get("DicomModalities")
     in_database = configuration.get("DicomModalitiesInDatabase", False)
-    return (*known, *found["DicomWebDestinations"]) if isinstance(known, dict) and not in_database else None
+    others = (*found["DicomWebDestinations"], *found["Webhooks"])
+    return (*known, *others) if isinstance(known, dict) and not in_database else None
 
 
 def _secret(file: str, environment: Mapping[str, str]) -> str:

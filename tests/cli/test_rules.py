@@ -108,7 +108,7 @@ def test_the_nodes_own_configuration_names_file_and_modalities(
     result = run("test", scan, "--config", node)
     assert result.exit_code == 2
     assert (
-        "destinations must be names in Orthanc's DicomModalities or in NullSplat.DicomWebDestinations, got 'PACS'"
+        "destinations must be names in Orthanc's DicomModalities, or in DicomWebDestinations or Webhooks of the section NullSplat, got 'PACS'"
         in result.stderr
     )
 

@@ -9,7 +9,7 @@ cannot take is not tried again, what fails for very long neither; both wait for 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Optional, Sequence, Tuple
+from typing import Collection, Optional, Sequence, Tuple
 
 WAITING, SENDING, DELIVERED, ABANDONED = "waiting", "sending", "delivered", "abandoned"
 COMMITTING = "committing"
@@ -17,6 +17,10 @@ COMMITTING = "committing"
 REFUSED, GIVEN_UP = "refused", "given-up"
 OPEN = (WAITING, SENDING, COMMITTING)
 PHASES = frozenset({*OPEN, DELIVERED, ABANDONED, REFUSED, GIVEN_UP})
+
+
+NOTIFICATION = "notification"
+"""What is sent to a webhook, in the place of a modality."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class Route:
     """The way of one series of a result to one destination.
 
     Attributes:
-        destination: its name in Orthanc's DicomModalities, or in DicomWebDestinations.
+        destination: its name in Orthanc's DicomModalities, in DicomWebDestinations or in Webhooks.
         series: Orthanc's identifier of what is sent; empty for all of the result, until that is first looked at.
         what: the modality of what goes along with the images, empty for these.
         job: identifier of Orthanc's store job, or of our own errand, while `phase` is sending; of the storage commitment
@@ -108,20 +112,39 @@ class Route:
         return self.phase in (REFUSED, GIVEN_UP)
 
     @property
+    def is_notification(self) -> bool:
+        """Whether it tells of the result in place of sending it; that comes after all else."""
+        return self.what == NOTIFICATION
+
+    @property
     def name(self) -> str:
         """Return how people are told of it."""
         return f"{self.destination} ({self.what})" if self.what else self.destination
 
 
-def for_each(routes: Sequence[Route], parcels: Sequence[Parcel]) -> Tuple[Route, ...]:
-    """Return the routes with those that wait for all of a result as one for each of its series."""
+def for_each(
+    routes: Sequence[Route], parcels: Sequence[Parcel], told: Collection[str] = ()
+) -> Tuple[Route, ...]:
+    """Return the routes with those that wait for all of a result as one for each of its series.
+
+    Args:
+        told: destinations that are told of the result as a whole.
+    """
     split = []
     for route in routes:
         if route.series or route.phase != WAITING:
             split.append(route)
+        elif route.destination in told:
+            split.append(replace(route, series=parcels[0].series, what=NOTIFICATION))
         else:
             split += [replace(route, series=parcel.series, what=parcel.what) for parcel in parcels]
     return tuple(split)
+
+
+def due(routes: Sequence[Route]) -> Tuple[Route, ...]:
+    """Return those that may go on: notifications only when nothing else is open, since they tell how all else ended."""
+    sent = tuple(route for route in routes if not route.is_notification)
+    return tuple(routes) if all(route.settled for route in sent) else sent
 
 
 def begun(route: Route, job: str) -> Route:
@@ -161,8 +184,9 @@ def refused(route: Route, error: str) -> Route:
 
 
 def again(route: Route) -> Route:
-    """Return the route to be tried afresh, if it ended without success."""
-    return replace(route, phase=WAITING, tries=0, next_try=0.0) if route.undelivered else route
+    """Return the route to be tried afresh, if it ended without success, or told that others did."""
+    afresh = route.undelivered or route.is_notification
+    return replace(route, phase=WAITING, tries=0, next_try=0.0) if afresh else route
 
 
 def abandoned(route: Route) -> Route:

@@ -21,7 +21,7 @@ SECTION = "NullSplat.DicomWebDestinations"
 
 @dataclass(frozen=True)
 class Partner:
-    """A DICOMweb server.
+    """A DICOMweb server, or another one that is told something.
 
     Attributes:
         name: what rules call it.
@@ -30,6 +30,7 @@ class Partner:
         timeout: seconds for which it may be silent.
         token_file: its text is sent as bearer token; empty for none.
         user, password_file: for basic authentication; empty for none.
+        section: of the settings, where its own stand.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Partner:
     token_file: str = ""
     user: str = ""
     password_file: str = ""
+    section: str = SECTION
 
     def check_files(self) -> None:
         """Refuse certificates and credentials that cannot be used.
@@ -47,7 +49,7 @@ class Partner:
             SettingsError: names the setting; never says what a file holds.
         """
         if self.ca_file:
-            check_ca_file(f"{SECTION}.{self.name}.CaFile", self.ca_file)
+            check_ca_file(f"{self.section}.{self.name}.CaFile", self.ca_file)
         self.authorization()
 
     def authorization(self) -> Optional[str]:
@@ -57,9 +59,9 @@ class Partner:
             SettingsError: the file with the token or the password cannot be used; never says what it holds.
         """
         if self.token_file:
-            return f"Bearer {_token(self.token_file, f'{SECTION}.{self.name}.BearerTokenFile')}"
+            return f"Bearer {_token(self.token_file, f'{self.section}.{self.name}.BearerTokenFile')}"
         if self.password_file:
-            password = read_secret(self.password_file, f"{SECTION}.{self.name}.PasswordFile")
+            password = read_secret(self.password_file, f"{self.section}.{self.name}.PasswordFile")
             return f"Basic {base64.b64encode(f'{self.user}:{password}'.encode()).decode('ascii')}"
         return None
 
@@ -103,10 +105,17 @@ _FIELDS: Dict[str, Tuple[Any, Check]] = {
 
 def dicomweb_servers(name: str, value: Any) -> Dict[str, Partner]:
     """Check for a section of DICOMweb servers by name."""
+    return {one: _partner(one, found, name) for one, found in named_sections(name, value, _FIELDS).items()}
+
+
+def named_sections(
+    name: str, value: Any, fields: Mapping[str, Tuple[Any, Check]]
+) -> Dict[str, Dict[str, Any]]:
+    """Return the settings of each section within a section, by the names that destinations may have."""
     if not isinstance(value, dict):
         raise SettingsError(f'{name} must be a section {{"name": {{...}}}}, got {value!r}')
     checks.destinations(name, list(value))
-    return {one: _partner(one, checks.section(f"{name}.{one}", value[one], _FIELDS), name) for one in value}
+    return {one: checks.section(f"{name}.{one}", value[one], fields) for one in value}
 
 
 def _partner(name: str, found: Mapping[str, Any], section: str) -> Partner:

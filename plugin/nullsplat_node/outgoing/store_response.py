@@ -35,7 +35,7 @@ class StoreResponse:
 def judged(status: int, body: bytes, sent: Collection[str], route: Route) -> Outcome:
     """Return what became of the instances with these SOP Instance UIDs; no text of the answer is repeated."""
     if status not in ANSWERS_WITH_DETAILS:
-        return _without_details(status, route)
+        return refusal(status, route)
     found = _read(body)
     missing = len(set(sent) - found.stored)
     if not missing:
@@ -54,13 +54,13 @@ def _cure(reason: int, route: Route) -> str:
     return cure_of_status(0x0122 if reason == SYNTAX_NOT_SUPPORTED else reason, route)
 
 
-def _without_details(status: int, route: Route) -> Outcome:
-    """A refusal of the request as a whole: what is the node's or the server's fault to correct, is not sent again by itself."""
+def refusal(status: int, route: Route) -> Outcome:
+    """Return what an answer means that refuses the request as a whole; what somebody must correct is not sent again by itself."""
     error, to = f"HTTP {status}", route.destination
     if 300 <= status < 400:
         cure = f"a redirect is not followed; let the Url of {to} be the address that it leads to, then send again"
     elif status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
-        cure = f"correct the credentials for {to}, or let it take images of this node, then send again"
+        cure = f"correct the credentials for {to}, or let it take what this node sends, then send again"
     elif status in (400, 405, 406, 411, 413, 415, 422):
         cure = f"look at the log of {to} for what it does not take, and at its Url, then send again"
     else:

@@ -150,8 +150,8 @@ def _ordered(
         if modalities is not None and name not in modalities:
             hint = nearest(name, modalities) or f"; known are {', '.join(modalities) or 'none'}"
             place.fail(
-                "destinations must be names in Orthanc's DicomModalities or in NullSplat.DicomWebDestinations, got "
-                f"{name!r}{hint}",
+                "destinations must be names in Orthanc's DicomModalities, or in DicomWebDestinations or Webhooks of the section "
+                f"NullSplat, got {name!r}{hint}",
                 "destinations",
             )
     orders = replace(base, **{_FIELDS.get(key, key): value for key, value in found.items()})

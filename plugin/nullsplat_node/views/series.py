@@ -119,6 +119,7 @@ def settings_shown(settings: Settings) -> Dict[str, Any]:
         },
         "destinations": list(orders.destinations),
         "dicomweb_destinations": list(settings.partners),
+        "webhooks": list(settings.webhooks),
         "storage_commitment": list(settings.commitment.destinations),
         "max_attempts": settings.retry.max_attempts,
         "delivery_tries": settings.persistence.most,

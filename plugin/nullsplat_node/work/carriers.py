@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The ways by which a series gets to a destination: Orthanc's C-STORE, or STOW-RS of our own.
+"""The ways by which a series gets to a destination: Orthanc's C-STORE, or STOW-RS of our own; and the news of it.
 
 None waits: what is begun is asked about later, by the name that it got.
 """
@@ -12,9 +12,11 @@ from nullsplat_node.archive.archive import Archive, ArchiveTrouble, NotInArchive
 from nullsplat_node.lifecycle import delivery_faults
 from nullsplat_node.lifecycle.delivery_faults import cure_of_status
 from nullsplat_node.lifecycle.routing import COMMITTING, Outcome, Route
+from nullsplat_node.lifecycle.state import SeriesState
 from nullsplat_node.outgoing.errands import Errands
 from nullsplat_node.outgoing.partners import Partner
 from nullsplat_node.outgoing.stow import Instance, Stow, Unreadable
+from nullsplat_node.outgoing.webhook import Webhook, message_about
 
 
 class Carrier(Protocol):
@@ -22,9 +24,12 @@ class Carrier(Protocol):
 
     service: str
 
-    def begin(self, route: Route) -> str:
+    def begin(self, route: Route, series: str, state: SeriesState) -> str:
         """Begin to send and return a name for it.
 
+        Args:
+            series: what the result was made of, and
+            state: how it stands with all its routes.
         Raises:
             StoreRefused: it could not even begin.
         """
@@ -46,7 +51,7 @@ class DicomCarrier:
         self._archive = archive
         self._commits = commits
 
-    def begin(self, route: Route) -> str:
+    def begin(self, route: Route, series: str, state: SeriesState) -> str:
         """See `Carrier`."""
         return self._archive.begin_store(route.series, route.destination, route.destination in self._commits)
 
@@ -95,7 +100,7 @@ class StowCarrier:
         self._errands = errands
         self._stow = Stow(partner, self._instances, self._read)
 
-    def begin(self, route: Route) -> str:
+    def begin(self, route: Route, series: str, state: SeriesState) -> str:
         """See `Carrier`."""
         return self._errands.begin(route.destination, lambda: self._stow.send(route))
 
@@ -116,3 +121,22 @@ class StowCarrier:
             return self._archive.file(instance)
         except (NotInArchive, ArchiveTrouble) as error:
             raise Unreadable(str(error)) from error
+
+
+class WebhookCarrier:
+    """The news that a result is complete, in the thread of its receiver."""
+
+    service = "the notification"
+
+    def __init__(self, webhook: Webhook, errands: Errands) -> None:
+        self._webhook = webhook
+        self._errands = errands
+
+    def begin(self, route: Route, series: str, state: SeriesState) -> str:
+        """See `Carrier`."""
+        message = message_about(series, state)
+        return self._errands.begin(route.destination, lambda: self._webhook.send(message, route))
+
+    def outcome(self, route: Route) -> Optional[Outcome]:
+        """See `Carrier`."""
+        return self._errands.outcome(route.job)

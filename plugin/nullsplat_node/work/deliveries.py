@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import List, Mapping
 
 from nullsplat_node.archive.archive import NotInArchive, StoreRefused
@@ -10,7 +11,7 @@ from nullsplat_node.lifecycle import routing, transitions
 from nullsplat_node.lifecycle.routing import Outcome, Parcel, Route
 from nullsplat_node.lifecycle.state import Result, SeriesState
 from nullsplat_node.outgoing.errands import Errands
-from nullsplat_node.work.carriers import Carrier, DicomCarrier, StowCarrier
+from nullsplat_node.work.carriers import Carrier, DicomCarrier, StowCarrier, WebhookCarrier
 from nullsplat_node.work.context import Parts
 
 AT_ONCE = 0.0
@@ -28,10 +29,10 @@ class Deliveries:
         self._settings = parts.settings
         self._clock = parts.clock
         self._dicom = DicomCarrier(parts.archive, parts.settings.commitment.destinations)
-        self._others: Mapping[str, Carrier] = {
-            name: StowCarrier(partner, parts.archive, errands)
-            for name, partner in parts.settings.partners.items()
-        }
+        settings = parts.settings
+        stow = {name: StowCarrier(one, parts.archive, errands) for name, one in settings.partners.items()}
+        told = {name: WebhookCarrier(one, errands) for name, one in settings.webhooks.items()}
+        self._others: Mapping[str, Carrier] = {**stow, **told}
 
     def advance(self, series: str, state: SeriesState) -> float:
         """Do what can be done now for the routes of a series, and return when to look again."""
@@ -42,10 +43,11 @@ class Deliveries:
         except NotInArchive:
             self._store.replace(series, state, transitions.result_gone(state, now))
             return AT_ONCE
-        routes = routing.for_each(state.routes, self._parcels(result))
-        routes = tuple(self._advance(route, now) for route in routes)
+        split = routing.for_each(state.routes, self._parcels(result), self._settings.webhooks)
+        due, known = routing.due(split), replace(state, routes=split)
+        routes = tuple(self._advance(one, now, series, known) if one in due else one for one in split)
         self._store.replace(series, state, transitions.rerouted(state, routes, now))
-        return routing.next_look(routes, now, self._settings.poll_interval) or AT_ONCE
+        return routing.next_look(routing.due(routes), now, self._settings.poll_interval) or AT_ONCE
 
     def _parcels(self, result: Result) -> List[Parcel]:
         """Return what is sent: the images, and what goes along with them and is still here."""
@@ -60,7 +62,7 @@ class Deliveries:
         except NotInArchive:
             return ""
 
-    def _advance(self, route: Route, now: float) -> Route:
+    def _advance(self, route: Route, now: float, series: str, state: SeriesState) -> Route:
         if route.settled or (route.phase == routing.WAITING and now < route.next_try):
             return route
         if route.phase != routing.WAITING:
@@ -68,7 +70,7 @@ class Deliveries:
         if not self._modality(route.series):  # which must not hold the images up
             return routing.abandoned(route)
         try:
-            return routing.begun(route, self._carrier(route).begin(route))
+            return routing.begun(route, self._carrier(route).begin(route, series, state))
         except StoreRefused as error:
             return routing.failed(route, str(error), now, self._settings.persistence)
 
