@@ -1,24 +1,36 @@
 """Results go to a real Orthanc by STOW-RS, and by C-STORE with storage commitment."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from tests.support.plugin.node import Node, running_node
 from tests.support.plugin.second_orthanc import PASSWORD, USER, SecondOrthanc, second_orthanc
 from tests.support.plugin.series import ct_series
+from tests.support.plugin.stow_server import StowServer
 
 from nullsplat.node.orthanc import Modality
 from nullsplat.node.processes import free_port
 
 pytestmark = pytest.mark.orthanc
-WHERE = ("SECOND", "SAME", "WRONG", "KEEPS")
+WHERE = ("SECOND", "SAME", "WRONG", "SLOW", "KEEPS")
+
+
+@dataclass
+class Arrangement:
+    """The node, and whom it sends to: the second Orthanc, and a server that can be slow."""
+
+    node: Node
+    second: SecondOrthanc
+    slow: StowServer
 
 
 @pytest.fixture(scope="module")
-def arrangement(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, SecondOrthanc]]:
+def arrangement(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arrangement]:
     folder = tmp_path_factory.mktemp("sending")
     password = folder / "password"
     password.write_text(f"{PASSWORD}\n")
@@ -27,6 +39,7 @@ def arrangement(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node
     section = {"AllowHttp": True, "Username": USER, "PasswordFile": str(password), "Timeout": 10}
     wrong = {**section, "Username": "nobody"}
     with ExitStack() as stack:
+        slow = stack.enter_context(StowServer())
         node = running_node(
             folder,
             stack,
@@ -36,13 +49,14 @@ def arrangement(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node
             DicomWebDestinations={
                 "SECOND": {**section, "Url": f"{second.url}/dicom-web"},
                 "SAME": {**section, "Url": f"{second.url}/dicom-web/"},
+                "SLOW": {"AllowHttp": True, "Url": slow.url},
                 "WRONG": {**wrong, "Url": f"{second.url}/dicom-web"},
             },
         )
         second.run(stack)
         second.learn(node.orthanc.dicom_port)
         node.engine.reports = True
-        yield node, second
+        yield Arrangement(node, second, slow)
         log = node.orthanc.log.read_text()
         node.orthanc.kill()
     assert "unexpected" not in log
@@ -51,9 +65,9 @@ def arrangement(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node
 
 
 def test_orthanc_takes_images_and_report_by_both_ways_and_vouches_for_them(
-    arrangement: tuple[Node, SecondOrthanc],
+    arrangement: Arrangement,
 ) -> None:
-    node, second = arrangement
+    node, second = arrangement.node, arrangement.second
     series = node.send(ct_series(17))
     shown = node.wait_for(series, "undelivered")
     images = shown["derived"]["instances"]
@@ -72,22 +86,35 @@ def test_orthanc_takes_images_and_report_by_both_ways_and_vouches_for_them(
 
 
 def test_a_request_for_commitment_survives_the_end_of_orthanc(
-    arrangement: tuple[Node, SecondOrthanc],
+    arrangement: Arrangement,
 ) -> None:
     """No report could arrive before; after the restart nobody knows the request any more, and it is made anew."""
-    node, second = arrangement
+    node, second = arrangement.node, arrangement.second
     second.learn(free_port())
     series = node.send(ct_series(4))
-    node.wait_until(series, lambda shown: "committing" in kept(shown))
+    node.wait_until(series, lambda shown: "committing" in ends(shown, "KEEPS"))
     node.orthanc.kill()
     node.orthanc.start()
-    assert "delivered" not in kept(node.wait_until(series, lambda shown: bool(kept(shown))))
+    assert "delivered" not in ends(node.wait_until(series, lambda shown: bool(ends(shown, "KEEPS"))), "KEEPS")
     second.learn(node.orthanc.dicom_port)
-    node.wait_until(series, lambda shown: kept(shown) == {"delivered"})
+    node.wait_until(series, lambda shown: ends(shown, "KEEPS") == {"delivered"})
 
 
-def kept(shown: dict[str, Any]) -> set[str]:
-    return {one["state"] for one in shown.get("routes", []) if one["destination"] == "KEEPS"}
+def test_orthanc_ends_in_good_order_while_a_destination_keeps_it_waiting(arrangement: Arrangement) -> None:
+    node, slow = arrangement.node, arrangement.slow
+    before, slow.delay = len(slow.requests), 20.0
+    series = node.send(ct_series(4))
+    node.wait_until(series, lambda _: len(slow.requests) > before)
+    began = time.monotonic()
+    assert node.orthanc.stop() == 0
+    assert time.monotonic() - began < 15
+    slow.delay = 0.0
+    node.orthanc.start()
+    node.wait_until(series, lambda shown: ends(shown, "SLOW") == {"delivered"})
+
+
+def ends(shown: dict[str, Any], destination: str) -> set[str]:
+    return {one["state"] for one in shown.get("routes", []) if one["destination"] == destination}
 
 
 def uids_of(node: Node, series_uid: str) -> set[str]:

@@ -1,6 +1,7 @@
 """STOW-RS to other servers: what their answers mean, what is never sent to whom, and that a slow one holds nobody up."""
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,11 +9,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.support.plugin.beside import SECRET, EngineBeside, running, wait_until
 from tests.support.plugin.fake_orthanc import FakeOrthanc
 from tests.support.plugin.series import ct_series
 from tests.support.plugin.stow_server import StowServer, all_stored, response
+from tests.support.security.authority import example_authority
 
 from nullsplat.node.processes import free_port
 from nullsplat_node.checks import SettingsError
@@ -81,6 +86,24 @@ def test_whatever_else_is_no_delivery_and_only_what_may_pass_is_repeated(
 def test_an_answer_of_a_hostile_depth_or_size_is_no_confirmation() -> None:
     for body in (b"[" * 100_000, b"\xff", b""):
         assert "without a confirmation" in judged(200, body, SENT, ROUTE).error
+
+
+values = st.none() | st.integers() | st.text(max_size=3)
+anything = st.recursive(
+    values,
+    lambda x: (
+        st.lists(x, max_size=3)
+        | st.dictionaries(st.sampled_from(["00081199", "00081198", "00081155", "00081197", "Value"]), x)
+    ),
+)
+
+
+@hypothesis.settings(max_examples=60, deadline=None)
+@given(st.integers(100, 599), anything)
+def test_no_answer_is_a_surprise(status: int, answer: Any) -> None:
+    outcome = judged(status, json.dumps(answer).encode(), SENT, ROUTE)
+    assert outcome.settled
+    assert not outcome.done or status in (200, 202, 409)
 
 
 # ---- Against a server ----
@@ -160,6 +183,20 @@ def test_a_redirect_takes_neither_the_secret_nor_an_image_elsewhere(server: Stow
         outcome = stow(Partner("CLOUD", server.url, token_file=str(token)), files(1)).send(ROUTE)
         assert "a redirect is not followed" in outcome.cure
         assert elsewhere.headers == []
+
+
+def test_only_a_certificate_of_the_named_authority_gets_the_secret(token: Path, tmp_path: Path) -> None:
+    authority, stranger = (example_authority(tmp_path / name) for name in ("authority", "stranger"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.certificate("engine"), authority.key("engine"))
+    with StowServer(tls=context) as server:
+        partner = Partner("CLOUD", server.url, str(stranger.ca_file), 5, str(token))
+        refused = stow(partner, files(1)).send(ROUTE)
+        assert "its certificate is not trusted" in refused.error
+        assert "let CaFile name its issuer's" in refused.error
+        assert server.headers == []
+        assert stow(replace(partner, ca_file=str(authority.ca_file)), files(1)).send(ROUTE).done
+        assert server.headers[0]["Authorization"] == f"Bearer {TOKEN}"
 
 
 def test_proxies_of_the_environment_are_not_asked(

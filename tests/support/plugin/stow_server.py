@@ -2,6 +2,7 @@
 
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -46,6 +47,7 @@ class StowServer:
         delay: seconds before it answers.
         hangs_up_with: status with which it answers before it has read anything, 0 for never.
         redirects_to: where it sends clients, empty for nowhere.
+        tls: what it speaks TLS by, if it does.
         requests: SOP Instance UIDs of each request.
         headers: of each request, also of those that were not read.
     """
@@ -54,6 +56,7 @@ class StowServer:
     delay: float = 0.0
     hangs_up_with: int = 0
     redirects_to: str = ""
+    tls: ssl.SSLContext | None = None
     requests: list[list[str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     port: int = 0
@@ -61,6 +64,8 @@ class StowServer:
     def __enter__(self) -> "StowServer":
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
+        if self.tls is not None:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
@@ -71,7 +76,7 @@ class StowServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/dicom-web"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/dicom-web"
 
     @property
     def received(self) -> set[str]:
