@@ -115,8 +115,12 @@ def pattern(name: str, value: Any) -> str:
 
 def url(name: str, value: Any) -> str:
     """Check for an address without credentials."""
-    parts = urlsplit(string(name, value))
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    try:
+        parts = urlsplit(string(name, value))
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none, or half an address of IPv6
+        usable = False
+    if not usable or parts.username or parts.query or parts.fragment or not re.fullmatch("[!-~]+", value):
         raise SettingsError(f"{name} must be like http://host:port, without credentials, got {value!r}")
     return str(value).rstrip("/")
 

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import re
-import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
 
@@ -15,6 +14,9 @@ from nullsplat_node.access.roles import Roles
 from nullsplat_node.checks import Check, SettingsError
 from nullsplat_node.lifecycle.routing import Backoff, Persistence
 from nullsplat_node.lifecycle.transitions import RetryPolicy
+from nullsplat_node.outgoing import partners, webhook
+from nullsplat_node.outgoing.partners import Partner
+from nullsplat_node.outgoing.webhook import Webhook
 from nullsplat_node.rules.eligibility import Criteria
 from nullsplat_node.rules.file import read_rules
 from nullsplat_node.rules.rules import Orders, RuleSet, default_rules
@@ -43,6 +45,14 @@ class Engine:
 
 
 @dataclass(frozen=True)
+class StorageCommitment:
+    """Which destinations vouch for what they were sent, and how long their report is waited for, in seconds."""
+
+    destinations: Tuple[str, ...] = ()
+    timeout: float = 3600.0
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be set.
 
@@ -55,6 +65,9 @@ class Settings:
         poll_interval: seconds between looks at a running job.
         send_further: maps and quality reports go along with the images.
         delivery_tries: stores of one series to one destination after which a person has to look.
+        partners: the destinations that take STOW-RS, by name.
+        webhooks: what is told of complete results, by the names that stand among the destinations.
+        commitment: what is delivered only when the destination vouches for it.
     """
 
     engine: Engine
@@ -68,6 +81,9 @@ class Settings:
     poll_interval: float
     send_further: bool = True
     delivery_tries: int = 1000
+    partners: Mapping[str, Partner] = field(default_factory=dict)
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    commitment: StorageCommitment = StorageCommitment()
 
     def __repr__(self) -> str:
         """Never show the secret, wherever this ends up."""
@@ -126,6 +142,10 @@ _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "MinSlices": (10, checks.whole(2, 10000)),
     "LowDose": ({}, _low_dose),
     "Destinations": ([], checks.destinations),
+    "DicomWebDestinations": ({}, partners.dicomweb_servers),
+    "Webhooks": ({}, webhook.webhooks),
+    "StorageCommitment": ([], checks.destinations),
+    "CommitmentTimeout": (3600, checks.real(1, 604_800)),
     "SendFurther": (True, checks.truth),
     "DeliveryTries": (1000, checks.whole(1, 1_000_000)),
     "MaxAttempts": (60, checks.whole(1, 100)),
@@ -146,18 +166,22 @@ def read_settings(configuration: Mapping[str, Any], environment: Mapping[str, st
     found = checks.section("NullSplat", configuration.get("NullSplat", {}), _FIELDS)
     stable_age = checks.real(1, 86400)("StableAge", configuration.get("StableAge", ORTHANC_STABLE_AGE))
     backoff = Backoff(found["RetryFirst"], found["RetryLongest"])
+    _check_partners(found, configuration)
     return Settings(
         engine=_engine(found),
         secret=_secret(found["SecretFile"], environment),
         roles=roles.assign(found["Roles"], found["EngineUser"], configuration),
         trusted_origins=found["TrustedOrigins"],
-        criteria=_criteria(found, _modalities(configuration)),
+        criteria=_criteria(found, configuration),
         retry=RetryPolicy(found["MaxAttempts"], backoff),
         stable_age=stable_age,
         reconcile_interval=found["ReconcileInterval"],
         poll_interval=found["PollInterval"],
         send_further=found["SendFurther"],
         delivery_tries=found["DeliveryTries"],
+        partners=found["DicomWebDestinations"],
+        webhooks=found["Webhooks"],
+        commitment=_commitment(found, configuration),
     )
 
 
@@ -168,7 +192,7 @@ def read_criteria(configuration: Mapping[str, Any]) -> Criteria:
         SettingsError: as `read_settings`.
     """
     found = checks.section("NullSplat", configuration.get("NullSplat", {}), _FIELDS)
-    return _criteria(found, _modalities(configuration))
+    return _criteria(found, configuration)
 
 
 def _engine(found: Mapping[str, Any]) -> Engine:
@@ -181,15 +205,43 @@ def _engine(found: Mapping[str, Any]) -> Engine:
 def _check_ca_file(ca_file: str, url: str) -> None:
     if not url.startswith("https:"):
         raise SettingsError(f"NullSplat.EngineCaFile needs an EngineUrl that begins with https, got {url!r}")
-    try:
-        ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # ssl.SSLError is one
-        raise SettingsError(
-            f"NullSplat.EngineCaFile must be a readable file of PEM certificates, {ca_file}: {error}"
-        ) from error
+    partners.check_ca_file("NullSplat.EngineCaFile", ca_file)
 
 
-def _criteria(found: Mapping[str, Any], modalities: Optional[Tuple[str, ...]]) -> Criteria:
+def _check_partners(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> None:
+    """Refuse a name that rules could mean two destinations by, and files that cannot be used."""
+    taken = dict.fromkeys(configuration.get("DicomModalities", {}), "DicomModalities")
+    for section in ("DicomWebDestinations", "Webhooks"):
+        for name, partner in found[section].items():
+            if name in taken:
+                raise SettingsError(
+                    f"NullSplat.{section}.{name} must have another name: one of {taken[name]} has this one, and a rule could "
+                    "mean either"
+                )
+            taken[name] = section
+            partner.check_files()
+
+
+def _commitment(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> StorageCommitment:
+    """Return what stands there; Orthanc would not take the report of one that it does not know, or does not allow it."""
+    modalities, names = configuration.get("DicomModalities", {}), found["StorageCommitment"]
+    in_database = configuration.get("DicomModalitiesInDatabase", False)
+    for name in names:
+        entry = modalities.get(name, {} if in_database else None)
+        if entry is None:
+            raise SettingsError(
+                f"NullSplat.StorageCommitment must hold names in Orthanc's DicomModalities, got {name!r}"
+                f"{checks.nearest(name, modalities)}"
+            )
+        if isinstance(entry, dict) and not entry.get("AllowStorageCommitment", True):
+            raise SettingsError(
+                f"NullSplat.StorageCommitment names {name!r}, so DicomModalities.{name} must have AllowStorageCommitment true: "
+                "Orthanc would not take its reports"
+            )
+    return StorageCommitment(names, found["CommitmentTimeout"])
+
+
+def _criteria(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Criteria:
     orders = Orders(
         scale=found["Scale"],
         target_spacing=found["TargetSliceSpacing"],
@@ -204,15 +256,16 @@ def _criteria(found: Mapping[str, Any], modalities: Optional[Tuple[str, ...]]) -
         max_age_days=found["MaxAgeDays"],
         min_slices=found["MinSlices"],
         low_dose=found["LowDose"],
-        rules=read_rules(Path(file), orders, modalities) if file else default_rules(orders),
+        rules=read_rules(Path(file), orders, _known(found, configuration)) if file else default_rules(orders),
     )
 
 
-def _modalities(configuration: Mapping[str, Any]) -> Optional[Tuple[str, ...]]:
+def _known(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Optional[Tuple[str, ...]]:
     """Return the names that results can be sent to; None when they are not in the configuration."""
     known = configuration.get("DicomModalities")
     in_database = configuration.get("DicomModalitiesInDatabase", False)
-    return tuple(known) if isinstance(known, dict) and not in_database else None
+    others = (*found["DicomWebDestinations"], *found["Webhooks"])
+    return (*known, *others) if isinstance(known, dict) and not in_database else None
 
 
 def _secret(file: str, environment: Mapping[str, str]) -> str:

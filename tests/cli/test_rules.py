@@ -107,7 +107,10 @@ def test_the_nodes_own_configuration_names_file_and_modalities(
     )
     result = run("test", scan, "--config", node)
     assert result.exit_code == 2
-    assert "destinations must be names in Orthanc's DicomModalities, got 'PACS'" in result.stderr
+    assert (
+        "destinations must be names in Orthanc's DicomModalities, or in DicomWebDestinations or Webhooks of the section NullSplat, got 'PACS'"
+        in result.stderr
+    )
 
 
 @pytest.mark.parametrize("what", ["nothing", "empty"])

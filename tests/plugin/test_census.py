@@ -49,14 +49,19 @@ def test_a_census_counts_what_is_there(told: list[tuple[str, SeriesState | None]
     assert counts.phases == Counter(state.phase for state in known.values())
     assert counts.reasons == Counter((state.phase, state.code) for state in known.values() if state.code)
     assert counts.routes == Counter(
-        (route.destination, route.phase) for state in known.values() for route in state.routes
+        (route.destination, route.phase)
+        for state in known.values()
+        for route in state.routes
+        if state.phase != "held"
     )
     assert counts.pending_since == min(
         (state.since for state in known.values() if state.phase == PENDING), default=None
     )
     assert census.restless == {series for series, state in known.items() if not state.settled}
     assert census.delivering == {
-        series for series, state in known.items() if any(not route.settled for route in state.routes)
+        series
+        for series, state in known.items()
+        if state.phase != "held" and any(not route.settled for route in state.routes)
     }
     wanted = {state.key for state in known.values() if state.phase in IN_WORK}
     assert {key for key in "klm" if census.is_wanted(key)} == wanted

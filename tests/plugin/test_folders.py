@@ -13,6 +13,7 @@ LAYERS = (
     "views",
     "archive",
     "settings",
+    "outgoing",
     "access",
     "lifecycle",
     "engine",

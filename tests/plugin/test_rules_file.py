@@ -55,7 +55,7 @@ MISTAKES = [
     (A + 'destinations = "PACS"', "line 3, rule 'a': destinations must be a list of names, got 'PACS'"),
     (
         A + 'destinations = ["PASC"]',
-        "line 3, rule 'a': destinations must be names in Orthanc's DicomModalities, got 'PASC'; did you mean PACS?",
+        "line 3, rule 'a': destinations must be names in Orthanc's DicomModalities, or in DicomWebDestinations or Webhooks of the section NullSplat, got 'PASC'; did you mean PACS?",
     ),
     (A + "match = 3", "line 3, rule 'a': match must be a table [rule.match], got 3"),
     (A + '[rule.match]\nstations = "x"', "line 4, rule 'a': match.stations is not a key; did you mean station?"),

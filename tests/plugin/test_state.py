@@ -4,8 +4,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nullsplat_node.lifecycle.routing import ABANDONED, DELIVERED, SENDING, WAITING, Route
+from nullsplat_node.lifecycle.routing import ABANDONED, COMMITTING, DELIVERED, SENDING, WAITING, Route
 from nullsplat_node.lifecycle.state import (
+    HELD,
     IN_WORK,
     PHASES,
     ROUTING,
@@ -21,7 +22,7 @@ times = st.floats(0, 4e9)
 routes = st.builds(
     Route,
     words,
-    st.sampled_from([WAITING, SENDING, DELIVERED, ABANDONED]),
+    st.sampled_from([WAITING, SENDING, COMMITTING, DELIVERED, ABANDONED]),
     words,
     st.integers(0, 99),
     times,
@@ -34,7 +35,7 @@ results = st.builds(Result, words, words, st.integers(0, 999), st.dictionaries(w
 def states(draw: st.DrawFn) -> SeriesState:
     phase, result = draw(st.sampled_from(PHASES)), draw(st.none() | results)
     routed = tuple(draw(st.lists(routes, max_size=3)))
-    assume(phase != ROUTING or (result and routed))
+    assume(phase not in (ROUTING, HELD) or (result and routed))
     request = {"attempt": draw(st.integers(1, 9)), "fingerprint": draw(words)}
     return SeriesState(
         phase=phase,

@@ -16,6 +16,7 @@ from nullsplat_node.lifecycle.state import (
     CANCELLED,
     DONE,
     FAILED,
+    HELD,
     IN_WORK,
     INELIGIBLE,
     PENDING,
@@ -28,7 +29,7 @@ from nullsplat_node.lifecycle.state import (
     decode,
     encode,
 )
-from nullsplat_node.lifecycle.transitions import Job, RetryPolicy
+from nullsplat_node.lifecycle.transitions import Job, Judgement, RetryPolicy
 from nullsplat_node.series.refusal import Refused
 
 POLICY = RetryPolicy(3, Backoff(10, 100))
@@ -308,7 +309,9 @@ class Life(RuleBasedStateMachine):
         elif self.state.phase == RUNNING:
             self.become(transitions.failed(self.state, Failure("x", "x", retryable), self.now, POLICY))
         elif self.state.phase == SUCCEEDED:
-            self.become(transitions.verified(self.state, Result("2.25.1", "abc", 1), ("A",), self.now))
+            judgement = Judgement(held="" if self.state.attempt % 3 else "too far off")
+            found = Result("2.25.1", "abc", 1)
+            self.become(transitions.verified(self.state, found, ("A",), self.now, judgement))
 
     @rule(ok=st.booleans())
     def store_ends(self, ok: bool) -> None:
@@ -350,7 +353,7 @@ class Life(RuleBasedStateMachine):
     def there_is_always_a_next_step_or_a_good_end(self) -> None:
         step = decide(self.state, Seen(self.digest, 0.0), Contact(), self.now + 10_000, STABLE_AGE).step
         if step is Step.REST:
-            assert self.state.phase in {DONE, UNDELIVERED, FAILED, CANCELLED}
+            assert self.state.phase in {DONE, HELD, UNDELIVERED, FAILED, CANCELLED}
             assert self.state.retry_at is None
             assert not self.state.obsolete
             assert possible(self.state)

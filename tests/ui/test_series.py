@@ -1,11 +1,17 @@
 """One series: history, deliveries, pictures, ways to other viewers."""
 
+from dataclasses import replace
+
 import pytest
 from tests.support.ui.archive import BrowserArchive
 from tests.support.ui.browser import Browser
 from tests.support.ui.engine import PacedEngine
-from tests.support.ui.scene import Scene, fill
+from tests.support.ui.scene import Scene, fill, keep
 from tests.support.ui.site import Site
+
+from nullsplat_node.archive.archive import Archive
+from nullsplat_node.lifecycle.routing import Route
+from nullsplat_node.lifecycle.state import HELD, ROUTING, decode
 
 
 @pytest.fixture
@@ -48,6 +54,30 @@ def test_what_is_unusual_about_the_source_and_what_its_data_contradict_is_said(
     assert told["Slice profile"] == "box, FWHM 5.0 mm (Scan Options: sequential)"
     assert told["Warning"].startswith("The data contradict this slice profile")
     assert told["Warning"].endswith("it would fit bell*1")
+
+
+@pytest.fixture
+def held(scene: Scene, archive: BrowserArchive) -> str:
+    """The finished series, as if its rule had held its result back."""
+    state = decode(Archive(archive).look(scene.finished).stored_state)
+    why = "the RMSE against the source is 6.1 HU, above 5 HU"
+    keep(archive, scene.finished, replace(state, phase=HELD, code=HELD, message=why, routes=(Route("PACS"),)))
+    return scene.finished
+
+
+def test_what_is_held_back_says_why_and_is_passed_on_after_a_question(
+    held: str, archive: BrowserArchive, site: Site, browser: Browser
+) -> None:
+    browser.open(f"{site.page}#/series/{held}")
+    browser.until(lambda: "above 5 HU" in browser.texts("main")[0])
+    browser.until(lambda: browser.texts("button[data-action]") == ["Pass on", "Run again", "Do not send"])
+    browser.click('button[data-action="deliver"]')
+    browser.until(lambda: "Pass this result on?" in " ".join(browser.texts("dialog")))
+    assert archive.remembered(held)["phase"] == HELD
+    browser.click('dialog button[value="yes"]')
+    browser.until(lambda: "Finished, being sent on, marked" in browser.texts("main")[0])
+    assert "above 5 HU" in browser.texts("main")[0]
+    assert archive.remembered(held)["phase"] == ROUTING
 
 
 def test_a_result_leads_to_the_comparison_with_its_source(scene: Scene, site: Site, browser: Browser) -> None:

@@ -14,7 +14,7 @@ POLL_SECONDS = 1.0
 STALLED_SECONDS = 900.0
 """Without any news for this long, something is wrong that nobody noticed."""
 
-_ENDED = {"done", "undelivered", "failed", "cancelled"}
+_ENDED = {"done", "held", "undelivered", "failed", "cancelled"}
 
 
 class SeriesRefusedError(NullSplatError):
@@ -181,8 +181,8 @@ def _finished(state: Json, job: Json | None) -> tuple[Json, Json]:
         )
     if state["state"] == "failed" or job is None:
         raise SeriesRefusedError(f"the job must succeed, but failed: {state['message']}")
-    if state["state"] == "undelivered":
-        raise ArchiveError(f"the result must be delivered, but was not: {state['message']}")
+    if state["state"] in ("held", "undelivered"):
+        raise ArchiveError(f"the result must be delivered, but is {state['state']}: {state['message']}")
     return state, job
 
 

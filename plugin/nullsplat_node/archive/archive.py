@@ -12,8 +12,9 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
+from nullsplat_node.outgoing.stow import Instance
 from nullsplat_node.rules.conditions import Origin
 from nullsplat_node.series.tags import Tags
 from nullsplat_node.settings import METADATA
@@ -63,11 +64,31 @@ class SeriesHere:
 
 @dataclass(frozen=True)
 class StoreJob:
-    """A C-STORE job of Orthanc: its state, and what went wrong: Orthanc's code (0 for nothing) and words."""
+    """A C-STORE job of Orthanc: its state, and what went wrong: Orthanc's code (0 for nothing) and words.
+
+    Attributes:
+        transaction: under which the destination was asked whether it keeps all of it; empty where it was not.
+    """
 
     state: str
     error: str
     code: int = 0
+    transaction: str = ""
+
+
+@dataclass(frozen=True)
+class Commitment:
+    """What a destination reported of a storage commitment (PS3.4 annex J).
+
+    Attributes:
+        reported: whether it has.
+        kept: SOP Instance UIDs that it vouches for.
+        reasons: why it does not vouch for others, as Failure Reasons.
+    """
+
+    reported: bool
+    kept: FrozenSet[str] = frozenset()
+    reasons: Tuple[int, ...] = ()
 
 
 class Archive:
@@ -143,6 +164,26 @@ class Archive:
         """
         return [one["MainDicomTags"]["SOPInstanceUID"] for one in self._get(f"/series/{series}/instances")]
 
+    def instances(self, series: str) -> List[Instance]:
+        """Return the instances of the series, with the sizes of their files.
+
+        Raises:
+            NotInArchive: it is not here.
+        """
+        return [
+            Instance(one["ID"], one["MainDicomTags"]["SOPInstanceUID"], int(one["FileSize"]))
+            for one in self._get(f"/series/{series}/instances")
+        ]
+
+    def file(self, instance: str) -> bytes:
+        """Return the DICOM file of an instance.
+
+        Raises:
+            NotInArchive: it is not here.
+        """
+        content: bytes = self._call(self._orthanc.RestApiGet, f"/instances/{instance}/file")
+        return content
+
     def find_series(self, series_uid: str) -> Tuple[str, ...]:
         """Return the identifiers of all series with this Series Instance UID."""
         raw = self._call(self._orthanc.RestApiPost, "/tools/lookup", series_uid.encode("ascii"))
@@ -158,13 +199,20 @@ class Archive:
         found: Dict[str, Any] = self._get("/modalities?expand")
         return found
 
-    def begin_store(self, series: str, destination: str) -> str:
+    def begin_store(self, series: str, destination: str, commits: bool = False) -> str:
         """Begin to send the series by C-STORE and return the job's identifier; does not wait.
 
+        Args:
+            commits: the job ends with the request to the destination to say whether it keeps all of it.
         Raises:
             StoreRefused: Orthanc does not know the destination or the series.
         """
-        body = json.dumps({"Resources": [series], "Synchronous": False}).encode("utf-8")
+        asked = {
+            "Resources": [series],
+            "Synchronous": False,
+            **({"StorageCommitment": True} if commits else {}),
+        }
+        body = json.dumps(asked).encode("utf-8")
         try:
             raw = self._call(self._orthanc.RestApiPost, f"/modalities/{destination}/store", body)
         except (NotInArchive, ArchiveTrouble) as error:
@@ -183,7 +231,18 @@ class Archive:
             raw["State"],
             str(raw.get("ErrorDetails") or raw.get("ErrorDescription") or "")[:LONGEST_ERROR],
             int(raw.get("ErrorCode") or 0),
+            str(raw.get("Content", {}).get("StorageCommitmentTransactionUID", "")),
         )
+
+    def commitment(self, transaction: str) -> Optional[Commitment]:
+        """Return what came of a request for storage commitment, None when Orthanc no longer knows it: it restarted, say."""
+        try:
+            raw = self._get(f"/storage-commitment/{transaction}")
+        except NotInArchive:
+            return None
+        kept = frozenset(str(one["SOPInstanceUID"]) for one in raw.get("Success", ()))
+        reasons = tuple(int(one["FailureReason"]) for one in raw.get("Failures", ()))
+        return Commitment(raw["Status"] != "Pending", kept, reasons)
 
     def _get(self, path: str) -> Any:
         return loads(self._call(self._orthanc.RestApiGet, path))

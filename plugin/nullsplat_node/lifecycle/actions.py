@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What a person may ask for: run, again, release, send again, cancel, and another priority."""
+"""What a person may ask for: run, again, release, send (again, or what is held back), cancel, and another priority."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from nullsplat_node.lifecycle.state import (
     CANCELLED,
     DONE,
     FAILED,
+    HELD,
     IN_WORK,
     INELIGIBLE,
     PENDING,
@@ -27,6 +28,14 @@ NOT_OF_A_JOB = frozenset({"result-missing", "state-unreadable"})
 """Codes of failures after which there is no failed job at the engine that could be released."""
 
 
+_OF_RESULT = {
+    UNDELIVERED: (DELIVER, AGAIN),
+    HELD: (DELIVER, AGAIN, CANCEL),
+    DONE: (AGAIN,),
+    CANCELLED: (AGAIN,),
+}
+
+
 def possible(state: Optional[SeriesState]) -> Tuple[str, ...]:
     """Return the actions that make sense for a series in this state."""
     if state is None:
@@ -38,9 +47,7 @@ def possible(state: Optional[SeriesState]) -> Tuple[str, ...]:
     if state.phase == FAILED:
         release = (RELEASE,) if _has_failed_job(state) else ()
         return (*release, AGAIN, CANCEL) if state.retry_at is not None else (*release, AGAIN)
-    if state.phase == UNDELIVERED:
-        return (DELIVER, AGAIN)
-    return (AGAIN,) if state.phase in (DONE, CANCELLED) else ()
+    return _OF_RESULT.get(state.phase, ())
 
 
 def why_not(action: str, state: Optional[SeriesState]) -> str:

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Set, Tuple
 
-from nullsplat_node.lifecycle.state import IN_WORK, PENDING, PHASES, SeriesState
+from nullsplat_node.lifecycle.state import HELD, IN_WORK, PENDING, PHASES, SeriesState
 
 Tally = Tuple[str, str]
 MOST = 500
@@ -26,7 +26,7 @@ class Counts:
     Attributes:
         phases: series by state.
         reasons: series by state and code.
-        routes: routes by destination and state.
+        routes: routes by destination and state, without those of results that are held back.
         pending_since: since when the series waits that is pending for longest, seconds since the epoch; None when none is.
     """
 
@@ -41,7 +41,7 @@ class Census:
 
     Attributes:
         restless: series for which something is to be done though their instances do not change.
-        delivering: series with routes that are not settled.
+        delivering: series with routes that are not settled and not held back.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Census:
         if after is not None:
             self._latest[after.phase].add(series, after.since)
         _keep(self.restless, series, after is not None and not after.settled)
-        _keep(self.delivering, series, after is not None and any(not one.settled for one in after.routes))
+        _keep(self.delivering, series, after is not None and _is_delivering(after))
 
     def counts(self) -> Counts:
         """Return a copy of all counts."""
@@ -82,7 +82,7 @@ class Census:
         _add(self._phases, state.phase, sign)
         if state.code:
             _add(self._reasons, (state.phase, state.code), sign)
-        for route in state.routes:
+        for route in state.routes if state.phase != HELD else ():  # nothing is wrong with their destinations
             _add(self._routes, (route.destination, route.phase), sign)
         if state.phase in IN_WORK:
             _add(self._jobs, state.key, sign)
@@ -143,6 +143,10 @@ class HandedOver:
     def on(self, rule: str, day: float) -> FrozenSet[str]:
         """Return the series of a day."""
         return frozenset(self._days.get((rule, day), ()))
+
+
+def _is_delivering(state: SeriesState) -> bool:
+    return state.phase != HELD and any(not route.settled for route in state.routes)
 
 
 def _add(counter: "Counter[object]", name: object, sign: int) -> None:

@@ -21,19 +21,30 @@ SOP_CLASS_NOT_SUPPORTED, NOT_AUTHORIZED, OTHER_SOP_CLASS = 0x0122, 0x0124, range
 """
 
 
-def cure(code: int, error: str, route: Route) -> str:
+def cure(code: int, error: str, route: Route, commits: bool = False) -> str:
     """Return what somebody has to change before a store that failed can succeed; empty when it may by itself.
 
     Args:
         code: Orthanc's error code of the job.
         error: Orthanc's words.
         route: what was to be sent where.
+        commits: storage commitment was to be asked for after it; Orthanc fails alike when that is not accepted.
     """
-    status = _status(error)
+    if code == NO_PRESENTATION_CONTEXT and commits:
+        return (
+            f"{_to_accept(route)}; or let it accept requests for storage commitment, or take it out of StorageCommitment; "
+            "then send again"
+        )
+    if code == NO_PRESENTATION_CONTEXT or any(words in error for words in NOT_NEGOTIATED):
+        return f"{_to_accept(route)}, then send again"
+    return cure_of_status(_status(error), route)
+
+
+def cure_of_status(status: int, route: Route) -> str:
+    """Return what somebody has to change after this status of C-STORE, or Failure Reason of STOW-RS; empty for nothing."""
     if status == NOT_AUTHORIZED:
         return f"let {route.destination} take images of this node, then send again"
-    unsupported = status == SOP_CLASS_NOT_SUPPORTED or status in OTHER_SOP_CLASS
-    if unsupported or code == NO_PRESENTATION_CONTEXT or any(words in error for words in NOT_NEGOTIATED):
+    if status == SOP_CLASS_NOT_SUPPORTED or status in OTHER_SOP_CLASS:
         return f"{_to_accept(route)}, then send again"
     return ""
 

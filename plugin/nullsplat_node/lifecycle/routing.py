@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Sending a result on by C-STORE: one route for each series and destination, each confirmed, each tried again.
+"""Sending a result on: one route for each series and destination, each confirmed, each tried again.
 
 Orthanc does not repeat a store job that failed, so the plugin does. A store that was begun but never confirmed
 (Orthanc was killed) is begun again: the receiver knows the SOP Instance UIDs and takes them once. What the destination
@@ -9,11 +9,18 @@ cannot take is not tried again, what fails for very long neither; both wait for 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Optional, Sequence, Tuple
+from typing import Collection, Optional, Sequence, Tuple
 
 WAITING, SENDING, DELIVERED, ABANDONED = "waiting", "sending", "delivered", "abandoned"
+COMMITTING = "committing"
+"""Sent; the destination has been asked whether it keeps it, and has not answered yet."""
 REFUSED, GIVEN_UP = "refused", "given-up"
-PHASES = frozenset({WAITING, SENDING, DELIVERED, ABANDONED, REFUSED, GIVEN_UP})
+OPEN = (WAITING, SENDING, COMMITTING)
+PHASES = frozenset({*OPEN, DELIVERED, ABANDONED, REFUSED, GIVEN_UP})
+
+
+NOTIFICATION = "notification"
+"""What is sent to a webhook, in the place of a modality."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +56,39 @@ class Parcel:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """How a store, or a storage commitment, stands: under way as long as nothing is set.
+
+    Attributes:
+        done: the destination confirmed all of it.
+        transaction: all is sent, and the destination was asked under this name whether it keeps it.
+        error: what went wrong.
+        cure: what somebody has to change before it can succeed; empty when it may by itself.
+    """
+
+    done: bool = False
+    error: str = ""
+    cure: str = ""
+    transaction: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has ended."""
+        return self.done or bool(self.error)
+
+
+@dataclass(frozen=True)
 class Route:
     """The way of one series of a result to one destination.
 
     Attributes:
-        destination: the destination's name in Orthanc's DicomModalities.
+        destination: its name in Orthanc's DicomModalities, in DicomWebDestinations or in Webhooks.
         series: Orthanc's identifier of what is sent; empty for all of the result, until that is first looked at.
         what: the modality of what goes along with the images, empty for these.
-        job: identifier of Orthanc's store job while `phase` is sending.
+        job: identifier of Orthanc's store job, or of our own errand, while `phase` is sending; of the storage commitment
+            while it is committing.
         tries: stores that failed in a row.
-        next_try: earliest time of the next store, seconds since the epoch.
+        next_try: earliest time of the next store, seconds since the epoch; while committing, when the wait ends.
         error: what went wrong last, empty when nothing did.
     """
 
@@ -74,7 +104,7 @@ class Route:
     @property
     def settled(self) -> bool:
         """Whether nothing is left to do."""
-        return self.phase not in (WAITING, SENDING)
+        return self.phase not in OPEN
 
     @property
     def undelivered(self) -> bool:
@@ -82,20 +112,39 @@ class Route:
         return self.phase in (REFUSED, GIVEN_UP)
 
     @property
+    def is_notification(self) -> bool:
+        """Whether it tells of the result in place of sending it; that comes after all else."""
+        return self.what == NOTIFICATION
+
+    @property
     def name(self) -> str:
         """Return how people are told of it."""
         return f"{self.destination} ({self.what})" if self.what else self.destination
 
 
-def for_each(routes: Sequence[Route], parcels: Sequence[Parcel]) -> Tuple[Route, ...]:
-    """Return the routes with those that wait for all of a result as one for each of its series."""
+def for_each(
+    routes: Sequence[Route], parcels: Sequence[Parcel], told: Collection[str] = ()
+) -> Tuple[Route, ...]:
+    """Return the routes with those that wait for all of a result as one for each of its series.
+
+    Args:
+        told: destinations that are told of the result as a whole.
+    """
     split = []
     for route in routes:
         if route.series or route.phase != WAITING:
             split.append(route)
+        elif route.destination in told:
+            split.append(replace(route, series=parcels[0].series, what=NOTIFICATION))
         else:
             split += [replace(route, series=parcel.series, what=parcel.what) for parcel in parcels]
     return tuple(split)
+
+
+def due(routes: Sequence[Route]) -> Tuple[Route, ...]:
+    """Return those that may go on: notifications only when nothing else is open, since they tell how all else ended."""
+    sent = tuple(route for route in routes if not route.is_notification)
+    return tuple(routes) if all(route.settled for route in sent) else sent
 
 
 def begun(route: Route, job: str) -> Route:
@@ -103,14 +152,19 @@ def begun(route: Route, job: str) -> Route:
     return replace(route, phase=SENDING, job=job)
 
 
+def committing(route: Route, transaction: str, until: float) -> Route:
+    """Return the route with all of it sent, and the destination asked whether it keeps it."""
+    return replace(route, phase=COMMITTING, job=transaction, next_try=until)
+
+
 def delivered(route: Route) -> Route:
     """Return the route with its store confirmed."""
-    return replace(route, phase=DELIVERED, job="", error="")
+    return replace(route, phase=DELIVERED, job="", next_try=0.0, error="")
 
 
 def lost(route: Route, now: float, persistence: Persistence) -> Route:
     """Return the route whose store job Orthanc no longer knows: it is sent again, the first time at once."""
-    again = failed(route, "Orthanc forgot the store job before it was confirmed", now, persistence)
+    again = failed(route, "the store was forgotten before it was confirmed", now, persistence)
     return replace(again, next_try=0.0) if again.phase == WAITING and not route.tries else again
 
 
@@ -130,8 +184,9 @@ def refused(route: Route, error: str) -> Route:
 
 
 def again(route: Route) -> Route:
-    """Return the route to be tried afresh, if it ended without success."""
-    return replace(route, phase=WAITING, tries=0, next_try=0.0) if route.undelivered else route
+    """Return the route to be tried afresh, if it ended without success, or told that others did."""
+    afresh = route.undelivered or route.is_notification
+    return replace(route, phase=WAITING, tries=0, next_try=0.0) if afresh else route
 
 
 def abandoned(route: Route) -> Route:
@@ -143,9 +198,9 @@ def next_look(routes: Tuple[Route, ...], now: float, poll: float = 0.0) -> Optio
     """Return when the routes need attention next, None when all are settled.
 
     Args:
-        poll: seconds between looks at a running store job.
+        poll: seconds between looks at a running store job, and at a storage commitment.
     """
     times = [
-        now + poll if route.phase == SENDING else route.next_try for route in routes if not route.settled
+        route.next_try if route.phase == WAITING else now + poll for route in routes if not route.settled
     ]
     return min(times) if times else None

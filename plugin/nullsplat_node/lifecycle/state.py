@@ -9,6 +9,7 @@ Nothing else is remembered anywhere: Orthanc may be killed at any moment and goe
     succeeded    the engine says that the result is stored; not checked yet
     routing      the result is here and on its way to the destinations
     done         the result is here and delivered wherever it should go
+    held         the result is here, but goes beyond what its rule lets pass; a person is to look before it is sent on
     undelivered  the result is here, but a destination did not take all of it; a person is to look
     failed       given up (or, with `retry_at`, to be tried again as a new attempt)
     cancelled    a person stopped it
@@ -28,10 +29,24 @@ from nullsplat_node.shallow_json import loads
 FORMAT = 1
 INELIGIBLE, PENDING, RUNNING, SUCCEEDED = "ineligible", "pending", "running", "succeeded"
 ROUTING, DONE, FAILED, CANCELLED, RESULT = "routing", "done", "failed", "cancelled", "result"
-UNDELIVERED = "undelivered"
-PHASES = (PENDING, RUNNING, SUCCEEDED, ROUTING, DONE, UNDELIVERED, FAILED, CANCELLED, INELIGIBLE, RESULT)
+UNDELIVERED, HELD = "undelivered", "held"
+MARKED = "marked"
+"""Code of a result that goes beyond what its rule lets pass without a mark, or that a person passed on all the same."""
+PHASES = (
+    PENDING,
+    RUNNING,
+    SUCCEEDED,
+    ROUTING,
+    DONE,
+    HELD,
+    UNDELIVERED,
+    FAILED,
+    CANCELLED,
+    INELIGIBLE,
+    RESULT,
+)
 IN_WORK = frozenset({PENDING, RUNNING, SUCCEEDED})
-AT_REST = frozenset({DONE, UNDELIVERED, INELIGIBLE, RESULT, FAILED, CANCELLED})
+AT_REST = frozenset({DONE, HELD, UNDELIVERED, INELIGIBLE, RESULT, FAILED, CANCELLED})
 HISTORY_LENGTH = 20
 
 
@@ -66,7 +81,7 @@ class SeriesState:
         since: when this phase began, seconds since the epoch.
         digest: stands for the set of instances that was last examined.
         decision: why the series was taken.
-        code, message: why it was refused or failed.
+        code, message: why it was refused, failed, is held back or marked.
         forced: a person asked for it against the policy.
         rule: the rule that took it, empty when only a person did.
         destinations: where its result goes; None in states of versions that asked the settings then.
@@ -174,7 +189,7 @@ def _check(state: SeriesState) -> None:
         raise StateUnreadable("destinations must be text")
     if state.phase in IN_WORK and not (state.key and state.request and isinstance(state.attempt, int)):
         raise StateUnreadable(f"a series that is {state.phase} must have a job")
-    if state.phase == ROUTING and not (state.result and state.routes):
-        raise StateUnreadable("a series that is routing must have a result and routes")
+    if state.phase in (ROUTING, HELD) and not (state.result and state.routes):
+        raise StateUnreadable(f"a series that is {state.phase} must have a result and routes")
     if any(route.phase not in ROUTE_PHASES for route in state.routes):
         raise StateUnreadable(f"route phases must be out of {sorted(ROUTE_PHASES)}")

@@ -13,9 +13,11 @@ from nullsplat_node.lifecycle.state import (
     CANCELLED,
     DONE,
     FAILED,
+    HELD,
     HISTORY_LENGTH,
     IN_WORK,
     INELIGIBLE,
+    MARKED,
     PENDING,
     RESULT,
     ROUTING,
@@ -50,6 +52,17 @@ class Job:
     forced: bool = False
     rule: str = ""
     destinations: Optional[Tuple[str, ...]] = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What its rule finds in a result: why it must be held back, and why it must be marked; empty for nothing."""
+
+    held: str = ""
+    marked: str = ""
+
+
+PASSED = Judgement()
 
 
 @dataclass(frozen=True)
@@ -172,13 +185,27 @@ def stopped_at_engine(state: SeriesState, now: float) -> SeriesState:
     return _enter(replace(state, retry_at=None), CANCELLED, now, "cancelled at the engine")
 
 
-def verified(state: SeriesState, found: Result, destinations: Tuple[str, ...], now: float) -> SeriesState:
+def verified(
+    state: SeriesState,
+    found: Result,
+    destinations: Tuple[str, ...],
+    now: float,
+    judgement: Judgement = PASSED,
+) -> SeriesState:
     """Return the state after the result was found complete in the archive."""
     routes = tuple(Route(name) for name in destinations)
     report = state.result.report if state.result else {}
     here = replace(state, result=replace(found, report=report), routes=routes)
     words = f"the result is here: {found.instances} slices{_and_further(len(found.further))}"
-    return _enter(here, ROUTING if routes else DONE, now, words)
+    return _judged(_enter(here, ROUTING if routes else DONE, now, words), judgement, now)
+
+
+def _judged(state: SeriesState, judgement: Judgement, now: float) -> SeriesState:
+    """Return the state with the result held back, where it would be sent on; where not, or a mark will do, marked."""
+    why = "; ".join(filter(None, (judgement.held, judgement.marked)))
+    if judgement.held and state.routes:
+        return _enter(replace(state, code=HELD, message=why), HELD, now, f"held back: {why}")
+    return _note(replace(state, code=MARKED, message=why), now, f"marked: {why}") if why else state
 
 
 def _and_further(count: int) -> str:
@@ -201,7 +228,9 @@ def rerouted(state: SeriesState, routes: Tuple[Route, ...], now: float) -> Serie
 
 
 def sent_again(state: SeriesState, now: float) -> SeriesState:
-    """Return the state after a person asked to send once more what a destination did not take."""
+    """Return the state after a person asked to send what is held back, or once more what a destination did not take."""
+    if state.phase == HELD:
+        return _enter(replace(state, code=MARKED), ROUTING, now, "a person passed it on")
     routes = tuple(routing.again(route) for route in state.routes)
     return _enter(replace(state, routes=routes), ROUTING, now, "a person had it sent again")
 
@@ -216,8 +245,9 @@ def result_gone(state: SeriesState, now: float) -> SeriesState:
 
 def cancelled(state: SeriesState, now: float) -> SeriesState:
     """Return the state after a person asked to stop: the work, its repetition, or the routing."""
-    if state.phase == ROUTING:
-        return rerouted(state, tuple(routing.abandoned(route) for route in state.routes), now)
+    if state.phase in (ROUTING, HELD):
+        kept = replace(state, code=MARKED) if state.phase == HELD else state
+        return rerouted(kept, tuple(routing.abandoned(route) for route in state.routes), now)
     obsolete = _with_key(state) if state.phase in IN_WORK else state.obsolete
     return _enter(replace(state, retry_at=None, obsolete=obsolete), CANCELLED, now, "cancelled by a person")
 

@@ -27,6 +27,7 @@ from nullsplat_node.rules.conditions import (
     TextCondition,
     read_pattern,
 )
+from nullsplat_node.rules.limits import FIGURES, OF_SEVERAL_SAMPLES, Limits
 from nullsplat_node.rules.rules import Orders, Rule, RuleSet
 from nullsplat_node.rules.schedule import Span, read_span
 
@@ -149,9 +150,18 @@ def _ordered(
         if modalities is not None and name not in modalities:
             hint = nearest(name, modalities) or f"; known are {', '.join(modalities) or 'none'}"
             place.fail(
-                f"destinations must be names in Orthanc's DicomModalities, got {name!r}{hint}", "destinations"
+                "destinations must be names in Orthanc's DicomModalities, or in DicomWebDestinations or Webhooks of the section "
+                f"NullSplat, got {name!r}{hint}",
+                "destinations",
             )
-    return replace(base, **{_FIELDS.get(key, key): value for key, value in found.items()})
+    orders = replace(base, **{_FIELDS.get(key, key): value for key, value in found.items()})
+    for key, limits in (("hold", orders.hold), ("mark", orders.mark)):
+        if orders.samples < 2 and OF_SEVERAL_SAMPLES in dict(limits.most):
+            place.fail(
+                f"{key}.{OF_SEVERAL_SAMPLES} needs samples = 2 or more: a single one deviates from nothing",
+                key,
+            )
+    return orders
 
 
 def _reachable(place: _Place, rules: List[Rule]) -> None:
@@ -223,6 +233,18 @@ def _limits(name: str, value: Any) -> Tuple[Optional[float], Optional[float]]:
     return least, most
 
 
+def _of_result(name: str, value: Any) -> Limits:
+    if not isinstance(value, dict) or not value:
+        raise SettingsError(f"{name} must be like {{ consistency_hu = 5, warnings = true }}, got {value!r}")
+    for key in value:
+        if key != "warnings" and key not in FIGURES:
+            hint = nearest(key, [*FIGURES, "warnings"]) or f"; known are {', '.join(FIGURES)}, warnings"
+            raise SettingsError(f"{name}.{key} is not a limit{hint}")
+    most = checks.real(0, 1e5)
+    figures = ((key, most(f"{name}.{key}", limit)) for key, limit in value.items() if key in FIGURES)
+    return Limits(tuple(figures), checks.truth(f"{name}.warnings", value.get("warnings", False)))
+
+
 def _on_text(key: str) -> Check:
     return lambda name, value: TextCondition(key, _patterns(name, value))
 
@@ -255,6 +277,8 @@ _ORDERS: Dict[str, Check] = {
     "destinations": checks.destinations,
     "hours": _hours,
     "allow_gaps": checks.truth,
+    "hold": _of_result,
+    "mark": _of_result,
 }
 _RULE: Dict[str, Check] = {
     "name": checks.string,

@@ -55,7 +55,10 @@ def check_report(rules: RuleSet) -> str:
     ]
     lines += [f"  {number}. {rule.name!r}: {rule}" for number, rule in enumerate(rules.rules, 1)]
     if rules.destinations:
-        lines.append(f"  Orthanc's DicomModalities must name {', '.join(rules.destinations)}")
+        named = ", ".join(rules.destinations)
+        lines.append(
+            f"  Orthanc's DicomModalities must name {named}; or DicomWebDestinations or Webhooks of NullSplat"
+        )
     return "\n".join(lines)
 
 

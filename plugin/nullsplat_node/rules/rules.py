@@ -12,6 +12,7 @@ from typing import List, Optional, Tuple
 
 from nullsplat_node.checks import Factors
 from nullsplat_node.rules.conditions import Condition, DerivedCondition, DoseCondition, Facts, Verdict
+from nullsplat_node.rules.limits import NO_LIMITS, Limits
 from nullsplat_node.rules.schedule import Span
 
 LONGEST_LIST = 6
@@ -25,11 +26,13 @@ class Orders:
     Attributes:
         scale: factors along z, y, x; None chooses z for `target_spacing`.
         target_spacing: slice spacing to reach when the scale is chosen, mm.
-        destinations: names in Orthanc's DicomModalities.
+        destinations: names in Orthanc's DicomModalities, or in DicomWebDestinations.
         slice_profile: how the scanner weights a slice; auto leaves it to the engine, which reads the header.
         hours: when jobs are handed over, none for any hour.
         daily: how many series are handed over a day, None for no limit.
         allow_gaps: take series whose slices are thinner than they are apart.
+        hold: results beyond these limits wait for a person before they are sent on.
+        mark: results beyond these limits say so on their page.
     """
 
     scale: Optional[Factors] = None
@@ -42,6 +45,8 @@ class Orders:
     hours: Tuple[Span, ...] = ()
     daily: Optional[int] = None
     allow_gaps: bool = False
+    hold: Limits = NO_LIMITS
+    mark: Limits = NO_LIMITS
 
     def __str__(self) -> str:
         """Return them in words."""
@@ -64,6 +69,10 @@ class Orders:
             words.append(f"at most {self.daily} series a day")
         if self.allow_gaps:
             words.append("also with gaps between the slices")
+        if self.hold:
+            words.append(f"held back when {self.hold}")
+        if self.mark:
+            words.append(f"marked when {self.mark}")
         return words
 
 

@@ -6,7 +6,7 @@ import { sentence, when } from './words.js';
 
 const KINDS = {
   taken: ['●', 'Decided'], refused: ['–', 'Refused'], 'handed-over': ['➜', 'Handed over'], computed: ['◕', 'Computed'], stored: ['◆', 'Stored'],
-  delivered: ['✓', 'Delivered'], abandoned: ['■', 'Delivery cancelled'], undelivered: ['✗', 'Not delivered'], failed: ['✗', 'Failed'], cancelled: ['■', 'Cancelled'], released: ['↻', 'Released'], note: ['·', 'Note'],
+  delivered: ['✓', 'Delivered'], abandoned: ['■', 'Delivery cancelled'], undelivered: ['✗', 'Not delivered'], held: ['‖', 'Held back'], marked: ['!', 'Marked'], failed: ['✗', 'Failed'], cancelled: ['■', 'Cancelled'], released: ['↻', 'Released'], note: ['·', 'Note'],
 };
 
 /** Return the history, the latest attempt first. */
@@ -18,7 +18,7 @@ export function story(chapters) {
 
 function event({ kind, time, text }) {
   const [mark, name] = KINDS[kind] || KINDS.note;
-  const words = text.replace(/^(taken as attempt \d+|not taken|failed|delivered|abandoned|refused|given-up): /, '');
+  const words = text.replace(/^(taken as attempt \d+|not taken|failed|held back|marked|delivered|abandoned|refused|given-up): /, '');
   return element('li', { className: `event event-${kind}` }, element('span', { className: 'mark', 'aria-hidden': 'true', textContent: mark }),
     element('div', {}, element('strong', { textContent: name }), ' ', element('time', { dateTime: time, className: 'quiet', textContent: when(time) }), element('p', { textContent: sentence(words) })));
 }

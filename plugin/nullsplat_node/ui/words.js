@@ -12,7 +12,7 @@ export const STAGES = {
 
 const MARKS = {
   new: '○', pending: '◔', running: '◑', succeeded: '◕', routing: '➜',
-  done: '✓', undelivered: '✗', failed: '✗', cancelled: '■', ineligible: '–', result: '◆',
+  done: '✓', held: '‖', undelivered: '✗', failed: '✗', cancelled: '■', ineligible: '–', result: '◆',
 };
 const UNITS = [[86400, 'd'], [3600, 'h'], [60, 'min']];
 

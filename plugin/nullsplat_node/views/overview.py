@@ -12,6 +12,7 @@ from nullsplat_node.lifecycle.state import (
     CANCELLED,
     DONE,
     FAILED,
+    HELD,
     IN_WORK,
     INELIGIBLE,
     PHASES,
@@ -34,7 +35,7 @@ IN_PROGRESS, TO_LOOK_AT, FINISHED, NOT_TAKEN, RESULTS = (
 )
 GROUPS = {
     IN_PROGRESS: IN_WORK | {ROUTING},
-    TO_LOOK_AT: frozenset({FAILED, UNDELIVERED}),
+    TO_LOOK_AT: frozenset({FAILED, HELD, UNDELIVERED}),
     FINISHED: frozenset({DONE, CANCELLED}),
     NOT_TAKEN: frozenset({INELIGIBLE}),
     RESULTS: frozenset({RESULT}),
@@ -136,6 +137,8 @@ _KINDS = (
     ("handed over", "handed-over"),
     ("the engine has finished", "computed"),
     ("the result is here", "stored"),
+    ("held back: ", "held"),
+    ("marked: ", "marked"),
     ("delivered: ", "delivered"),
     ("abandoned: ", "abandoned"),
     ("refused: ", "undelivered"),

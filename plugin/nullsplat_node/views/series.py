@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from nullsplat_node.lifecycle.actions import movable, possible
 from nullsplat_node.lifecycle.reconciler import Contact
@@ -13,6 +13,7 @@ from nullsplat_node.lifecycle.state import (
     FAILED,
     IN_WORK,
     INELIGIBLE,
+    MARKED,
     PENDING,
     RESULT,
     ROUTING,
@@ -29,6 +30,7 @@ _TITLES = {
     "succeeded": "finished, being checked",
     "routing": "finished, being sent on",
     "done": "finished",
+    "held": "finished, held back",
     "undelivered": "finished, but not delivered",
     "failed": "failed",
     "cancelled": "cancelled",
@@ -116,6 +118,9 @@ def settings_shown(settings: Settings) -> Dict[str, Any]:
             "body_parts": list(low_dose.body_parts),
         },
         "destinations": list(orders.destinations),
+        "dicomweb_destinations": list(settings.partners),
+        "webhooks": list(settings.webhooks),
+        "storage_commitment": list(settings.commitment.destinations),
         "max_attempts": settings.retry.max_attempts,
         "delivery_tries": settings.persistence.most,
         "stable_age_seconds": settings.stable_age,
@@ -131,7 +136,7 @@ def _title(state: SeriesState, contact: Contact) -> str:
         return "waiting, as its rule says"
     if state.phase == RUNNING and contact.position is not None:
         return "waiting in the engine's queue"
-    return _TITLES[state.phase]
+    return f"{_TITLES[state.phase]}{', marked' if state.code == MARKED else ''}"
 
 
 def _message(state: SeriesState, contact: Contact) -> str:
@@ -140,12 +145,17 @@ def _message(state: SeriesState, contact: Contact) -> str:
     if state.phase == PENDING and contact.held:
         return f"rule {state.rule!r}: {contact.held}; next look at {iso(contact.next_try)}"
     if state.phase == ROUTING:
-        return "; ".join(_route_words(route) for route in state.routes)
+        return "; ".join([*_mark(state), *(_route_words(route) for route in state.routes)])
     if state.phase == UNDELIVERED:
-        return "; ".join(f"{route.name}: {route.error}" for route in state.routes if route.undelivered)
+        errors = (f"{route.name}: {route.error}" for route in state.routes if route.undelivered)
+        return "; ".join([*_mark(state), *errors])
     if state.phase == FAILED and state.retry_at is not None:
         return f"{state.message}; next attempt at {iso(state.retry_at)}"
     return state.message or state.decision
+
+
+def _mark(state: SeriesState) -> List[str]:
+    return [state.message] if state.code == MARKED else []
 
 
 def _route(route: Route) -> Dict[str, Any]:

@@ -101,7 +101,10 @@
     drawRoutes(row, shown);
     if (shown.source) { row.append(link(shown.source, 'Series that it was made from')); }
     drawPageLinks(row, series, shown);
-    $.each(shown.actions || [], function (_, action) { row.append(button(series, action)); });
+    $.each(shown.actions || [], function (_, action) {
+      // What is held back is decided on the page that says why, and asks first.
+      if (shown.state !== 'held' || action === 'again') { row.append(button(series, action)); }
+    });
   }
 
   function drawTrouble(text) {

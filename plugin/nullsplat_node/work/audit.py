@@ -25,6 +25,7 @@ from nullsplat_node.lifecycle.state import (
     CANCELLED,
     DONE,
     FAILED,
+    HELD,
     INELIGIBLE,
     PENDING,
     RESULT,
@@ -52,6 +53,8 @@ _WHAT = {
     FAILED: "failed",
     CANCELLED: "cancelled",
 }
+
+_SENT_BY_A_PERSON = {UNDELIVERED: "resent", HELD: "passed-on"}
 
 _who: "ContextVar[str]" = ContextVar("who", default=NODE)
 
@@ -138,10 +141,11 @@ def _steps(before: Optional[SeriesState], after: SeriesState) -> List[str]:
         return ["moved"]
     if same_job and earlier == FAILED and after.phase == RUNNING:
         return ["released"]
-    if earlier == UNDELIVERED and after.phase == ROUTING:
-        return ["resent"]
-    if after.phase in (ROUTING, DONE, UNDELIVERED):
-        return ["stored"] if earlier == SUCCEEDED else []
+    if earlier in _SENT_BY_A_PERSON and after.phase == ROUTING:
+        return [_SENT_BY_A_PERSON[earlier]]
+    if after.phase in (ROUTING, DONE, HELD, UNDELIVERED):
+        held = ["held"] if after.phase == HELD else []
+        return ["stored", *held] if earlier == SUCCEEDED else []
     if after.phase == RESULT or (
         earlier == after.phase and same_job and before and before.code == after.code
     ):

@@ -8,7 +8,7 @@ from typing import Dict, List, Optional
 from nullsplat_node.archive.archive import SeriesHere
 from nullsplat_node.engine.contract import fingerprint, job_key, parameters
 from nullsplat_node.lifecycle import transitions
-from nullsplat_node.lifecycle.state import DONE, ROUTING, UNDELIVERED, SeriesState
+from nullsplat_node.lifecycle.state import DONE, HELD, ROUTING, UNDELIVERED, SeriesState
 from nullsplat_node.lifecycle.transitions import Job
 from nullsplat_node.rules.eligibility import Candidate, Taken, examine, glance
 from nullsplat_node.series.refusal import Refused
@@ -113,5 +113,5 @@ class Intake:
 
 def _is_done(state: SeriesState, job: Job) -> bool:
     """Return whether the state's result was made from just these instances."""
-    done = state.phase in (DONE, ROUTING, UNDELIVERED) and state.request is not None
+    done = state.phase in (DONE, ROUTING, HELD, UNDELIVERED) and state.request is not None
     return done and (state.request or {}).get("fingerprint") == job.request["fingerprint"]

@@ -11,6 +11,7 @@ from nullsplat_node.archive.archive import Archive
 from nullsplat_node.engine.client import EngineClient
 from nullsplat_node.engine.link import EngineLink
 from nullsplat_node.lifecycle.state import INELIGIBLE, PHASES, RESULT, SeriesState
+from nullsplat_node.outgoing.errands import Errands
 from nullsplat_node.settings import Settings
 from nullsplat_node.views import overview
 from nullsplat_node.views.metrics import Figures, exposition
@@ -18,6 +19,7 @@ from nullsplat_node.views.series import brief, full, iso, settings_shown
 from nullsplat_node.work.action_handler import Granting
 from nullsplat_node.work.audit import AuditedStore, Write, writer
 from nullsplat_node.work.context import Log, Parts
+from nullsplat_node.work.deliveries import Deliveries
 from nullsplat_node.work.intake import Intake
 from nullsplat_node.work.steps import Steps
 from nullsplat_node.work.worker import Worker
@@ -56,7 +58,8 @@ class Service:
         self._store = AuditedStore(archive, clock, record or writer(log, {}))
         parts = Parts(archive, self._link, self._store, settings, clock, log)
         self._intake = Intake(parts)
-        self._steps = Steps(parts, self._intake)
+        self._errands = Errands(self.stores_changed)
+        self._steps = Steps(parts, self._intake, Deliveries(parts, self._errands))
         self._worker = Worker(parts, self._steps)
         self._granting = Granting(parts, self._store, self._intake)
 
@@ -66,6 +69,7 @@ class Service:
 
     def stop(self) -> None:
         """End the work; whatever is under way goes on after the next start."""
+        self._errands.stop()
         self._worker.stop(JOIN_SECONDS)
 
     def series_changed(self, series: str) -> None:
@@ -73,7 +77,7 @@ class Service:
         self._worker.hint(series)
 
     def stores_changed(self) -> None:
-        """Take note that one of Orthanc's jobs ended; returns at once."""
+        """Take note that one of Orthanc's jobs, or of our own errands, ended; returns at once."""
         for series in self._store.delivering():
             self._worker.hint(series)
 

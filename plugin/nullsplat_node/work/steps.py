@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Callable, Dict, Mapping, Optional, Tuple
 
-from nullsplat_node.archive.archive import NotInArchive, SeriesHere, StoreRefused
+from nullsplat_node.archive.archive import SeriesHere
 from nullsplat_node.engine.client import EngineAway, EngineRefused
 from nullsplat_node.engine.contract import Failure, JobResult, JobStatus, job_key
 from nullsplat_node.engine.link import EngineLink
-from nullsplat_node.lifecycle import delivery_faults, routing, transitions
+from nullsplat_node.lifecycle import transitions
 from nullsplat_node.lifecycle.reconciler import Contact, Step
-from nullsplat_node.lifecycle.routing import Parcel, Route
 from nullsplat_node.lifecycle.state import Result, SeriesState
+from nullsplat_node.lifecycle.transitions import Judgement
 from nullsplat_node.rules.schedule import Hold, hold
 from nullsplat_node.work.context import Parts
+from nullsplat_node.work.deliveries import Deliveries
 from nullsplat_node.work.intake import Intake
 
 AT_ONCE = 0.0
@@ -35,7 +36,7 @@ class Steps:
         contacts: how it goes with the engine, by series; gone after a restart, and nothing is lost by that.
     """
 
-    def __init__(self, parts: Parts, intake: Intake) -> None:
+    def __init__(self, parts: Parts, intake: Intake, deliveries: Deliveries) -> None:
         self.contacts: Dict[str, Contact] = {}
         self._archive = parts.archive
         self._engine = parts.engine
@@ -43,6 +44,7 @@ class Steps:
         self._settings = parts.settings
         self._clock = parts.clock
         self._intake = intake
+        self._deliveries = deliveries
         self._at_engine: Mapping[Step, Callable[[str, SeriesState], float]] = {
             Step.SUBMIT: self._submit,
             Step.POLL: self._poll,
@@ -60,7 +62,7 @@ class Steps:
         if state is None:
             raise ValueError(f"the step {step.value!r} needs a series that was examined before")
         if step is Step.ROUTE:
-            return self._route(here.series, state)
+            return self._deliveries.advance(here.series, state)
         return self._ask_engine(step, here.series, state)
 
     def forget(self, series: str) -> None:
@@ -182,9 +184,16 @@ class Steps:
             self._mark(derived, series)
         asked = state.destinations
         destinations = self._settings.rules.defaults.destinations if asked is None else asked
-        after = transitions.verified(state, found, destinations, self._clock())
+        judgement = self._judgement(state, status.result)
+        after = transitions.verified(state, found, destinations, self._clock(), judgement)
         self._store.replace(series, state, after)
         return AT_ONCE
+
+    def _judgement(self, state: SeriesState, result: JobResult) -> Judgement:
+        """Return what its rule finds in the engine's figures: the present rule of that name, else the defaults."""
+        rule = self._settings.rules.named(state.rule)
+        orders = rule.orders if rule else self._settings.rules.defaults
+        return Judgement(orders.hold.exceeded_by(result.report), orders.mark.exceeded_by(result.report))
 
     def _find(self, result: JobResult, source: str) -> Tuple[Result, int]:
         """Return the result as it lies in the archive, and how many instances of all its series are missing."""
@@ -224,61 +233,6 @@ class Steps:
         cancel_at_engine(self._engine, key)
         self._store.replace(series, state, transitions.told(state, key))
         return AT_ONCE
-
-    def _route(self, series: str, state: SeriesState) -> float:
-        now = self._clock()
-        result = state.result or Result("")
-        try:
-            self._archive.look(result.series)
-        except NotInArchive:
-            self._store.replace(series, state, transitions.result_gone(state, now))
-            return AT_ONCE
-        routes = routing.for_each(state.routes, self._parcels(result))
-        routes = tuple(self._advance(route, now) for route in routes)
-        after = transitions.rerouted(state, routes, now)
-        self._store.replace(series, state, after)
-        return routing.next_look(routes, now, self._settings.poll_interval) or AT_ONCE
-
-    def _parcels(self, result: Result) -> List[Parcel]:
-        """Return what is sent: the images, and what goes along with them and is still here."""
-        wanted = result.further.values() if self._settings.send_further else ()
-        found = ((series, self._modality(series)) for series in wanted)
-        return [Parcel(result.series), *(Parcel(series, what) for series, what in found if what)]
-
-    def _modality(self, series: str) -> str:
-        """Return the modality of a series, empty when somebody deleted it."""
-        try:
-            return self._archive.look(series).modality or "?"
-        except NotInArchive:
-            return ""
-
-    def _advance(self, route: Route, now: float) -> Route:
-        if route.settled or (route.phase == routing.WAITING and now < route.next_try):
-            return route
-        if route.phase == routing.SENDING:
-            return self._confirm(route, now)
-        if not self._modality(route.series):  # which must not hold the images up
-            return routing.abandoned(route)
-        try:
-            return routing.begun(route, self._archive.begin_store(route.series, route.destination))
-        except StoreRefused as error:
-            return routing.failed(route, str(error), now, self._settings.persistence)
-
-    def _confirm(self, route: Route, now: float) -> Route:
-        job = self._archive.store_job(route.job)
-        if job is None:
-            return routing.lost(route, now, self._settings.persistence)
-        if job.state == "Success":
-            return routing.delivered(route)
-        if job.state == "Failure":
-            error = job.error or "Orthanc gives no reason"
-            # Of a whole result, as earlier versions sent it, nobody knows what was refused; next it goes series by series.
-            cure = delivery_faults.cure(job.code, error, route) if route.series else ""
-            if cure:
-                return routing.refused(route, f"C-STORE to {route.destination} was refused ({error}); {cure}")
-            words = f"C-STORE to {route.destination} failed: {error}"
-            return routing.failed(route, words, now, self._settings.persistence)
-        return route
 
 
 def cancel_at_engine(engine: EngineLink, key: str) -> None:

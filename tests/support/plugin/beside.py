@@ -1,7 +1,7 @@
 """The service over a make-believe Orthanc, with an engine that stores its results there."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,12 +38,14 @@ def running(
     engine: FakeEngine,
     clock: Callable[[], float] = time.time,
     record: Write | None = None,
+    modalities: Sequence[str] = (),
     **settings: object,
 ) -> Iterator[Service]:
     """The service at work, with quick settings unless `settings` say otherwise."""
     configuration = {
         "UserMetadata": {"NullSplat": 4701},
         "StableAge": 1,
+        **({"DicomModalities": {name: {} for name in modalities}} if modalities else {}),
         "NullSplat": {"EngineUrl": engine.url, "MinSlices": 3, "ReconcileInterval": 0.2, "PollInterval": 0.2,
                       "RetryFirst": 0.1, "RetryLongest": 0.2, **settings},
     }  # fmt: skip

@@ -32,6 +32,7 @@ class FakeEngine:
         outcome: what becomes of a job: "succeeded", or a failure of the contract.
         store_results: false makes it claim results that it did not store.
         reports: it stores a quality report beside each result.
+        figures: its report on each run.
         requests: every job request that was accepted, by key.
         cancelled: keys of jobs that were asked to be cancelled.
         positions: place in the queue of held jobs that are not begun, by the Series Instance UID of their source.
@@ -48,6 +49,7 @@ class FakeEngine:
     outcome: Any = "succeeded"
     store_results: bool = True
     reports: bool = False
+    figures: dict[str, Any] = field(default_factory=lambda: {"lr_consistency_rmse_hu": 3.2})
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
@@ -193,7 +195,7 @@ class FakeEngine:
             "study_instance_uid": request["study_instance_uid"],
             "series_instance_uid": str(derived[0].SeriesInstanceUID),
             "sop_instance_uids": [str(one.SOPInstanceUID) for one in derived],
-            "report": {"lr_consistency_rmse_hu": 3.2},
+            "report": dict(self.figures),
         }
         if self.reports:
             report = report_on(derived)

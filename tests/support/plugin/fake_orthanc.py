@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from io import BytesIO
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -78,7 +79,10 @@ class FakeOrthanc:
 
     def RestApiGet(self, path: str) -> bytes:  # noqa: N802
         self.calls.append(("GET", path))
-        return json.dumps(self._get(path.partition("?")[0].strip("/").split("/"))).encode()
+        parts = path.partition("?")[0].strip("/").split("/")
+        if parts[0] == "instances" and parts[2:] == ["file"]:
+            return self._file(parts[1])
+        return json.dumps(self._get(parts)).encode()
 
     def RestApiPut(self, path: str, body: bytes) -> bytes:  # noqa: N802
         self.calls.append(("PUT", path))
@@ -128,9 +132,20 @@ class FakeOrthanc:
         if parts == ["metadata"]:
             return series["metadata"]
         if parts == ["instances"]:
-            uids = [self._instances[one]["SOPInstanceUID"] for one in series["Instances"]]
-            return [{"MainDicomTags": {"SOPInstanceUID": uid}} for uid in uids]
+            return [self._instance(one) for one in series["Instances"]]
         raise OrthancException(UNKNOWN_RESOURCE, "Unknown resource")
+
+    def _instance(self, identifier: str) -> dict[str, Any]:
+        uid = self._instances[identifier]["SOPInstanceUID"]
+        size = len(self._file(identifier))
+        return {"ID": identifier, "MainDicomTags": {"SOPInstanceUID": uid}, "FileSize": size}
+
+    def _file(self, identifier: str) -> bytes:
+        every = (one for datasets in self._datasets.values() for one in datasets)
+        wanted = self._instances[identifier]["SOPInstanceUID"]
+        buffer = BytesIO()
+        next(one for one in every if one.SOPInstanceUID == wanted).save_as(buffer, enforce_file_format=True)
+        return buffer.getvalue()
 
     def _known(self, series: str) -> dict[str, Any]:
         if series not in self._series:

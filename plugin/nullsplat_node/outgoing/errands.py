@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What waits for other machines, one thread for each of them, so that a slow one holds nobody else up.
+
+Nothing is remembered over a restart: an errand that nobody knows any more is begun again.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import uuid
+from collections import OrderedDict
+from typing import Callable, Dict, Optional, Tuple
+
+from nullsplat_node.lifecycle.routing import Outcome
+
+Work = Callable[[], Outcome]
+MOST = 1000
+"""Errands that ended and are remembered; each is asked about once, within seconds."""
+
+
+class Errands:
+    """Threads that send.
+
+    Args:
+        ended: called after each errand, from its thread; must return at once.
+    """
+
+    def __init__(self, ended: Callable[[], None]) -> None:
+        self._ended = ended
+        self._lock = threading.Lock()
+        self._queues: "Dict[str, queue.Queue[Tuple[str, Work]]]" = {}
+        self._outcomes: "OrderedDict[str, Outcome]" = OrderedDict()
+        self.stopping = threading.Event()
+
+    def begin(self, partner: str, work: Work) -> str:
+        """Have something done after all else that is to be done with this partner, and return a name for it."""
+        name = f"{partner}-{uuid.uuid4().hex}"
+        with self._lock:
+            self._outcomes[name] = Outcome()
+            if partner not in self._queues:
+                self._queues[partner] = queue.Queue()
+                threading.Thread(target=self._run, args=(self._queues[partner],), daemon=True).start()
+            self._queues[partner].put((name, work))
+        return name
+
+    def outcome(self, name: str) -> Optional[Outcome]:
+        """Return what became of it, None when nobody knows."""
+        with self._lock:
+            return self._outcomes.get(name)
+
+    def stop(self) -> None:
+        """Begin nothing more; what is under way ends with its request."""
+        self.stopping.set()
+
+    def _run(self, waiting: "queue.Queue[Tuple[str, Work]]") -> None:
+        while not self.stopping.is_set():
+            name, work = waiting.get()
+            if self.stopping.is_set():
+                return
+            outcome = _guarded(work)
+            with self._lock:
+                self._outcomes[name] = outcome
+                self._forget_old()
+            self._ended()
+
+    def _forget_old(self) -> None:
+        settled = [name for name, outcome in self._outcomes.items() if outcome.settled]
+        for name in settled[:-MOST]:
+            del self._outcomes[name]
+
+
+def _guarded(work: Work) -> Outcome:
+    try:
+        return work()
+    except Exception as surprise:  # noqa: BLE001 - the thread must outlive it, and the route tells of it
+        return Outcome(error=f"unexpected {type(surprise).__name__}")
