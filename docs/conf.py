@@ -57,6 +57,10 @@ def _escape_bars(lines: list[str]) -> None:
     lines[:] = [line if line.startswith("    ") else line.replace("|", "\\|") for line in lines]
 
 
+toc_object_entries = False
+"""Functions and classes stand in the summary at the head of a module's page. In the tree of contents, which the theme copies
+for each page, they would take most of the time of a build."""
+
 html_theme = "furo"
 html_title = "NullSplat"
 html_theme_options = {"navigation_with_keys": True}

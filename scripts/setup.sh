@@ -5,7 +5,7 @@
 #   scripts/setup.sh system        and what the tests need besides
 #   scripts/setup.sh python demo   the virtual environment with torch and the engine
 #   scripts/setup.sh python        and the development tools
-#   scripts/setup.sh kept          print where the virtual environment is kept for other clones, or would be
+#   scripts/setup.sh kept [docs]   print where the environment is kept for other clones, or would be
 #   scripts/setup.sh docs          an environment of its own for the documentation, in build/docs-venv
 #
 # No service is left running that was not running before.
@@ -27,6 +27,7 @@ TEST_PACKAGES=(dicom3tools chromium chromium-driver postgresql nginx-light opens
 declare -A SERVICES=([orthanc]=orthanc [postgresql]=postgresql [nginx-light]=nginx) # of packages that bring one
 POLICY=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
 DOCS_VENV=build/docs-venv
+KEPT_DOCS=${KEPT:+$KEPT-docs}
 
 step() { printf 'setup: %s\n' "$*"; }
 fail() {
@@ -125,9 +126,12 @@ pip_quietly() { "$VENV/bin/python" -m pip --disable-pip-version-check -qq "$@"; 
 
 has_nvidia_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
 
-create_environment() {
+check_interpreter() {
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         fail "Python 3.11 or later is needed, $PYTHON is $("$PYTHON" --version 2>&1); set PYTHON=/path/to/python3.11"
+}
+
+create_environment() {
     if ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
         command -v dpkg-query >/dev/null || fail "$PYTHON lacks the venv module; install it"
         install_debian_packages python3-venv
@@ -178,10 +182,10 @@ restore_environment() {
     fi
     step "taking the environment from $kept"
     rm -rf "$VENV"
-    cp -al "$kept" "$VENV" 2>/dev/null || { rm -rf "$VENV" && cp -a "$kept" "$VENV"; }
+    mkdir -p "$(dirname "$VENV")"
+    cp -al "$kept" "$VENV" 2>/dev/null || { rm -rf "$VENV" && cp -a "$kept" "$VENV"; } || return 1
     touch "$kept"
     relocate_environment
-    pip_quietly install --no-deps --editable .
 }
 
 # Scripts name their interpreter by its path; sed -i makes new files, so the kept ones stay as they are.
@@ -213,7 +217,21 @@ keep_environment() {
         xargs -r -d '\n' rm -rf
 }
 
-requirements_stamp() { cat pyproject.toml scripts/setup.sh | sha256sum | cut -d ' ' -f 1; }
+# What of pyproject.toml decides what an environment holds: rules of linters and tests, say, do not.
+asked_for() {
+    "$PYTHON" - "$@" <<'PYTHON'
+import json, sys, tomllib
+with open("pyproject.toml", "rb") as file:
+    asked = tomllib.load(file)
+if "docs" in sys.argv:
+    print(*asked["project"]["optional-dependencies"]["docs"], sep="\n")
+else:
+    tool = asked.pop("tool", {})
+    print(json.dumps([asked, tool.get("hatch")], sort_keys=True))
+PYTHON
+}
+
+requirements_stamp() { { asked_for "$@" && cat scripts/setup.sh; } | sha256sum | cut -d ' ' -f 1; }
 
 works() { "$1/bin/python" -c '' 2>/dev/null; }
 
@@ -230,11 +248,12 @@ make_environment() {
 
 setup_python() {
     local stamp started=$SECONDS
+    check_interpreter
     stamp=$(requirements_stamp)
     case "$(cat "$VENV/.ready" 2>/dev/null)" in
         "$stamp all" | "$stamp $1") return ;; # all holds what the demonstration needs
     esac
-    if works "$VENV" || ! restore_environment "$stamp $1"; then
+    if works "$VENV" || ! { restore_environment "$stamp $1" && pip_quietly install --no-deps --editable .; }; then
         make_environment "$1"
         keep_environment "$stamp $1"
     fi
@@ -243,20 +262,22 @@ setup_python() {
 }
 
 # The documentation is made without the engine: its docstrings are read, not imported.
+docs_stamp() { printf 'docs %s' "$(requirements_stamp docs)"; }
+
 setup_docs() {
-    local stamp
-    stamp=$(sha256sum pyproject.toml | cut -d ' ' -f 1)
-    if [ "$(cat "$DOCS_VENV/.ready" 2>/dev/null)" = "$stamp" ]; then
+    local VENV=$DOCS_VENV KEPT=$KEPT_DOCS stamp
+    check_interpreter
+    stamp=$(docs_stamp)
+    if [ "$(cat "$VENV/.ready" 2>/dev/null)" = "$stamp" ]; then
         return
     fi
-    VENV=$DOCS_VENV create_environment
-    "$DOCS_VENV/bin/python" - >"$DOCS_VENV/requirements.txt" <<'PYTHON'
-import tomllib
-with open("pyproject.toml", "rb") as file:
-    print(*tomllib.load(file)["project"]["optional-dependencies"]["docs"], sep="\n")
-PYTHON
-    VENV=$DOCS_VENV pip_quietly install --requirement "$DOCS_VENV/requirements.txt"
-    printf '%s' "$stamp" >"$DOCS_VENV/.ready"
+    if ! restore_environment "$stamp"; then
+        create_environment
+        asked_for docs >"$VENV/requirements.txt"
+        pip_quietly install --requirement "$VENV/requirements.txt"
+        keep_environment "$stamp"
+    fi
+    printf '%s' "$stamp" >"$VENV/.ready"
 }
 
 what=${2:-all}
@@ -264,6 +285,7 @@ case "${1:-} $what" in
     "python all" | "python demo") setup_python "$what" ;;
     "system all" | "system demo") setup_system "$what" ;;
     "kept all") kept_environment "$(requirements_stamp) all" ;;
+    "kept docs") KEPT=$KEPT_DOCS kept_environment "$(docs_stamp)" ;;
     "docs all") setup_docs ;;
-    *) fail "say what to set up: scripts/setup.sh python|system [demo], kept, or docs" ;;
+    *) fail "say what to set up: scripts/setup.sh python|system [demo], kept [docs], or docs" ;;
 esac

@@ -1,7 +1,10 @@
-"""Small CT series made with pydicom alone, so that the engine's own writer is never both question and answer."""
+"""Small CT series made with pydicom alone, so that the engine's own writer is never both question and answer.
+
+The one maker of them: what the service's and the plugin's tests want otherwise is a `Spec` of theirs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +39,13 @@ class Spec:
     seed: int = 0
     uid: str = "series"
     extra: dict[str, object] = field(default_factory=dict)
+    """Attributes of every slice, put over the usual ones; None takes an attribute away."""
 
     @property
     def normal(self) -> np.ndarray:
         return np.cross(self.orientation[:3], self.orientation[3:])
 
-    @property
+    @cached_property
     def stored(self) -> np.ndarray:
         """Pixels as stored, in z order."""
         low, high = (
@@ -58,7 +62,7 @@ class Spec:
 def make_series(spec: Spec | None = None) -> list[Dataset]:
     """One dataset per slice in the order in which they were scanned."""
     spec = spec or Spec()
-    slices = [_slice(spec, index) for index in range(spec.shape[0])]
+    slices = [make_slice(spec, index) for index in range(spec.shape[0])]
     ordered = slices[::-1] if spec.descending else slices
     for number, dataset in enumerate(ordered, start=1):
         dataset.InstanceNumber = number
@@ -95,7 +99,8 @@ def code(value: str, scheme: str, meaning: str) -> Dataset:
     return item
 
 
-def _slice(spec: Spec, index: int) -> Dataset:
+def make_slice(spec: Spec, index: int) -> Dataset:
+    """The slice at an index along the normal."""
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -111,7 +116,10 @@ def _slice(spec: Spec, index: int) -> Dataset:
     dataset.SliceThickness = spec.spacing[0]
     _pixels(dataset, spec, index)
     for keyword, value in spec.extra.items():
-        setattr(dataset, keyword, value)
+        if value is None:
+            delattr(dataset, keyword)
+        else:
+            setattr(dataset, keyword, value)
     return dataset
 
 

@@ -1,19 +1,40 @@
-"""Small CT series as DICOM data sets and as the tags that Orthanc shows of them."""
+"""Small CT series as a scanner sends them to the plugin, and as the tags that Orthanc shows of them."""
 
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+from tests.support.dicom.series import Spec, make_series, make_slice
 
 Change = Callable[[int, Dataset], None]
+_SILENT = (
+    *("StudyDescription", "SeriesDescription", "BodyPartExamined", "InstitutionName", "StationName"),
+    *("ManufacturerModelName", "ConvolutionKernel", "KVP", "Exposure", "ExposureTime", "XRayTubeCurrent"),
+    *("CTDIPhantomTypeCodeSequence", "AcquisitionNumber", "AcquisitionDate", "AcquisitionTime"),
+    *("WindowCenter", "WindowWidth", "ImageComments"),
+)
+"""What rules and pages look at, and only a test's own change says."""
+_HEADER: dict[str, object] = {
+    **dict.fromkeys(_SILENT),
+    "PatientID": "TEST-1",
+    "PatientName": "Test^Case",
+    "PatientBirthDate": "",
+    "PatientSex": "",
+    "StudyDate": "20260102",
+    "AccessionNumber": "",
+    "ReferringPhysicianName": "",
+    "StudyID": "1",
+    "Manufacturer": "Scanner Works",
+    "SeriesNumber": 2,
+    "CTDIvol": 1.4,
+}
 
 
 def ct_series(
     slices: int = 12, spacing: float = 5.0, change: Change | None = None, seed: int = 0
 ) -> list[Dataset]:
-    """A low-dose axial CT of 16 x 16 pixels.
+    """A low-dose axial CT of 16 x 16 pixels, with UIDs of its own.
 
     Args:
         slices: how many.
@@ -21,58 +42,34 @@ def ct_series(
         change: called with index and data set of every slice, to make it unusual.
         seed: of the pixels.
     """
-    study, series, frame = generate_uid(), generate_uid(), generate_uid()
-    made = []
-    for index in range(slices):
-        dataset = ct_slice(index, spacing, seed)
-        dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.FrameOfReferenceUID = (
-            study,
-            series,
-            frame,
-        )
+    made = make_series(_spec(slices, spacing, seed))
+    for index, dataset in enumerate(made):
         if change is not None:
             change(index, dataset)
         dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
         dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-        made.append(dataset)
     return made
 
 
 def ct_slice(index: int, spacing: float, seed: int) -> Dataset:
-    """One slice, without the UIDs of study, series and frame of reference."""
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID = CTImageStorage
-    dataset.SOPInstanceUID = generate_uid()
-    dataset.PatientID, dataset.PatientName, dataset.PatientBirthDate, dataset.PatientSex = (
-        "TEST-1",
-        "Test^Case",
-        "",
-        "",
-    )
-    dataset.StudyDate, dataset.StudyTime, dataset.StudyID, dataset.AccessionNumber = (
-        "20260102",
-        "101112",
-        "1",
-        "",
-    )
-    dataset.ReferringPhysicianName = ""
-    dataset.Modality, dataset.Manufacturer = "CT", "Scanner Works"
-    dataset.SeriesNumber, dataset.InstanceNumber = 2, index + 1
-    dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    dataset.ImagePositionPatient = [-5.6, -5.6, index * spacing]
-    dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    dataset.PixelSpacing, dataset.SliceThickness = [0.7, 0.7], spacing
-    dataset.Rows = dataset.Columns = 16
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated = dataset.BitsStored = 16
-    dataset.HighBit, dataset.PixelRepresentation = 15, 1
-    dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = -1024, 1, "HU"
-    dataset.CTDIvol = 1.4
-    pixels = np.random.default_rng([seed, index]).integers(0, 2000, (16, 16)).astype("<i2")
-    dataset.PixelData = pixels.tobytes()
+    """One slice, of a series of its own."""
+    dataset = make_slice(_spec(index + 1, spacing, seed), index)
+    dataset.InstanceNumber = index + 1
     return dataset
+
+
+def _spec(slices: int, spacing: float, seed: int) -> Spec:
+    header = _HEADER | {"StudyInstanceUID": generate_uid(), "FrameOfReferenceUID": generate_uid()}
+    return Spec(
+        (slices, 16, 16),
+        (spacing, 0.7, 0.7),
+        (-5.6, -5.6, 0.0),
+        signed=True,
+        bits_stored=16,
+        seed=seed,
+        uid=generate_uid(),
+        extra=header,
+    )
 
 
 YEN_SIGN_FOR_BACKSLASH = ("ISO_IR 13", "ISO 2022 IR 13")
