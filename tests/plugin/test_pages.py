@@ -1,5 +1,6 @@
 """The page's files: only those of its folder, with their type, and not twice."""
 
+import posixpath
 import re
 from pathlib import Path
 from typing import Any
@@ -51,15 +52,15 @@ def test_whatever_is_asked_for_only_files_of_the_folder_are_served(name: str) ->
     if output.status == 200:
         assert name in ASSETS
         assert output.body == (FOLDER / name).read_bytes()
-        assert (FOLDER / name).resolve().parent == FOLDER
+        assert (FOLDER / name).resolve().parent in (FOLDER, FOLDER / "compare")
     else:
         assert (output.status, output.body) == (404, b"")
 
 
 @given(st.from_regex(r"/nullsplat/ui/[^\n]{1,40}", fullmatch=True))
-def test_the_route_takes_a_name_and_never_a_path(path: str) -> None:
+def test_the_route_takes_a_name_and_never_another_path(path: str) -> None:
     if match := re.fullmatch(ASSET_ROUTE, path):
-        assert "/" not in match[1]
+        assert "/" not in match[1].removeprefix("compare/")
         assert "\\" not in match[1]
         assert "%" not in match[1]
 
@@ -94,17 +95,19 @@ def test_only_known_kinds_of_file_are_served(tmp_path: Path) -> None:
     for name in ("a.js", "b.py", "c.txt", "d"):
         (tmp_path / name).write_text("x")
     (tmp_path / "e.js").mkdir()
-    assert set(read_assets(tmp_path)) == {"a.js"}
+    (tmp_path / "e.js" / "f.css").write_text("x")
+    assert set(read_assets(tmp_path)) == {"a.js", "e.js/f.css"}
 
 
 def test_every_file_that_the_page_names_is_there() -> None:
     named: set[str] = set()
     for name, asset in ASSETS.items():
         text: Any = asset.content.decode()
-        named |= set(re.findall(r"from '\./([^']+)'", text)) if name.endswith(".js") else set()
-        named |= (
-            set(re.findall(r'(?:src|href)="([a-z]+\.[a-z]+)"', text)) if name.endswith(".html") else set()
+        names = re.findall(r"from '(\.\.?/[^']+)'", text) if name.endswith(".js") else []
+        names += (
+            re.findall(r'(?:src|href)="((?:[a-z]+/)?[a-z]+\.[a-z]+)"', text) if name.endswith(".html") else []
         )
+        named |= {posixpath.normpath(posixpath.join(posixpath.dirname(name), one)) for one in names}
     assert named <= set(ASSETS)
     assert set(ASSETS) - named == {"index.html"}
 

@@ -21,10 +21,12 @@ VIEWS: dict[str, tuple[Callable[[Scene], str], str]] = {
     "series": (lambda scene: f"#/series/{scene.finished}", ".thumbnails img"),
     "compare": (
         lambda scene: f"#/compare/{scene.finished}",
-        "figure:not([hidden]) canvas[data-pane=uncertainty]",
+        "[data-plane=coronal] figure:not([hidden]) canvas[data-pane=uncertainty]",
     ),
 }
 HEIGHTS = {"queue": 900, "series": 900, "compare": 690}
+NARROW = """return [...document.querySelectorAll('td, th, dd, p')].filter((one) => one.checkVisibility() && one.innerText.trim().length > 12
+    && one.getBoundingClientRect().width < 80 && getComputedStyle(one).clipPath === 'none').map((one) => one.innerText)"""
 NAMELESS = """return [...document.querySelectorAll('a, button, input, select, img, progress')].filter((one) => {
     const named = one.innerText || one.alt || one.getAttribute('aria-label') || (one.labels && one.labels.length);
     return one.checkVisibility() && !named && one.getAttribute('alt') !== '';
@@ -37,7 +39,7 @@ def scene(archive: BrowserArchive, engine: PacedEngine) -> Scene:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view_keeps_to_itself_and_can_be_read_on_a_tablet(
+def test_every_view_keeps_to_itself_and_can_be_read_on_a_tablet_and_a_phone(
     view: str, scene: Scene, site: Site, browser: Browser, tmp_path: Path
 ) -> None:
     address, ready = VIEWS[view]
@@ -54,11 +56,12 @@ def test_every_view_keeps_to_itself_and_can_be_read_on_a_tablet(
     browser.run("window.scrollTo(0, document.body.scrollHeight)")
     assert browser.run(notice), "the research notice must stay in sight"
 
-    browser.size(768, 1024)
-    wider = "return [document.documentElement.scrollWidth, innerWidth]"
-    width, window = browser.run(wider)
-    browser.screenshot(tmp_path / f"ui-{view}-768.png")
-    assert width <= window
+    for size in ((768, 1024), (390, 844)):
+        browser.size(*size)
+        width, window = browser.run("return [document.documentElement.scrollWidth, innerWidth]")
+        browser.screenshot(tmp_path / f"ui-{view}-{size[0]}.png")
+        assert width <= window
+        assert browser.run(NARROW) == [], "what is read must have room for a word"
     browser.scheme("dark")
     assert browser.run("return getComputedStyle(document.body).backgroundColor") == "rgb(16, 21, 27)"
     browser.screenshot(tmp_path / f"ui-{view}-dark.png")

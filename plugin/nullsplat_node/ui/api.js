@@ -48,6 +48,9 @@ export async function getBytes(path, accept = '*/*') {
   return answer.arrayBuffer();
 }
 
+/** Return the bytes at a path as a stream, for what is too big to be held at once. */
+export async function getStream(path) { return (await request(path, {}, PATIENCE_WITH_IMAGES)).body; }
+
 /** Return the text at a path. */
 export async function getText(path) { return (await request(path)).text(); }
 

@@ -2,7 +2,7 @@
 // The page's own addresses (#/queue, #/series/ID, #/compare/ID) and the polling of what they show.
 
 import { NodeTrouble, getJson } from './api.js';
-import { CompareView } from './compare.js';
+import { CompareView } from './compare/view.js';
 import { setText } from './dom.js';
 import { viewers } from './links.js';
 import { Poller } from './poll.js';

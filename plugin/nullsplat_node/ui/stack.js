@@ -10,7 +10,8 @@ import { getJson } from './api.js';
  */
 export function numbers(text) { return String(text || '').split(/[\\\u00a5\u20a9]/).map(Number); }
 
-function dot(a, b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+/** Return the scalar product of two vectors in space. */
+export function dot(a, b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
 function cross(a, b) { return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]; }
 
@@ -20,12 +21,6 @@ function cross(a, b) { return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b
  */
 export function sorted(slices, normal) {
   return slices.map((slice) => ({ ...slice, position: dot(slice.origin, normal) })).sort((a, b) => a.position - b.position);
-}
-
-/** Return the slice of `slices` that lies nearest to `position`, null when there is none; of two the first. */
-export function nearest(slices, position) {
-  const distance = (slice) => Math.abs(slice.position - position);
-  return slices.reduce((best, slice) => (best && distance(best) <= distance(slice) ? best : slice), null);
 }
 
 /** Return the unit normal of an Image Orientation (Patient). */
@@ -39,45 +34,13 @@ export async function loadStack(series, normal = null) {
   const placed = (await getJson(`series/${series}/instances`)).filter((one) => one.MainDicomTags.ImagePositionPatient);
   if (!placed.length) { return { normal: normal || [0, 0, 1], slices: [] }; }
   const along = normal || normalOf(await orientationOf(placed[0]));
-  const slices = placed.map((one) => ({ instance: one.ID, frame: null, origin: numbers(one.MainDicomTags.ImagePositionPatient) }));
+  const slices = placed.map((one) => ({ instance: one.ID, origin: numbers(one.MainDicomTags.ImagePositionPatient) }));
   return { normal: along, slices: sorted(slices, along) };
 }
 
 async function orientationOf(instance) {
   const stored = instance.MainDicomTags.ImageOrientationPatient;  // Orthanc before 1.4.2 did not keep it
   return numbers(stored || (await getJson(`instances/${instance.ID}/simplified-tags`)).ImageOrientationPatient);
-}
-
-/** Return, for each of `count` pixels of one grid along an axis, the nearest index on another, -1 outside.
- *
- * offset: where the first grid begins, in mm from the beginning of the other.
- */
-export function nearestIndices(count, spacing, offset, otherCount, otherSpacing) {
-  return Int32Array.from({ length: count }, (_, index) => {
-    const at = Math.round((offset + index * spacing) / otherSpacing);
-    return at >= 0 && at < otherCount ? at : -1;
-  });
-}
-
-/** Return the values of an image on the grid of another in the same plane, NaN where there are none. */
-export function onGridOf(image, grid) {
-  if (!near(image.orientation, grid.orientation)) { throw new Error('the two series lie in different orientations, so they cannot be compared pixel by pixel'); }
-  if (sameGrid(image, grid)) { return image.hu; }
-  const shift = grid.origin.map((value, axis) => value - image.origin[axis]);
-  const columns = nearestIndices(grid.columns, grid.spacing[1], dot(shift, image.orientation.slice(0, 3)), image.columns, image.spacing[1]);
-  const rows = nearestIndices(grid.rows, grid.spacing[0], dot(shift, image.orientation.slice(3, 6)), image.rows, image.spacing[0]);
-  const hu = new Float32Array(grid.rows * grid.columns);
-  rows.forEach((row, y) => columns.forEach((column, x) => {
-    hu[y * grid.columns + x] = row < 0 || column < 0 ? NaN : image.hu[row * image.columns + column];
-  }));
-  return hu;
-}
-
-function near(a, b) { return a.every((value, index) => Math.abs(value - b[index]) < 1e-3); }
-
-function sameGrid(image, grid) {
-  const inPlane = (one) => [dot(one.origin, grid.orientation.slice(0, 3)), dot(one.origin, grid.orientation.slice(3, 6))];
-  return image.rows === grid.rows && image.columns === grid.columns && near(image.spacing, grid.spacing) && near(inPlane(image), inPlane(grid));
 }
 
 /** Return the letters of the image's edges, such as R, L, A, P, from its Image Orientation (Patient), which is in LPS. */

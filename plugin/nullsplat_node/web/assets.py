@@ -34,10 +34,10 @@ class Asset:
 
 
 def read_assets(folder: pathlib.Path = FOLDER) -> Dict[str, Asset]:
-    """Return the files by name."""
+    """Return the files by name; those of a folder in it with that folder's name and a slash before it."""
     return {
-        path.name: _asset(path)
-        for path in sorted(folder.iterdir())
+        path.relative_to(folder).as_posix(): _asset(path)
+        for path in sorted([*folder.glob("*"), *folder.glob("*/*")])
         if path.suffix in KINDS and path.is_file()
     }
 

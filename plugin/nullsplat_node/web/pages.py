@@ -16,7 +16,7 @@ from nullsplat_node.web.assets import is_current, read_assets
 _EXPLORER = pathlib.Path(__file__).resolve().parent / "explorer.js"
 _ASSETS = read_assets()
 
-ASSET_ROUTE = r"/nullsplat/ui/([A-Za-z0-9_.-]+)"
+ASSET_ROUTE = r"/nullsplat/ui/((?:compare/)?[A-Za-z0-9_.-]+)"
 REDIRECTS = {
     "/nullsplat/ui": "ui/index.html",
     "/nullsplat/ui/ui/index.html": "../index.html",

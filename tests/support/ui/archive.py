@@ -83,6 +83,10 @@ class BrowserArchive(FakeOrthanc):
     def _browse_series(self, series: str, rest: list[str]) -> Content:
         if not rest:
             return _json(self._series_shown(series))
+        if rest == ["instances-tags"]:
+            return _json(
+                {one: simplified_tags(_without_pixels(self.datasets[one])) for one in self.members[series]}
+            )
         assert rest == ["instances"]
         return _json(
             [{"ID": one, "MainDicomTags": _placing(self.datasets[one])} for one in self.members[series]]

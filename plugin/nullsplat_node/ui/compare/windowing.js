@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-// The grey window: presets and free, for the images and for the difference.
+// The grey window: presets and free, for the images and for the added detail.
 
-import { element } from './dom.js';
+import { element } from '../dom.js';
 import { DIFFERENCE, PRESETS, UNCERTAINTY } from './paint.js';
 
 /** The controls; `changed` is called when another window is chosen. */
 export class Windowing {
   constructor(changed) {
     this.changed = changed;
+    this.uncertainty = UNCERTAINTY;
     this.buttons = Object.entries(PRESETS).map(([name, preset], index) => element('button', {
       type: 'button', 'data-preset': name, 'aria-pressed': 'false', textContent: preset.label, title: `Key ${index + 1}`, onclick: () => this.choose(name),
     }));
     this.centre = this.field('Centre');
     this.width = this.field('Width', 1);
-    this.span = element('select', { 'aria-label': 'Range of the difference', onchange: changed },
+    this.span = element('select', { 'aria-label': 'Range of the added detail', onchange: changed },
       [50, 100, 200, 500].map((range) => element('option', { value: 2 * range, textContent: `±${range} HU`, selected: 2 * range === DIFFERENCE.width })));
     this.node = element('div', { className: 'control', role: 'group', 'aria-label': 'Grey window' }, element('span', { className: 'label', textContent: 'Window' }), this.buttons,
-      element('label', {}, 'Centre ', this.centre), element('label', {}, 'Width ', this.width, ' HU'), element('label', {}, 'Difference ', this.span));
+      element('label', {}, 'Centre ', this.centre), element('label', {}, 'Width ', this.width, ' HU'), element('label', {}, 'Added detail ', this.span));
     this.choose('lung', false);
   }
 
-  /** Listen for the keys 1, 2, 3 on the pictures: one for each preset. */
-  listen(target) {
-    target.addEventListener('keydown', (event) => {
-      const name = /^(INPUT|SELECT)$/.test(event.target.tagName) ? undefined : Object.keys(PRESETS)[Number(event.key) - 1];
-      if (name) { this.choose(name); }
-    });
+  /** Take a key: 1, 2, ... choose a preset; return whether it was one. */
+  key(key) {
+    const name = Object.keys(PRESETS)[Number(key) - 1];
+    if (name) { this.choose(name); }
+    return Boolean(name);
   }
 
   field(label, least = -4000) {
@@ -48,8 +48,12 @@ export class Windowing {
 
   get image() { return { centre: Number(this.centre.value), width: Math.max(1, Number(this.width.value)) }; }
 
-  /** The windows by the names of the pictures. */
-  get windows() {
-    return { source: this.image, result: this.image, difference: { ...DIFFERENCE, width: Number(this.span.value) }, uncertainty: UNCERTAINTY };
+  /** Return what tells these windows from others. */
+  get stamp() { return JSON.stringify([this.image, this.span.value, this.uncertainty]); }
+
+  /** Return the window of a picture by its name. */
+  of(name) {
+    const own = { difference: { ...DIFFERENCE, width: Number(this.span.value) }, uncertainty: this.uncertainty };
+    return own[name] || this.image;
   }
 }

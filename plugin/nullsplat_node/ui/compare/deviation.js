@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// How sure a result is: a Parametric Map in HU, such as the standard deviation of several samples.
+// Orthanc decodes no floating-point frames, so the element is fetched as it is, once for all frames, and read as it arrives.
+
+import { getJson, getStream, getText } from '../api.js';
+import { describe, description } from '../descriptions.js';
+import { numbers, sorted } from '../stack.js';
+
+const PARAMETRIC_MAP = '1.2.840.10008.5.1.4.1.1.30';
+const FLOAT_PIXEL_DATA = '7fe0-0008';
+const OTHER_MAPS = ['NULL_SPACE'];  // Content Labels of maps that show something else
+const PARTS = 16;  // of a HU; so much of it is kept, in two bytes
+const BUDGET = 200e6;  // bytes; of a bigger map every second (third, ...) row and column is kept
+
+/** Return the instance of the map that belongs to a result, null when there is none.
+ *
+ * result: any instance of it; both carry the time of the run that made them.
+ */
+export async function findMap(source, resultSeries, resultInstance) {
+  const siblings = (description(source)?.siblings || []).filter((one) => one !== resultSeries);
+  await describe(siblings);
+  const single = siblings.filter((one) => description(one)?.instances === 1);
+  const run = runOf(await getJson(`instances/${resultInstance}/simplified-tags`));
+  for (const series of single) {
+    const found = await mapOf(series, run);
+    if (found) { return found; }
+  }
+  return null;
+}
+
+async function mapOf(series, run) {
+  const [instance] = (await getJson(`series/${series}`)).Instances;
+  if ((await getText(`instances/${instance}/metadata/SopClassUid`)).trim() !== PARAMETRIC_MAP) { return null; }
+  const tags = await getJson(`instances/${instance}/simplified-tags`);
+  return run && runOf(tags) === run && !OTHER_MAPS.includes(tags.ContentLabel) ? { series, instance, tags } : null;
+}
+
+function runOf(tags) { return tags.ContentTime ? `${tags.ContentDate} ${tags.ContentTime}` : ''; }
+
+/** Return why there is no map, for people. */
+export function whyNoMap(parameters) {
+  const samples = parameters?.samples || 1;
+  if (samples < 2) { return 'There is no map of the uncertainty: this run computed a single sample, and a map needs two or more (setting Samples, or samples in a rule).'; }
+  return `There is no map of the uncertainty: this run computed ${samples} samples, but the archive holds no map of it; it may have been deleted.`;
+}
+
+/** Return a map: what it shows, its window, and its frames as images sorted along `normal`. */
+export async function loadMap({ instance, tags }, normal, stopped) {
+  const shared = tags.SharedFunctionalGroupsSequence[0];
+  const grid = {
+    rows: Number(tags.Rows), columns: Number(tags.Columns), spacing: numbers(shared.PixelMeasuresSequence[0].PixelSpacing),
+    orientation: numbers(shared.PlaneOrientationSequence[0].ImageOrientationPatient), slope: 1 / PARTS, intercept: 0,
+  };
+  const origins = tags.PerFrameFunctionalGroupsSequence.map((frame) => numbers(frame.PlanePositionSequence[0].ImagePositionPatient));
+  const step = Math.ceil(Math.sqrt(2 * grid.rows * grid.columns * origins.length / BUDGET));
+  const values = await readFrames(await getStream(`instances/${instance}/content/${FLOAT_PIXEL_DATA}`), grid, origins.length, step, stopped);
+  const kept = { ...grid, rows: Math.ceil(grid.rows / step), columns: Math.ceil(grid.columns / step), spacing: grid.spacing.map((one) => one * step) };
+  const frames = sorted(values.map((one, index) => ({ ...kept, origin: origins[index], values: one })), normal);
+  return { frames, window: windowOf(shared), words: [(tags.ContentDescription || 'standard deviation').replace(/^./, (first) => first.toLowerCase()), step > 1 && `every ${step}th pixel`].filter(Boolean).join(', ') };
+}
+
+function windowOf(shared) {
+  const { WindowCenter: centre, WindowWidth: width } = shared.FrameVOILUTSequence?.[0] || {};
+  return centre === undefined ? null : { centre: Number(centre), width: Number(width) };
+}
+
+/** Return the frames of a stream of little-endian floats; no more than one frame of floats is held at a time. */
+async function readFrames(stream, { rows, columns }, count, step, stopped) {
+  const frame = new Uint8Array(4 * rows * columns);
+  const frames = [];
+  let filled = 0;
+  for await (const chunk of chunksOf(stream)) {
+    if (stopped()) { break; }
+    for (let used = 0; used < chunk.length;) {
+      const part = chunk.subarray(used, used + frame.length - filled);
+      frame.set(part, filled);
+      [used, filled] = [used + part.length, filled + part.length];
+      if (filled === frame.length) { filled = 0; frames.push(quantised(new Float32Array(frame.buffer), rows, columns, step)); }
+    }
+  }
+  if (frames.length !== count && !stopped()) { throw new Error(`a map of ${count} frames of ${rows} x ${columns} pixels was needed, ${frames.length} came; load the page again`); }
+  return frames;
+}
+
+async function* chunksOf(stream) {
+  const reader = stream.getReader();
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) { yield part.value; }
+  } finally {
+    await reader.cancel();
+  }
+}
+
+function quantised(floats, rows, columns, step) {
+  const values = new Uint16Array(Math.ceil(rows / step) * Math.ceil(columns / step));
+  let next = 0;
+  for (let row = 0; row < rows; row += step) {
+    for (let column = 0; column < columns; column += step) { values[next++] = Math.min(65535, Math.round(PARTS * Math.abs(floats[row * columns + column]))); }
+  }
+  return values;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// What the figures of a run say, in words.
+
+import { element } from './dom.js';
+
+/** What agreement proves, and what it does not. */
+export const MEANING = 'Agreement proves that averaging the result back to the scanner’s slices gives the measured ones, so nothing that was measured was lost; it does not prove that added detail is true.';
+
+const ROUNDING = 0.5;  // HU; a stored result has whole HU
+
+/** Return whether the result agrees with the scan, and the sentence that says so; null where the figures are missing. */
+export function verdict(report) {
+  const { lr_consistency_rmse_hu: residual, noise_hu: noise, null_space_rms_hu: added } = report || {};
+  if (typeof residual !== 'number') { return null; }
+  const hu = (value) => value.toFixed(1);
+  const agreement = typeof noise === 'number' ? against(residual, noise, hu) : { agrees: null, words: `Differs from the scan by ${hu(residual)} HU; the noise of the scan is not known` };
+  const more = typeof added === 'number' ? `; ${Math.round(added)} HU rms were added` : '';
+  return { ...agreement, words: `${agreement.words}${more}.` };
+}
+
+function against(residual, noise, hu) {
+  return residual <= Math.max(noise, ROUNDING)
+    ? { agrees: true, words: `Agrees with the scan within its noise: ${hu(residual)} of ${hu(noise)} HU` }
+    : { agrees: false, words: `Differs from the scan by more than its noise: ${hu(residual)} HU, the noise is ${hu(noise)} HU` };
+}
+
+/** Return the verdict and its meaning as paragraphs; none where the figures are missing. */
+export function verdictLines(report) {
+  const found = verdict(report);
+  if (!found) { return []; }
+  const kind = { true: 'good', false: 'bad', null: 'open' }[found.agrees];
+  const mark = { good: '✓ ', bad: '! ', open: '? ' }[kind];
+  return [element('p', { className: `verdict ${kind}` }, element('span', { className: 'mark', 'aria-hidden': 'true', textContent: mark }), found.words), element('p', { className: 'quiet', textContent: MEANING })];
+}
