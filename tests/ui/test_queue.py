@@ -205,3 +205,21 @@ def test_a_failed_series_is_retried_as_the_same_attempt(
     queue.press(Keys.ENTER)
     # The engine of this scene does not know the job, and its own words are shown.
     queue.until(lambda: "there is no such job" in " ".join(queue.texts("dialog")))
+
+
+def test_what_was_made_of_a_series_stands_right_under_it(queue: Browser, scene: Scene) -> None:
+    keys = queue.run(
+        "return [...document.querySelectorAll(arguments[0])].map((one) => one.dataset.key)", ROWS
+    )
+    at = keys.index(scene.finished)
+    assert {scene.result, scene.report, scene.earlier} < set(keys[at + 1 : at + 5])
+    nested = queue.run("return [...document.querySelectorAll('tr.nested')].map((one) => one.dataset.key)")
+    assert set(nested) == set(keys[at + 1 : at + 5])
+    compare = queue.run(
+        'return document.querySelector(`[data-key="${arguments[0]}"] [data-focus=compare]`).href',
+        scene.result,
+    )
+    assert compare.endswith(f"#/compare/{scene.finished}")
+    queue.click("[data-group=results]")
+    queue.until(lambda: len(queue.all(ROWS)) == 4)
+    assert queue.all("tr.nested") == []

@@ -86,6 +86,31 @@ def test_a_result_leads_to_the_comparison_with_its_source(scene: Scene, site: Si
     assert browser.run("return location.hash") == f"#/compare/{scene.finished}"
 
 
+def test_a_result_s_page_has_the_verdict_the_figures_and_the_way_to_compare(
+    scene: Scene, site: Site, browser: Browser
+) -> None:
+    browser.open(f"{site.page}#/series/{scene.result}")
+    browser.until(lambda: browser.texts(".verdict"))
+    assert browser.texts(".verdict") == [
+        "✓ Agrees with the scan within its noise: 3.2 of 15.1 HU; 12 HU rms were added."
+    ]
+    browser.until(lambda: "11.7 HU rms that the source does not determine" in browser.texts("main")[0])
+    compare = browser.one(".card .button")
+    assert compare.text == "Compare source and result"
+    assert compare.get_attribute("href").endswith(f"#/compare/{scene.finished}")
+
+
+def test_a_report_s_page_says_where_its_figures_are_and_an_earlier_run_s_that_they_are_gone(
+    scene: Scene, site: Site, browser: Browser
+) -> None:
+    browser.open(f"{site.page}#/series/{scene.report}")
+    browser.until(lambda: "A report in words and numbers" in browser.texts("main")[0])
+    browser.until(lambda: "3.2 HU RMSE when brought back" in browser.texts("main")[0])
+    browser.open(f"{site.page}#/series/{scene.earlier}")
+    browser.until(lambda: "An earlier run made this" in browser.texts("main")[0])
+    assert browser.texts(".verdict") == []
+
+
 def test_a_series_that_is_not_there_is_told(site: Site, browser: Browser) -> None:
     nowhere = "-".join(["0" * 8] * 5)
     browser.open(f"{site.page}#/series/{nowhere}")

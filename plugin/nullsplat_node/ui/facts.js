@@ -6,16 +6,16 @@ import { sentence } from './words.js';
 
 const FIGURES = {
   lr_consistency_rmse_hu: ['Agreement with the source', (hu) => `${hu.toFixed(1)} HU RMSE when brought back to the source's resolution`],
-  unmeasured_share: ['Gaps between slices', (share) => `${Math.round(100 * share)} % of the length was never measured; what is shown there is invented`],
+  unmeasured_share: ['Gaps between slices', (share) => `${Math.round(100 * share)} % of the length was never measured; what is shown there is the model’s alone`],
   lr_consistency_max_hu: ['Largest disagreement', (hu) => `${hu.toFixed(1)} HU`],
   noise_hu: ['Noise of the source', (hu) => `${hu.toFixed(1)} HU`],
-  null_space_rms_hu: ['What was added', (hu) => `${hu.toFixed(1)} HU RMS that the source does not determine`],
+  null_space_rms_hu: ['What was added', (hu) => `${hu.toFixed(1)} HU rms that the source does not determine`],
 };
 
-/** Return what was decided and measured, as a list of terms. */
-export function facts(story) {
-  const report = story.derived?.report || {};
-  const rows = [...decided(story), ...measured(report), ...remarked(report)];
+/** Return what was decided and measured, as a list of terms; of a result, what was measured when it was made from `source`. */
+export function facts(story, source) {
+  const report = (source || story).derived?.report || {};
+  const rows = [...decided(source ? { ...source, code: story.code } : story), ...measured(report), ...remarked(report)];
   if (!rows.length) { return []; }
   return [element('h2', { textContent: 'Facts' }), element('dl', {}, rows.map(([term, text]) => [element('dt', { textContent: term }), element('dd', { textContent: text })]))];
 }

@@ -48,13 +48,20 @@ export class QueueView {
   drawRows() {
     if (!this.overview) { return; }
     const { rows, omitted } = this.overview.queue;
-    const shown = rows.filter((row) => this.filter.matches(searchText(row)));
+    const shown = nested(rows.filter((row) => this.filter.matches(searchText(row))));
     syncChildren(this.body, shown, (row) => row.series, makeRow, (child, row) => updateRow(child, row, this.poll));
     this.filter.say(shown.length, rows.length + omitted, omitted);
     this.table.hidden = !shown.length;
     this.empty.hidden = Boolean(shown.length);
     setText(this.empty, rows.length ? 'No series matches the search.' : 'No series here yet. They appear as soon as they have been received.');
   }
+}
+
+/** Return the rows with what was made of a series right under it. */
+function nested(rows) {
+  const there = new Set(rows.map((row) => row.series));
+  const made = Map.groupBy(rows.filter((row) => there.has(row.source)), (row) => row.source);
+  return rows.filter((row) => !there.has(row.source)).flatMap((row) => [row, ...(made.get(row.series) || []).map((one) => ({ ...one, nested: true }))]);
 }
 
 function searchText(row) {
@@ -72,7 +79,8 @@ function updateRow(child, row, poll) {
   const [series, state, message, age, actions] = child.children;
   const about = description(row.series);
   const name = about ? about.title : row.series.slice(0, 8);
-  redrawIfChanged(series, [row.series, about, row.derived], () => seriesCell(row, about, name));
+  child.classList.toggle('nested', Boolean(row.nested));
+  redrawIfChanged(series, [row.series, about, row.derived, row.source, row.nested], () => seriesCell(row, about, name));
   redrawIfChanged(state, [row.state, row.title, row.progress, row.stage, row.note, row.eta_seconds, row.priority, row.position], () => stateCell(row));
   setText(message, sentence(row.message));
   setText(age, ago(row.age_seconds));
@@ -82,9 +90,9 @@ function updateRow(child, row, poll) {
 
 function seriesCell(row, about, name) {
   const links = [link('Details', `#/series/${row.series}`, { 'data-focus': 'details', 'aria-label': `Details of ${name}` }),
-    row.derived && link('Compare', `#/compare/${row.series}`, { 'data-focus': 'compare', 'aria-label': `Compare source and result of ${name}` })];
+    (row.derived || row.source) && link('Compare', `#/compare/${row.source || row.series}`, { 'data-focus': 'compare', 'aria-label': `Compare source and result of ${name}` })];
   return [element('span', { className: 'name', textContent: name }),
-    about && element('span', { className: 'quiet', textContent: patientLine(about) }),
+    about && !row.nested && element('span', { className: 'quiet', textContent: patientLine(about) }),
     element('span', { className: 'links' }, links)];
 }
 

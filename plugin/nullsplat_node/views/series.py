@@ -85,6 +85,7 @@ def full(series: str, state: Optional[SeriesState], contact: Contact) -> Dict[st
             "series": state.result.series,
             "series_instance_uid": state.result.series_uid,
             "instances": state.result.instances,
+            "further": sorted(one for one in state.result.further.values() if one),
             "report": state.result.report,
         }
     if state.phase == RESULT:

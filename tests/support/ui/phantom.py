@@ -133,7 +133,7 @@ def uncertainty(images: Sequence[Image], like: Sequence[Dataset]) -> list[Datase
         generate_uid(),
     )
     dataset.Modality, dataset.NumberOfFrames = "OT", len(images)
-    dataset.SeriesDescription = "Chest 5.0 [SR 4x STDDEV RESEARCH]"
+    dataset.SeriesDescription = "[SuperRes 4x STDDEV RESEARCH] Chest 5.0"
     dataset.SharedFunctionalGroupsSequence = DicomSequence(
         [
             _item(

@@ -1,7 +1,7 @@
 """An archive in the middle of a working day: people, series and states that never were, worded by the plugin itself."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,10 +40,17 @@ RUN = {"ContentDate": "20261124", "ContentTime": "091502.000000"}
 
 @dataclass
 class Scene:
-    """Identifiers of the series that tests and pictures look at."""
+    """Identifiers of the series that tests and pictures look at.
+
+    Attributes:
+        finished, result, report: a source, its derived series and that run's report.
+        earlier: what an earlier run made of the same source.
+    """
 
     finished: str
     result: str
+    report: str
+    earlier: str
     running: str
     failed: str
 
@@ -53,7 +60,7 @@ def fill(archive: BrowserArchive, engine: PacedEngine) -> Scene:
     engine.workers = [
         {"id": "worker-1", "device": "CPU", "job": "c4f1" * 8, "seen_at": "2026-11-25T09:30:00Z"},
     ]
-    finished, result = _finished(archive)
+    finished, result, report, earlier = _finished(archive)
     _routing(archive)
     failed = _failed(archive)
     _refused(archive)
@@ -67,7 +74,7 @@ def fill(archive: BrowserArchive, engine: PacedEngine) -> Scene:
         {"PatientName": "Marchetti^Elena", "PatientID": "P-20431"},
         0.08,
     )
-    return Scene(finished, result, running, failed)
+    return Scene(finished, result, report, earlier, running, failed)
 
 
 def job(uid: str, attempt: int, slices: int) -> Job:
@@ -90,7 +97,12 @@ def keep(archive: BrowserArchive, identifier: str, state: SeriesState) -> None:
 
 
 def done(
-    archive: BrowserArchive, source: str, uid: str, derived: tuple[str, int], history_from: float
+    archive: BrowserArchive,
+    source: str,
+    uid: str,
+    derived: tuple[str, int],
+    history_from: float,
+    further: Mapping[str, str] | None = None,
 ) -> SeriesState:
     """A source whose first attempt failed, and whose second was delivered."""
     now = history_from
@@ -104,7 +116,10 @@ def done(
     state = transitions.accepted(state, now + 102)
     state = transitions.finished(state, JobResult("2.25.1", ("2.25.2",), REPORT), now + 290)
     state = transitions.verified(
-        state, Result("2.25.1", derived[0], derived[1]), ("PACS", "TEACHING"), now + 295
+        state,
+        Result("2.25.1", derived[0], derived[1], further=further or {}),
+        ("PACS", "TEACHING"),
+        now + 295,
     )
     delivered = tuple(Route(name, "delivered", tries=0) for name in ("PACS", "TEACHING"))
     state = transitions.rerouted(state, (delivered[0], state.routes[1]), now + 310)
@@ -113,7 +128,7 @@ def done(
     return state
 
 
-def _finished(archive: BrowserArchive) -> tuple[str, str]:
+def _finished(archive: BrowserArchive) -> tuple[str, str, str, str]:
     about = {
         "PatientName": "Lindqvist^Marta", "PatientID": "P-20417", "StudyDate": "20261124", "StudyInstanceUID": "2.25.1001",
         "StudyDescription": "CT thorax low dose",
@@ -124,15 +139,29 @@ def _finished(archive: BrowserArchive) -> tuple[str, str]:
         {**about, "SeriesDescription": "Thorax 5.0 Br40", "SliceThickness": 5},
     )
     thin = series([thin_slice(z) for z in THIN], THIN, {
-        **about, **RUN, "SeriesDescription": "Thorax 5.0 Br40 [SR 4x RESEARCH]", "SliceThickness": 1.25, "SeriesNumber": 1002,
+        **about, **RUN, "SeriesDescription": "[SuperRes 4x RESEARCH] Thorax 5.0 Br40", "SliceThickness": 1.25, "SeriesNumber": 1002,
         "ImageType": ["DERIVED", "SECONDARY", "AXIAL"],
     })  # fmt: skip
     spread = uncertainty([_spread(z) for z in THIN], thin)
-    source_id, result_id, map_id = (archive.add(one, age=5400) for one in (source, thin, spread))
-    done(archive, source_id, str(source[0].SeriesInstanceUID), (result_id, len(thin)), time.time() - 2500)
-    for derived in (result_id, map_id):
+    report = _further(about, "SR", "[SuperRes 4x QA RESEARCH] Thorax 5.0 Br40")
+    earlier = _further(about, "CT", "[SuperRes 4x RESEARCH] Thorax 5.0 Br40")
+    source_id, result_id, map_id, report_id, earlier_id = (
+        archive.add(one, age=5400) for one in (source, thin, spread, report, earlier)
+    )
+    further = {"2.25.3": map_id, "2.25.4": report_id}
+    done(
+        archive, source_id, str(source[0].SeriesInstanceUID), (result_id, len(thin)), time.time() - 2500, further
+    )  # fmt: skip
+    for derived in (result_id, map_id, report_id, earlier_id):
         keep(archive, derived, SeriesState(RESULT, time.time() - 2200, source=source_id))
-    return source_id, result_id
+    return source_id, result_id, report_id, earlier_id
+
+
+def _further(about: dict[str, Any], modality: str, description: str) -> list[Dataset]:
+    """One object of the study, without a place in the patient."""
+    made = ct_series(1, change=_described(description, {**about, "Modality": modality}))
+    del made[0].ImagePositionPatient
+    return made
 
 
 def _spread(z: float) -> Any:
