@@ -102,7 +102,7 @@ def test_garbage_in_a_header_is_read_or_refused(
         folder = tmp_path_factory.mktemp("derived")
         derived = write_derived(source, make_result(source, SAME), make_provenance(source), folder)
         assert len(derived.paths) == len(source.headers)
-        assert dcmread(derived.paths[0]).SeriesDescription.endswith("[SR 4x RESEARCH]")
+        assert dcmread(derived.paths[0]).SeriesDescription.startswith("[SuperRes 4x RESEARCH]")
 
 
 @pytest.mark.parametrize("keyword", PRESENT)

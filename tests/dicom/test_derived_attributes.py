@@ -32,7 +32,7 @@ def test_the_object_says_what_it_is(tmp_path: Path, source: SourceSeries) -> Non
     assert dataset.DerivationCodeSequence[0].CodeValue == "113085"
     assert dataset.Manufacturer == "NullSplat"
     assert dataset.SeriesNumber == 1004
-    assert dataset.SeriesDescription == "Lunge 2,5 mm [SR 4x RESEARCH]"
+    assert dataset.SeriesDescription == "[SuperRes 4x RESEARCH] Lunge 2,5 mm"
     for fact in ("4 x 1 x 1", "preview", "8 step", "seed 7", "a1" * 32, "b2" * 32, "3.25 HU"):
         assert fact in dataset.DerivationDescription
     assert len(dataset.DerivationDescription) <= 1024
@@ -179,9 +179,9 @@ def test_numbers_run_as_in_the_source(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("original", "expected"),
     [
-        ("", "[SR 4x RESEARCH]"),
-        ("x" * 64, "x" * 47 + " [SR 4x RESEARCH]"),
-        ("  spaces \\ around ", "spaces around [SR 4x RESEARCH]"),
+        ("", "[SuperRes 4x RESEARCH]"),
+        ("x" * 64, "[SuperRes 4x RESEARCH] " + "x" * 41),
+        ("  spaces \\ around ", "[SuperRes 4x RESEARCH] spaces around"),
     ],
 )
 def test_the_description_fits_into_64_characters(tmp_path: Path, original: str, expected: str) -> None:
@@ -217,7 +217,7 @@ def test_names_in_other_scripts_survive(tmp_path: Path) -> None:
     extra = {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "山田^太郎", "SeriesDescription": "胸部 CT"}
     dataset = derive(read_datasets(make_series(replace(SMALL, extra=extra))), tmp_path)[0]
     assert dataset.PatientName == "山田^太郎"
-    assert dataset.SeriesDescription == "胸部 CT [SR 4x RESEARCH]"
+    assert dataset.SeriesDescription == "[SuperRes 4x RESEARCH] 胸部 CT"
 
 
 @pytest.mark.parametrize(

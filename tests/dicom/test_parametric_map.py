@@ -66,7 +66,7 @@ def test_the_map_says_what_it_measures(tmp_path: Path, source: SourceSeries) -> 
     assert (quantity.CodeValue, quantity.CodingSchemeDesignator) == ("386136009", "SCT")
     assert (mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept) == (1, 0)
     assert dataset.ContentQualification == "RESEARCH"
-    assert dataset.SeriesDescription == "Lunge 2,5 mm [SR 4x STDDEV RESEARCH]"
+    assert dataset.SeriesDescription == "[SuperRes 4x STDDEV RESEARCH] Lunge 2,5 mm"
     assert dataset.SeriesNumber == 2004
 
 
@@ -106,7 +106,7 @@ def test_a_change_has_two_signs_and_its_own_series(tmp_path: Path, source: Sourc
     assert dataset.SeriesInstanceUID != deviation.SeriesInstanceUID
     assert dataset.SOPInstanceUID != deviation.SOPInstanceUID
     assert dataset.SeriesNumber == 3004
-    assert dataset.SeriesDescription == "Lunge 2,5 mm [SR 4x NULLSPACE RESEARCH]"
+    assert dataset.SeriesDescription == "[SuperRes 4x NULLSPACE RESEARCH] Lunge 2,5 mm"
     shared = dataset.SharedFunctionalGroupsSequence[0]
     (mapping,) = shared.RealWorldValueMappingSequence
     first, last = (

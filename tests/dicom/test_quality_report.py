@@ -143,7 +143,7 @@ def test_it_is_an_enhanced_report_of_template_1500_beside_the_images(
     assert dataset.ContentTemplateSequence[0].TemplateIdentifier == "1500"
     for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "StudyDescription", "AccessionNumber"):
         assert dataset[keyword].value == original[keyword].value
-    assert dataset.SeriesDescription == "Lunge 2,5 mm [SR 4x QA RESEARCH]"
+    assert dataset.SeriesDescription == "[SuperRes 4x QA RESEARCH] Lunge 2,5 mm"
     assert dataset.SeriesNumber == 4004
     assert dataset.SeriesInstanceUID not in (original.SeriesInstanceUID, derived.series_instance_uid)
     assert [item.Manufacturer for item in dataset.ContributingEquipmentSequence] == ["ACME", "NullSplat"]

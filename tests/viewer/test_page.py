@@ -9,6 +9,8 @@ from nullsplat.node.viewer import viewer_configuration
 from nullsplat_node.web import ohif
 from nullsplat_node.work.context import Log
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -77,3 +79,14 @@ def test_only_get_is_answered() -> None:
     output = Output()
     ohif.send_page(output, {"method": "POST"}, b"page")
     assert output.answer == (405, "GET")
+
+
+def test_only_an_ohif_that_has_the_hanging_protocol_is_asked_for_it(folder: Path) -> None:
+    configuration = viewer_configuration(folder)
+    assert not ohif.hangs_side_by_side(configuration)
+    (folder / "app-config.js").write_text("window.config = {};")
+    assert not ohif.hangs_side_by_side(configuration)
+    (folder / "app-config.js").write_bytes((ROOT / "scripts" / "viewer.config.js").read_bytes())
+    assert ohif.hangs_side_by_side(configuration)
+    assert not ohif.hangs_side_by_side({"ServeFolders": {"/ohif": str(folder)}})
+    assert not ohif.hangs_side_by_side({})

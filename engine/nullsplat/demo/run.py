@@ -185,12 +185,14 @@ def _say_where(job: Json, state: Json, node: DemoNode, observer: Observer, steps
     derived = state["derived"]["series"]
     study_uid = job["result"]["study_instance_uid"]
     ohif = {"OHIF": f"{url}/ohif/viewer?StudyInstanceUIDs={study_uid}"} if node.has_ohif else {}
+    page = f"{url}/nullsplat/ui/index.html"
     lines = {
+        "status page": page,
+        "compare": f"{page}#/compare/{state['series']}",
         "Orthanc Explorer": f"{url}/app/explorer.html#study?uuid={observer.study_of(derived)}",
         "web viewer": f"{url}/web-viewer/app/viewer.html?series={derived}",
         **ohif,
         "DICOMweb": f"{node.orthanc.dicomweb_url}/studies",
-        "status": f"{url}/nullsplat/status",
         "login": f"{ADMIN} / {node.admin_password}",
     }
     steps.say()

@@ -43,6 +43,7 @@ function shown(series, study) {
     patientId: patient.PatientID || '',
     studyDate: dicomDate(study?.MainDicomTags.StudyDate),
     study: study?.MainDicomTags.StudyDescription || '',
+    seriesUid: tags.SeriesInstanceUID || '',
     studyUid: study?.MainDicomTags.StudyInstanceUID || '',
     siblings: (study?.Series || []).filter((one) => one !== series.ID),
   };

@@ -50,7 +50,7 @@ export class SeriesView {
     const name = about ? about.title : `Series ${this.series.slice(0, 8)}`;
     redrawIfChanged(this.head, about, () => [element('h1', { textContent: name, tabIndex: -1 }), about && element('p', { className: 'quiet', textContent: headline(about) })]);
     redrawIfChanged(this.now, [story.state, story.title, story.message, story.progress, story.stage, story.note, story.eta_seconds, story.actions, story.position, story.movable, story.priority, name, this.run?.derived, this.run === null, story.source], () => this.stateNodes(name));
-    redrawIfChanged(this.images, [about, this.others, [...this.pictures.keys()]], () => this.imageNodes(about));
+    redrawIfChanged(this.images, [about, this.others, [...this.pictures.keys()], this.pair], () => this.imageNodes(about));
     redrawIfChanged(this.facts, [story.derived, story.job, story.decision, story.code, this.made], () => facts(story, this.made));
     redrawIfChanged(this.routes, story.deliveries, () => deliveries(story.deliveries || []));
     redrawIfChanged(this.history, story.chapters, () => storyNodes(story.chapters));
@@ -75,8 +75,14 @@ export class SeriesView {
     const rows = [[this.series, this.story.source ? 'This result' : 'Source'], [result, 'Super-resolved'], [this.story.source, 'Made from']].filter(([one]) => one);
     return [element('div', { className: 'images' }, rows.map(([series, label]) => element('div', { className: 'image-row' }, element('h2', { textContent: label }),
       element('div', { className: 'thumbnails' }, this.pictures.get(series) || [element('p', { className: 'quiet', textContent: 'Loading pictures…' })]),
-      element('p', { className: 'links' }, places(series, about?.studyUid).map(([text, href]) => link(text, href, { 'aria-label': `${label} in ${text}` })),
+      element('p', { className: 'links' }, places(series, about?.studyUid, this.pair).map(([text, href]) => link(text, href, { 'aria-label': `${label} in ${text}` })),
         series !== this.series && link('Its page here', `#/series/${series}`)))))];
+  }
+
+  /** Series Instance UIDs of source and result, for a viewer that shows both. */
+  get pair() {
+    const source = this.story.source || this.series;
+    return [description(source)?.seriesUid, this.run?.derived?.series_instance_uid];
   }
 
   async learnMore() {

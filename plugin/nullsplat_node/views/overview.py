@@ -187,12 +187,13 @@ def deliveries(state: SeriesState) -> List[Dict[str, Any]]:
     ]
 
 
-def viewers(plugins: Iterable[str], ohif_is_served: bool) -> Dict[str, bool]:
+def viewers(plugins: Iterable[str], ohif_is_served: bool, side_by_side: bool = False) -> Dict[str, bool]:
     """Return which viewers Orthanc has beside its own Explorer.
 
     Args:
         plugins: what Orthanc's /plugins lists.
         ohif_is_served: OHIF need not be a plugin, see `ohif`.
+        side_by_side: that OHIF knows how to hang source and result side by side.
     """
     there = set(plugins)
     return {
@@ -200,6 +201,7 @@ def viewers(plugins: Iterable[str], ohif_is_served: bool) -> Dict[str, bool]:
         "web_viewer": "web-viewer" in there,
         "stone": "stone-webviewer" in there,
         "ohif": "ohif" in there or ohif_is_served,
+        "ohif_side_by_side": side_by_side,
     }
 
 

@@ -15,6 +15,8 @@ from nullsplat_node.work.context import Log
 
 _EXPLORER = pathlib.Path(__file__).resolve().parent / "explorer_ohif.js"
 ASSETS = "/ohif-app"
+PROTOCOL = b"id: 'nullsplat', name: 'Source and super-resolved'"
+"""In OHIF's configuration, see scripts/viewer.config.js."""
 PAGE_ROUTE = r"/ohif(?:/[A-Za-z0-9/_-]*)?"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' blob:; worker-src 'self' blob:; "
@@ -52,6 +54,18 @@ def is_there(configuration: Mapping[str, Any]) -> bool:
     return "ohif" in served_folders(configuration) or (
         folder is not None and (folder / "index.html").is_file()
     )
+
+
+def hangs_side_by_side(configuration: Mapping[str, Any]) -> bool:
+    """Return whether /ohif leads to an OHIF whose configuration has the hanging protocol for source and result.
+
+    One that another version fetched, or that somebody else serves, would stop at the name of a protocol that it does not know.
+    """
+    folder = assets_folder(configuration)
+    try:
+        return folder is not None and PROTOCOL in (folder / "app-config.js").read_bytes()
+    except OSError:
+        return False
 
 
 def assets_folder(configuration: Mapping[str, Any]) -> Optional[pathlib.Path]:

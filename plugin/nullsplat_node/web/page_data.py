@@ -27,7 +27,9 @@ def overview_answer(service: Service, request: Mapping[str, Any], configuration:
         return 405, {"allow": "GET"}
     try:
         shown = service.overview(str(request.get("get", {}).get("group", "")))
-        shown["viewers"] = viewers(service.plugins(), ohif.is_there(configuration))
+        shown["viewers"] = viewers(
+            service.plugins(), ohif.is_there(configuration), ohif.hangs_side_by_side(configuration)
+        )
     except ArchiveTrouble as trouble:
         return _unavailable(trouble)
     return 200, shown

@@ -12,14 +12,16 @@ _LARGEST_IS = 2**31 - 1
 
 
 def series_description(header: Dataset, provenance: Provenance, kind: str = "") -> str:
-    """The source's description with a space and `[SR 4x RESEARCH]` after it, shortened to the 64 characters of an LO.
+    """`[SuperRes 4x RESEARCH]`, a space and the source's description, shortened to the 64 characters of an LO.
+
+    The label stands first because viewers cut what does not fit their list; it is not `SR`, a Structured Report (ADR 0028).
 
     Args:
         kind: goes before RESEARCH where the series holds something else than the result, such as `STDDEV` and a space.
     """
-    mark = f"[SR {max(provenance.scale):.3g}x {kind}RESEARCH]"
+    label = f"[SuperRes {max(provenance.scale):.3g}x {kind}RESEARCH]"
     original = " ".join(text(header, "SeriesDescription").replace("\\", " ").split())
-    return f"{original[: _LO_CHARACTERS - len(mark) - 1].rstrip()} {mark}".lstrip()
+    return f"{label} {original}"[:_LO_CHARACTERS].rstrip()
 
 
 def series_number(header: Dataset, offset: int) -> int:

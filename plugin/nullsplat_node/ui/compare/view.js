@@ -158,6 +158,7 @@ export class CompareView {
   relayout() {
     Object.values(this.views).forEach((view) => { view.node.hidden = !this.layout.shows(view.name); });
     this.node.classList.toggle('single', this.layout.planes !== 'all');
+    this.node.classList.toggle('swipes', this.layout.mode === 'swipe');
     if (this.layout.planes !== 'all') { this.activate(this.layout.planes); }
     if (!this.comparison) { return; }
     this.redraw();
@@ -219,7 +220,7 @@ export class CompareView {
     const { comparison } = this;
     const range = ({ centre, width }) => `${centre - width / 2} to ${centre + width / 2} HU`;
     const words = {
-      source: () => (plane === 'axial' ? this.sourceWords() : ''), result: () => [plane === 'axial' && thick(comparison.lead.at(this.ready)), this.marking.words].filter(Boolean).join(', '),
+      source: () => (plane === 'axial' ? this.sourceWords() : ''), result: () => [this.marking.words, plane === 'axial' && thick(comparison.lead.at(this.ready))].filter(Boolean).join(', '),
       difference: () => 'result − interpolated source', uncertainty: () => `${comparison.map.words}, ${range(this.windowing.uncertainty)}`,
     };
     return words[name]();
