@@ -1,13 +1,13 @@
 """The comparison: what the canvases hold is worked out here from the arrays that were stored."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 from tests.support.ui.archive import BrowserArchive
 from tests.support.ui.browser import Browser
 from tests.support.ui.keys import Keys
@@ -20,7 +20,12 @@ ROWS, COLUMNS = 6, 4
 THICK = [0.0, 5.0, 10.0]
 THIN = [-1.25 + 2.5 * index for index in range(6)]
 AMBER = [255, 176, 0]
-ONE_SAMPLE = {"map": False}
+NO_MAP, TWO_MAPS = {"maps": ()}, {"maps": ("UNCERTAINTY", "INTERVAL_90")}
+SHOWN: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "UNCERTAINTY": lambda spread: spread,
+    "INTERVAL_90": lambda spread: 3 * spread,
+}
+"""What maps hold by their Content Label."""
 
 
 @dataclass
@@ -35,14 +40,14 @@ class Pair:
 
 @pytest.fixture
 def pair(archive: BrowserArchive, request: pytest.FixtureRequest) -> Pair:
-    """The parameter, where there is one, are further attributes of both series; `map` false leaves the map out."""
+    """The parameter, where there is one, are further attributes of both series; `maps` are the labels of the maps."""
     rng = np.random.default_rng(3)
     source = rng.integers(-1000, 900, (3, ROWS, COLUMNS)).astype(np.float32)
     result = rng.integers(-1000, 900, (6, 2 * ROWS, 2 * COLUMNS)).astype(np.float32)
     spread = rng.integers(0, 60, (6, 2 * ROWS, 2 * COLUMNS)).astype(np.float32)
     about = {"StudyInstanceUID": "2.25.77", "PatientID": "P-1", "PatientName": "Known^Array"}
     about |= getattr(request, "param", {})
-    with_map = about.pop("map", True)
+    maps = about.pop("maps", ("UNCERTAINTY",))
     thick = series(
         list(source), THICK, {**about, "SeriesDescription": "Thick", "SliceThickness": 5, "PixelSpacing": [1.5, 1.5]}
     )  # fmt: skip
@@ -58,18 +63,12 @@ def pair(archive: BrowserArchive, request: pytest.FixtureRequest) -> Pair:
     thin.reverse()  # the order of arrival must not matter
     identifiers = [archive.add(one) for one in (thick, thin)]
     thin.reverse()
-    archive.add(
-        labelled(uncertainty(list(1000 + spread), thin), "NULL_SPACE")
-    )  # the run's, but no uncertainty
-    if with_map:
-        archive.add(labelled(uncertainty(list(spread), thin), "UNCERTAINTY"))
+    archive.add(uncertainty(list(1000 + spread), thin, "NULL_SPACE"))  # the run's, but no uncertainty
+    for label in maps:
+        window = (100, 200) if label == "INTERVAL_90" else None
+        archive.add(uncertainty(list(SHOWN[label](spread)), thin, label, window))
     done(archive, identifiers[0], str(thick[0].SeriesInstanceUID), (identifiers[1], 6), time.time() - 1000)
     return Pair(identifiers[0], source, result, spread)
-
-
-def labelled(made: list[Dataset], label: str) -> list[Dataset]:
-    made[0].ContentLabel = label
-    return made
 
 
 @pytest.fixture
@@ -282,14 +281,14 @@ def test_the_result_is_marked_exactly_where_the_map_exceeds_the_threshold(
         assert 0 < marked.sum() < marked.size
 
 
-@pytest.mark.parametrize("pair", [ONE_SAMPLE], indirect=True)
+@pytest.mark.parametrize("pair", [NO_MAP], indirect=True)
 def test_without_a_map_the_page_says_why_and_shows_no_other_map_for_it(
     pair: Pair, site: Site, browser: Browser
 ) -> None:
     browser.open(f"{site.page}#/compare/{pair.identifier}")
     browser.until(
         lambda: (
-            "this run computed 4 samples, but the archive holds no map of it"
+            "no map of the uncertainty in the archive, though this run computed one"
             in "".join(browser.texts("[data-note]"))
         )
     )
@@ -297,7 +296,22 @@ def test_without_a_map_the_page_says_why_and_shows_no_other_map_for_it(
     words = browser.driver.execute_async_script(
         "const [done] = arguments; import('./compare/deviation.js').then(({ whyNoMap }) => done(whyNoMap({ samples: 1 })))"
     )
-    assert "a single sample, and a map needs two or more" in words
+    assert "a single sample was computed, which has no spread" in words
+
+
+@pytest.mark.parametrize("pair", [TWO_MAPS], indirect=True)
+def test_a_calibrated_interval_is_shown_before_a_deviation_and_marked_from_100_hu(
+    pair: Pair, site: Site, browser: Browser
+) -> None:
+    browser.open(f"{site.page}#/compare/{pair.identifier}")
+    browser.until(lambda: "amber: uncertainty over 100 HU" in " ".join(browser.texts("[data-figure=result]")))
+    np.testing.assert_array_equal(drawn(browser, "uncertainty"), grey(3 * pair.spread[3], (100, 200)))
+    rgb = coloured(browser, "result")
+    np.testing.assert_array_equal(rgb[..., 0] != rgb[..., 2], 3 * pair.spread[3] > 100)
+    assert (
+        "map INTERVAL_90 of 6 frames, 0 to 200 HU"
+        in browser.texts("[data-plane=axial] [data-figure=uncertainty]")[0]
+    )
 
 
 def test_a_verdict_says_what_its_figures_say(site: Site, browser: Browser) -> None:

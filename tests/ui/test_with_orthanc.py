@@ -51,4 +51,8 @@ def test_orthanc_s_own_pixels_reach_the_canvas_and_its_explorer_leads_there(
         browser.until(
             lambda: {f"{page}/series/{series}", f"{page}/compare/{series}"} <= set(browser.run(links))
         )
+        study = node.call("GET", f"/series/{series}/study")[1]["ID"]
+        browser.open(f"{node.orthanc.url}/app/explorer.html#study?uuid={study}")
+        browser.until(lambda: f"{page}/compare/{series}" in browser.run(links.replace("-row", "-study")))
+        assert len(browser.all("#nullsplat-study > div")) == 1, "a result stands under its source"
         node.orthanc.kill()  # its regular end takes seconds

@@ -34,7 +34,13 @@ function decided({ decision, code, job, derived }) {
 
 function measured(report) {
   const figures = Object.entries(FIGURES).filter(([name]) => typeof report[name] === 'number').map(([name, [term, words]]) => [term, words(report[name])]);
-  return [...figures, ...profile(report.slice_profile)];
+  return [...figures, ...intervals(report.interval_rms_hu_by_tissue), ...profile(report.slice_profile)];
+}
+
+/** Return how far from the truth a voxel may be. */
+function intervals(byTissue) {
+  const tissues = Object.entries(byTissue || {}).map(([tissue, hu]) => `${tissue.replaceAll('_', ' ')} ±${hu.toFixed(0)} HU`);
+  return tissues.length ? [['Holds 90 % of the truth', `${tissues.join(', ')} (rms of the half width)`]] : [];
 }
 
 /** Return what the engine took a slice for, and a warning where the series itself contradicts it. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-// Orthanc Explorer's series page: what NullSplat does with the series, and what a person may ask for.
+// Orthanc Explorer's series page: what NullSplat does with the series, and what a person may ask for; its study page: the way there.
 // Orthanc adds this to its own page, so the browser sends the same credentials as for everything there.
 // All that comes from the server is set as text, never as HTML.
 
@@ -14,6 +14,8 @@
     consistency: 'consistency', derive: 'writing DICOM', store: 'storing'
   };
   var LABELS = { run: 'Run NullSplat', again: 'Run NullSplat again', release: 'Retry NullSplat', deliver: 'Send NullSplat result again', cancel: 'Cancel NullSplat' };
+
+  var BOX = { padding: '8px 12px', margin: '8px 0', border: '1px solid #888', 'border-radius': '6px', background: '#fff' };
 
   var shownSeries = null;
   var timer = null;
@@ -107,6 +109,31 @@
     });
   }
 
+  function drawOfStudy(box, one, shown) {
+    if (shown.source) { return; }  // a result; its source leads to it
+    var row = $('<div>').append(line('NullSplat, ' + (one.MainDicomTags.SeriesDescription || 'series without a description') + ': ' + shown.title));
+    drawPageLinks(row, one.ID, shown);
+    box.append(row).show();
+  }
+
+  function showStudy(study) {
+    $('#nullsplat-study').remove();
+    if (!study) { return; }
+    var box = $('<div>').attr('id', 'nullsplat-study').hide().css(BOX).insertBefore($('#study-info'));
+    $.ajax({
+      url: '../studies/' + study + '/series', dataType: 'json',
+      success: function (series) {
+        $.each(series, function (_, one) {
+          if (one.MainDicomTags.Modality !== 'CT') { return; }
+          $.ajax({
+            url: '../nullsplat/series/' + one.ID, dataType: 'json', cache: false,
+            success: function (shown) { drawOfStudy(box, one, shown); }
+          });
+        });
+      }
+    });
+  }
+
   function drawTrouble(text) {
     $('#nullsplat-row .nullsplat-trouble').remove();
     $('#nullsplat-row').append(line(text).addClass('nullsplat-trouble').css('color', '#a00'));
@@ -144,7 +171,7 @@
   function ensureRow() {
     if ($('#nullsplat-row').length === 0) {
       $('<div>').attr('id', 'nullsplat-row').attr('role', 'status')
-        .css({ padding: '8px 12px', margin: '8px 0', border: '1px solid #888', 'border-radius': '6px', background: '#fff' })
+        .css(BOX)
         .insertBefore($('#series-info'));
     }
   }
@@ -156,6 +183,8 @@
     $('#nullsplat-row').empty().append(line('NullSplat: asking…'));
     ask('GET', shownSeries, null);
   });
+
+  $('#study').live('pageshow', function () { showStudy(currentSeries()); });
 
   $('#lookup').live('pagebeforecreate', function () {
     $('<a>').attr('href', '../nullsplat/ui/index.html').attr('data-role', 'button').attr('data-ajax', 'false')

@@ -251,7 +251,9 @@ def derive(key: str, request: dict[str, Any], source: list[Dataset]) -> list[Dat
         dataset.SeriesInstanceUID = _uid(key, "series")
         dataset.SOPInstanceUID = _uid(key, str(index))
         dataset.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
-        dataset.SeriesDescription = f"[SuperRes 2x RESEARCH] {source.get('SeriesDescription', '')}".rstrip()
+        dataset.SeriesDescription = (
+            f"[SuperRes 2x RESEARCH] {source[0].get('SeriesDescription', '')}".rstrip()
+        )
         equipment = Dataset()
         equipment.Manufacturer = "NullSplat"
         dataset.ContributingEquipmentSequence = [equipment]

@@ -129,6 +129,8 @@ def _browse_instance(dataset: Dataset, rest: list[str], query: dict[str, str]) -
         return "text/plain", str(dataset.SOPClassUID).encode()
     if rest == ["content", "7fe0-0008"]:
         return "application/octet-stream", bytes(dataset.FloatPixelData)
+    if rest == ["content", "7fe0-0010", "0"]:
+        return "application/octet-stream", bytes(dataset.PixelData)
     if rest in (["image-int16"], ["image-uint16"]):
         return "image/x-portable-arbitrarymap", pam(dataset)
     if rest == ["rendered"]:

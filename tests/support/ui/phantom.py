@@ -119,8 +119,18 @@ def series(images: Sequence[Image], heights: Sequence[float], about: dict[str, A
     return made
 
 
-def uncertainty(images: Sequence[Image], like: Sequence[Dataset]) -> list[Dataset]:
-    """A Parametric Map of these values on the grid of a result, with what the page reads of one."""
+def uncertainty(
+    images: Sequence[Image],
+    like: Sequence[Dataset],
+    label: str = "UNCERTAINTY",
+    window: tuple[int, int] | None = None,
+) -> list[Dataset]:
+    """A Parametric Map of these values on the grid of a result, with what the page reads of one.
+
+    Args:
+        label: Content Label; an interval's values are whole HU, the others' are floats.
+        window: centre and width that the map suggests.
+    """
     first = like[0]
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
@@ -145,7 +155,14 @@ def uncertainty(images: Sequence[Image], like: Sequence[Dataset]) -> list[Datase
     dataset.PerFrameFunctionalGroupsSequence = DicomSequence(
         [_item(PlanePositionSequence=[_item(ImagePositionPatient=one.ImagePositionPatient)]) for one in like]
     )
-    dataset.FloatPixelData = np.stack(images).astype("<f4").tobytes()
+    if window:
+        voi = _item(WindowCenter=window[0], WindowWidth=window[1])
+        dataset.SharedFunctionalGroupsSequence[0].FrameVOILUTSequence = DicomSequence([voi])
+    dataset.ContentLabel, dataset.ContentDescription = label, f"Map {label} of {len(images)} frames"
+    if label == "INTERVAL_90":
+        dataset.BitsAllocated, dataset.PixelData = 16, np.stack(images).astype("<u2").tobytes()
+    else:
+        dataset.BitsAllocated, dataset.FloatPixelData = 32, np.stack(images).astype("<f4").tobytes()
     return [dataset]
 
 

@@ -90,7 +90,7 @@ export class CompareView {
     await this.loadAll();
     if (!result || this.left) { return; }
     const found = await findMap(this.series, result, this.comparison.lead.slices[0].instance);
-    if (!found) { setText(this.note, whyNoMap(story.job?.parameters)); return; }
+    if (!found) { setText(this.note, whyNoMap(story.job?.parameters, story.derived?.report)); return; }
     this.say('Loading the map of the uncertainty…');
     const map = await loadMap(found, this.comparison.lead.normal, () => this.left);
     this.say('');
