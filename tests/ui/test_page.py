@@ -24,7 +24,7 @@ VIEWS: dict[str, tuple[Callable[[Scene], str], str]] = {
         "[data-plane=coronal] figure:not([hidden]) canvas[data-pane=uncertainty]",
     ),
 }
-HEIGHTS = {"queue": 900, "series": 900, "compare": 690}
+HEIGHTS = {"queue": 900, "series": 900, "compare": 1000}
 NARROW = """return [...document.querySelectorAll('td, th, dd, p')].filter((one) => one.checkVisibility() && one.innerText.trim().length > 12
     && one.getBoundingClientRect().width < 80 && getComputedStyle(one).clipPath === 'none').map((one) => one.innerText)"""
 NAMELESS = """return [...document.querySelectorAll('a, button, input, select, img, progress')].filter((one) => {
