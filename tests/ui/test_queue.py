@@ -62,9 +62,9 @@ def test_a_refused_series_says_why_in_words(queue: Browser) -> None:
 
 
 def test_the_counts_are_those_of_the_archive(queue: Browser) -> None:
-    # Two running and one on its way; the gap, the normal dose and the fine series refused; result and map.
+    # Two running and one on its way; the gap, the normal dose and the fine series refused; two results, a map and a report.
     queue.until(lambda: queue.texts(".group") == [
-        "All\n10", "In progress\n3", "To look at\n1", "Finished\n1", "Not taken\n3", "Results\n2"
+        "All\n12", "In progress\n3", "To look at\n1", "Finished\n1", "Not taken\n3", "Results\n4"
     ], "the counts are others")  # fmt: skip
 
 
@@ -74,12 +74,12 @@ def test_the_filter_works_by_keyboard_alone(queue: Browser, scene: Scene) -> Non
     queue.until(lambda: len(queue.texts(ROWS)) == 1 and "Novak" in queue.texts(ROWS)[0])
     assert queue.one('[data-group="to-look-at"]').get_attribute("aria-pressed") == "true"
     queue.one('[data-group=""]').send_keys(Keys.ENTER)
-    queue.until(lambda: len(queue.texts(ROWS)) == 10)
+    queue.until(lambda: len(queue.texts(ROWS)) == 12)
     queue.one('[data-group=""]').send_keys("/")
     assert queue.run("return document.activeElement.id") == "search"
     queue.press("lindqvist 5.0 br40")
-    queue.until(lambda: len(queue.texts(ROWS)) == 2, "source and result")
-    assert queue.texts("#shown") == ["2 of 10 series shown"]
+    queue.until(lambda: len(queue.texts(ROWS)) == 4, "source, results and report")
+    assert queue.texts("#shown") == ["4 of 12 series shown"]
     queue.press(" nobody")
     queue.until(lambda: queue.texts(".empty") == ["No series matches the search."])
 
