@@ -227,7 +227,7 @@ def test_the_status_page_and_its_data_are_there(node: Node) -> None:
     series = node.wait_for(node.send(ct_series(6)), "done", "routing")["series"]
     overview = node.call("GET", "/nullsplat/overview")[1]
     assert overview["engine"]["reachable"]
-    assert overview["viewers"] == {"explorer2": False, "web_viewer": True, "stone": False, "ohif": False}
+    assert [name for name, there in overview["viewers"].items() if there] == ["web_viewer"]
     assert series in [row["series"] for row in overview["queue"]["rows"]]
     assert node.call("GET", f"/nullsplat/story/{series}")[1]["chapters"][0]["attempt"] == 1
 
