@@ -32,7 +32,7 @@ def test_a_scan_comes_back_super_resolved_and_everything_ends(
     assert all(stage["seconds"] >= 0 for stage in report["stages"])
     assert [route["state"] for route in report["routes"]] == [
         "delivered"
-    ] * 2  # images, and the report on them
+    ] * 3  # images, the map of their intervals, and the report on them
     # The phantom is noisy and the prior knows chests, not balls; it must still be no worse than interpolation.
     assert report["scores"]["NullSplat"]["psnr"] > report["scores"]["trilinear"]["psnr"]
 
