@@ -41,7 +41,7 @@ def test_a_scan_comes_back_super_resolved_and_everything_ends(
     assert {str(one.SeriesInstanceUID) for one in received} == {report["derived"]["series_instance_uid"]}
     assert all(one.ImageType[0] == "DERIVED" for one in received)
     arrived = [dcmread(path, force=True) for path in options.pacs.glob("*/*.dcm")]
-    assert sorted(one.Modality for one in arrived) == ["CT"] * 24 + ["SR"]
+    assert sorted(one.Modality for one in arrived) == ["CT"] * 24 + ["OT", "SR"]
     assert (options.out / "picture.png").stat().st_size > 10_000
     assert set(children_of("self")) <= set(before)
 
