@@ -1,6 +1,7 @@
 """Intervals of a prior: every voxel in one group, stretched by that group's factor, and never by another prior's file."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import torch
 from torch import Tensor
 
 from nullsplat.core.errors import WeightsError
+from nullsplat.pipeline.config import configure
+from nullsplat.pipeline.stages import identity
 from nullsplat.prior import weights
 from nullsplat.prior.calibration import EDGE_HU, FILE, GROUPS, UNSEEN, Calibration, calibration_of, members
 
@@ -70,6 +73,22 @@ def test_a_prior_without_one_has_no_intervals(prior: Path) -> None:
     (prior / FILE).unlink()
     assert calibration_of(str(prior)) is None
     assert calibration_of(weights.NONE) is None
+
+
+def test_runs_with_another_calibration_share_no_stages(prior: Path) -> None:
+    config = replace(configure((4, 1, 1)), prior=str(prior))
+    before = identity(config)
+    content = json.loads((prior / FILE).read_text())
+    (prior / FILE).write_text(json.dumps({**content, "factors": {**FACTORS, UNSEEN: 9.0}}))
+    changed = identity(config)
+    (prior / FILE).unlink()
+    assert len({before, changed, identity(config)}) == 3
+
+
+def test_a_damaged_calibration_is_found_before_the_work(prior: Path) -> None:
+    (prior / FILE).write_text("{")
+    with pytest.raises(WeightsError, match="a factor for each group"):
+        identity(replace(configure((4, 1, 1)), prior=str(prior)))
 
 
 @pytest.mark.parametrize(

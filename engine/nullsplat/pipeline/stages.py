@@ -22,7 +22,7 @@ from nullsplat.pipeline.refine import refine
 from nullsplat.pipeline.stage1 import Projections
 from nullsplat.pipeline.stage2 import fit_field
 from nullsplat.prior import weights
-from nullsplat.prior.calibration import LEVEL, calibration_of
+from nullsplat.prior.calibration import LEVEL, calibration_hash, calibration_of
 from nullsplat.prior.load import load_prior
 from nullsplat.splat.field.placement import PlacedField
 
@@ -35,12 +35,13 @@ _BASE_SHARE = 0.25
 
 
 def identity(config: PipelineConfig) -> str:
-    """What two runs have in common that may share their stages: the configuration and the prior's weights.
+    """What two runs have in common that may share their stages: the configuration, the prior's weights and its calibration.
 
     Raises:
-        WeightsError: the prior is missing.
+        WeightsError: the prior is missing, or its calibration is damaged: said here, before hours of work.
     """
-    return f"configuration {config.hash}, weights {weights.prior_hash(config.prior)}"
+    model, calibration = weights.prior_hash(config.prior), calibration_hash(config.prior)
+    return f"configuration {config.hash}, weights {model}, calibration {calibration}"
 
 
 def run_stage1(

@@ -91,6 +91,15 @@ def calibration_of(prior: str) -> Calibration | None:
     return Calibration(factors, {name: value for name, value in content.items() if name != "factors"})
 
 
+def calibration_hash(prior: str) -> str:
+    """SHA-256 of what `calibration_of` reads, 64 hexadecimal digits; zeros for a prior that was never calibrated.
+
+    Raises:
+        WeightsError: as `calibration_of`.
+    """
+    return "0" * 64 if calibration_of(prior) is None else weights.checksum(weights.locate(prior) / FILE)
+
+
 def members(
     hu: Float[Tensor, "z y x"], stated_hu: Float[Tensor, "z y x"]
 ) -> Iterator[tuple[slice, str, Bool[Tensor, "_ y x"]]]:

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from nullsplat.cli.work.evaluate import parse_crop, parse_protocols
+from nullsplat.cli.work.evaluate import parse_protocols
+from nullsplat.cli.work.study_subjects import Subjects
 from nullsplat.core.console import displayed
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.files import write_text
 from nullsplat.evaluation.comparison.store import write_json
 from nullsplat.evaluation.data.degrade import Protocol
-from nullsplat.evaluation.data.public_data import cache_folder
-from nullsplat.evaluation.data.subject import Subject, check_names, cropped, public_subjects, read_subject
+from nullsplat.evaluation.data.public_data import PUBLIC
+from nullsplat.evaluation.data.subject import Subject
 from nullsplat.evaluation.provenance import describe_software
 from nullsplat.evaluation.studies.calibration import Observed, bound, factors_of, left_out, observe
 from nullsplat.evaluation.studies.calibration_table import table
@@ -47,26 +48,18 @@ def run(request: Request) -> None:
         raise ConfigurationError(
             f"--check needs a prior with a {FILE} beside its weights, {request.prior} has none"
         )
-    subjects = _subjects(request)
+    subjects = Subjects(request.volumes, request.public, request.crop, PUBLIC).read()
     observed = _observed(request, subjects, protocols)
     factors = known.factors if request.check and known is not None else factors_of(observed)
     page = table(observed, factors)
     write_text(request.out / "coverage.md", f"{page}\n")
+    print(f"{page}\n")
     if not request.check:
-        write_json(request.out / FILE, _content(request, subjects, protocols, observed))
-    print(f"{page}\n\n{_told(observed, request.check)}wrote {request.out / 'coverage.md'}")
-
-
-def _subjects(request: Request) -> list[Subject]:
-    subjects = [read_subject(path) for path in request.volumes]
-    if request.public:
-        subjects += public_subjects(cache_folder())
-    if not subjects:
-        raise ConfigurationError(
-            "nothing to calibrate on; name thin CTs, or take the public ones by --public"
-        )
-    check_names(subjects)
-    return subjects if request.crop is None else [cropped(one, parse_crop(request.crop)) for one in subjects]
+        shares = left_out(observed)
+        content = {**_origin(request, subjects, protocols), "factors": factors, "held_when_left_out": shares}
+        write_json(request.out / FILE, content)
+        print(_told(shares, len(subjects)))
+    print(f"wrote {request.out / 'coverage.md'}")
 
 
 def _observed(request: Request, subjects: list[Subject], protocols: list[Protocol]) -> list[Observed]:
@@ -82,27 +75,19 @@ def _observed(request: Request, subjects: list[Subject], protocols: list[Protoco
     return found
 
 
-def _content(
-    request: Request, subjects: list[Subject], protocols: list[Protocol], observed: list[Observed]
-) -> dict[str, object]:
+def _origin(request: Request, subjects: list[Subject], protocols: list[Protocol]) -> dict[str, object]:
     return {
         "level": LEVEL,
-        "factors": factors_of(observed),
         "model_sha256": weights.prior_hash(request.prior),
         "volumes": [{"name": one.name, "sha256": one.sha256, "remark": one.remark} for one in subjects],
         "protocols": [how.name for how in protocols],
-        "held_when_left_out": left_out(observed),
         "bound": bound(len(subjects)),
         "seed": request.seed,
         "software": describe_software(),
     }
 
 
-def _told(observed: list[Observed], checked: bool) -> str:
-    if checked:
-        return ""
-    volumes = len({one.volume for one in observed})
-    held = left_out(observed)
-    others = ", ".join(f"{share:.1%} of {name}" for name, share in held.items())
-    apart = f"By the factors of the others they hold {others}. " if held else ""
-    return f"{apart}A further volume, were it drawn as these {volumes}, is held to {bound(volumes):.0%} on average.\n"
+def _told(shares: dict[str, float], volumes: int) -> str:
+    others = ", ".join(f"{share:.1%} of {name}" for name, share in shares.items())
+    apart = f"By the factors of the others they hold {others}. " if shares else ""
+    return f"{apart}A further volume, were it drawn as these {volumes}, is held to {bound(volumes):.0%} on average."

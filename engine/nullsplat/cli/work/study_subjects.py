@@ -1,11 +1,11 @@
-"""The volumes that a study of one stage is about, as its command line names them."""
+"""The volumes that a study is about, as its command line names them."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from nullsplat.cli.work.evaluate import parse_crop
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.evaluation.data.public_data import CHEST, cache_folder
+from nullsplat.evaluation.data.public_data import CHEST, PublicFile, cache_folder
 from nullsplat.evaluation.data.subject import Subject, check_names, cropped, public_subjects, read_subject
 
 
@@ -15,13 +15,15 @@ class Subjects:
 
     Attributes:
         volumes: files and DICOM folders.
-        public: whether the public chest CT is one of them.
+        public: whether public CTs are among them.
         crop: as in `--crop`, or None for whole volumes.
+        wanted: which public ones.
     """
 
     volumes: tuple[Path, ...]
     public: bool
     crop: str | None
+    wanted: tuple[PublicFile, ...] = (CHEST,)
 
     def read(self) -> list[Subject]:
         """All of them.
@@ -35,7 +37,7 @@ class Subjects:
             )
         subjects = [read_subject(path) for path in self.volumes]
         if self.public:
-            subjects += public_subjects(cache_folder(), (CHEST,))
+            subjects += public_subjects(cache_folder(), self.wanted)
         check_names(subjects)
         if self.crop is None:
             return subjects

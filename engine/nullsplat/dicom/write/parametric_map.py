@@ -199,7 +199,7 @@ def _stored(kind: MapKind, hu: Float[ndarray, "z y x"]) -> Shaped[ndarray, "z y 
 def _value_range(kind: MapKind, values: Volume) -> tuple[float, float]:
     """The range that occurs, with zero in it and at least 1 HU wide."""
     if kind.whole_hu:
-        return 0, max(int(_stored(kind, values.hu).max()), 1)
+        return 0, max(int(_stored(kind, values.hu.max(keepdims=True)).max()), 1)
     return min(float(values.hu.min()), 0.0), max(float(values.hu.max()), 1.0)
 
 

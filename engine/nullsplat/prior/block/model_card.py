@@ -16,7 +16,7 @@ BLOCKS = Wording(
 of CT volumes, cut across any axis, {parameters:.2f} million parameters. It is conditioned on what physics alone can give: the
 cubic interpolation of a measured volume and its regularised reconstruction; and on what is asked: factor, point-spread
 function and spacing along each axis, noise. One evaluation gives the expectation of what they lack and the bounds between
-which 90 % of the truth is to lie (not calibrated); several give samples. NullSplat's stage 1 cuts the volume across one axis
+which 90 % of the truth is to lie (as it states them; `calibration.json`, where there is one, stretches them); several give samples. NullSplat's stage 1 cuts the volume across one axis
 after another, each pass seeing the answer of the one before it, and constrains the result to be consistent with the
 measurement.""",
     loss_judges="how well\ncrops of training-like volumes are refined",
