@@ -19,6 +19,7 @@ from nullsplat.dicom.write.derived_series import DerivedOptions
 from nullsplat.dicom.write.encoding import OutputSyntax
 from nullsplat.dicom.write.parametric_map import INTERVAL
 from nullsplat.physics.profile import Resolution
+from nullsplat.pipeline import stages
 from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.pipeline.config import PipelineConfig, configure
 from nullsplat.pipeline.presets import PRESETS
@@ -204,6 +205,9 @@ def test_weights_of_the_same_name_are_another_prior(
     monkeypatch.setitem(
         super_resolution.RUNNERS, "stage1", lambda ws, *_: ws.mark_done("stage1", Cost(seconds=1.0))
     )
+    monkeypatch.setattr(
+        stages, "calibration_hash", lambda _prior: "0" * 64
+    )  # that of other weights is refused
     found = processing.prepare(source, tmp_path / "work", PARAMETERS)
     processing.run("stage1", tmp_path / "work", PARAMETERS, found, silent)
     assert processing.is_done("stage1", tmp_path / "work", PARAMETERS, found)
