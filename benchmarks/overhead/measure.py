@@ -19,12 +19,12 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import requests
 from pydicom import dcmread
 
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 from nullsplat.node.installation import orthanc_version
+from nullsplat.node.loopback import ask
 from nullsplat.node.orthanc import ADMIN, ENGINE, Modality, NodeSettings, OrthancNode
 from nullsplat.node.pacs import Pacs
 from nullsplat.node.processes import free_port, start, wait_until_listening
@@ -124,9 +124,7 @@ class Node:
 
 
 def _ask(method: str, url: str, **options: Any) -> Any:
-    with requests.Session() as session:
-        session.trust_env = False  # loopback, whatever proxy the machine has
-        answer = session.request(method, url, timeout=120, **options)
+    answer = ask(method, url, timeout=120, **options)
     answer.raise_for_status()
     return answer.json()
 

@@ -93,8 +93,8 @@ def files_of(container: Container) -> set[str]:
 
 
 def followed(node: ContainerNode, uid: str) -> tuple[dict[str, object], dict[str, object]]:
-    with Observer(node.addresses) as observer:
-        return follow(observer, observer.identifier(uid), lambda *_: None, node.check)
+    observer = Observer(node.addresses)
+    return follow(observer, observer.identifier(uid), lambda *_: None, node.check)
 
 
 def small_chest() -> Volume:

@@ -105,13 +105,13 @@ def _make_scan(options: Options, volume: Volume, steps: Steps) -> Scan:
 
 def _send_and_compare(options: Options, scan: Scan, node: DemoNode, steps: Steps, *, stays: bool) -> bool:
     started = time.monotonic()
-    with Observer(node.addresses) as observer:
-        state, job, decision = _process(scan, node, observer, steps)
-        received = _collect(options, state, node, steps)
-        facts = Facts(options, scan.scene, decision, state, job, time.monotonic() - started)
-        better = _compare(facts, received, steps)
-        if stays:
-            _say_where(job, state, node, observer, steps)
+    observer = Observer(node.addresses)
+    state, job, decision = _process(scan, node, observer, steps)
+    received = _collect(options, state, node, steps)
+    facts = Facts(options, scan.scene, decision, state, job, time.monotonic() - started)
+    better = _compare(facts, received, steps)
+    if stays:
+        _say_where(job, state, node, observer, steps)
     return better
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import requests
 
+from nullsplat.node.loopback import ask
 from nullsplat.node.processes import Child, ChildFailed, start, wait_until_listening
 
 SLOWEST_START = 120.0
@@ -106,12 +107,10 @@ class Engine:
 
     def _what_is_wrong(self) -> str:
         """Empty when the engine is ready, else its own words."""
-        with requests.Session() as session:
-            session.trust_env = False  # loopback, whatever proxy the machine has
-            try:
-                answer = session.get(f"{self.settings.url}/readyz", timeout=10)
-            except requests.RequestException as error:
-                return str(error)
+        try:
+            answer = ask("GET", f"{self.settings.url}/readyz", timeout=10)
+        except requests.RequestException as error:
+            return str(error)
         checks: dict[str, str] = answer.json().get("checks", {})
         wrong = [f"{name}: {outcome}" for name, outcome in checks.items() if outcome != "ok"]
         return "" if answer.ok else "; ".join(wrong) or f"status {answer.status_code}"

@@ -8,6 +8,7 @@ from typing import Any
 import requests
 
 from nullsplat.core.errors import ArchiveError, Cancelled, NullSplatError
+from nullsplat.node.loopback import ask
 
 Json = dict[str, Any]
 POLL_SECONDS = 1.0
@@ -47,23 +48,6 @@ class Observer:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._orthanc = requests.Session()
-        self._orthanc.auth = (node.username, node.password)
-        self._engine = requests.Session()
-        self._engine.headers["Authorization"] = f"Bearer {node.secret}"
-        for session in (self._orthanc, self._engine):
-            session.trust_env = False  # everything is on loopback, whatever proxy the machine has
-            # Orthanc closes connections that were idle for a second, just when the next question goes out.
-            session.headers["Connection"] = "close"
-
-    def __enter__(self) -> "Observer":
-        """Nothing to do: connections are opened when they are needed."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the connections."""
-        self._orthanc.close()
-        self._engine.close()
 
     def identifier(self, series_instance_uid: str) -> str:
         """Orthanc's own identifier of a series.
@@ -71,8 +55,8 @@ class Observer:
         Raises:
             ArchiveError: Orthanc does not have it.
         """
-        answer = self._orthanc.post(f"{self._node.orthanc_url}/tools/lookup", series_instance_uid, timeout=30)
-        found = [entry["ID"] for entry in _content(answer) if entry["Type"] == "Series"]
+        entries = self._archived("POST", "/tools/lookup", data=series_instance_uid)
+        found = [entry["ID"] for entry in entries if entry["Type"] == "Series"]
         if len(found) != 1:
             raise ArchiveError(
                 f"Orthanc must have series {series_instance_uid} once, it has it {len(found)} times"
@@ -81,22 +65,25 @@ class Observer:
 
     def study_of(self, series: str) -> str:
         """Orthanc's identifier of the study that a series belongs to."""
-        answer = self._orthanc.get(f"{self._node.orthanc_url}/series/{series}", timeout=30)
-        return str(_content(answer)["ParentStudy"])
+        return str(self._archived("GET", f"/series/{series}")["ParentStudy"])
 
     def state(self, series: str) -> Json:
         """What the plugin says about a series, given by Orthanc's identifier."""
-        answer = self._orthanc.get(f"{self._node.orthanc_url}/nullsplat/series/{series}", timeout=30)
-        state: Json = _content(answer)
+        state: Json = self._archived("GET", f"/nullsplat/series/{series}")
         return state
 
     def job(self, key: str) -> Json | None:
         """The engine's job_status, or None before the job was handed over."""
-        answer = self._engine.get(f"{self._node.engine_url}/v1/jobs/{key}", timeout=30)
+        bearer = {"Authorization": f"Bearer {self._node.secret}"}
+        answer = ask("GET", f"{self._node.engine_url}/v1/jobs/{key}", headers=bearer, timeout=30)
         if answer.status_code == requests.codes.not_found:
             return None
         job: Json = _content(answer)
         return job
+
+    def _archived(self, method: str, path: str, **options: Any) -> Any:
+        user = (self._node.username, self._node.password)
+        return _content(ask(method, self._node.orthanc_url + path, auth=user, timeout=30, **options))
 
 
 def wait_for_decision(observer: Observer, series: str, check: Callable[[], None]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 
+from nullsplat.node.loopback import ask
 from nullsplat.node.orthanc import ADMIN, ENGINE, Modality, NodeSettings, OrthancNode
 from nullsplat.node.pacs import Pacs
 from nullsplat.node.processes import Child, free_port, start
@@ -213,9 +214,7 @@ def _ask(url: str, body: str | None, **options: Any) -> requests.Response | None
 
 
 def _request(method: str, url: str, body: str | None, **options: Any) -> requests.Response | None:
-    with requests.Session() as session:
-        session.trust_env = False  # loopback, whatever proxy the machine has
-        try:
-            return session.request(method, url, data=body, timeout=20, **options)
-        except requests.RequestException:
-            return None
+    try:
+        return ask(method, url, data=body, timeout=20, **options)
+    except requests.RequestException:
+        return None
