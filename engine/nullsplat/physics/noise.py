@@ -19,7 +19,9 @@ _FLATTEST = 0.05
 
 
 def estimate_noise(hu: Float[ndarray, "z y x"]) -> float:
-    """Standard deviation of the white noise within the slices, in HU.
+    """Standard deviation of white noise that holds as much at the highest frequencies of the slices, in HU.
+
+    Noise that a soft kernel has correlated is about twice as strong (docs/adr/0034).
 
     The second difference along rows and columns is blind to all that varies along one of them only, and looks
     where the measured image holds least: at the highest frequencies. It is taken where a smoothed copy of the
