@@ -99,7 +99,7 @@ def sr(
             max=64,
             metavar="K",
             help="How many samples of stage 1 are averaged. They are for --uncertainty, not for quality, and cost time: "
-            "3 network evaluations each where a single one needs 1, so that 2 take about four times as long.",
+            "5 network evaluations across the last axis where a single one needs 1, so that stage 1 takes five to six times as long for 2.",
         ),
     ] = 1,
     prior: Annotated[

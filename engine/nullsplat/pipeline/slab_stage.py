@@ -81,8 +81,8 @@ class SlabStage:
 
     @property
     def steps(self) -> int:
-        """Network evaluations per slab and sample."""
-        return 1 if self._config.sampling.samples == 1 else 1 + self._config.slabs.steps
+        """Network evaluations per slab and sample, in whose blocks each slab lies twice."""
+        return 1 if self._config.sampling.samples == 1 else 1 + 2 * self._config.slabs.steps
 
     def run(self, prior: VolumePrior, measured: MeasuredProjections, progress: Progress) -> Refined:
         """Mean and standard deviation of the samples; a single one is the posterior mean itself, without noise.

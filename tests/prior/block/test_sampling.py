@@ -1,17 +1,32 @@
 """Samples of the slab prior: decided by their seed and by nothing else."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import torch
-from tests.prior.block.conftest import answering, task
+from diffusers import UNet2DModel
+from tests.prior.block.conftest import TINY, answering, task
 from torch import Tensor
 
 from nullsplat.core.errors import Cancelled, ConfigurationError
+from nullsplat.prior.block.network import BLOCK, FOLD
 from nullsplat.prior.block.pipeline import BlockPipeline
+from nullsplat.prior.network import build_scheduler
 from nullsplat.prior.slab_sampling import SlabSampling
 
 CONFIG = SlabSampling(steps=2)
+
+
+class Alike(UNet2DModel):
+    """For all slabs of a block the mean of their noise."""
+
+    def forward(self, folded: Tensor, timesteps: Tensor) -> SimpleNamespace:
+        slabs = folded[:, : BLOCK * FOLD**2].unflatten(1, (BLOCK, FOLD**2))
+        mean = slabs.mean(1, keepdim=True).expand_as(slabs).flatten(1, 2)
+        return SimpleNamespace(sample=torch.cat([mean, torch.zeros_like(mean), torch.zeros_like(mean)], 1))
+
+
 Refine = Callable[..., Tensor]
 
 
@@ -31,12 +46,19 @@ def test_a_sample_does_not_depend_on_how_many_blocks_go_through_at_once(
     refine: Refine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = refine(CONFIG, seed=3)
-    monkeypatch.setattr(
-        "nullsplat.prior.block.pipeline._Pass.batches",
-        lambda self, _: torch.split(torch.arange(0, self.slabs, 4), 1),
-    )
+    split = torch.split
+    monkeypatch.setattr(torch, "split", lambda blocks, _: split(blocks, 1))
     # The noise is the same to the bit; convolutions may add in another order for another batch.
     torch.testing.assert_close(refine(CONFIG, seed=3), together, atol=1e-2, rtol=1e-5)
+
+
+def test_the_borders_of_blocks_are_no_borders_of_samples() -> None:
+    """A network that answers all slabs of a block alike would jump between blocks and nowhere else."""
+    base, cubic = torch.zeros(32, 32, 32), torch.ones(32, 32, 32)
+    prior = BlockPipeline(Alike(**TINY), build_scheduler("sample"))
+    drawn = prior(base, cubic, task(base.shape), SlabSampling(steps=1), seed=2).hu.movedim(2, 0)
+    jumps = (drawn[1:] - drawn[:-1]).square().mean((1, 2)).sqrt()[2:-2]
+    assert float(jumps.max()) < 1.7 * float(jumps.min())  # the square root of 2 by theory
 
 
 def test_slabs_have_noise_of_their_own() -> None:
@@ -62,7 +84,9 @@ def test_without_a_seed_nothing_is_random(refine: Refine, monkeypatch: pytest.Mo
 def test_a_sample_goes_through_as_many_levels_as_asked_each_less_noisy_than_the_one_before() -> None:
     prior = answering(noisy=1.0)
     prior(torch.zeros(2, 4, 4), torch.ones(2, 4, 4), task((2, 4, 4)), SlabSampling(steps=4), seed=0)
-    assert [int(t) for t in torch.cat(prior.unet.timesteps)] == [999, 999, 715, 464, 253, 89]
+    told = [int(t) for t in torch.cat(prior.unet.timesteps)]
+    assert told == sorted(told, reverse=True)
+    assert list(dict.fromkeys(told)) == [999, 715, 464, 253, 89]
 
 
 def test_large_images_are_cut_into_tiles_with_the_same_noise() -> None:

@@ -36,7 +36,7 @@ def cut(
         phases: of rows and columns, see `phase_image`.
         unit: `residual.residual_unit`, in the same unit.
     """
-    inside = (first[:, None] + torch.arange(BLOCK)).clamp(max=len(base) - 1)
+    inside = (first[:, None] + torch.arange(BLOCK)).clamp(0, len(base) - 1)
     around = (first[:, None] + torch.arange(-1, BLOCK + 1)).clamp(0, len(base) - 1)
     images = phases.expand(len(first), *phases.shape)
     return known_of(estimate[around], base[inside], cubic[inside], images, unit)

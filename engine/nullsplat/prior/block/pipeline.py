@@ -1,10 +1,11 @@
 """The block prior as a diffusers pipeline: what a volume lacks, by posterior mean or by samples."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DModel
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from nullsplat.core.progress import Progress, part, silent
@@ -20,6 +21,8 @@ from nullsplat.prior.tiles import Tiling, in_tiles
 
 _BODY_HU = -800.0
 _MARGIN = 8
+_TAPER = 1 - (torch.arange(BLOCK) + 0.5 - BLOCK / 2).abs() * 2 / BLOCK
+"""Weights of a block's slabs, which add up to one with those of blocks that begin in the middle of it."""
 
 Window3 = tuple[slice, slice, slice]
 """A box of voxels along (z, y, x)."""
@@ -117,56 +120,54 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
         self, one: "_Pass", config: SlabSampling, seed: int | None, progress: Progress
     ) -> Float[Tensor, "3 n h w"]:
         """Mean or sample, low and high bound of what a pass adds to the estimate, in HU."""
-        out = one.nothing(3)
-        for first in one.batches(config.batch):
-            known, conditions = one.known(first)
-            noise = None if seed is None else one.noise(first, seed, config.steps)
-            one.put(out, first, self.refine(known, conditions, config, noise))
-            done = min(int(first[-1]) + BLOCK, one.slabs)
-            progress(done / one.slabs, f"slab {done} of {one.slabs}")
+        out, rounds = one.nothing(3), 1 if seed is None else 1 + config.steps
+        for first, after in one.batches(config.batch, part(progress, 0, 1 / rounds)):
+            one.add(out, first, self._mean(*one.known(first), config))
+            after()
+        if seed is not None:
+            self._draw(out[:1], one, config, seed, part(progress, 1 / rounds, 1))
         return out
 
-    @torch.no_grad()
-    def refine(
-        self,
-        known: Float[Tensor, "b c h w"],
-        conditions: Float[Tensor, "b n"],
-        config: SlabSampling,
-        noise: Float[Tensor, "s b k h w"] | None = None,
+    def _mean(
+        self, known: Float[Tensor, "b c h w"], conditions: Float[Tensor, "b n"], config: SlabSampling
     ) -> Float[Tensor, "3 b k h w"]:
-        """What some blocks lack, in units of `residual.residual_unit`: mean (or a sample around it), low and high bound.
+        """What some blocks lack, in units of `residual.residual_unit`: posterior mean, low and high bound.
 
         Args:
             known: what the network is conditioned on, see `cutting.cut`.
             conditions: what it is told, see `Conditions.along`.
-            config: steps of a sample, and tiles.
-            noise: standard normal noise for each step of a sample; None gives the posterior mean.
+            config: mirror images, and tiles.
         """
-        last = int(self.scheduler.config.num_train_timesteps) - 1
-        nothing = torch.zeros_like(known[:, :BLOCK])
+        nothing, last = torch.zeros_like(known[:, :BLOCK]), int(self.scheduler.config.num_train_timesteps) - 1
         mirrored = [
             self._estimate(nothing, known.flip(axes), conditions, last, config).flip(axes)
-            for axes in MIRRORS[config.mirrors if noise is None else 1]
+            for axes in MIRRORS[config.mirrors]
         ]
-        found = torch.stack(mirrored).mean(0)
-        if noise is not None:
-            found[0] = self._sampled(found[0], known, conditions, config, noise)
-        return found
+        return torch.stack(mirrored).mean(0)
 
-    def _sampled(
+    def _draw(
         self,
-        x0: Float[Tensor, "b k h w"],
-        known: Float[Tensor, "b c h w"],
-        conditions: Float[Tensor, "b n"],
+        x0: Float[Tensor, "1 n h w"],
+        one: "_Pass",
         config: SlabSampling,
-        noise: Float[Tensor, "s b k h w"],
-    ) -> Float[Tensor, "b k h w"]:
-        """Estimates of ever less noisy copies: each estimate is noised afresh for the next level."""
-        for t, fresh in zip(noise_levels(self.scheduler, config.steps), noise, strict=True):
-            alpha = float(self.scheduler.alphas_cumprod[t])
-            noisy = alpha**0.5 * x0 + (1 - alpha) ** 0.5 * fresh.to(x0.device)
-            x0 = self._estimate(noisy, known, conditions, t, config)[0]
-        return x0
+        seed: int,
+        progress: Progress,
+    ) -> None:
+        """Turn the posterior mean of a pass, in HU, into a sample: estimates of ever less noisy copies.
+
+        Each estimate is noised afresh for the next level. Blocks overlap by half and share the noise where they do, or
+        neighbouring slabs of two blocks would be two samples.
+        """
+        levels = noise_levels(self.scheduler, config.steps)
+        for k, t in enumerate(levels):
+            told = part(progress, k / len(levels), (k + 1) / len(levels))
+            alpha, last = float(self.scheduler.alphas_cumprod[t]), x0.clone()
+            x0.zero_()
+            for first, after in one.overlapping(config.batch, told):
+                noisy = alpha**0.5 * one.take(last, first) + (1 - alpha) ** 0.5 * one.noise(first, seed, k)
+                found = self._estimate(noisy, *one.known(first), t, config)[:1]
+                one.add(x0, first, found * _TAPER[:, None, None].to(found.device))
+                after()
 
     def _estimate(
         self,
@@ -219,10 +220,25 @@ class _Pass:
         """Zeros for the answers."""
         return self._turned[0].new_zeros(channels, *self._turned[0].shape)
 
-    def batches(self, batch: int) -> Iterator[Tensor]:
-        """First slabs of as many blocks as hold `batch` times 256 x 256 pixels in one slab each."""
-        pixels = self._turned[0][0].numel()
-        yield from torch.split(torch.arange(0, self.slabs, BLOCK), max(1, batch * 256**2 // pixels))
+    def batches(
+        self, batch: int, progress: Progress, before: int = 0
+    ) -> Iterator[tuple[Tensor, Callable[[], None]]]:
+        """First slabs of as many blocks as hold `batch` times 256 x 256 pixels in one slab each, and what to call afterwards.
+
+        Args:
+            batch: see `SlabSampling`.
+            progress: told after each batch.
+            before: so many slabs before the body the first block begins.
+        """
+        blocks = torch.arange(-before, self.slabs, BLOCK)
+        for first in torch.split(blocks, max(1, batch * 256**2 // self._turned[0][0].numel())):
+            done = min(int(first[-1]) + BLOCK, self.slabs)
+            yield first, partial(progress, done / self.slabs, f"slab {done} of {self.slabs}")
+
+    def overlapping(self, batch: int, progress: Progress) -> Iterator[tuple[Tensor, Callable[[], None]]]:
+        """`batches`, and then those of the blocks that begin in the middle of others."""
+        yield from self.batches(batch, part(progress, 0, 0.5))
+        yield from self.batches(batch, part(progress, 0.5, 1), BLOCK // 2)
 
     def known(self, first: Tensor) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b n"]]:
         """What the network is conditioned on, and what it is told."""
@@ -230,20 +246,27 @@ class _Pass:
         known = cut(estimate, base, cubic, first, self._phases, self._unit)
         return known, self._conditions.expand(len(first), -1)
 
-    def noise(self, first: Tensor, seed: int, steps: int) -> Float[Tensor, "s b k h w"]:
-        """Noise of a sample: that of a slab depends on its place in the volume alone, not on batches."""
-        shape = (steps, *self._turned[0].shape[1:])
-        slabs = (first[:, None] + torch.arange(BLOCK) + self._offset).flatten()
-        drawn = [
-            torch.randn(shape, generator=torch_generator(seed, "slab sample", self._normal, int(slab)))
-            for slab in slabs
-        ]
-        return torch.stack(drawn, 1).reshape(steps, len(first), BLOCK, *shape[1:])
+    def noise(self, first: Tensor, seed: int, step: int) -> Float[Tensor, "b k h w"]:
+        """Noise of a sample: that of a slab depends on its place in the volume alone, not on blocks or batches."""
+        shape, places = self._turned[0].shape[1:], (_slabs(first) + self._offset).flatten().tolist()
+        seeds = (torch_generator(seed, "slab sample", self._normal, place, step) for place in places)
+        drawn = torch.stack([torch.randn(shape, generator=generator) for generator in seeds])
+        return drawn.reshape(len(first), BLOCK, *shape).to(self._turned[0].device)
 
-    def put(self, out: Float[Tensor, "m n h w"], first: Tensor, found: Float[Tensor, "m b k h w"]) -> None:
-        """Write the answers for some blocks, in HU; what lies beyond the last slab is dropped."""
-        start, stop = int(first[0]), min(int(first[-1]) + BLOCK, self.slabs)
-        out[:, start:stop] = found.flatten(1, 2)[:, : stop - start] * self.unit_hu
+    def take(self, hu: Float[Tensor, "1 n h w"], first: Tensor) -> Float[Tensor, "b k h w"]:
+        """Some blocks of an answer, in units of `residual.residual_unit`; beyond the ends, the last slab is repeated."""
+        return hu[0, _slabs(first).clamp(0, self.slabs - 1)] / self.unit_hu
+
+    def add(self, out: Float[Tensor, "m n h w"], first: Tensor, found: Float[Tensor, "m b k h w"]) -> None:
+        """Add the answers for some blocks, in HU; what lies beyond the ends is dropped."""
+        slabs = _slabs(first).flatten()
+        inside = (slabs >= 0) & (slabs < self.slabs)
+        out[:, slabs[inside]] += found.flatten(1, 2)[:, inside] * self.unit_hu
+
+
+def _slabs(first: Tensor) -> Int[Tensor, "b k"]:
+    """All slabs of some blocks."""
+    return first[:, None] + torch.arange(BLOCK)
 
 
 def _body(hu: Float[Tensor, "z y x"]) -> Window3:
