@@ -20,7 +20,7 @@ from nullsplat.prior.slab_sampling import SlabSampling
 from nullsplat.prior.xray.sampling import SamplingConfig
 from nullsplat.splat.fit.config import FitConfig
 
-ALGORITHM = 4
+ALGORITHM = 5
 """Raised whenever the same configuration would give another result."""
 
 
