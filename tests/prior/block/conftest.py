@@ -96,7 +96,7 @@ def predictable_pair(number: int, shape: tuple[int, int, int] = (40, 24, 24)) ->
     factors = (4.0, 1.0, 1.0) if number % 2 else (2.0, 2.0, 2.0)
     conditions = Conditions(factors, (0.3, 0.0, 0.0), (2.0, 1.0, 1.0), 5.0, UNIT_PER_SPREAD * spread)
     samples = tuple(round(n / f) for n, f in zip(shape, factors, strict=True))
-    return Pair(volumes, (samples[0], samples[1], samples[2]), spread, conditions, passed=1)
+    return Pair(volumes, (samples[0], samples[1], samples[2]), spread, conditions, refined=number % 2 == 0)
 
 
 @pytest.fixture(scope="session")

@@ -61,15 +61,15 @@ def test_phases_are_turned_and_mirrored_with_the_volume(tmp_path: Path) -> None:
             assert (images[1] == 0).all()
 
 
-def test_blocks_hold_what_is_missing_of_the_first_pass_or_of_the_next(stored: Path) -> None:
-    """Of the base, the truth lacks once more what the base gained; of what one pass made of it, half of that."""
+def test_blocks_hold_what_is_missing_of_the_first_round_or_of_the_next(stored: Path) -> None:
+    """Of the base, the truth lacks once more what the base gained; of what the first round made of it, half of that."""
     batch = PairPool(stored, window=6).blocks(64, 3)
     base_gained = batch.known[:, BLOCK + 2 + BLOCK :][:, :BLOCK]
     gained = batch.known[:, BLOCK + 2 :][:, :BLOCK]
     assert batch.missing.shape == base_gained.shape == (64, BLOCK, *IMAGE)
     torch.testing.assert_close(batch.missing, base_gained - gained, atol=1e-4, rtol=1e-4)
     later = gained.flatten(1).abs().amax(1) > 0
-    assert 0.25 < float(later.float().mean()) < 0.75
+    assert 0.15 < float(later.float().mean()) < 0.4
     factors = {tuple(round(2 ** (2 * f)) for f in told[:3]) for told in batch.conditions.tolist()}
     assert factors == {(1, 4, 1), (2, 2, 2)}
 

@@ -7,9 +7,15 @@ from torch import Tensor
 from nullsplat.prior.block.conditions import phase
 from nullsplat.prior.block.network import BLOCK, known_of
 
-NORMAL = (1, 2, 0)
-"""Axes of (z, y, x) across which slabs are cut, in the order in which an estimate is refined: first those that show
-thick slices from the side."""
+
+def rounds_of(thick: bool) -> tuple[tuple[int, ...], ...]:
+    """Axes of (z, y, x) across which slabs are cut, by rounds.
+
+    The passes of a round see the same estimate, to which the mean of their answers is added (docs/adr/0035). Slabs
+    across y and x show thick slices from the side; those across z show nothing that is missing, unless rows and columns
+    are refined too.
+    """
+    return ((1, 2),) if thick else ((1, 2), (0,))
 
 
 def image_axes(normal: int) -> tuple[int, int]:

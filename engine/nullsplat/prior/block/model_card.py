@@ -7,7 +7,7 @@ from diffusers import UNet2DModel
 from matplotlib.figure import Figure
 
 from nullsplat.prior import weights
-from nullsplat.prior.block.passes import CropRefinement, advance
+from nullsplat.prior.block.passes import CropRefinement, refine_crops
 from nullsplat.prior.block.pool import Crop, PairPool
 from nullsplat.prior.model_card import SAMPLES_FIGURE, Origin, Wording, write_card
 
@@ -16,9 +16,9 @@ BLOCKS = Wording(
 of CT volumes, cut across any axis, {parameters:.2f} million parameters. It is conditioned on what physics alone can give: the
 cubic interpolation of a measured volume and its regularised reconstruction; and on what is asked: factor, point-spread
 function and spacing along each axis, noise. One evaluation gives the expectation of what they lack and the bounds between
-which 90 % of the truth is to lie (as it states them; `calibration.json`, where there is one, stretches them); several give samples. NullSplat's stage 1 cuts the volume across one axis
-after another, each pass seeing the answer of the one before it, and constrains the result to be consistent with the
-measurement.""",
+which 90 % of the truth is to lie (as it states them; `calibration.json`, where there is one, stretches them); several give samples. NullSplat's stage 1 cuts the volume across y and
+x and takes the mean of both answers, refines that across z where rows and columns are refined too, and constrains the result to be
+consistent with the measurement.""",
     loss_judges="how well\ncrops of training-like volumes are refined",
     counts={"ct_volumes": "CT volumes", "pairs": "degraded volumes that are always the same"},
     data="""Truths are CT volumes at random pixel sizes, kernels, crops and orientations (a third with rows as
@@ -27,10 +27,10 @@ new volume every few steps: along z only (65 %: factors of 1.6 to 8, also non-in
 slices 0.75 to 2 times as thick as they are far apart; sometimes with a thickness that is known 10 % wrong) or along all axes
 (factors of 2 to 8), two thirds with noise of 3 to 40 HU, white or correlated. No measured pairs are used.""",
     loss="""Training: mean squared error of the clean residual in units of what regularisation gained on cubic
-interpolation, over all noise levels, plus the pinball loss of both bounds. Validation: averaged weights, posterior mean after
+interpolation, over all noise levels, plus the pinball loss of both bounds. Validation: averaged weights, posterior mean of
 two passes, relative to the base: 1 is the base itself, 0.8 is 1 dB better; the same crops each time, over all tasks.""",
     pictures="""Crops of validation volumes, drawn at random, not chosen. From left to right: cubic interpolation, base,
-posterior mean after two passes, truth. Rows of an image are the axis along which most is missing.""",
+posterior mean of two passes, truth. Rows of an image are the axis along which most is missing.""",
 )
 
 _ROWS = 5
@@ -73,6 +73,5 @@ def _plot_examples(unet: UNet2DModel, drawn: list[Crop], path: Path) -> None:
 @torch.no_grad()
 def _refined(unet: UNet2DModel, crop: Crop) -> torch.Tensor:
     refinement = CropRefinement(crop, unet.device)
-    for normal in (1, 2):
-        advance(unet, [refinement], normal)
+    refine_crops(unet, [refinement])
     return refinement.estimate

@@ -14,7 +14,7 @@ from nullsplat.prior.block.network import (
     build_block_unet,
     predict_residual,
 )
-from nullsplat.prior.block.passes import LAST, CropRefinement, advance
+from nullsplat.prior.block.passes import LAST, CropRefinement, refine_crops
 from nullsplat.prior.block.pool import IMAGE, BlockBatch, PairPool
 from nullsplat.prior.network import TRAIN_STEPS, build_scheduler
 
@@ -44,11 +44,12 @@ _SHARES = Shares()
 class BlockObjective:
     """Predict truth minus estimate, given estimate, base, cubic interpolation, and a noisy copy of the answer.
 
-    A volume is refined in slabs across one axis, where the estimate is the base, then in slabs across the next, where
-    it is what the first pass made of it. Both are learned at once: pairs come with what the network, as far as it had
-    been trained when they were made, makes of them in one pass. At the last noise level the copy holds nothing and the
-    answer is the posterior mean with its bounds; at the levels below it is what sampling goes through. The validation
-    loss is what the second pass leaves relative to what the base does: 1 is the base itself, 0.8 is 1 dB better.
+    A volume is refined in slabs across two axes, where the estimate is the base, and where rows and columns are refined
+    too, in slabs across the third, where it is what the first round made of it. Both are learned at once: such pairs come
+    with what the network, as far as it had been trained when they were made, makes of them in the first round. At the
+    last noise level the copy holds nothing and the answer is the posterior mean with its bounds; at the levels below it
+    is what sampling goes through. The validation loss is what the mean of two axes leaves relative to what the base
+    does: 1 is the base itself, 0.8 is 1 dB better.
     """
 
     def __init__(
@@ -125,14 +126,13 @@ class BlockObjective:
         return ((error + self.shares.bounds_weight * bounds) * weight).mean()
 
     def validation_losses(self, unet: UNet2DModel) -> Tensor:
-        """Error of the posterior mean after both passes, relative to the mean error of the base; see `Objective`."""
+        """Error of the posterior mean of both passes, relative to the mean error of the base; see `Objective`."""
         left, before = [], []
         for i in range(_VALIDATION_BATCHES):
             crops = [
                 CropRefinement(crop, unet.device) for crop in self.validation.draw(_VALIDATION_CROPS, seed=i)
             ]
-            for normal in (1, 2):
-                advance(unet, crops, normal)
+            refine_crops(unet, crops)
             left += [crop.error() * crop.weight for crop in crops]
             before += [crop.error_of_base() * crop.weight for crop in crops]
         return torch.stack(left) / torch.stack(before).mean()

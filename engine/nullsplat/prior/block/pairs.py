@@ -70,20 +70,18 @@ def make_pair(volume: Volume, generator: np.random.Generator) -> Pair:
     return Pair(volumes, (measured.shape[0], measured.shape[1], measured.shape[2]), spread, conditions)
 
 
-def refined_once(pair: Pair, prior: BlockPipeline, generator: np.random.Generator) -> Pair:
-    """The pair with what a prior makes of it in one pass, so that the next pass can be learned.
+def refined_once(pair: Pair, prior: BlockPipeline) -> Pair:
+    """The pair with what a prior makes of it in its first round, so that the second can be learned.
 
     Args:
-        pair: without a pass.
+        pair: of a volume that is refined along all axes.
         prior: as far as it has been trained.
-        generator: decides across which axis.
     """
-    normal = pair.normals[int(generator.integers(len(pair.normals)))]
     _, base, cubic, _ = torch.from_numpy(pair.volumes.astype(np.float32))
-    refined = base + prior.across(normal, (base, base, cubic), pair.samples, pair.conditions)
+    refined = base + prior.first_round(base, cubic, pair.samples, pair.conditions)
     volumes = pair.volumes.copy()
     volumes[3] = refined.round().clamp(-32768, 32767).to(torch.int16).numpy()
-    return replace(pair, volumes=volumes, passed=normal)
+    return replace(pair, volumes=volumes, refined=True)
 
 
 def _task(generator: np.random.Generator) -> _Task:

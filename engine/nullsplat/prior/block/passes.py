@@ -1,4 +1,4 @@
-"""Crops refined in two passes, as `BlockPipeline` refines a volume."""
+"""Crops refined across two axes, as `BlockPipeline` refines a volume in its first round."""
 
 import torch
 from diffusers import UNet2DModel
@@ -15,7 +15,7 @@ LAST = TRAIN_STEPS - 1
 
 
 class CropRefinement:
-    """The estimate of one crop: the base at first, then what each pass makes of it."""
+    """The estimate of one crop: the base, and what is added to it."""
 
     def __init__(self, crop: Crop, device: torch.device) -> None:
         self._crop = crop
@@ -29,17 +29,17 @@ class CropRefinement:
 
     def known(self, normal: int, first: Tensor) -> Float[Tensor, "b c h w"]:
         """See `cutting.cut`."""
-        estimate, base, cubic = (v.movedim(normal, 0) for v in (self.estimate, self.base, self.cubic))
+        base, cubic = (v.movedim(normal, 0) for v in (self.base, self.cubic))
         phases = self._crop.phases[normal - 1].to(self.base.device)
-        return cut(estimate, base, cubic, first, phases, self._crop.unit)
+        return cut(base, base, cubic, first, phases, self._crop.unit)
 
     def conditions(self, normal: int, first: Tensor) -> Float[Tensor, "b n"]:
         """What the network is told."""
         return torch.tensor(self._crop.conditions[normal - 1], device=self.base.device).expand(len(first), -1)
 
     def add(self, normal: int, found: Float[Tensor, "b k h w"]) -> None:
-        """Let the estimate be itself plus the network's answer for all blocks."""
-        self.estimate = self.estimate + (found.flatten(0, 1) * self._crop.unit).movedim(0, normal)
+        """Add half of the network's answer for all blocks, which the other axis gives the other half of."""
+        self.estimate = self.estimate + (found.flatten(0, 1) * self._crop.unit / 2).movedim(0, normal)
 
     def error(self) -> Tensor:
         """Mean squared error of the estimate, in units of `residual.residual_unit`."""
@@ -50,8 +50,13 @@ class CropRefinement:
         return ((self.truth - self.base) / self._crop.unit).square().mean()
 
 
-def advance(unet: UNet2DModel, crops: list[CropRefinement], normal: int) -> None:
-    """Let all crops' estimates be what the network makes of them."""
+def refine_crops(unet: UNet2DModel, crops: list[CropRefinement]) -> None:
+    """Add to all crops' estimates what the network says across both axes."""
+    for normal in (1, 2):
+        _add(unet, crops, normal)
+
+
+def _add(unet: UNet2DModel, crops: list[CropRefinement], normal: int) -> None:
     chosen = [crop.blocks(normal) for crop in crops]
     pairs = list(zip(crops, chosen, strict=True))
     known = torch.cat([crop.known(normal, first) for crop, first in pairs])

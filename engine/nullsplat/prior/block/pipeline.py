@@ -1,7 +1,9 @@
 """The block prior as a diffusers pipeline: what a volume lacks, by posterior mean or by samples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DModel
@@ -11,7 +13,7 @@ from torch import Tensor
 from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.seeds import torch_generator
 from nullsplat.prior.block.conditions import Conditions, conditions_of
-from nullsplat.prior.block.cutting import NORMAL, cut, image_axes, phase_image
+from nullsplat.prior.block.cutting import cut, image_axes, phase_image, rounds_of
 from nullsplat.prior.block.network import BLOCK, FOLD, predict_residual
 from nullsplat.prior.precision import fast_bfloat16
 from nullsplat.prior.residual import HU_UNIT, TINY, residual_unit
@@ -27,12 +29,9 @@ _TAPER = 1 - (torch.arange(BLOCK) + 0.5 - BLOCK / 2).abs() * 2 / BLOCK
 Window3 = tuple[slice, slice, slice]
 """A box of voxels along (z, y, x)."""
 
-Volumes3 = tuple[Float[Tensor, "z y x"], Float[Tensor, "z y x"], Float[Tensor, "z y x"]]
-"""Estimate, base and cubic interpolation."""
-
 
 class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
-    """Predicts what a base lacks, in blocks of neighbouring slabs across one axis after another.
+    """Predicts what a base lacks, in blocks of neighbouring slabs across all axes that show it.
 
     `save_pretrained` and `from_pretrained` are those of diffusers.
     """
@@ -65,9 +64,9 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
         seed: int | None = None,
         progress: Progress = silent,
     ) -> Refinement:
-        """The base plus what its slabs lack; every pass sees what the one before it made of the volume.
+        """The base plus what its slabs lack, round after round, see `cutting.rounds_of`.
 
-        Air outside the body is left as it is. A sample is drawn in the last pass, around the mean of those before it.
+        Air outside the body is left as it is. A sample is drawn across the last axis, around the mean of all.
 
         Args:
             base_hu: base volume in HU.
@@ -80,53 +79,56 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
         Returns:
             On the device of `base_hu`; air that was left alone has an interval of no width.
         """
+        conditions = conditions_of(task.op, task.spacing, task.noise_hu, residual_unit(base_hu, cubic_hu))
+        asked = _Asked(base_hu, cubic_hu, _body(base_hu), _three(task.op.lr_shape), conditions)
         mean, half_width = base_hu.clone(), torch.zeros_like(base_hu)
-        body = _body(base_hu)
-        unit_hu = residual_unit(base_hu, cubic_hu)
-        conditions = conditions_of(task.op, task.spacing, task.noise_hu, unit_hu)
-        samples = _three(task.op.lr_shape)
-        passes = [normal for normal in NORMAL if not (task.thick and normal == 0)]
-        for i, normal in enumerate(passes):
-            last = normal == passes[-1]
-            one = _Pass((mean, base_hu, cubic_hu), body, normal, samples, conditions)
-            told = part(progress, i / len(passes), (i + 1) / len(passes))
-            found = self._lacking(one, config, seed if last else None, told).movedim(1, 1 + normal)
-            mean[body] += found[0]
-            if last:
-                half_width[body] = (found[2] - found[1]) / 2
+        rounds = rounds_of(task.thick)
+        shares = [len(normals) for normals in rounds] + [0 if seed is None else 2 * config.steps]
+        told = _parts(progress, shares)
+        for normals in rounds:
+            found, last = self._round(asked, mean, normals, config, next(told))
+            if seed is not None and normals == rounds[-1]:
+                self._draw(last.turned(found[:1]), last, config, seed, next(told))
+            mean[asked.body] += found[0]
+        half_width[asked.body] = (found[2] - found[1]) / 2
         return Refinement(mean, half_width)
 
     @torch.no_grad()
-    def across(
+    def first_round(
         self,
-        normal: int,
-        volumes_hu: Volumes3,
+        base_hu: Float[Tensor, "z y x"],
+        cubic_hu: Float[Tensor, "z y x"],
         samples: tuple[int, int, int],
         conditions: Conditions,
     ) -> Float[Tensor, "z y x"]:
-        """What one pass across one axis adds to an estimate, in HU, air included.
+        """What the first round of passes adds to a base, in HU, air included.
 
         Args:
-            normal: the axis, of (z, y, x).
-            volumes_hu: estimate, base and cubic interpolation in HU.
+            base_hu: base volume in HU.
+            cubic_hu: cubic interpolation of the measured volume, HU.
             samples: of the measured volume along (z, y, x).
             conditions: what is asked.
         """
-        everything = (slice(0, None),) * 3
-        one = _Pass(volumes_hu, everything, normal, samples, conditions)
-        return self._lacking(one, SlabSampling(), None, silent)[0].movedim(0, normal)
+        asked = _Asked(base_hu, cubic_hu, (slice(0, None),) * 3, samples, conditions)
+        return self._round(asked, base_hu, rounds_of(thick=True)[0], SlabSampling(), silent)[0][0]
 
-    def _lacking(
-        self, one: "_Pass", config: SlabSampling, seed: int | None, progress: Progress
-    ) -> Float[Tensor, "3 n h w"]:
-        """Mean or sample, low and high bound of what a pass adds to the estimate, in HU."""
-        out, rounds = one.nothing(3), 1 if seed is None else 1 + config.steps
-        for first, after in one.batches(config.batch, part(progress, 0, 1 / rounds)):
-            one.add(out, first, self._mean(*one.known(first), config))
-            after()
-        if seed is not None:
-            self._draw(out[:1], one, config, seed, part(progress, 1 / rounds, 1))
-        return out
+    def _round(
+        self,
+        asked: "_Asked",
+        estimate_hu: Float[Tensor, "z y x"],
+        normals: tuple[int, ...],
+        config: SlabSampling,
+        progress: Progress,
+    ) -> tuple[Float[Tensor, "3 m n o"], "_Pass"]:
+        """Mean, low and high bound of what a round adds to the body's estimate, in HU; and the last of its passes."""
+        found = estimate_hu.new_zeros(3, *estimate_hu[asked.body].shape)
+        told = _parts(progress, [1] * len(normals))
+        for normal in normals:
+            one = _Pass(asked, estimate_hu, normal)
+            for first, after in one.batches(config.batch, next(told)):
+                one.add(one.turned(found), first, self._mean(*one.known(first), config) / len(normals))
+                after()
+        return found, one
 
     def _mean(
         self, known: Float[Tensor, "b c h w"], conditions: Float[Tensor, "b n"], config: SlabSampling
@@ -189,36 +191,41 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
         return in_tiles(predict, torch.cat([noisy, known], 1), tiling).movedim(1, 0)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What is the same in all passes; `samples` are those of the measured volume along (z, y, x)."""
+
+    base_hu: Float[Tensor, "z y x"]
+    cubic_hu: Float[Tensor, "z y x"]
+    body: Window3
+    samples: tuple[int, int, int]
+    conditions: Conditions
+
+
 class _Pass:
     """The body's blocks across one axis: what is known of them, and where their answers go."""
 
-    def __init__(
-        self,
-        volumes_hu: Volumes3,
-        body: Window3,
-        normal: int,
-        samples: tuple[int, int, int],
-        conditions: Conditions,
-    ) -> None:
-        """Take estimate, base and cubic interpolation."""
-        voxels, device = volumes_hu[0].shape, volumes_hu[0].device
-        self.unit_hu = conditions.unit_hu
+    def __init__(self, asked: _Asked, estimate_hu: Float[Tensor, "z y x"], normal: int) -> None:
+        """Take what is asked, what is estimated so far, and the axis, of (z, y, x)."""
+        voxels, device, body = estimate_hu.shape, estimate_hu.device, asked.body
+        self.unit_hu = asked.conditions.unit_hu
         self._unit = max(self.unit_hu / HU_UNIT, TINY)
         self._normal, self._offset = normal, body[normal].start
+        volumes_hu = (estimate_hu, asked.base_hu, asked.cubic_hu)
         self._turned = [volume[body].movedim(normal, 0) / HU_UNIT for volume in volumes_hu]
         rows, columns = image_axes(normal)
-        phases = phase_image((samples[rows], samples[columns]), (voxels[rows], voxels[columns]))
+        phases = phase_image((asked.samples[rows], asked.samples[columns]), (voxels[rows], voxels[columns]))
         self._phases = phases[:, body[rows], body[columns]].to(device)
-        self._conditions = torch.tensor(conditions.along(normal, rows, columns), device=device)
+        self._conditions = torch.tensor(asked.conditions.along(normal, rows, columns), device=device)
 
     @property
     def slabs(self) -> int:
         """How many there are."""
         return len(self._turned[0])
 
-    def nothing(self, channels: int) -> Float[Tensor, "m n h w"]:
-        """Zeros for the answers."""
-        return self._turned[0].new_zeros(channels, *self._turned[0].shape)
+    def turned(self, body: Float[Tensor, "c m n o"]) -> Float[Tensor, "c s h w"]:
+        """A view of volumes of the body, slabs first."""
+        return body.movedim(1 + self._normal, 1)
 
     def batches(
         self, batch: int, progress: Progress, before: int = 0
@@ -262,6 +269,13 @@ class _Pass:
         slabs = _slabs(first).flatten()
         inside = (slabs >= 0) & (slabs < self.slabs)
         out[:, slabs[inside]] += found.flatten(1, 2)[:, inside] * self.unit_hu
+
+
+def _parts(progress: Progress, shares: Sequence[int]) -> Iterator[Progress]:
+    """One callback for each share of the whole."""
+    ends = list(accumulate(shares))
+    for share, end in zip(shares, ends, strict=True):
+        yield part(progress, (end - share) / ends[-1], end / ends[-1])
 
 
 def _slabs(first: Tensor) -> Int[Tensor, "b k"]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from nullsplat.core.errors import StorageError
 from nullsplat.core.seeds import numpy_generator
 from nullsplat.prior.block.conditions import Conditions
-from nullsplat.prior.block.cutting import image_axes, phase_image
+from nullsplat.prior.block.cutting import image_axes, phase_image, rounds_of
 from nullsplat.prior.block.network import BLOCK, known_of
 from nullsplat.prior.block.store import Pair, load_pair
 from nullsplat.prior.residual import HU_UNIT
@@ -106,7 +106,7 @@ class PairPool:
         return [_crop(pair, generator) for pair in self._pairs(count, seed, generator)]
 
     def blocks(self, count: int, seed: int) -> BlockBatch:
-        """`count` random blocks, of the first pass or of the one after it; else as `draw`."""
+        """`count` random blocks, of the first round or of the one after it; else as `draw`."""
         generator = numpy_generator(seed, self.name, "blocks")
         blocks = [_block(pair, generator) for pair in self._pairs(count, seed, generator)]
         missing, known, conditions, weights = zip(*blocks, strict=True)
@@ -156,9 +156,9 @@ def _opened(folder: Path) -> Pair:
 
 
 def _crop(pair: Pair, generator: np.random.Generator) -> Crop:
-    """Rows of thick slices' crops are z, so that its slabs show them from the side."""
-    a, b, c = (0, *generator.permutation((1, 2))) if pair.thick else generator.permutation(3)
-    order = (int(a), int(b), int(c))
+    """A crop whose rows are z, so that its slabs show slices from the side."""
+    first, second = generator.permutation(rounds_of(thick=True)[0])
+    order = (0, int(first), int(second))
     volumes = np.moveaxis(pair.volumes, [1 + axis for axis in order], (1, 2, 3))
     window = [_window(n, size, generator) for n, size in zip(volumes.shape[1:], CROP, strict=True)]
     part = np.asarray(volumes[(slice(None), *window)], np.float32) / np.float32(HU_UNIT)
@@ -178,8 +178,8 @@ def _block(
     pair: Pair, generator: np.random.Generator
 ) -> tuple[Float[Tensor, "1 k h w"], Float[Tensor, "1 c h w"], tuple[float, ...], float]:
     """What is missing, what is known, what is told, and the weight."""
-    later = pair.passed is not None and generator.random() < 0.5
-    normal = _normal(pair, generator, pair.passed if later else None)
+    later = pair.refined and generator.random() < 0.5
+    normal = 0 if later else int(generator.choice(rounds_of(thick=True)[0]))
     rows, columns = image_axes(normal)
     volumes = np.moveaxis(pair.volumes, 1 + normal, 1)
     window = [_window(n, size, generator) for n, size in zip(volumes.shape[2:], IMAGE, strict=True)]
@@ -201,12 +201,6 @@ def _block(
     known = known_of(estimate, base[:, inside], cubic[:, inside], images, unit)
     missing = (truth - estimate)[:, inside] / unit
     return missing, known, pair.conditions.along(normal, rows, columns), _weight(pair)
-
-
-def _normal(pair: Pair, generator: np.random.Generator, passed: int | None) -> int:
-    """An axis across which slabs show what is missing, and across which none were refined before."""
-    axes = [axis for axis in pair.normals if axis != passed]
-    return int(generator.choice(axes))
 
 
 def _filled(images: Float[ndarray, "*n"], size: tuple[int, ...]) -> Float[ndarray, "*m"]:

@@ -20,28 +20,23 @@ class Pair:
     """A truth and what is known of it without learning, on one grid; on disk, its arrays stay there until looked at.
 
     Attributes:
-        volumes: truth, base, cubic interpolation, and the base refined across `passed`; HU.
+        volumes: truth, base, cubic interpolation, and the base refined in the first round; HU.
         samples: of the measured volume along (z, y, x).
         spread_hu: root mean square of truth minus base.
         conditions: what is asked.
-        passed: axis across which slabs were refined before; None where none were, and the last volume is the base.
+        refined: whether it was; else the last volume is the base.
     """
 
     volumes: Int16[ndarray, "4 z y x"]
     samples: tuple[int, int, int]
     spread_hu: float
     conditions: Conditions
-    passed: int | None = None
+    refined: bool = False
 
     @property
     def thick(self) -> bool:
         """Whether only z was degraded."""
         return self.conditions.factors[1] == 1
-
-    @property
-    def normals(self) -> tuple[int, ...]:
-        """Axes across which slabs show what is missing."""
-        return (1, 2) if self.thick else (0, 1, 2)
 
 
 def save_pair(pair: Pair, folder: Path) -> None:
@@ -55,7 +50,7 @@ def save_pair(pair: Pair, folder: Path) -> None:
     about = {
         "samples": pair.samples,
         "spread_hu": pair.spread_hu,
-        "passed": pair.passed,
+        "refined": pair.refined,
         **dataclasses.asdict(pair.conditions),
     }
     try:
@@ -75,7 +70,7 @@ def load_pair(folder: Path) -> Pair:
     factors, spreads, spacing = (_axes3(about[key]) for key in ("factors", "spreads", "spacing"))
     conditions = Conditions(factors, spreads, spacing, about["noise_hu"], about["unit_hu"])
     volumes = np.load(folder / "volumes.npy", mmap_mode="r")
-    return Pair(volumes, (m, n, o), spread, conditions, about["passed"])
+    return Pair(volumes, (m, n, o), spread, conditions, about["refined"])
 
 
 def _axes3(values: list[float]) -> Axes3:

@@ -37,8 +37,8 @@ class Source:
         paths: of the volumes, which take turns.
         read: reads one.
         seed: of everything random; what a pair is made of depends on it and on the pair's number.
-        prior: folder of the prior that is being trained; once it is there, it refines each new pair once, as far as it
-            has been trained.
+        prior: folder of the prior that is being trained; once it is there, it refines each new pair that has a
+            second round, as far as it has been trained.
     """
 
     paths: tuple[Path, ...]
@@ -61,8 +61,8 @@ class Source:
         folder.mkdir(parents=True, exist_ok=True)
         generator = numpy_generator(self.seed, folder.name, "pair", number)
         pair = make_pair(volume, generator)
-        if self.prior is not None and (self.prior / weights.MANIFEST).exists():
-            pair = refined_once(pair, BlockPipeline(*weights.load(self.prior)), generator)
+        if not pair.thick and self.prior is not None and (self.prior / weights.MANIFEST).exists():
+            pair = refined_once(pair, BlockPipeline(*weights.load(self.prior)))
         save_pair(pair, target)
 
 
