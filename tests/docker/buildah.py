@@ -1,5 +1,6 @@
 """Builds and runs images with buildah, which needs neither a service nor a registry: each build is a chroot."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.docker.host_packages import apt_proxy_settings, debian_sources
+from tests.docker.stores import Store
 
 from nullsplat.node.processes import Child, start
 
@@ -40,12 +42,12 @@ class Build:
 
 
 class Buildah:
-    """Keeps images and containers in a folder of its own."""
+    """Builds in a store, with what cannot stay there in a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        places = ["--root", str(folder / "images"), "--runroot", str(folder / "run")]
-        self.program = ["buildah", *places, "--storage-driver", "vfs"]
+    def __init__(self, store: Store, folder: Path) -> None:
+        self._store, self._folder = store, folder
+        self.program = ["buildah", *store.options]
+        self._containers: list[str] = []
 
     def call(self, *arguments: str, patience: float = SLOWEST_BUILD) -> str:
         """What a buildah command prints; its complaint is the error's text."""
@@ -57,46 +59,44 @@ class Buildah:
             raise AssertionError(f"buildah {arguments[0]} must succeed, but exits {done.returncode}:\n{tail}")
         return done.stdout.strip()
 
-    def make_base(self, suite: str, files: Mapping[str, str]) -> str:
-        """An image of a minimal Debian, called as the public one that the Dockerfiles start from."""
-        work = self._folder / suite
-        work.mkdir(parents=True)
-        (work / "sources.list").write_text(debian_sources(suite))
-        (work / "apt.conf").write_text(apt_proxy_settings())
-        archive = work / "base.tar"
-        command = [
-            "mmdebstrap",
-            "--quiet",
-            "--mode=root",
-            "--variant=minbase",
-            f"--aptopt={work / 'apt.conf'}",
-        ]
-        subprocess.run(
-            [*command, suite, str(archive), str(work / "sources.list")], check=True, timeout=SLOWEST_BUILD
-        )
-        container = self.call("from", "scratch")
-        self.call("add", "--quiet", container, str(archive), "/")
-        for path, text in files.items():
-            (work / "file").write_text(text)
-            self.call("copy", "--quiet", container, str(work / "file"), path)
-        name = f"docker.io/library/debian:{suite}-slim"
-        self.call("commit", "--quiet", "--rm", container, name)
-        archive.unlink()
+    def base(self, suite: str, files: Mapping[str, str]) -> str:
+        """An image of a minimal Debian with this machine's way to packages: of an earlier build, or a new one."""
+        made_of = {"sources": debian_sources(suite), "apt": apt_proxy_settings(), "files": dict(files)}
+        name = f"localhost/nullsplat/base:{suite}-{digest(made_of)}"
+        if not self.call("images", "--quiet", "--filter", f"reference={name}"):
+            self._make_base(suite, made_of, name)
         return name
 
-    def build(self, build: Build, name: str) -> str:
-        """The name of the image that was built."""
-        options = ["--isolation=chroot", "--pull-never", "--layers=false", "--format=docker", f"--tag={name}"]
+    def _make_base(self, suite: str, made_of: Mapping[str, Any], name: str) -> None:
+        work = self._folder / suite
+        work.mkdir(parents=True)
+        sources, apt, archive = work / "sources.list", work / "apt.conf", work / "base.tar"
+        sources.write_text(made_of["sources"])
+        apt.write_text(made_of["apt"])
+        options = ["--quiet", "--mode=root", "--variant=minbase", f"--aptopt={apt}"]
+        command = ["mmdebstrap", *options, suite, str(archive), str(sources)]
+        subprocess.run(command, check=True, timeout=SLOWEST_BUILD)
+        container = self.call("from", "scratch")
+        self.call("add", "--quiet", container, str(archive), "/")
+        for path, text in made_of["files"].items():
+            (work / "file").write_text(text)
+            self.call("copy", "--quiet", container, str(work / "file"), path)
+        self.call("commit", "--quiet", "--rm", container, name)
+        archive.unlink()
+
+    def build(self, build: Build) -> str:
+        """The ID of the image that was built, which no other build can take away as it could a name."""
+        options = ["--isolation=chroot", "--pull-never", "--format=docker", "--quiet"]
+        options += [f"--layers={str(self._store.is_kept).lower()}", f"--build-arg=BASE={build.base}"]
         options += [f"--volume={here}:{there}:ro" for here, there in build.mounts.items()]
         options += [f"--target={build.target}"] if build.target else []
-        self.call(
-            "build",
-            *options,
-            f"--build-arg=BASE={build.base}",
-            f"--file={ROOT / build.dockerfile}",
-            str(ROOT),
-        )
-        return name
+        said = self.call("build", *options, f"--file={ROOT / build.dockerfile}", str(ROOT))
+        return said.splitlines()[-1]
+
+    def container(self, image: str) -> str:
+        """The name of a new container, which goes with `end`."""
+        self._containers.append(self.call("from", "--pull-never", image))
+        return self._containers[-1]
 
     def configuration(self, image: str) -> dict[str, Any]:
         """What the image says about itself: User, Entrypoint, Cmd, Healthcheck, Env, Volumes."""
@@ -105,10 +105,14 @@ class Buildah:
         ]
         return configuration
 
-    def destroy(self) -> None:
-        """Remove all images and containers."""
-        self.call("rm", "--all")
-        shutil.rmtree(self._folder)
+    def end(self) -> None:
+        """Remove the containers; images stay as long as their store."""
+        if self._containers:
+            self.call("rm", *self._containers)
+
+
+def digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class Container:
@@ -123,7 +127,7 @@ class Container:
         self.volumes = set(self.configuration["Volumes"])
         self._options = [f"--volume={here}:{there}" for here, there in mounts.items()]
         self._options += [f"--env={name}={value}" for name, value in environment.items()]
-        self._name = buildah.call("from", "--pull-never", image)
+        self._name = buildah.container(image)
         # Otherwise buildah puts a volume of its own over what is mounted at the same place.
         for target in {there.partition(":")[0] for there in mounts.values()} & self.volumes:
             buildah.call("config", f"--volume={target}-", self._name)

@@ -9,7 +9,7 @@ from tests.docker.host_packages import pip_settings
 
 @dataclass(frozen=True)
 class Images:
-    """Names of the images that were built, and what they were built with."""
+    """IDs of the images that were built, and what they were built with."""
 
     buildah: Buildah
     orthanc: str
@@ -24,12 +24,10 @@ def build_both(buildah: Buildah) -> Images:
 
 
 def _build_orthanc(buildah: Buildah) -> str:
-    base = buildah.make_base("trixie", {})
-    return buildah.build(Build("docker/orthanc/Dockerfile", base), "localhost/nullsplat/orthanc")
+    return buildah.build(Build("docker/orthanc/Dockerfile", buildah.base("trixie", {})))
 
 
 def _build_engine(buildah: Buildah) -> str:
     pip = pip_settings()
-    base = buildah.make_base("bookworm", {"/etc/pip.conf": pip.text})
-    build = Build("docker/engine/Dockerfile", base, target="cpu", mounts=pip.mounts)
-    return buildah.build(build, "localhost/nullsplat/engine")
+    base = buildah.base("bookworm", {"/etc/pip.conf": pip.text})
+    return buildah.build(Build("docker/engine/Dockerfile", base, target="cpu", mounts=pip.mounts))
