@@ -12,9 +12,11 @@ import numba
 import numpy as np
 from numpy import ndarray
 
+from nullsplat.physics.compiled import kernel
+
 
 @typing.no_type_check
-@numba.njit(cache=True, fastmath=False, inline="always")
+@kernel(fastmath=False, inline="always")
 def _crossing(angle, sizes, spacings):
     """How a view samples a slice: (steps along y?, weight, index slope per ray, per step, offset)."""
     ny, nx = sizes
@@ -33,7 +35,7 @@ def _crossing(angle, sizes, spacings):
 
 
 @typing.no_type_check
-@numba.njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def forward(volume, angles, spacings, out):
     """Add the line integrals of `volume` [z, y, x] to `out` [v, z, u]."""
     views, rows, columns = out.shape
@@ -67,7 +69,7 @@ def forward(volume, angles, spacings, out):
 
 
 @typing.no_type_check
-@numba.njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def adjoint(projections, angles, spacings, out):
     """Add the back-projection of `projections` [v, z, u] to `out` [z, y, x]."""
     views, rows, columns = projections.shape

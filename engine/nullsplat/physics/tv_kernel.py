@@ -7,6 +7,8 @@ import numpy as np
 from numba import prange
 from numpy import ndarray
 
+from nullsplat.physics.compiled import kernel
+
 _WORTH_A_THREAD = 1 << 18
 """Voxels; below that, waiting for another thread takes longer than the work."""
 
@@ -41,7 +43,7 @@ def descend(x: ndarray, step: float, epsilon: float, weights: Weights3, threads:
 
 
 @no_type_check
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@kernel(parallel=True, fastmath=True)
 def _descend(x, ahead, behind, edges, constants):
     step, epsilon2, wz, wy, wx = constants
     _, height, width = x.shape

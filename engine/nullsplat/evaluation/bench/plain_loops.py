@@ -9,13 +9,14 @@ import typing
 import numba
 import numpy as np
 
+from nullsplat.physics.compiled import kernel
 from nullsplat.splat.kernels.exponential import CUTOFF
 
 _LIMIT = CUTOFF**2
 
 
 @typing.no_type_check
-@numba.njit(cache=True, inline="always")
+@kernel(inline="always")
 def _box(mean, conic, rows, columns):
     """First and last row and column (past the end) of the rectangle around the cut-off ellipse."""
     a, b, c = conic
@@ -27,7 +28,7 @@ def _box(mean, conic, rows, columns):
 
 
 @typing.no_type_check
-@numba.njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def forward(means, conics, weights, size, threads):
     """The image [rows, columns] of Gaussians: means [n, 2], conics [n, 3] and weights [n], as in `integrate`."""
     rows, columns = size
@@ -47,7 +48,7 @@ def forward(means, conics, weights, size, threads):
 
 
 @typing.no_type_check
-@numba.njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def backward(means, conics, weights, gradient):
     """Gradients [n, 6]: of weight, mean x, mean y, and the conic's three numbers."""
     rows, columns = gradient.shape

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nullsplat.physics.compiled import kernel
 from nullsplat.splat.kernels.exponential import FASTMATH, LANES, gaussian, overlap
 
 _BAND = 16
@@ -64,7 +65,7 @@ def _reach(conic, limit):
 
 
 @typing.no_type_check
-@numba.njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _bin(means, conics, rows, limit):
     """For each view and band of rows, the Gaussians that touch it, in ascending order.
 
@@ -94,7 +95,7 @@ def _bin(means, conics, rows, limit):
 
 
 @typing.no_type_check
-@numba.njit(cache=True, parallel=True, fastmath=FASTMATH, error_model="numpy")
+@kernel(parallel=True, fastmath=FASTMATH, error_model="numpy")
 def _scatter(gaussians, bins, size, cutoff2):
     """Images [v, rows, columns + LANES]; what lies in the padding is of no meaning."""
     means, conics, weights = gaussians
@@ -128,7 +129,7 @@ def _scatter(gaussians, bins, size, cutoff2):
 
 
 @typing.no_type_check
-@numba.njit(cache=True, parallel=True, fastmath=FASTMATH, error_model="numpy")
+@kernel(parallel=True, fastmath=FASTMATH, error_model="numpy")
 def _gather(means, conics, weights, gradient, cutoff2):
     """Gradients with respect to means, conics and weights, from the image's [v, rows, columns + LANES]."""
     views, n = means.shape[0], means.shape[1]

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.physics.beam import ParallelBeam
+from nullsplat.physics.compiled import kernel
 
 _BLOCK = 512
 
@@ -114,7 +115,7 @@ def _peak(scale, per_mm):
 
 
 @typing.no_type_check
-@numba.njit(cache=True, parallel=True, error_model="numpy")
+@kernel(parallel=True, error_model="numpy")
 def _forward(field, detector):
     """Footprints; `field` and `detector` are what `_Project` saves and `_detector` returns."""
     means, scales, quats, density = field
@@ -139,7 +140,7 @@ def _forward(field, detector):
 
 
 @typing.no_type_check
-@numba.njit(cache=True, parallel=True, error_model="numpy")
+@kernel(parallel=True, error_model="numpy")
 def _backward(field, detector, gradients):
     """Gradients with respect to means, logarithms of scales, quaternions and density."""
     means, scales, quats, density = field

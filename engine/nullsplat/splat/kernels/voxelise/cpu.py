@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nullsplat.physics.compiled import kernel
 from nullsplat.splat.kernels.exponential import FASTMATH, LANES, gaussian, overlap
 
 _SLAB = 8
@@ -83,7 +84,7 @@ def _rows_at(p, dz, limit):
 
 
 @typing.no_type_check
-@numba.njit(cache=True, parallel=True, fastmath=FASTMATH, error_model="numpy")
+@kernel(parallel=True, fastmath=FASTMATH, error_model="numpy")
 def _scatter(means, precisions, density, shape, cutoff2):
     """Volume [z, y, x + LANES]; what lies in the padding is of no meaning."""
     nz, ny, nx = shape
@@ -120,7 +121,7 @@ def _scatter(means, precisions, density, shape, cutoff2):
 
 
 @typing.no_type_check
-@numba.njit(cache=True, parallel=True, fastmath=FASTMATH, error_model="numpy")
+@kernel(parallel=True, fastmath=FASTMATH, error_model="numpy")
 def _gather(means, precisions, density, gradient, cutoff2):
     """Gradients with respect to means, precisions and density, from the volume's [z, y, x + LANES]."""
     n = means.shape[0]
