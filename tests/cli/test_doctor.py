@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from nullsplat.cli.checks import doctor, findings, node
+from nullsplat.cli.checks import computing, doctor, findings, node
 from nullsplat.cli.checks.findings import Finding, Level
 from nullsplat.cli.checks.modalities import PERMISSIONS, modalities
 from nullsplat.cli.checks.sockets import ports_open_everywhere
@@ -81,8 +81,8 @@ def test_damaged_weights_are_missing_weights(monkeypatch: pytest.MonkeyPatch) ->
     def fail(_: Path) -> None:
         raise WeightsError("not the ones")
 
-    monkeypatch.setattr(node.weights, "verify", fail)
-    assert node.prior_weights() == Finding("Weights", Level.MISSING, "not the ones")
+    monkeypatch.setattr(computing.weights, "verify", fail)
+    assert computing.prior_weights() == Finding("Weights", Level.MISSING, "not the ones")
 
 
 def test_too_little_room_is_reported_also_for_a_folder_that_is_not_there_yet(

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 from nullsplat.core.preset_facts import CUBIC, DEFAULT, HELP, PRESET_FACTS
-from nullsplat.pipeline.presets import PRESETS
-from nullsplat.prior.weights import BLOCK
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -48,6 +46,9 @@ def test_cubic_is_that_of_the_same_tables() -> None:
 
 
 def test_what_a_preset_computes_is_what_it_is_said_to_compute() -> None:
+    from nullsplat.pipeline.presets import PRESETS
+    from nullsplat.prior.weights import BLOCK
+
     assert list(PRESET_FACTS) == list(PRESETS)
     for name, facts in PRESET_FACTS.items():
         preset = PRESETS[name]
@@ -58,6 +59,8 @@ def test_what_a_preset_computes_is_what_it_is_said_to_compute() -> None:
 
 
 def test_the_default_is_the_one_that_the_help_calls_so() -> None:
+    from nullsplat.pipeline.presets import PRESETS
+
     assert f"{DEFAULT} (default)" in HELP
     assert all(name in HELP for name in PRESETS)
 

@@ -9,8 +9,6 @@ from nullsplat.core.volume import Geometry
 from nullsplat.dicom.geometry import limits
 from nullsplat.dicom.read import eligibility, one_acquisition, pixel_format
 from nullsplat.dicom.refusals import Refusal
-from nullsplat.pipeline.config import configure
-from nullsplat.pipeline.forward_model import forward_model
 from nullsplat_node.rules import eligibility as plugin_eligibility
 from nullsplat_node.series import limits as plugin_limits
 from nullsplat_node.series import one_acquisition as plugin_one_acquisition
@@ -66,6 +64,9 @@ def test_every_reason_is_known_to_both_sides_or_said_to_be_of_one() -> None:
 def test_the_plugin_refuses_the_pixels_that_the_engine_cannot_refine(
     columns: float, scale: tuple[float, float, float]
 ) -> None:
+    from nullsplat.pipeline.config import configure
+    from nullsplat.pipeline.forward_model import forward_model
+
     refused = []
     for attempt in (
         lambda: plugin_eligibility._square_pixels(Stack((), 5.0, (0.7, columns)), scale),

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from nullsplat.core.errors import GeometryError
-from nullsplat.physics.axis import (
+from nullsplat.physics.axis import axis_operator
+from nullsplat.physics.point_spread import (
     BELL,
     BOX,
     GAUSSIAN,
     POINT,
     PointSpread,
-    axis_operator,
     degradation_matrix,
     sample_centres,
 )

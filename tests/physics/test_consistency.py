@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from nullsplat.physics.axis import BOX
 from nullsplat.physics.consistency import consistent, exclude, remove_noise, residual
 from nullsplat.physics.cosine import cosine_transform, inverse_cosine_transform
 from nullsplat.physics.degradation import degradation_for
+from nullsplat.physics.point_spread import BOX
 
 OP = degradation_for((12, 14, 16), (2.5, 1, 2), BOX)
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
-from nullsplat.physics.axis import BOX, GAUSSIAN, PointSpread, axis_operator, degradation_matrix
+from nullsplat.physics.axis import axis_operator
 from nullsplat.physics.degradation import Separable, degradation_for
+from nullsplat.physics.point_spread import BOX, GAUSSIAN, PointSpread, degradation_matrix
 
 OPERATORS = {
     "isotropic": degradation_for((3, 4, 2), (4, 4, 4)),

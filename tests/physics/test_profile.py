@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.physics.axis import BELL, PointSpread
+from nullsplat.physics.point_spread import BELL, PointSpread
 from nullsplat.physics.profile import Profile, Resolution
 
 NUMBERS = st.from_regex(r"[0-9]{1,4}(\.[0-9]{1,9})?", fullmatch=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from nullsplat.physics.axis import degradation_matrix
+from nullsplat.physics.point_spread import degradation_matrix
 from nullsplat.physics.profile import Profile, Resolution
 from nullsplat.physics.profile_check import ProfileCheck, check_profile, shared_noise
 

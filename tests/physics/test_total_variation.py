@@ -6,9 +6,9 @@ from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.physics import tv_kernel
-from nullsplat.physics.axis import BOX
 from nullsplat.physics.consistency import consistent, residual
 from nullsplat.physics.degradation import degradation_for
+from nullsplat.physics.point_spread import BOX
 from nullsplat.physics.total_variation import (
     TotalVariation,
     _descend_by_slabs,

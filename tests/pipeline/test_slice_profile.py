@@ -8,7 +8,7 @@ import pytest
 from tests.pipeline.test_run import CPU, phantom, rmse, small
 
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.physics.axis import degradation_matrix
+from nullsplat.physics.point_spread import degradation_matrix
 from nullsplat.physics.profile import Profile, Resolution
 from nullsplat.pipeline.run import Result, super_resolve
 

@@ -1,13 +1,13 @@
 """Seconds and peak memory of a stretch of work."""
 
 import resource
+import sys
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-
-import torch
+from typing import Any
 
 _STATM = Path("/proc/self/statm")
 
@@ -37,8 +37,8 @@ class Stopwatch:
 
     def __enter__(self) -> Cost:
         """Start the clock."""
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
+        if gpu := _gpu():
+            gpu.reset_peak_memory_stats()
         self._start = time.perf_counter()
         self._sampler.start()
         return self.cost
@@ -50,14 +50,20 @@ class Stopwatch:
         self._stop.set()
         self._sampler.join()
         self.cost.seconds = time.perf_counter() - self._start
-        if torch.cuda.is_available():
-            self.cost.peak_gpu_memory_mib = torch.cuda.max_memory_allocated() / 2**20
+        if gpu := _gpu():
+            self.cost.peak_gpu_memory_mib = gpu.max_memory_allocated() / 2**20
 
     def _sample(self) -> None:
         while True:
             self.cost.peak_memory_mib = max(self.cost.peak_memory_mib, _resident_mib())
             if self._stop.wait(0.05):
                 return
+
+
+def _gpu() -> Any:
+    """torch's view of it, where something has imported torch: nobody else takes memory there."""
+    torch = sys.modules.get("torch")
+    return torch.cuda if torch is not None and torch.cuda.is_available() else None
 
 
 def _resident_mib() -> float:

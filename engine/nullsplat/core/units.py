@@ -1,11 +1,14 @@
 """Hounsfield units and linear attenuation."""
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from numpy import ndarray
-from torch import Tensor
+if TYPE_CHECKING:  # torch takes seconds to import, and who reads DICOM does without
+    from numpy import ndarray
+    from torch import Tensor
 
-Values = TypeVar("Values", float, ndarray, Tensor)
+    Values = TypeVar("Values", float, ndarray, Tensor)
+else:
+    Values = TypeVar("Values")
 
 MU_WATER = 0.0192
 """Linear attenuation of water in 1/mm at about 70 keV, the effective energy of a 120 kV CT."""

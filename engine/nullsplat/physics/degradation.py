@@ -9,9 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
-from nullsplat.physics.axis import GAUSSIAN, AxisOperator, PointSpread, axis_operator
+from nullsplat.physics.axis import AxisOperator, axis_operator
 from nullsplat.physics.linear import LinearOperator
 from nullsplat.physics.mode_product import apply_along_axes
+from nullsplat.physics.point_spread import GAUSSIAN, PointSpread
 
 Gain = Callable[[Tensor], Tensor]
 """Takes singular values, returns one factor for each."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Axes3, Volume
-from nullsplat.physics.axis import PointSpread
+from nullsplat.physics.point_spread import PointSpread
 
 AUTO = "auto"
 """The profile that the header speaks for."""

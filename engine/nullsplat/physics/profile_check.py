@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from nullsplat.physics.axis import PointSpread, voxel_weights
 from nullsplat.physics.noise import DEVIATION_PER_MAD, flat_tissue, highest_frequencies
+from nullsplat.physics.point_spread import PointSpread, voxel_weights
 from nullsplat.physics.profile import BELL, Profile, Resolution
 
 Verdict = Literal["supported", "contradicted", "undecided"]

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Geometry
-from nullsplat.physics.axis import PointSpread
 from nullsplat.physics.beam import ParallelBeam, beam_for
 from nullsplat.physics.degradation import Separable, degradation_for
+from nullsplat.physics.point_spread import PointSpread
 from nullsplat.physics.projector import Projector
 from nullsplat.pipeline.config import PipelineConfig
 

@@ -10,8 +10,8 @@ from tests.prior.conftest import TINY as TINY_XRAY
 from torch import Tensor
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.physics.axis import BOX, PointSpread
 from nullsplat.physics.degradation import degradation_for
+from nullsplat.physics.point_spread import BOX, PointSpread
 from nullsplat.prior.block.conditions import CONDITIONS, conditions_of, phase
 from nullsplat.prior.block.network import build_block_unet, is_block_unet
 from nullsplat.prior.block.pipeline import BlockPipeline

@@ -37,11 +37,11 @@ def findings() -> Iterator[Finding]:
 
 def _engine_findings() -> Iterator[Finding]:
     # Imported here: these looks cannot even be loaded where a package is missing.
-    from nullsplat.cli.checks import node  # noqa: PLC0415
+    from nullsplat.cli.checks import computing, node  # noqa: PLC0415
     from nullsplat.cli.checks.modalities import modalities  # noqa: PLC0415
 
-    yield node.prior_weights()
-    yield node.processor()
+    yield computing.prior_weights()
+    yield computing.processor()
     settings, finding = node.settings_findings()
     yield node.disk(settings.spool if settings else Path.cwd())
     yield node.orthanc(needed=settings is None)

@@ -1,4 +1,4 @@
-"""The looks of `nullsplat doctor` that need the engine's own packages."""
+"""What `nullsplat doctor` checks of a node: its disk, Orthanc, rules and engine."""
 
 import os
 import shutil
@@ -8,15 +8,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
-import torch
 
 from nullsplat.cli.checks.findings import Finding, Level
 from nullsplat.cli.checks.sockets import ports_open_everywhere
 from nullsplat.cli.work.rules import check_file
 from nullsplat.core.certificates import trust_exactly
-from nullsplat.core.errors import ConfigurationError, NullSplatError, WeightsError
+from nullsplat.core.errors import ConfigurationError, NullSplatError
 from nullsplat.node.installation import installed_orthanc, orthanc_version
-from nullsplat.prior import weights
 from nullsplat.service.settings import Settings, variable_of
 
 GIB = 2**30
@@ -24,29 +22,6 @@ NEEDED_DISK_GIB = 5
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RULES_VARIABLE = "NULLSPLAT_RULES_FILE"
 """Names the rules file in the shipped Orthanc configuration."""
-
-
-def prior_weights() -> Finding:
-    """The weights of the packaged priors and their checksums."""
-    try:
-        folders = [weights.locate(name) for name in weights.PACKAGED]
-        for folder in folders:
-            weights.verify(folder)
-        found = [f"{folder.name}, SHA-256 {weights.model_hash(folder)[:12]}..." for folder in folders]
-    except WeightsError as error:
-        return Finding("Weights", Level.MISSING, str(error))
-    return Finding("Weights", Level.OK, f"{'; '.join(found)}; both match")
-
-
-def processor() -> Finding:
-    """A GPU, or how many CPU cores there are."""
-    if torch.cuda.is_available():
-        properties = torch.cuda.get_device_properties(0)
-        return Finding("GPU", Level.OK, f"{properties.name} with {properties.total_memory / GIB:.0f} GiB")
-    cores = os.cpu_count() or 1
-    return Finding(
-        "GPU", Level.NOTE, f"none that torch can use; {cores} CPU cores do the work, a chest takes minutes"
-    )
 
 
 def disk(folder: Path) -> Finding:

@@ -15,7 +15,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
 from nullsplat.core.errors import UnreadableFile
-from nullsplat.physics.axis import BOX, degradation_matrix
+from nullsplat.physics.point_spread import BOX, degradation_matrix
 
 LONGEST_SIDE = 1024
 """Pixels. Larger images are reduced on reading: all are held in memory, and crops of them are reduced anyway."""
