@@ -56,7 +56,10 @@ class Buildah:
         )
         if done.returncode:
             tail = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
-            raise AssertionError(f"buildah {arguments[0]} must succeed, but exits {done.returncode}:\n{tail}")
+            raise AssertionError(
+                f"buildah {arguments[0]} must succeed, but exits {done.returncode}, with what earlier builds left in "
+                f"{self._store.images}, which may be removed:\n{tail}"
+            )
         return done.stdout.strip()
 
     def base(self, suite: str, files: Mapping[str, str]) -> str:

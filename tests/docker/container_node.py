@@ -190,4 +190,4 @@ def wait_until(condition: Callable[[], bool], check: Callable[[], None]) -> None
     while not condition():
         check()
         assert time.monotonic() < deadline, f"{condition} must hold within {SLOWEST_START:.0f} s"
-        time.sleep(1)
+        time.sleep(3)  # each look starts an interpreter, as costly as a second of the start that it waits for

@@ -1,7 +1,8 @@
 """Where images lie: outside the clone and for a week where layers cost no copies, else in a folder that goes with the run.
 
 A build then takes from earlier ones all steps whose instructions and files are the same, as a container service's own does. With
-each week comes an empty store, so that what Debian and PyPI change is met within days.
+each week comes an empty store, so that what Debian and PyPI change is met within days; so it does when the store cannot be read or
+holds the layers of many builds.
 """
 
 import fcntl
@@ -17,6 +18,8 @@ from typing import TextIO
 
 KEPT_WEEKS = 2
 """This one, and the last, which a run that began before midnight may still use."""
+MOST_LAYERS = 250
+"""About 40 builds, and 5 GB."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +52,17 @@ def opened(folder: Path, kept: Path, week: str | None = None) -> Iterator[Store]
     """This week's store below `kept`, or one in `folder` where the file system cannot put layers over each other."""
     week = week or time.strftime("%G-W%V")
     store = Store(kept / week, Path("/run/nullsplat-images") / week, "overlay")
-    if not _works(store):
-        yield Store(folder / "images", folder / "run", "vfs")
-        shutil.rmtree(folder)
-        return
+    kept.mkdir(parents=True, exist_ok=True)
     with (kept / f"{week}.lock").open("w") as lock:
         if _is_free(lock):
-            _call(store, "rm", "--all")  # what a run that was killed has left
+            _tidy(store)
         fcntl.flock(lock, fcntl.LOCK_SH)
         forget_all_but(kept, KEPT_WEEKS)
-        yield store
+        if _works(store):
+            yield store
+            return
+    yield Store(folder / "images", folder / "run", "vfs")
+    shutil.rmtree(folder)
 
 
 def forget_all_but(kept: Path, weeks: int) -> None:
@@ -67,8 +71,16 @@ def forget_all_but(kept: Path, weeks: int) -> None:
         shutil.rmtree(old)
 
 
+def _tidy(store: Store) -> None:
+    """Remove what a run that was killed has left; begin anew where the store is damaged or full."""
+    _call(store, "rm", "--all")
+    if not _works(store) or len(list((store.images / "overlay").iterdir())) > MOST_LAYERS:
+        for place in (store.images, store.running):
+            shutil.rmtree(place, ignore_errors=True)
+
+
 def _works(store: Store) -> bool:
-    return _call(store, "info").returncode == 0
+    return _call(store, "images").returncode == 0
 
 
 def _is_free(lock: TextIO) -> bool:
@@ -81,4 +93,4 @@ def _is_free(lock: TextIO) -> bool:
 
 
 def _call(store: Store, *words: str) -> "subprocess.CompletedProcess[bytes]":
-    return subprocess.run(["buildah", *store.options, *words], capture_output=True, check=False, timeout=60)
+    return subprocess.run(["buildah", *store.options, *words], capture_output=True, check=False, timeout=300)
