@@ -17,7 +17,11 @@ def chest_hu(shape: tuple[int, int, int] = (16, 24, 24)) -> np.ndarray:
     return hu.astype(np.float32)
 
 
-@pytest.fixture
-def subject() -> Subject:
+def chest() -> Subject:
     hu = chest_hu()
     return Subject("chest", Volume(hu, Geometry(hu.shape, (2.0, 1.0, 1.0))))
+
+
+@pytest.fixture
+def subject() -> Subject:
+    return chest()

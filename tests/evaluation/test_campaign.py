@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.evaluation.conftest import chest
 
 from nullsplat.core.errors import GeometryError, UnreadableFile
 from nullsplat.core.volume import Volume
@@ -140,8 +141,10 @@ def test_pictures_show_what_is_compared(tmp_path: Path, subject: Subject) -> Non
         assert picture.width == 1600
 
 
-@pytest.fixture
-def evaluated(tmp_path: Path, subject: Subject) -> tuple[Path, list[Record]]:
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Record]]:
+    """A report on two volumes, which the tests read and leave as it is."""
+    folder, subject = tmp_path_factory.mktemp("evaluated"), chest()
     other = replace(
         subject, name="other", volume=Volume(subject.volume.hu[:, ::-1].copy() + 9, subject.volume.geometry)
     )
@@ -149,10 +152,10 @@ def evaluated(tmp_path: Path, subject: Subject) -> tuple[Path, list[Record]]:
         Counted("absent", NotInstalled("absent needs x")),
         Counted("broken", RuntimeError("a\nb")),
     )
-    what = campaign(tmp_path, [subject, other], *find_methods(["cubic", "tv"]), absent.method, broken.method)
+    what = campaign(folder, [subject, other], *find_methods(["cubic", "tv"]), absent.method, broken.method)
     records = run(what)
     write_report(what, records)
-    return tmp_path, records
+    return folder, records
 
 
 class TestReport:

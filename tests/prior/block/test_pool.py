@@ -124,19 +124,13 @@ def test_volumes_too_small_to_learn_from_are_refused(tmp_path: Path) -> None:
         Source((Path("0"),), small).make(tmp_path, 0)
 
 
-def test_pairs_are_made_ahead_in_another_process_which_ends_with_the_training(tmp_path: Path) -> None:
-    pool = PairPool(tmp_path / "train", window=1)
-    with pairs_ahead(Source((Path("0"),), read_small), pool, step=0):
-        assert len(pool.draw(1, seed=0)) == 1
-    made = len(list(pool.folder.glob("*[0-9]")))
-    assert 1 <= made <= 1 + stream._AHEAD
-
-
 def read_nothing(path: Path) -> Volume:
     raise UnreadableFile(f"{path} is gone")
 
 
-def test_nobody_waits_for_a_maker_that_has_died(tmp_path: Path) -> None:
+def test_nobody_waits_for_a_maker_that_has_died_and_the_next_makes_pairs_ahead_and_ends(
+    tmp_path: Path,
+) -> None:
     pool = PairPool(tmp_path / "train", window=1)
     with (
         pairs_ahead(Source((Path("0"),), read_nothing), pool, step=0),
@@ -145,6 +139,8 @@ def test_nobody_waits_for_a_maker_that_has_died(tmp_path: Path) -> None:
         pool.draw(1, seed=0)
     with pairs_ahead(Source((Path("0"),), read_small), pool, step=0):
         assert len(pool.draw(1, seed=0)) == 1
+    made = len(list(pool.folder.glob("*[0-9]")))
+    assert 1 <= made <= 1 + stream._AHEAD
 
 
 @pytest.mark.usefixtures("small_pairs")
