@@ -20,11 +20,11 @@ class Lane:
 
 PLAIN, NODE = "plain", "node"
 LANES = {
-    "service": Lane(("service", "demo")),
+    "service": Lane(("service",)),
     NODE: Lane(("security", "ui", "viewer")),
     "compute": Lane(("core", "physics", "prior", "splat", "pipeline", "evaluation"), 10),
     "image": Lane(("docker",), 5),
-    "soak": Lane(("soak",)),
+    "soak": Lane(("soak", "demo")),
 }
 """In the order in which they start."""
 NAMES = (*LANES, PLAIN)
