@@ -1,8 +1,8 @@
 """Where images lie: outside the clone and for a week where layers cost no copies, else in a folder that goes with the run.
 
 A build then takes from earlier ones all steps whose instructions and files are the same, as a container service's own does. With
-each week comes an empty store, so that what Debian and PyPI change is met within days; so it does when the store cannot be read or
-holds the layers of many builds.
+each week comes an empty store, so that what Debian and PyPI change is met within days; so it does when the store cannot be read, a
+build in it failed, or it holds the layers of many builds.
 """
 
 import fcntl
@@ -20,6 +20,8 @@ KEPT_WEEKS = 2
 """This one, and the last, which a run that began before midnight may still use."""
 MOST_LAYERS = 250
 """About 40 builds, and 5 GB."""
+SUSPECT = "suspect"
+"""Marks a store in which a build failed: the instructions may be wrong, or a layer damaged, so the next run does without it."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,11 @@ def opened(folder: Path, kept: Path, week: str | None = None) -> Iterator[Store]
         fcntl.flock(lock, fcntl.LOCK_SH)
         forget_all_but(kept, KEPT_WEEKS)
         if _works(store):
-            yield store
+            try:
+                yield store
+            except Exception:
+                (store.images / SUSPECT).touch()
+                raise
             return
     yield Store(folder / "images", folder / "run", "vfs")
     shutil.rmtree(folder)
@@ -74,13 +80,17 @@ def forget_all_but(kept: Path, weeks: int) -> None:
 def _tidy(store: Store) -> None:
     """Remove what a run that was killed has left; begin anew where the store is damaged or full."""
     _call(store, "rm", "--all")
-    if not _works(store) or len(list((store.images / "overlay").iterdir())) > MOST_LAYERS:
+    suspect = not _works(store) or (store.images / SUSPECT).exists()
+    if suspect or len(list((store.images / "overlay").iterdir())) > MOST_LAYERS:
         for place in (store.images, store.running):
             shutil.rmtree(place, ignore_errors=True)
 
 
 def _works(store: Store) -> bool:
-    return _call(store, "images").returncode == 0
+    listed = _call(store, "images")
+    return (
+        listed.returncode == 0 and b"corrupted" not in listed.stderr
+    )  # buildah goes on without what it misses
 
 
 def _is_free(lock: TextIO) -> bool:

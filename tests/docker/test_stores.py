@@ -6,9 +6,22 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from tests.docker import buildah as docker_builds
 from tests.docker import stores
-from tests.docker.buildah import Buildah
+from tests.docker.buildah import Build, Buildah
 from tests.docker.stores import Store, forget_all_but, opened
+
+DOCKERFILE = """
+ARG BASE
+FROM ${BASE} AS dependencies
+COPY requirements /requirements
+FROM ${BASE}
+COPY --from=dependencies /requirements /opt/requirements
+COPY engine /engine
+"""
+
+
+LAYERS = Path("overlay-layers") / "layers.json"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -38,12 +51,26 @@ def test_what_a_killed_run_left_goes_unless_another_run_is_at_work(tmp_path: Pat
 
 def test_a_damaged_store_is_begun_anew_unless_another_run_is_at_work(tmp_path: Path) -> None:
     with run(tmp_path, "first") as store:
-        (store.images / "overlay-layers" / "layers.json").write_text('[{"id": "half wri')
+        buildah = Buildah(store, tmp_path)
+        buildah.call("commit", buildah.call("from", "scratch"), "localhost/image")
+        (store.images / LAYERS).write_text('[{"id": "half wri')
         with run(tmp_path, "second") as other:
             assert not other.is_kept
     with run(tmp_path, "third") as store:
         assert store.is_kept
-        assert containers(store, tmp_path) == []
+        assert Buildah(store, tmp_path).call("images", "--quiet") == ""
+
+
+def test_a_store_in_which_a_build_failed_is_begun_anew(tmp_path: Path) -> None:
+    def fail() -> None:
+        with run(tmp_path, "first") as store:
+            (store.images / "overlay" / "layer").mkdir()
+            Buildah(store, tmp_path).call("build", str(tmp_path / "nothing"))
+
+    with pytest.raises(AssertionError, match="may be removed"):
+        fail()
+    with run(tmp_path, "second") as store:
+        assert not (store.images / "overlay" / "layer").exists()
 
 
 def test_a_full_store_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +83,31 @@ def test_a_full_store_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert not (store.images / "overlay" / "layer").exists()
 
 
+def test_a_build_elsewhere_takes_the_steps_that_are_the_same_and_makes_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def built(name: str, **files: str) -> int:
+        """Layers in the store after a build of a new checkout, whose files are of another time than all before."""
+        checkout = tmp_path / name
+        checkout.mkdir()
+        for file, text in files.items():
+            (checkout / file).write_text(text)
+        (checkout / "Dockerfile").write_text(DOCKERFILE)
+        monkeypatch.setattr(docker_builds, "ROOT", checkout)
+        with run(tmp_path, f"{name}-run") as store:
+            buildah = Buildah(store, tmp_path)
+            buildah.build(Build("Dockerfile", "scratch"))
+            return len(buildah.call("images", "--all", "--quiet").split())
+
+    first = built("first", requirements="torch", engine="1")
+    assert first == 3
+    assert built("second", requirements="torch", engine="1") == first
+    assert built("third", requirements="torch", engine="2") == first + 1
+    assert built("fourth", requirements="torch 2", engine="2") == first + 1 + 3
+
+
 def run(folder: Path, name: str) -> AbstractContextManager[Store]:
+    (folder / name).mkdir()
     return opened(folder / name, folder / "kept", week=folder.name)
 
 
