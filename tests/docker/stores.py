@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+RUNNING = Path("/run/nullsplat-images")
 KEPT_WEEKS = 2
 """This one, and the last, which a run that began before midnight may still use."""
 MOST_LAYERS = 250
@@ -53,7 +54,7 @@ def cache() -> Path:
 def opened(folder: Path, kept: Path, week: str | None = None) -> Iterator[Store]:
     """This week's store below `kept`, or one in `folder` where the file system cannot put layers over each other."""
     week = week or time.strftime("%G-W%V")
-    store = Store(kept / week, Path("/run/nullsplat-images") / week, "overlay")
+    store = Store(kept / week, RUNNING / week, "overlay")
     kept.mkdir(parents=True, exist_ok=True)
     with (kept / f"{week}.lock").open("w") as lock:
         if _is_free(lock):

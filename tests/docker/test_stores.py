@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -31,6 +32,12 @@ def layers(tmp_path_factory: pytest.TempPathFactory) -> None:
     with run(tmp_path_factory.mktemp("probe"), "run") as store:
         if not store.is_kept:
             pytest.skip("this file system cannot put layers over each other")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(tmp_path: Path) -> Iterator[None]:
+    yield
+    shutil.rmtree(stores.RUNNING / tmp_path.name, ignore_errors=True)
 
 
 def test_stores_of_long_ago_go(tmp_path: Path) -> None:
