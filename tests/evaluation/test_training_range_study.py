@@ -111,6 +111,12 @@ def test_a_prior_of_xrays_has_no_such_range(tmp_path: Path) -> None:
     assert "a prior of slabs was needed, xray-small is none" in result.stderr
 
 
+def test_one_odd_series_of_fifty_makes_no_range() -> None:
+    usual = [{"noise_hu": float(hu)} for hu in range(10, 59)]
+    assert spans_of([*usual, {"noise_hu": 500.0}]) == spans_of([{"noise_hu": 11.0}, {"noise_hu": 58.0}])
+    assert spans_of([*usual, {"noise_hu": 500.0}, {"noise_hu": 500.0}])["noise_hu"][1] == 625
+
+
 def test_a_ct_of_air_is_refused_and_not_searched_for_ever(
     small: Silent, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,12 +41,12 @@ def test_less_is_said_too_unless_it_is_no_concern(name: str) -> None:
     assert bool(outside(**{name: 0.5})) == (name not in UPWARDS)
 
 
-def test_less_noise_less_metal_and_fewer_surprises_are_no_concern() -> None:
-    assert {"noise_hu", "metal_share", CONTRADICTED} == UPWARDS
+def test_less_noise_softer_kernels_less_metal_and_fewer_surprises_are_no_concern() -> None:
+    assert {"noise_hu", "sharpness", "metal_share", CONTRADICTED} == UPWARDS
 
 
 def test_each_reason_has_its_sentence() -> None:
-    assert len(outside(noise_hu=90.0, sharpness=0.1)) == 2
+    assert len(outside(noise_hu=90.0, slice_factor=0.1)) == 2
 
 
 def test_a_figure_that_a_run_does_not_have_is_not_judged() -> None:

@@ -45,7 +45,9 @@ FIGURES: dict[str, Figure] = {
     "pixel_factor": Figure("the factor within slices"),
     "slice_spread": Figure("the width of the slice profile (standard deviation)", " slice distances"),
     "noise_hu": Figure("the noise", " HU", only_above=True),
-    "sharpness": Figure("the share of high frequencies within the slices (kernel and noise)", percent=True),
+    "sharpness": Figure(
+        "the share of high frequencies within the slices (kernel and noise)", percent=True, only_above=True
+    ),
     "metal_share": Figure("the share of voxels as dense as metal", percent=True, only_above=True),
     CONTRADICTED: Figure(
         "the share of voxels whose measurement the network did not expect", percent=True, only_above=True
@@ -101,8 +103,9 @@ def sharpness(hu: Float[ndarray, "z y x"]) -> float:
 
 
 def _centred(image: Float[ndarray, "y x"]) -> Float[ndarray, "y x"]:
-    raised: ndarray = np.maximum(image, LOWEST_HU).astype(np.float64)
-    return raised - raised.mean()
+    raised = np.maximum(image, LOWEST_HU).astype(np.float64)
+    centred: ndarray = raised - raised.mean()
+    return centred
 
 
 def _high_share(image: Float[ndarray, "y x"]) -> float:

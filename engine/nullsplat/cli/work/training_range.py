@@ -11,7 +11,7 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.evaluation.comparison.store import write_json
 from nullsplat.evaluation.data.subject import Subject
 from nullsplat.evaluation.provenance import describe_software
-from nullsplat.evaluation.studies.training_range import ROOM, USUAL_ROOM, drawn_figures, spans_of
+from nullsplat.evaluation.studies.training_range import ODD, ROOM, USUAL_ROOM, drawn_figures, spans_of
 from nullsplat.pipeline.slab_stage import VolumePrior
 from nullsplat.prior import weights
 from nullsplat.prior.load import load_prior
@@ -48,6 +48,7 @@ def run(request: Request) -> None:
         "figures": {name: list(span) for name, span in spans.items()},
         "volumes": [{"name": one.name, "sha256": one.sha256} for one in subjects],
         "series": len(found),
+        "odd": ODD,
         "room": {name: list(ROOM.get(name, USUAL_ROOM)) for name in spans},
         "seed": request.seed,
         "software": describe_software(),

@@ -26,6 +26,9 @@ LARGEST = (64, 96, 96)
 """Voxels of a drawn series' truth along (z, y, x): enough for a figure, little enough for a hundred of them."""
 
 
+ODD = 0.02
+"""Of the series that training draws, crops with next to no structure are odder than all that a scanner delivers."""
+
 ROOM = {"wanted_slice_mm": (2.0, 0.0), "wanted_pixel_mm": (2.0, 0.0), "metal_share": (1.0, 1e-5)}
 """What is still familiar: so many times as much as was drawn, and so much more. Of sizes it is one step of the scale on which
 the network is told them, of metal one voxel in 100 000."""
@@ -70,7 +73,7 @@ def _takable(volume: Volume, generator: np.random.Generator) -> Drawn:
 
 
 def spans_of(found: Sequence[Figures]) -> dict[str, tuple[float, float]]:
-    """The lowest and highest of each figure, and the room beyond them that `ROOM` gives.
+    """The lowest and highest of each figure but for `ODD` of the series at either end, and the room that `ROOM` gives.
 
     Args:
         found: of all drawn series; at least one.
@@ -80,7 +83,8 @@ def spans_of(found: Sequence[Figures]) -> dict[str, tuple[float, float]]:
 
 def _span(values: list[float], name: str) -> tuple[float, float]:
     times, plus = ROOM.get(name, USUAL_ROOM)
-    return min(values) / times, max(values) * times + plus
+    odd, ordered = round(ODD * len(values)), sorted(values)
+    return ordered[odd] / times, ordered[-1 - odd] * times + plus
 
 
 def _measured(drawn: Drawn) -> Volume:
