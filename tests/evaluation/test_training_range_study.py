@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from nullsplat.cli.main import app
 from nullsplat.cli.work import training_range as work
-from nullsplat.core.errors import InputError
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation.data.subject import Subject
 from nullsplat.evaluation.studies import training_range as study
@@ -115,13 +114,3 @@ def test_one_odd_series_of_fifty_makes_no_range() -> None:
     usual = [{"noise_hu": float(hu)} for hu in range(10, 59)]
     assert spans_of([*usual, {"noise_hu": 500.0}]) == spans_of([{"noise_hu": 11.0}, {"noise_hu": 58.0}])
     assert spans_of([*usual, {"noise_hu": 500.0}, {"noise_hu": 500.0}])["noise_hu"][1] == 625
-
-
-def test_a_ct_of_air_is_refused_and_not_searched_for_ever(
-    small: Silent, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(study, "_TRIALS", 2)
-    air = Volume(np.full((48, 48, 48), -1000, np.float32), Geometry((48, 48, 48), (1.0, 1.0, 1.0)))
-    with pytest.raises(InputError, match="show a body in 25% of their voxels was needed, got 2 that do not"):
-        drawn_figures(Subject("air", air), 0, small)
-    assert small.tasks == []

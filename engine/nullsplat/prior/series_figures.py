@@ -58,10 +58,8 @@ FIGURES: dict[str, Figure] = {
 METAL_HU = 2500.0
 """Denser than cortical bone and enamel."""
 
-BODY_HU = -800.0
-"""What is denser belongs to a body."""
-
 _SLICES = 8
+_BODY_HU = -800.0
 
 
 def series_figures(
@@ -96,7 +94,7 @@ def sharpness(hu: Float[ndarray, "z y x"]) -> float:
     Args:
         hu: volume in HU; the slices that hold most of the body are looked at.
     """
-    body = np.argsort((hu > BODY_HU).mean((1, 2)))[-_SLICES:]
+    body = np.argsort((hu > _BODY_HU).mean((1, 2)))[-_SLICES:]
     window = np.hanning(hu.shape[1])[:, None] * np.hanning(hu.shape[2])
     shares = [_high_share(window * _centred(hu[z])) for z in body]
     return float(np.median(shares))
