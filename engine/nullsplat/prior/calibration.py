@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from nullsplat.prior.companion import Companion
+from nullsplat.prior.weights import Companion
 
 FILE = "calibration.json"
 """In a prior's folder."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from nullsplat.prior.companion import Companion
 from nullsplat.prior.series_figures import FIGURES, Figures
+from nullsplat.prior.weights import Companion
 
 FILE = "training_range.json"
 """In a prior's folder."""

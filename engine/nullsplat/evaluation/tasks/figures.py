@@ -16,6 +16,9 @@ from nullsplat.evaluation.tasks.transfer import Transfer, noise_of
 Pair = tuple[Float[ndarray, "z y x"], Float[ndarray, "z y x"]]
 """Results of both series of a round, in HU."""
 
+NOISE_MM = 5.0
+"""From a place, within which it is quiet for sure."""
+
 AXES = {"through": 0, "within": 2}
 """Through slices, and within them."""
 
@@ -120,7 +123,7 @@ def _noise(made: Round, results: Pair) -> dict[str, dict[str, float]]:
     patches: dict[str, list[Float[ndarray, "z y x"]]] = {}
     for i, lesion in enumerate(made.lesions):
         gone = _ordered(results, i)[1]
-        patches.setdefault(lesion.ground, []).append(gone[window(lesion.place, made.spacing)])
+        patches.setdefault(lesion.ground, []).append(gone[window(lesion.place, made.spacing, NOISE_MM)])
     return {ground: asdict(noise_of(there, made.spacing)) for ground, there in patches.items()}
 
 

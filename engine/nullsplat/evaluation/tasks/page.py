@@ -25,10 +25,10 @@ the same noise, so that each place is seen with its lesion and without.
 - **Contrast kept**: the slope of the contrast shown over that put in.
 - **AUC**: how often the place with its lesion has more contrast than one without, whatever the threshold. 0.5 is chance.
 - **d'**: of a Hotelling observer with five Laguerre-Gauss channels in three dimensions, who knows place and size, learned
-  from all other places. It forgives blur and noise as far as a trained reader can.
+  from all other places; in standard deviations of what it sees of places without. It forgives blur as far as a trained reader can.
 - **f50**: the frequency at which half of a lesion's contrast is passed on (task transfer function), in cycles per mm. "beyond": never, as
   far as 0.5 per mm.
-- **Noise**: deviation, and centre of the noise power spectrum within slices, at quiet places; it holds the texture of tissue too.
+- **Noise**: deviation, and centre of the noise power spectrum within slices, within 5 mm of quiet places; texture of tissue is in it.
 - **Dice**: agreement of simple segmentations with those of the truth: lung by thresholds, and what it surrounds that is
   denser than -500 HU.
 
