@@ -152,7 +152,7 @@ class Companion:
             read: takes its content; what it raises for content that it cannot use becomes a WeightsError.
 
         Raises:
-            WeightsError: there is no such prior, or the file is damaged or belongs to other
+            WeightsError: there is no such prior, or the file is damaged or belongs to other weights.
         """
         if prior == NONE or not (path := locate(prior) / self.file).exists():
             return None
