@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from nullsplat.cli.inputs.study_subjects import parse_crop
 from nullsplat.cli.main import app
 from nullsplat.cli.work import reader_study
-from nullsplat.cli.work.evaluate import parse_crop, parse_protocols
+from nullsplat.cli.work.evaluate import parse_protocols
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation.methods import baseline_methods

@@ -61,6 +61,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[PipelineConfig]:
             "stage1_prior": "slabs",
             "stages": {"stage1": {"seconds": 2.0}},
             "slice_profile": assumed(config, volume.geometry.spacing[0]),
+            **STRANGE,
         }
         interval = replace(result, hu=np.full_like(hu, 30.25))
         return Result(result, deviation, interval, field, report, volume, config, torch.device(device))
@@ -69,6 +70,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[PipelineConfig]:
     return seen
 
 
+STRANGE: dict[str, str] = {}
 CHECK = {"verdict": "undecided", "why": "too few slices"}
 
 
@@ -243,6 +245,20 @@ def test_a_profile_that_the_data_contradict_is_a_warning(
     assert "warning: the data contradict the assumed slice profile: it would fit bell*1.3" in result.stderr
     derived = dcmread(next((tmp_path / "out").iterdir()))
     assert "CONTRADICTED by the data" in derived.DerivationDescription
+
+
+def test_a_series_unlike_the_training_data_is_a_warning(
+    tmp_path: Path, quick: list[PipelineConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_series(tmp_path / "in")
+    monkeypatch.setitem(STRANGE, "outside_training", "the noise is 90 HU")
+    arguments = ["sr", str(tmp_path / "in"), str(tmp_path / "out"), "--device", "cpu", "--quality-report"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    warning = "warning: the input lies outside what the prior was trained on: the noise is 90 HU"
+    assert warning in result.stderr
+    derived = dcmread(next((tmp_path / "out").glob("0*")))
+    assert "OUTSIDE what the model was trained on. The noise is 90 HU." in derived.DerivationDescription
 
 
 def test_progress_goes_to_the_screen_and_one_line_says_where_the_result_is(

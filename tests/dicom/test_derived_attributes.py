@@ -266,3 +266,13 @@ def test_remarks_never_make_the_derivation_too_long(tmp_path: Path, source: Sour
     told = derive(source, tmp_path, remarks=("x" * 1000, "the first that fits"))[0].DerivationDescription
     assert told.endswith("The first that fits.")
     assert len(told) <= 1024
+
+
+def test_that_a_source_is_unlike_the_training_data_always_finds_room(
+    tmp_path: Path, source: SourceSeries
+) -> None:
+    reasons = "; ".join(["the noise is 90 HU", "x" * 1000, "the sharpness is 80 %"])
+    told = derive(source, tmp_path, outside_training=reasons, remarks=("tilted",))[0].DerivationDescription
+    warned = "The source lies OUTSIDE what the model was trained on."
+    assert told.endswith(f"{warned} The noise is 90 HU. The sharpness is 80 %. Tilted.")
+    assert len(told) <= 1024

@@ -107,6 +107,16 @@ def test_method_and_purpose_are_on_record(tmp_path: Path, source: SourceSeries) 
     assert texts(document, "Device Observer Name") == ["NullSplat"]
 
 
+def test_a_source_unlike_the_training_data_is_a_comment_before_all_others(
+    tmp_path: Path, source: SourceSeries
+) -> None:
+    figures = {"outside_training": "the noise is 90 HU; the sharpness is 80 %"}
+    warning, purpose = texts(read(write(source, tmp_path, figures)[1]), "Comment")
+    assert warning.startswith("Warning: the source lies outside what the model was trained on: the noise is")
+    assert "the sharpness is 80 %. How far such a result can be wrong is not known" in warning
+    assert purpose == RESEARCH_USE
+
+
 def test_source_and_result_are_referenced_as_what_they_are(tmp_path: Path, source: SourceSeries) -> None:
     derived, report = write(source, tmp_path)
     document = read(report)

@@ -12,7 +12,7 @@ import torch
 from nullsplat.core.errors import ConfigurationError, StorageError, UnreadableFile
 from nullsplat.core.measure import Cost
 from nullsplat.core.volume import Geometry, Volume
-from nullsplat.pipeline.checkpoints import Checkpoints
+from nullsplat.pipeline.checkpoints import Checkpoints, Stage1Facts
 from nullsplat.pipeline.refine import Stage1
 from nullsplat.pipeline.stage1 import Projections
 from nullsplat.pipeline.store import FolderStore
@@ -66,19 +66,15 @@ def test_the_result_lies_where_the_source_lay(made: Checkpoints) -> None:
 def test_what_stage_1_made_comes_back_with_what_it_found(made: Checkpoints, several: bool) -> None:
     made.keep_source(VOLUME)
     hu, views = torch.randn(8, 3, 4), torch.randn(2, 8, 5)
-    kept = Stage1(Projections(views, 2 * views, 5), hu, hu + 1 if several else None, hu + 2, 3, "slabs")
-    made.keep_stage1(hu - 1, kept, 7.5, {"verdict": "undecided"})
+    kept = Stage1(Projections(views, 2 * views, 5), hu, hu + 1 if several else None, hu + 2, 0.1, 3, "slabs")
+    facts = Stage1Facts(7.5, 5, 3, "slabs", {"verdict": "undecided"}, {"sharpness": 0.25})
+    made.keep_stage1(hu - 1, kept, facts)
     assert torch.equal(made.base_hu, hu - 1)
     assert made.refined_hu is not None
     assert torch.equal(made.refined_hu, hu)
     assert torch.equal(made.projections.mean, views)
     assert torch.equal(made.projections.deviation, 2 * views)
-    assert (made.facts.noise_hu, made.facts.columns, made.facts.steps, made.facts.prior) == (
-        7.5,
-        5,
-        3,
-        "slabs",
-    )
+    assert made.facts == facts
     assert made.stated_hu is not None
     assert torch.equal(made.stated_hu, hu + 2)
     assert (made.deviation is not None) == (made.deviation_hu is not None) == several

@@ -26,8 +26,10 @@ SCALES = pytest.mark.parametrize("scale", [THICK, ALL], ids=["thick slices", "al
 class Painter:
     """A prior that is sure of structures that are not there, and blind to one that is."""
 
-    def __init__(self, painted_hu: Tensor, scatter_hu: float = 0.0) -> None:
-        self._painted_hu, self._scatter_hu = painted_hu, scatter_hu
+    def __init__(
+        self, painted_hu: Tensor, scatter_hu: float = 0.0, half_width_hu: Tensor | None = None
+    ) -> None:
+        self._painted_hu, self._scatter_hu, self._half_width_hu = painted_hu, scatter_hu, half_width_hu
         self._tasks: list[Task] = []
         self._seeds: list[int | None] = []
 
@@ -43,7 +45,7 @@ class Painter:
         self._tasks.append(task)
         self._seeds.append(seed)
         progress(1.0)
-        return Refinement(base_hu + self._painted_hu + self._drawn(base_hu, seed))
+        return Refinement(base_hu + self._painted_hu + self._drawn(base_hu, seed), self._half_width_hu)
 
     def _drawn(self, like: Tensor, seed: int | None) -> Tensor:
         if seed is None:
@@ -227,3 +229,27 @@ def test_progress_rises_to_one_over_all_samples() -> None:
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)
     assert {0.25, 0.5, 0.75} <= {round(fraction, 6) for fraction in told}
+
+
+def test_a_prior_is_contradicted_where_the_measurement_moves_its_answer_out_of_its_own_interval() -> None:
+    scene = Scene(ALL)
+    sure, seen = torch.full_like(scene.painted, 1.0), torch.ones_like(scene.painted)
+    seen[:, :, :4] = 0  # the prior did not look
+    kept = scene.refine(Painter(scene.painted)).hu
+    moved = (kept - scene.base_hu - scene.painted).abs()
+    for half_width in (sure, 200 * sure, sure * seen):
+        looked = half_width > 0
+        expected = float(((moved > half_width) & looked).sum()) / float(looked.sum())
+        found = scene.refine(Painter(scene.painted, half_width_hu=half_width)).contradicted_share
+        assert found == pytest.approx(expected)
+    assert scene.refine(Painter(scene.painted, half_width_hu=1e4 * sure)).contradicted_share == 0
+    assert scene.refine(Painter(torch.zeros_like(sure), half_width_hu=sure)).contradicted_share == 0
+
+
+def test_nothing_is_known_of_contradiction_without_intervals_or_of_samples_that_lie_apart() -> None:
+    scene, sampled = Scene(ALL), Scene(ALL, samples=2)
+    half_width = torch.ones_like(scene.painted)
+    assert scene.refine(Painter(scene.painted)).contradicted_share is None
+    assert scene.refine(Painter(scene.painted, half_width_hu=0 * half_width)).contradicted_share is None
+    several = sampled.refine(Painter(scene.painted, scatter_hu=50, half_width_hu=half_width))
+    assert several.contradicted_share is None

@@ -67,10 +67,15 @@ def test_figures_and_what_slices_were_taken_for_are_remembered_and_nothing_else(
         "why": "assumed",
         "check": {"verdict": "contradicted", "why": "..."},
     }
-    report = {"noise_hu": 15.1, "slice_profile": profile, "stages": {"stage1": {"seconds": 9.0}}}
+    report = {
+        "noise_hu": 15.1,
+        "slice_profile": profile,
+        "outside_training": "why",
+        "stages": {"stage1": {"seconds": 9.0}},
+    }
     state = transitions.finished(running(), replace(RESULT, report=report), 2.0)
     remembered = decode(encode(state))
-    assert remembered.result.report == {"noise_hu": 15.1, "slice_profile": profile}
+    assert remembered.result.report == {"noise_hu": 15.1, "outside_training": "why", "slice_profile": profile}
     odd = transitions.finished(running(), replace(RESULT, report={"slice_profile": ["bell"]}), 2.0)
     assert odd.result.report == {}
 

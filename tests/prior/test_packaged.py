@@ -1,12 +1,19 @@
 """The priors in the package are the ones that their manifests and their cards name."""
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
+from nullsplat.physics.axis import BELL, GAUSSIAN
+from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior import weights
 from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.load import load_prior
 from nullsplat.prior.model_card import CARD
+from nullsplat.prior.series_figures import FIGURES, series_figures
+from nullsplat.prior.task import Task
+from nullsplat.prior.training_range import training_range_of
 
 RADIOGRAPHS = {"NIH ChestX-ray14", "Kermany"}
 CTS = {"QIN LUNG CT", "CMB-CRC", "ACRIN-NSCLC", "ACRIN-FLT", "TCGA-LIHC"}
@@ -43,3 +50,38 @@ def test_the_packaged_prior_of_xrays_recognises_noise_on_smooth_images() -> None
 def test_the_packaged_prior_of_slabs_was_better_than_its_base_on_other_patients() -> None:
     assert weights.manifest(weights.locate(weights.BLOCK))["history"][-1]["validation"] < 0.95
     assert isinstance(load_prior(weights.BLOCK, torch.device("cpu")), BlockPipeline)
+
+
+def strange(slice_mm: float, pixel_mm: float, noise_hu: float = 15.0, metal: bool = False) -> tuple[str, ...]:
+    """What the packaged prior's range says of a body of noise, refined four times across slices."""
+    hu = np.random.default_rng(0).normal(40, noise_hu, (8, 48, 48)).astype(np.float32)
+    hu = ndimage.gaussian_filter(hu, (0, 0.6, 0.6))
+    hu[:, 20:24, 20:24] = 3071 if metal else 900
+    op = degradation_for(hu.shape, (4.0, 1.0, 1.0), (BELL, GAUSSIAN, GAUSSIAN))
+    found = training_range_of(weights.BLOCK)
+    assert found is not None
+    figures = series_figures(hu, Task(op, (slice_mm / 4, pixel_mm, pixel_mm), noise_hu))
+    return tuple(words.partition(" is ")[0] for words in found.outside(figures))
+
+
+@pytest.mark.parametrize(
+    ("slice_mm", "pixel_mm", "noise_hu"), [(5, 0.7, 15), (3, 0.98, 30), (2.5, 0.57, 5), (5, 0.45, 1)]
+)
+def test_usual_chests_and_heads_are_familiar(slice_mm: float, pixel_mm: float, noise_hu: float) -> None:
+    assert strange(slice_mm, pixel_mm, noise_hu) == ()
+
+
+def test_teeth_micro_ct_metal_and_too_much_noise_are_not_familiar() -> None:
+    slices, pixels = FIGURES["wanted_slice_mm"].title, FIGURES["wanted_pixel_mm"].title
+    assert strange(0.3, 0.3) == (slices,)
+    assert strange(0.05, 0.05) == (slices, pixels)
+    assert strange(5, 0.7, metal=True) == (FIGURES["metal_share"].title,)
+    assert strange(5, 0.7, noise_hu=120) == (FIGURES["noise_hu"].title,)
+
+
+def test_the_range_names_the_cts_of_the_card() -> None:
+    found = training_range_of(weights.BLOCK)
+    assert found is not None
+    card = (weights.locate(weights.BLOCK) / CARD).read_text()
+    assert len(found.facts["volumes"]) == 16  # 13 trained it, 3 watched
+    assert [one["name"] for one in found.facts["volumes"] if f"{one['name']}.nii.gz" not in card] == []

@@ -205,9 +205,8 @@ def test_weights_of_the_same_name_are_another_prior(
     monkeypatch.setitem(
         super_resolution.RUNNERS, "stage1", lambda ws, *_: ws.mark_done("stage1", Cost(seconds=1.0))
     )
-    monkeypatch.setattr(
-        stages, "calibration_hash", lambda _prior: "0" * 64
-    )  # that of other weights is refused
+    for name in ("calibration_hash", "training_range_hash"):  # those of other weights are refused
+        monkeypatch.setattr(stages, name, lambda _prior: "0" * 64)
     found = processing.prepare(source, tmp_path / "work", PARAMETERS)
     processing.run("stage1", tmp_path / "work", PARAMETERS, found, silent)
     assert processing.is_done("stage1", tmp_path / "work", PARAMETERS, found)
@@ -238,7 +237,7 @@ def test_the_result_becomes_a_series_of_the_same_patient_and_study(
     low = checkpoints.source
     high = np.repeat(low.hu, 2, axis=0)
     checkpoints.keep_result(torch.from_numpy(high))
-    checkpoints.keep_report(REPORT)
+    checkpoints.keep_report({**REPORT, "outside_training": "the noise is 90 HU"})
     target.mkdir()
     derived = processing.derive(source, work, PARAMETERS, found, target)
     assert len(derived.files) == 12
@@ -250,6 +249,7 @@ def test_the_result_becomes_a_series_of_the_same_patient_and_study(
         assert (
             "bell, FWHM 5 mm (Acquisition Type SPIRAL), CONTRADICTED by the data." in ds.DerivationDescription
         )
+        assert "OUTSIDE what the model was trained on. The noise is 90 HU." in ds.DerivationDescription
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,21 @@ def test_a_result_s_page_has_the_verdict_the_figures_and_the_way_to_compare(
     assert compare.get_attribute("href").endswith(f"#/compare/{scene.finished}")
 
 
+def test_a_series_unlike_the_training_data_is_said_beside_the_verdict_and_among_the_facts(
+    scene: Scene, archive: BrowserArchive, site: Site, browser: Browser
+) -> None:
+    state = decode(Archive(archive).look(scene.finished).stored_state)
+    assert state.result is not None
+    report = {**state.result.report, "outside_training": "the noise is 90 HU, familiar is 0 HU to 40 HU"}
+    keep(archive, scene.finished, replace(state, result=replace(state.result, report=report)))
+    browser.open(f"{site.page}#/series/{scene.result}")
+    browser.until(lambda: browser.texts(".verdict.bad"))
+    (warning,) = browser.texts(".verdict.bad")
+    assert warning.startswith("! Unlike anything that the prior was trained on, so that added detail and")
+    assert warning.endswith("wrong: the noise is 90 HU, familiar is 0 HU to 40 HU.")
+    browser.until(lambda: "lies outside what the prior was trained on" in " ".join(browser.texts("dd")))
+
+
 def test_a_report_s_page_says_where_its_figures_are_and_an_earlier_run_s_that_they_are_gone(
     scene: Scene, site: Site, browser: Browser
 ) -> None:

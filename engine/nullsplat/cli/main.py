@@ -25,6 +25,7 @@ from nullsplat.cli.commands.render_field import render_field
 from nullsplat.cli.commands.rules import app as rules_app
 from nullsplat.cli.commands.train_prior import train_prior
 from nullsplat.cli.commands.train_slab_prior import train_slab_prior
+from nullsplat.cli.commands.training_range import training_range
 from nullsplat.cli.failures import readable_failures
 from nullsplat.cli.options import Computes, Debug, Device
 from nullsplat.core.preset_facts import DEFAULT, HELP
@@ -345,6 +346,9 @@ app.command("bench", rich_help_panel=EVALUATION, short_help="Time kernels and st
 app.command("calibrate", rich_help_panel=PRIORS, short_help="Make a prior's intervals hold what they say.")(
     calibrate
 )
+app.command(
+    "training-range", rich_help_panel=PRIORS, short_help="Say what a slab prior's training has shown it."
+)(training_range)
 app.command("train-slab-prior", rich_help_panel=PRIORS, short_help="Train the slab prior on your own CTs.")(
     train_slab_prior
 )

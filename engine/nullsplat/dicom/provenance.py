@@ -38,6 +38,7 @@ class Provenance:
         software_version: of NullSplat.
         stage1: what its prior refined, one of `METHODS`.
         remarks: on the source, see `SourceSeries.remarks`.
+        outside_training: what of the source the prior was not trained on, sentences joined by semicolons.
     """
 
     fingerprint: str
@@ -55,6 +56,7 @@ class Provenance:
     software_version: str
     stage1: str = "slabs"
     remarks: tuple[str, ...] = ()
+    outside_training: str = ""
 
 
 def profile_in_words(profile: Mapping[str, Any]) -> str:

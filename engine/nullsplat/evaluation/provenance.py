@@ -11,7 +11,7 @@ from nullsplat.prior.weights import BLOCK, locate, model_hash
 _ROOT = Path(nullsplat.__file__).parent
 DECIDING = (
     "core", "io", "physics", "prior", "splat", "pipeline",
-    "evaluation/data", "evaluation/metrics", "evaluation/methods", "evaluation/comparison/case.py",
+    "evaluation/data", "evaluation/metrics", "evaluation/methods", "evaluation/tasks", "evaluation/comparison/case.py",
 )  # fmt: skip
 """Folders, and one file, of all that decides a figure; what only presents figures is not among them."""
 

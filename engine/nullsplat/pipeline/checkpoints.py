@@ -36,6 +36,7 @@ class Stage1Facts:
         steps: network evaluations per slab or view and sample.
         prior: what it worked on: slabs, projections, or none.
         profile_check: whether the data speak for the slice profile, see `physics.profile_check`.
+        series: figures that say whether the prior knows its kind, see `prior.series_figures`.
     """
 
     noise_hu: float
@@ -43,6 +44,7 @@ class Stage1Facts:
     steps: int
     prior: str
     profile_check: dict[str, Any]
+    series: dict[str, float]
 
 
 class Checkpoints:
@@ -116,7 +118,7 @@ class Checkpoints:
         """The grid of the measured volume, without its voxels."""
         return Geometry.from_dict(self.store.load_json("geometry"))
 
-    def keep_stage1(self, base_hu: VolumeHu, made: Stage1, noise_hu: float, check: dict[str, Any]) -> None:
+    def keep_stage1(self, base_hu: VolumeHu, made: Stage1, facts: Stage1Facts) -> None:
         """Keep the base, what the prior made of it, and what was found of the measured volume."""
         seen = made.projections
         self._save("base", hu=base_hu)
@@ -124,7 +126,6 @@ class Checkpoints:
         self._save("deviation", hu=made.deviation_hu)
         self._save("stated", hu=made.half_width_hu)
         self._save("projections", mean=seen.mean, deviation=seen.deviation)
-        facts = Stage1Facts(noise_hu, seen.columns, made.steps, made.prior, check)
         self.store.save_json("stage1", dataclasses.asdict(facts))
 
     @property

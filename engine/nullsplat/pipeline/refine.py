@@ -24,6 +24,7 @@ class Stage1:
         hu: refined volume in HU, consistent with the measurement; None where the prior makes no volume.
         deviation_hu: standard deviation of its samples; None for a single one.
         half_width_hu: see `prior.task.Refinement`; None where the prior knows none.
+        contradicted_share: see `slab_stage.Refined`.
         steps: network evaluations per slab or view and sample.
         prior: what it worked on.
     """
@@ -32,6 +33,7 @@ class Stage1:
     hu: Float[Tensor, "z y x"] | None
     deviation_hu: Float[Tensor, "z y x"] | None
     half_width_hu: Float[Tensor, "z y x"] | None
+    contradicted_share: float | None
     steps: int
     prior: Literal["none", "projections", "slabs"]
 
@@ -61,10 +63,11 @@ def refine(
         stage = SlabStage(problem, base_hu, config)
         found = stage.run(prior, seen, progress)
         deviation_hu = found.deviation_hu if config.sampling.samples > 1 else None
-        return Stage1(found.projections, found.hu, deviation_hu, found.half_width_hu, stage.steps, "slabs")
+        certainty = found.half_width_hu, found.contradicted_share
+        return Stage1(found.projections, found.hu, deviation_hu, *certainty, stage.steps, "slabs")
     if isinstance(prior, ProjectionDDNMPipeline):
         projections = sample_projections(seen, base_hu, prior, config, progress)
-        return Stage1(projections, None, None, None, config.sampling.steps, "projections")
+        return Stage1(projections, None, None, None, None, config.sampling.steps, "projections")
     if prior is not None:
         raise ConfigurationError(f"a prior needs refine_volume, {type(prior).__name__} has none")
-    return Stage1(projections_of(seen, base_hu), None, None, None, 0, "none")
+    return Stage1(projections_of(seen, base_hu), None, None, None, None, 0, "none")

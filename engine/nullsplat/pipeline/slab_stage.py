@@ -55,13 +55,31 @@ class Refined:
         hu: mean of the samples in HU, in agreement with the measurement.
         deviation_hu: their standard deviation; zero for a single one.
         half_width_hu: see `prior.task.Refinement`.
+        contradicted_share: see `Answer`; None for several samples, which lie apart by intent.
         projections: what stage 2 is to explain.
     """
 
     hu: Float[Tensor, "z y x"]
     deviation_hu: Float[Tensor, "z y x"]
     half_width_hu: Float[Tensor, "z y x"] | None
+    contradicted_share: float | None
     projections: Projections
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a prior says once, and what the measurement leaves of it.
+
+    Attributes:
+        hu: in HU, in agreement with the measurement.
+        half_width_hu: see `prior.task.Refinement`.
+        contradicted_share: of the voxels that the prior looked at, those that the measurement moves out of the prior's own
+            interval: how little the prior understands what it sees. None where it states no interval.
+    """
+
+    hu: Float[Tensor, "z y x"]
+    half_width_hu: Float[Tensor, "z y x"] | None
+    contradicted_share: float | None
 
 
 class SlabStage:
@@ -94,20 +112,29 @@ class SlabStage:
         """
         count = self._config.sampling.samples
         volumes, views = Moments(), Moments()
-        half_width_hu = None
+        half_width_hu = share = None
         for k in range(count):
             seed = None if count == 1 else derive_seed(self._config.seed, "slab sample", k)
-            found = self._refined(prior, seed, part(progress, k / count, (k + 1) / count))
+            found = self.answer(prior, seed, part(progress, k / count, (k + 1) / count))
             half_width_hu = found.half_width_hu  # that of the mean, whichever sample was drawn around it
-            volume = self._held(found.hu)
-            volumes.add(volume)
-            views.add(measured.encoded(volume))
+            share = found.contradicted_share if seed is None else None
+            volumes.add(found.hu)
+            views.add(measured.encoded(found.hu))
         projections = measured.decoded(views.mean, views.deviation)
-        return Refined(volumes.mean, volumes.deviation, half_width_hu, projections)
+        return Refined(volumes.mean, volumes.deviation, half_width_hu, share, projections)
 
-    def _refined(self, prior: VolumePrior, seed: int | None, progress: Progress) -> Refinement:
+    def answer(self, prior: VolumePrior, seed: int | None = None, progress: Progress = silent) -> Answer:
+        """What a prior says of the base, made consistent.
+
+        Args:
+            prior: on the device of the measured volume.
+            seed: of a sample; None asks for the posterior mean.
+            progress: callback.
+        """
         task, slabs = self._problem.task, self._config.slabs
-        return prior.refine_volume(self._base_hu, self._cubic_hu, task, slabs, seed, progress)
+        said = prior.refine_volume(self._base_hu, self._cubic_hu, task, slabs, seed, progress)
+        held = self._held(said.hu)
+        return Answer(held, said.half_width_hu, _contradicted(said, held))
 
     def _held(self, hu: Float[Tensor, "z y x"]) -> Float[Tensor, "z y x"]:
         """Brought into agreement with the measured volume within its noise, and not below where it saturates."""
@@ -115,3 +142,15 @@ class SlabStage:
         held = consistent(hu, y, op, noise_hu * self._config.base.noise_share)
         held = exclude(held, y, op, noise_hu)
         return held if self._floor_hu is None else held.clamp_(min=self._floor_hu)
+
+
+def _contradicted(said: Refinement, held: Float[Tensor, "z y x"]) -> float | None:
+    if said.half_width_hu is None:
+        return None
+    moved = seen = 0
+    for hu, half_width_hu, kept in zip(
+        said.hu, said.half_width_hu, held, strict=True
+    ):  # so that masks stay small
+        seen += int((half_width_hu > 0).sum())
+        moved += int(((kept - hu).abs() > half_width_hu)[half_width_hu > 0].sum())
+    return moved / seen if seen else None

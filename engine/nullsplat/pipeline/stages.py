@@ -12,18 +12,20 @@ from nullsplat.core.measure import Stopwatch
 from nullsplat.core.progress import Progress, part
 from nullsplat.core.units import HIGHEST_HU
 from nullsplat.pipeline.base_volume import base_volume
-from nullsplat.pipeline.checkpoints import Checkpoints
+from nullsplat.pipeline.checkpoints import Checkpoints, Stage1Facts
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.consistency import combined, consistent_volume
 from nullsplat.pipeline.figures import figures_of, profile_check, profile_of, provenance_of, rms_by_tissue
 from nullsplat.pipeline.forward_model import ForwardModel, forward_model
 from nullsplat.pipeline.problem import Problem, pose
-from nullsplat.pipeline.refine import refine
+from nullsplat.pipeline.refine import Stage1, refine
 from nullsplat.pipeline.stage1 import Projections
 from nullsplat.pipeline.stage2 import fit_field
 from nullsplat.prior import weights
 from nullsplat.prior.calibration import LEVEL, calibration_hash, calibration_of
 from nullsplat.prior.load import load_prior
+from nullsplat.prior.series_figures import Figures, series_figures
+from nullsplat.prior.training_range import OUTSIDE, training_range_hash, training_range_of
 from nullsplat.splat.field.placement import PlacedField
 
 VolumeHu = Float[Tensor, "z y x"]
@@ -35,13 +37,15 @@ _BASE_SHARE = 0.25
 
 
 def identity(config: PipelineConfig) -> str:
-    """What two runs have in common that may share their stages: the configuration, the prior's weights and its calibration.
+    """What two runs have in common that may share their stages: the configuration, the prior's weights, and what is known
+    of these.
 
     Raises:
-        WeightsError: the prior is missing, or its calibration is damaged: said here, before hours of work.
+        WeightsError: the prior is missing, or a file beside it is damaged: said here, before hours of work.
     """
     model, calibration = weights.prior_hash(config.prior), calibration_hash(config.prior)
-    return f"configuration {config.hash}, weights {model}, calibration {calibration}"
+    known = f"calibration {calibration}, training range {training_range_hash(config.prior)}"
+    return f"configuration {config.hash}, weights {model}, {known}"
 
 
 def run_stage1(
@@ -61,9 +65,14 @@ def run_stage1(
         told, rest = part(progress, 0, _BASE_SHARE), part(progress, _BASE_SHARE, 1)
         base_hu = base_volume(problem, config, lambda f, note="": told(f, "base volume"))
         made = refine(problem, base_hu, load_prior(config.prior, device), config, rest)
-        check = profile_check(problem, config).as_dict()
-        checkpoints.keep_stage1(base_hu, made, problem.noise_hu, check)
+        checkpoints.keep_stage1(base_hu, made, _facts(problem, made, config))
     checkpoints.mark_done("stage1", cost)
+
+
+def _facts(problem: Problem, made: Stage1, config: PipelineConfig) -> Stage1Facts:
+    check = profile_check(problem, config).as_dict()
+    series = series_figures(problem.lr_hu.cpu().numpy(), problem.task, made.contradicted_share)
+    return Stage1Facts(problem.noise_hu, made.projections.columns, made.steps, made.prior, check, series)
 
 
 def run_stage2(
@@ -139,6 +148,7 @@ def run_consistency(
             "steps": found.steps,
             "slice_profile": profile_of(config, problem.model.lr.spacing[0], found.profile_check),
             "stage1_prior": found.prior,
+            **_familiarity(found.series, config),
             **provenance_of(config, device),
             "stages": {**costs, "consistency": dataclasses.asdict(cost)},
         }
@@ -166,6 +176,15 @@ def _certainty(half_width_hu: VolumeHu | None, hu: VolumeHu) -> dict[str, Any]:
     if half_width_hu is None:
         return {}
     return {"interval_level": LEVEL, "interval_rms_hu_by_tissue": rms_by_tissue(half_width_hu, hu)}
+
+
+def _familiarity(series: Figures, config: PipelineConfig) -> dict[str, Any]:
+    """The figures of the series, and what of them the prior was not trained on; nothing where nobody measured that."""
+    known = training_range_of(config.prior)
+    if known is None:
+        return {}
+    outside = known.outside(series)
+    return {"series_figures": series, **({OUTSIDE: "; ".join(outside)} if outside else {})}
 
 
 def _combined(checkpoints: Checkpoints, config: PipelineConfig, device: torch.device) -> VolumeHu:

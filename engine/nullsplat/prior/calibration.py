@@ -1,6 +1,5 @@
 """How far the intervals that a prior states must be stretched to hold the truth as often as they say."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +8,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from nullsplat.core.errors import WeightsError
-from nullsplat.prior import weights
+from nullsplat.prior.weights import Companion
 
 FILE = "calibration.json"
 """In a prior's folder."""
+
+COMPANION = Companion(FILE, "a factor for each group", "calibrate")
 
 LEVEL = 0.9
 """Share of voxels whose truth lies within their interval."""
@@ -75,19 +75,11 @@ def calibration_of(prior: str) -> Calibration | None:
     Raises:
         WeightsError: there is no such prior, or the file is damaged or belongs to other weights.
     """
-    if prior == weights.NONE or not (path := weights.locate(prior) / FILE).exists():
-        return None
-    advice = "make it anew with `nullsplat calibrate`, or delete it"
-    try:
-        content = json.loads(path.read_text())
-        factors = {group: float(content["factors"][group]) for group in GROUPS}
-        made_for = content["model_sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(
-            f"{path} must state a factor for each group, it does not ({error!r}); {advice}"
-        ) from error
-    if made_for != weights.prior_hash(prior):
-        raise WeightsError(f"{path} is for the weights {made_for[:12]}, the prior has others; {advice}")
+    return COMPANION.of(prior, _read)
+
+
+def _read(content: dict[str, Any]) -> Calibration:
+    factors = {group: float(content["factors"][group]) for group in GROUPS}
     return Calibration(factors, {name: value for name, value in content.items() if name != "factors"})
 
 
@@ -97,7 +89,8 @@ def calibration_hash(prior: str) -> str:
     Raises:
         WeightsError: as `calibration_of`.
     """
-    return "0" * 64 if calibration_of(prior) is None else weights.checksum(weights.locate(prior) / FILE)
+    calibration_of(prior)
+    return COMPANION.hash(prior)
 
 
 def members(

@@ -90,8 +90,10 @@ def _warnings(report: Report) -> List[str]:
     profile = report.get("slice_profile")
     check = profile.get("check") if isinstance(profile, dict) else None
     contradicted = isinstance(check, dict) and check.get("verdict") == "contradicted"
+    outside = report.get("outside_training")
     unmeasured = _number(report.get("unmeasured_share")) or 0.0
     return [
         *(["the data contradict the slice profile"] if contradicted else []),
+        *(["the series lies outside what the prior was trained on"] if outside else []),
         *([f"{unmeasured:.0%} of the length was never measured"] if unmeasured else []),
     ]

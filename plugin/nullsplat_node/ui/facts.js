@@ -34,7 +34,7 @@ function decided({ decision, code, job, derived }) {
 
 function measured(report) {
   const figures = Object.entries(FIGURES).filter(([name]) => typeof report[name] === 'number').map(([name, [term, words]]) => [term, words(report[name])]);
-  return [...figures, ...intervals(report.interval_rms_hu_by_tissue), ...profile(report.slice_profile)];
+  return [...figures, ...intervals(report.interval_rms_hu_by_tissue), ...profile(report.slice_profile), ...unfamiliar(report)];
 }
 
 /** Return how far from the truth a voxel may be. */
@@ -51,6 +51,11 @@ function profile(assumed) {
   const rows = [['Slice profile', `${name}${mm ? `, FWHM ${mm.toFixed(1)} mm` : ''} (${why})${supported}`]];
   if (check?.verdict === 'contradicted') { rows.push(['Warning', `The data contradict this slice profile, so that edges across slices may be wrong: ${check.why}`]); }
   return rows;
+}
+
+/** Return a warning where the series is of a kind that the prior was not trained on. */
+function unfamiliar({ outside_training: reasons }) {
+  return reasons ? [['Warning', `The series lies outside what the prior was trained on; how far the result can be wrong is not known: ${reasons}`]] : [];
 }
 
 function remarked({ source_remarks: remarks }) { return remarks ? [['About the source', sentence(remarks)]] : []; }

@@ -6,6 +6,8 @@ import { element } from './dom.js';
 /** What agreement proves, and what it does not. */
 export const MEANING = 'Agreement proves that averaging the result back to the scanner’s slices gives the measured ones, so nothing that was measured was lost; it does not prove that added detail is true.';
 
+const UNFAMILIAR = 'Unlike anything that the prior was trained on, so that added detail and intervals may be wrong:';
+
 const ROUNDING = 0.5;  // HU; a stored result has whole HU
 
 /** Return whether the result agrees with the scan, and the sentence that says so; null where the figures are missing. */
@@ -30,5 +32,9 @@ export function verdictLines(report) {
   if (!found) { return []; }
   const kind = { true: 'good', false: 'bad', null: 'open' }[found.agrees];
   const mark = { good: '✓ ', bad: '! ', open: '? ' }[kind];
-  return [element('p', { className: `verdict ${kind}` }, element('span', { className: 'mark', 'aria-hidden': 'true', textContent: mark }), found.words), element('p', { className: 'quiet', textContent: MEANING })];
+  return [
+    element('p', { className: `verdict ${kind}` }, element('span', { className: 'mark', 'aria-hidden': 'true', textContent: mark }), found.words),
+    report.outside_training && element('p', { className: 'verdict bad' }, element('span', { className: 'mark', 'aria-hidden': 'true', textContent: '! ' }), UNFAMILIAR, ` ${report.outside_training}.`),
+    element('p', { className: 'quiet', textContent: MEANING }),
+  ].filter(Boolean);
 }

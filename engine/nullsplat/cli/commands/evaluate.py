@@ -65,6 +65,17 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
             help="Instead of tables, a blinded reading for radiologists; see `nullsplat reader-study --help`.",
         ),
     ] = None,
+    task: Annotated[
+        bool,
+        typer.Option(
+            "--task",
+            help="Instead of errors, what a result is good for: small lesions shown, missed and invented, a model observer, "
+            "sharpness, noise, segmentations.",
+        ),
+    ] = False,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Of --task: how often each volume gets other lesions.")
+    ] = 1,
     page: Annotated[
         Path | None,
         typer.Option(metavar="FILE.md", help="Also write the tables as a page of documentation."),
@@ -74,7 +85,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
     """Measure how good methods are: degrade each VOLUME, reconstruct it, compare with the truth.
 
     DIR then holds results.json with every figure, table.md, table.csv, and pictures. The same command takes an
-    interrupted run up where it was. Never evaluate on volumes that trained the prior.
+    interrupted run up where it was. Never evaluate on volumes that trained the prior. With --task it holds tasks.json and
+    tasks.md.
 
     Exit code 1 when a method failed; the table shows which. One whose package is missing is shown as not installed.
 
@@ -90,6 +102,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
         if out is None:
             raise ConfigurationError("eval needs --out DIR for its tables, or --reader-study DIR")
         from nullsplat.cli.work.evaluate import Request, run  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work.evaluate_tasks import run_tasks_of  # noqa: PLC0415
 
         request = Request(
             volumes=tuple(volumes or ()),
@@ -105,5 +118,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
             out=out,
             page=page,
         )
-        if not run(request):
+        if task:
+            run_tasks_of(request, rounds)
+        elif not run(request):
             raise typer.Exit(FAILED)

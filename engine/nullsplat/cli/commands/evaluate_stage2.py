@@ -36,8 +36,8 @@ def evaluate_stage2(  # noqa: PLR0913, PLR0917 - options are parameters
     Example: `nullsplat eval-stage2 --public --scale iso4 --out stage2`
     """
     with readable_failures(debug=debug):
+        from nullsplat.cli.inputs.study_subjects import Subjects  # noqa: PLC0415
         from nullsplat.cli.work.evaluate_stage2 import Request, run  # noqa: PLC0415 - --help must not import torch
-        from nullsplat.cli.work.study_subjects import Subjects  # noqa: PLC0415
 
         subjects = Subjects(tuple(volumes or ()), public, crop)
         run(Request(subjects, scale, noise, fits, seed, device.value, out))

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from nullsplat.cli.inputs.study_subjects import Subjects
 from nullsplat.cli.work.evaluate import parse_protocols
-from nullsplat.cli.work.study_subjects import Subjects
 from nullsplat.core.console import displayed
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError

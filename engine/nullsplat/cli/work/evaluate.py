@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from nullsplat.cli.inputs.study_subjects import parse_crop
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
@@ -16,7 +17,6 @@ from nullsplat.evaluation.comparison.run import Campaign, run_campaign
 from nullsplat.evaluation.data.degrade import Protocol, protocol
 from nullsplat.evaluation.data.public_data import cache_folder
 from nullsplat.evaluation.data.subject import (
-    Size3,
     Subject,
     check_names,
     cropped,
@@ -55,7 +55,7 @@ def run(request: Request) -> bool:
     protocols = parse_protocols(request.scale, request.noise)
     device = resolve_device(request.device)
     campaign = Campaign(
-        _subjects(request), protocols, methods, request.blind, request.seed, device, request.out
+        subjects_of(request), protocols, methods, request.blind, request.seed, device, request.out
     )
     console = Console()
     with StageDisplay(console) as display:
@@ -86,19 +86,12 @@ def parse_protocols(scale: str, noise: str) -> list[Protocol]:
     return [protocol(name, hu) for name in names for hu in _noise(noise)]
 
 
-def parse_crop(text: str) -> Size3:
-    """`Z,Y,X` as voxels.
+def subjects_of(request: Request) -> list[Subject]:
+    """The volumes that were asked for.
 
     Raises:
-        ConfigurationError: not three whole numbers above 0.
+        InputError: there is none, or one cannot be used.
     """
-    match = re.fullmatch(r"([1-9]\d*),([1-9]\d*),([1-9]\d*)", text.replace(" ", ""))
-    if match is None:
-        raise ConfigurationError(f"--crop must be three numbers of voxels, such as 64,128,128, got {text!r}")
-    return int(match[1]), int(match[2]), int(match[3])
-
-
-def _subjects(request: Request) -> list[Subject]:
     size = None if request.crop is None else parse_crop(request.crop)
     if not request.volumes and not request.public:
         raise ConfigurationError("nothing to evaluate on; name volumes, or take the public ones by --public")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from nullsplat.cli.inputs.study_subjects import Subjects
 from nullsplat.cli.work.evaluate import parse_protocols, parts_of
-from nullsplat.cli.work.study_subjects import Subjects
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.evaluation.data.degrade import Protocol

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nullsplat.cli.outputs import check_absent
 from nullsplat.cli.work.evaluate import parse_protocols
-from nullsplat.cli.work.outputs import check_absent
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError

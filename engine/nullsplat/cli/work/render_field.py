@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nullsplat.cli.work.outputs import check_absent, check_files
+from nullsplat.cli.outputs import check_absent, check_files
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Geometry, Volume

@@ -3,13 +3,14 @@
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from nullsplat import __version__
-from nullsplat.cli.work.outputs import (
+from nullsplat.cli.outputs import (
     check_absent,
     check_files,
     check_is_no_folder,
@@ -77,9 +78,16 @@ def run(request: Request) -> None:
     if request.report is not None:
         request.report.write_text(json.dumps(outcome.report, indent=2) + "\n")
     print(f"wrote {request.target}: {_summary(outcome)}")
-    check = outcome.report["slice_profile"]["check"]
+    for warning in _warnings(outcome.report):
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def _warnings(report: dict[str, Any]) -> Iterator[str]:
+    check = report["slice_profile"]["check"]
     if check["verdict"] == "contradicted":
-        print(f"warning: the data contradict the assumed slice profile: {check['why']}", file=sys.stderr)
+        yield f"the data contradict the assumed slice profile: {check['why']}"
+    if outside := report.get("outside_training"):
+        yield f"the input lies outside what the prior was trained on: {outside}; see docs/certainty.md"
 
 
 def _process_and_write(request: Request, folder: Path) -> Result:
@@ -239,6 +247,7 @@ def _provenance(source: SourceSeries, request: Request, report: dict[str, Any]) 
         created=datetime.now().astimezone(),
         software_version=__version__,
         stage1=report["stage1_prior"],
+        outside_training=report.get("outside_training", ""),
         remarks=source.remarks,
     )
 

@@ -45,7 +45,10 @@ def derivation_description(provenance: Provenance) -> str:
         f"Downsampled again it differs from the source by {provenance.lr_consistency_rmse_hu:.2f} HU (RMSE). "
         "Fine detail is partly synthesised by a model. Research use only."
     )
-    return _with_remarks(text, provenance.remarks)
+    if not provenance.outside_training:
+        return _with_remarks(text, provenance.remarks)
+    warned = f"{text} The source lies OUTSIDE what the model was trained on."
+    return _with_remarks(warned, (*provenance.outside_training.split("; "), *provenance.remarks))
 
 
 def _with_remarks(text: str, remarks: tuple[str, ...]) -> str:

@@ -22,6 +22,7 @@ RESEARCH_USE = (
     "For research use only, not for diagnosis. Fine detail of the derived series is partly synthesised by a model. "
     "The consistency figures say how well the result agrees with the source, not whether added detail is true."
 )
+UNFAMILIAR = "How far such a result can be wrong is not known; intervals need not hold."
 _CONTAINS = sr.RelationshipTypeValues.CONTAINS
 _CONTEXT = sr.RelationshipTypeValues.HAS_ACQ_CONTEXT
 _HU = codes.UCUM.HounsfieldUnit
@@ -118,9 +119,16 @@ def _measurements(
         algorithm_id=_algorithm(provenance),
         measurements=[*_in_hu(figures), *_high_frequencies(figures), *_durations(figures)],
     )
-    comment = sr.TextContentItem(name=codes.DCM.Comment, value=RESEARCH_USE, relationship_type=_CONTAINS)
-    group[0].ContentSequence.append(comment)  # TID 1501 may be extended
+    for words in _comments(figures):
+        comment = sr.TextContentItem(name=codes.DCM.Comment, value=words, relationship_type=_CONTAINS)
+        group[0].ContentSequence.append(comment)  # TID 1501 may be extended
     return group
+
+
+def _comments(figures: Mapping[str, Any]) -> Iterator[str]:
+    if outside := figures.get("outside_training"):
+        yield f"Warning: the source lies outside what the model was trained on: {outside}. {UNFAMILIAR}"
+    yield RESEARCH_USE
 
 
 def _algorithm(provenance: Provenance) -> sr.AlgorithmIdentification:

@@ -16,9 +16,10 @@ BLOCKS = Wording(
 of CT volumes, cut across any axis, {parameters:.2f} million parameters. It is conditioned on what physics alone can give: the
 cubic interpolation of a measured volume and its regularised reconstruction; and on what is asked: factor, point-spread
 function and spacing along each axis, noise. One evaluation gives the expectation of what they lack and the bounds between
-which 90 % of the truth is to lie (as it states them; `calibration.json`, where there is one, stretches them); several give samples. NullSplat's stage 1 cuts the volume across y and
-x and takes the mean of both answers, refines that across z where rows and columns are refined too, and constrains the result to be
-consistent with the measurement.""",
+which 90 % of the truth is to lie (as it states them; `calibration.json`, where there is one, stretches them); several give samples.
+`training_range.json`, where there is one, holds what its training has shown it: a series outside is answered with a warning. NullSplat's
+stage 1 cuts the volume across y and x and takes the mean of both answers, refines that across z where rows and columns are refined too,
+and constrains the result to be consistent with the measurement.""",
     loss_judges="how well\ncrops of training-like volumes are refined",
     counts={"ct_volumes": "CT volumes", "pairs": "degraded volumes that are always the same"},
     data="""Truths are CT volumes at random pixel sizes, kernels, crops and orientations (a third with rows as

@@ -46,23 +46,54 @@ class _Task:
     assumed: tuple[PointSpread, ...]
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A degraded volume, drawn at random.
+
+    Attributes:
+        truth: in HU.
+        measured: what a scanner would have delivered of it, in HU.
+        factors: voxels per sample along (z, y, x).
+        assumed: point-spread functions along (z, y, x), as a header would state them.
+        spacing: of the truth, mm.
+    """
+
+    truth: Float[Tensor, "z y x"]
+    measured: Float[Tensor, "m n o"]
+    factors: Axes3
+    assumed: tuple[PointSpread, ...]
+    spacing: Axes3
+
+
+def draw(volume: Volume, generator: np.random.Generator, largest: tuple[int, int, int] = LARGEST) -> Drawn:
+    """Degrade a volume as training does.
+
+    Args:
+        volume: the truth in HU.
+        generator: decides kernel, pixel size, orientation, crop, clip, factor, profile and noise.
+        largest: voxels along (z, y, x); what is more is cropped at random.
+    """
+    task = _task(generator)
+    varied, spacing = _varied(volume, task, generator)
+    truth = torch.from_numpy(_cropped(varied, largest, generator)).clamp(min=LOWEST_HU)
+    if generator.random() < 0.5:
+        truth = truth.clamp(*CLIP_HU)
+    return Drawn(truth, _measured(truth, task, generator), task.factors, task.assumed, spacing)
+
+
 def make_pair(volume: Volume, generator: np.random.Generator) -> Pair:
     """Degrade a volume at random and reconstruct it without learning.
 
     Args:
         volume: the truth in HU.
-        generator: decides kernel, pixel size, orientation, crop, clip, factor, profile and noise.
+        generator: decides everything, see `draw`.
     """
-    task = _task(generator)
-    varied, spacing = _varied(volume, task, generator)
-    truth = torch.from_numpy(_cropped(varied, generator)).clamp(min=LOWEST_HU)
-    if generator.random() < 0.5:
-        truth = truth.clamp(*CLIP_HU)
-    measured = _measured(truth, task, generator)
-    op = _operator(truth, task.factors, task.assumed)
+    drawn = draw(volume, generator)
+    truth, measured, spacing = drawn.truth, drawn.measured, drawn.spacing
+    op = _operator(truth, drawn.factors, drawn.assumed)
     noise_hu = estimate_noise(measured.numpy())
-    settings = suited_to(task.factors)
-    settings = settings if task.factors[1] > 1 else across_slices(settings, spacing)
+    settings = suited_to(drawn.factors)
+    settings = settings if drawn.factors[1] > 1 else across_slices(settings, spacing)
     base = regularised_base(measured, op, settings, noise_hu)
     cubic = upsample_cubic(measured, op.hr_shape)
     spread = float((truth - base).square().mean(dtype=torch.float64).sqrt())
@@ -135,9 +166,11 @@ def _kernel(hu: Float[Tensor, "z y x"], generator: np.random.Generator) -> Float
     return (hu + float(generator.uniform(0.2, 0.8)) * (hu - soft)).clamp(LOWEST_HU, 3071.0)
 
 
-def _cropped(hu: Float[ndarray, "z y x"], generator: np.random.Generator) -> Float[ndarray, "_ _ _"]:
+def _cropped(
+    hu: Float[ndarray, "z y x"], largest: tuple[int, int, int], generator: np.random.Generator
+) -> Float[ndarray, "_ _ _"]:
     part = []
-    for n, most in zip(hu.shape, LARGEST, strict=True):
+    for n, most in zip(hu.shape, largest, strict=True):
         first = int(generator.integers(0, max(n - most, 0) + 1))
         part.append(slice(first, first + most))
     cropped = hu[tuple(part)]

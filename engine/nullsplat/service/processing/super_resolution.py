@@ -179,6 +179,7 @@ def _provenance(parameters: Parameters, source: Source, report: dict[str, Any]) 
         created=datetime.now().astimezone(),
         software_version=__version__,
         stage1=report["stage1_prior"],
+        outside_training=report.get("outside_training", ""),
         slice_profile=profile_in_words(report["slice_profile"]),
         scale=parameters.scale,
         preset=parameters.preset,

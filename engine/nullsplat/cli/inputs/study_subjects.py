@@ -1,12 +1,19 @@
 """The volumes that a study is about, as its command line names them."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from nullsplat.cli.work.evaluate import parse_crop
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.evaluation.data.public_data import CHEST, PublicFile, cache_folder
-from nullsplat.evaluation.data.subject import Subject, check_names, cropped, public_subjects, read_subject
+from nullsplat.evaluation.data.subject import (
+    Size3,
+    Subject,
+    check_names,
+    cropped,
+    public_subjects,
+    read_subject,
+)
 
 
 @dataclass(frozen=True)
@@ -42,3 +49,15 @@ class Subjects:
         if self.crop is None:
             return subjects
         return [cropped(subject, parse_crop(self.crop)) for subject in subjects]
+
+
+def parse_crop(text: str) -> Size3:
+    """`Z,Y,X` as voxels.
+
+    Raises:
+        ConfigurationError: not three whole numbers above 0.
+    """
+    match = re.fullmatch(r"([1-9]\d*),([1-9]\d*),([1-9]\d*)", text.replace(" ", ""))
+    if match is None:
+        raise ConfigurationError(f"--crop must be three numbers of voxels, such as 64,128,128, got {text!r}")
+    return int(match[1]), int(match[2]), int(match[3])

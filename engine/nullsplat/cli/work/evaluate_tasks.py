@@ -1,0 +1,35 @@
+"""The work of `nullsplat eval --task`: read the options and the volumes, run all rounds, write tables and page."""
+
+from nullsplat.cli.work.evaluate import Request, parse_protocols, parts_of, subjects_of
+from nullsplat.core.console import displayed
+from nullsplat.core.device import resolve_device
+from nullsplat.core.errors import ConfigurationError
+from nullsplat.evaluation.methods.registry import find_methods
+from nullsplat.evaluation.tasks.page import write_tasks
+from nullsplat.evaluation.tasks.run import TaskCampaign, run_tasks
+
+
+def run_tasks_of(request: Request, rounds: int) -> None:
+    """Evaluate by tasks, and say where the tables are.
+
+    Raises:
+        InputError: a volume or an option cannot be used.
+        StorageError: the folder cannot be written.
+    """
+    if request.blind:
+        raise ConfigurationError("--task tells methods the slice profile; leave --blind out")
+    campaign = TaskCampaign(
+        subjects_of(request),
+        parse_protocols(request.scale, request.noise),
+        find_methods(parts_of(request.methods)),
+        rounds,
+        request.seed,
+        resolve_device(request.device),
+        request.out,
+    )
+    with displayed(None) as shown:
+        records = run_tasks(
+            campaign, lambda fraction, note="": shown(f"{campaign.size} cases", fraction, note)
+        )
+    write_tasks(campaign, records, request.page)
+    print(f"wrote {request.out / 'tasks.md'}: {len(records)} cases")

@@ -1,0 +1,1 @@
+"""What a result is good for: small lesions shown, missed and invented, a model observer, sharpness, noise, segmentations."""
