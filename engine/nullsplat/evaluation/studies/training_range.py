@@ -12,7 +12,7 @@ import torch
 from nullsplat.core.seeds import numpy_generator
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation.data.subject import Subject
-from nullsplat.physics.axis import PointSpread
+from nullsplat.physics.point_spread import PointSpread
 from nullsplat.physics.profile import Profile, Resolution
 from nullsplat.pipeline.base_volume import base_volume
 from nullsplat.pipeline.config import PipelineConfig, configure
