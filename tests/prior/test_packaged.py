@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from nullsplat.physics.axis import BELL, GAUSSIAN
 from nullsplat.physics.degradation import degradation_for
+from nullsplat.physics.point_spread import BELL, GAUSSIAN
 from nullsplat.prior import weights
 from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.load import load_prior

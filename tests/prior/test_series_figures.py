@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from nullsplat.physics.axis import BELL, GAUSSIAN, PointSpread
 from nullsplat.physics.degradation import degradation_for
+from nullsplat.physics.point_spread import BELL, GAUSSIAN, PointSpread
 from nullsplat.prior.series_figures import CONTRADICTED, FIGURES, METAL_HU, series_figures, sharpness
 from nullsplat.prior.task import Task
 
