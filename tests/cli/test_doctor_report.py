@@ -95,7 +95,7 @@ def test_a_report_helps_and_holds_no_name_no_uid_and_no_secret(
     assert report["settings"]["NULLSPLAT_SECRET"] == report["settings"]["NULLSPLAT_ARCHIVE_USERNAME"] == "set"
     assert report["settings"]["NULLSPLAT_AGEING_SECONDS"] == 14400
     assert report["settings"]["NULLSPLAT_SPOOL"] == str(spool)
-    assert {"nullsplat", "torch", "dbos", "simpy"} <= report["packages"].keys()
+    assert {"nullsplat", "torch", "dbos", "pydantic"} <= report["packages"].keys()
     assert report["machine"]["cores"] >= 1
     found = {one["subject"]: one for one in report["findings"]}
     assert "answers 500" in found["Archive"]["text"]

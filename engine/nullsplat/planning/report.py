@@ -15,11 +15,11 @@ from nullsplat.planning.request import Request
 from nullsplat.planning.search import Plan
 
 COLUMNS = ("workers", "in use", "priority", "wait: median", "95 %", "longest", "result: 95 %", "in time")
-_UNITS = (("d", DAY), ("h", HOUR), ("m", MINUTE))
+_UNITS = (("d", DAY), ("h", HOUR), ("min", MINUTE))
 
 
 def span(seconds: float) -> str:
-    """A duration as people say it: 45 s, 3.2 m, 1.5 h; never for infinity."""
+    """A duration as people say it: 45 s, 3.2 min, 1.5 h; never for infinity."""
     if not math.isfinite(seconds):
         return "never"
     for unit, size in _UNITS:
