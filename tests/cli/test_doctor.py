@@ -113,7 +113,8 @@ def test_an_archive_that_refuses_is_not(tmp_path: Path) -> None:
     with archive(401, "who are you") as (url, _):
         found = node.archive(make_settings(url, tmp_path))
     assert found.level is Level.MISSING
-    assert "401 who are you" in found.text
+    assert "answers 401" in found.text
+    assert found.quoted == "who are you"
 
 
 PORTS = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -203,7 +204,8 @@ def test_an_engine_that_is_not_ready_says_itself_what_it_misses(tmp_path: Path) 
         settings = make_settings(url, tmp_path).model_copy(update={"port": urlsplit(url).port})
         found = node.engine(settings)
     assert found.level is Level.MISSING
-    assert found.text.endswith("/readyz is not ready: worker: no worker is alive; start one")
+    assert found.text.endswith("/readyz is not ready")
+    assert found.quoted == "worker: no worker is alive; start one"
 
 
 def test_a_setting_of_the_plugin_alone_asks_nothing_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ COMMANDS = [
     "sr",
     "presets",
     "db",
+    "plan",
     "eval-pair",
     "serve",
     "worker",

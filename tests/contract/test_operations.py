@@ -20,15 +20,19 @@ DASHBOARD = json.loads((ROOT / "docs/grafana-dashboard.json").read_text())
 NAME = re.compile(r"\bnullsplat_[a-z_]+\b")
 
 
+def all_metrics(folder: Path) -> str:
+    """What engine and plugin answer a Prometheus, of a node with one destination."""
+    engine = open_database(f"sqlite:///{folder / 'x.sqlite'}")
+    text = Metrics(engine, folder).text().decode() + exposition(Figures(Counts(), ("PACS",), True, None, 0.0))
+    engine.dispose()
+    return text
+
+
 @pytest.fixture(scope="module")
 def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """All metrics of engine and plugin, as they are called in a query."""
-    folder = tmp_path_factory.mktemp("metrics")
-    engine = open_database(f"sqlite:///{folder / 'x.sqlite'}")
-    text = Metrics(engine, folder).text().decode() + exposition(Figures(Counts(), (), True, None, 0.0))
-    engine.dispose()
     found = set()
-    for family in text_string_to_metric_families(text):
+    for family in text_string_to_metric_families(all_metrics(tmp_path_factory.mktemp("metrics"))):
         ending = {"counter": "_total"}.get(family.type, "")
         found.add(family.name + ending if not family.name.endswith(ending) or not ending else family.name)
     return found

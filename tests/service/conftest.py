@@ -110,7 +110,10 @@ def request_for(archive: ArchiveDouble) -> Callable[..., dict[str, Any]]:
     """Makes job requests for what the archive holds now."""
 
     def make(
-        attempt: int = 1, priority: str = "normal", scale: tuple[int, int, int] = (2, 1, 1)
+        attempt: int = 1,
+        priority: str = "normal",
+        scale: tuple[int, int, int] = (2, 1, 1),
+        seed: int = 0,
     ) -> dict[str, Any]:
         series = dicom_samples.SERIES
         return {
@@ -118,7 +121,7 @@ def request_for(archive: ArchiveDouble) -> Callable[..., dict[str, Any]]:
             "series_instance_uid": series,
             "fingerprint": fingerprint(series, archive.instances[series]),
             "attempt": attempt,
-            "parameters": {"preset": "preview", "scale": list(scale), "seed": 0, "samples": 1},
+            "parameters": {"preset": "preview", "scale": list(scale), "seed": seed, "samples": 1},
             "priority": priority,
         }
 

@@ -182,6 +182,35 @@ def test_age_moves_up_one_job_a_class(waiting: list[tuple[str, str, float]], mov
     assert promotions(line_of(*waiting), 4 * 3600.0) == moved
 
 
+@pytest.mark.parametrize(
+    ("waiting", "moved"),
+    [
+        # One that age brought there is worked on: first those that belong there, then the next of the backlog.
+        ([("normal", "normal", 9.0), ("stat", "stat", 1.0)], {}),
+        ([("normal", "normal", 9.0)], {"0": "stat"}),
+        ([("normal", "normal", 9.0), ("stat", "stat", 1.0), ("night", "night", 9.0)], {"2": "normal"}),
+    ],
+)
+def test_an_old_job_leaves_the_next_turn_to_an_urgent_one(
+    waiting: list[tuple[str, str, float]], moved: dict[str, str]
+) -> None:
+    assert promotions(line_of(*waiting), 4 * 3600.0, {"stat"}) == moved
+
+
+def test_an_old_backlog_leaves_urgent_jobs_every_other_turn(engine: Engine, request_for: Request) -> None:
+    """Sweeps are more frequent than jobs, so that without this the oldest of the backlog always stood first again."""
+    engine.pace()
+    old = [engine.put(request_for(attempt=attempt, seed=700)) for attempt in range(1, 6)]
+    with engine.database() as connection:
+        connection.execute(sa.text("UPDATE workflow_status SET created_at = 0"))
+    urgent = [engine.put(request_for(attempt=attempt, seed=700, priority="stat")) for attempt in (6, 7)]
+    engine.start_worker(SWEEPING_OFTEN, NULLSPLAT_AGEING_SECONDS="3600")
+    ended = {key: engine.wait(key, "succeeded")["updated_at"] for key in (*old, *urgent)}
+    order = sorted(ended, key=lambda key: ended[key])
+    assert order.index(urgent[1]) <= 3, [key in urgent for key in order]
+    assert any(key in old for key in order[:3]), "nor does the backlog wait until nothing is urgent"
+
+
 def test_a_steady_stream_of_urgent_jobs_does_not_starve_the_others(
     engine: Engine, request_for: Request
 ) -> None:

@@ -19,6 +19,7 @@ from nullsplat.cli.commands.evaluate import evaluate
 from nullsplat.cli.commands.evaluate_pair import evaluate_pair
 from nullsplat.cli.commands.evaluate_stage1 import evaluate_stage1
 from nullsplat.cli.commands.evaluate_stage2 import evaluate_stage2
+from nullsplat.cli.commands.plan import plan
 from nullsplat.cli.commands.presets import presets
 from nullsplat.cli.commands.reader_study import reader_score, reader_study
 from nullsplat.cli.commands.render_field import render_field
@@ -296,7 +297,17 @@ def demo(
 
 
 @app.command(rich_help_panel=NODE, short_help="Check this machine and report what is missing.")
-def doctor(debug: Debug = False) -> None:
+def doctor(
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Also write versions, settings without secrets, findings, counts and error codes of jobs to this file, for "
+            "a support request. It holds no patient data.",
+        ),
+    ] = None,
+    debug: Debug = False,
+) -> None:
     """Check this machine: what is missing, and what to do about it.
 
     Exit code 1 when something that is needed is missing.
@@ -304,7 +315,7 @@ def doctor(debug: Debug = False) -> None:
     with readable_failures(debug=debug):
         from nullsplat.cli.checks.doctor import run
 
-        raise typer.Exit(run())
+        raise typer.Exit(run(report))
 
 
 app.command(rich_help_panel=SUPER_RESOLUTION, short_help="What each preset costs and gives.")(presets)
@@ -320,6 +331,7 @@ app.add_typer(
 app.add_typer(
     db_app, name="db", rich_help_panel=NODE, short_help="Back up, check and purge the engine's database."
 )
+app.command(rich_help_panel=NODE, short_help="How many workers a site needs, by a simulated year.")(plan)
 app.command(
     "eval",
     rich_help_panel=EVALUATION,

@@ -45,7 +45,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Render a record."""
-        return _without_uids(json.dumps(_entry(record), ensure_ascii=False))
+        return without_uids(json.dumps(_entry(record), ensure_ascii=False))
 
 
 class TextFormatter(logging.Formatter):
@@ -59,7 +59,7 @@ class TextFormatter(logging.Formatter):
         line = " ".join([head, *(f"{name}={value}" for name, value in entry.items())])
         # A line break within a message would let it pass for two.
         line = _CONTROL.sub(lambda found: repr(found[0])[1:-1], line)
-        return _without_uids(line if trace is None else f"{line}\n{trace}")
+        return without_uids(line if trace is None else f"{line}\n{trace}")
 
 
 FORMATTERS: dict[str, type[logging.Formatter]] = {"text": TextFormatter, "json": JsonFormatter}
@@ -101,7 +101,7 @@ def _entry(record: logging.LogRecord) -> dict[str, object]:
     return entry | {name: value for name, value in known.items() if value is not None}
 
 
-def _without_uids(text: str) -> str:
+def without_uids(text: str) -> str:
     """The last line of defence: UIDs lead to a patient for whoever can ask the archive."""
     return _UID.sub(lambda found: "[uid]" if len(found[0]) >= _SHORTEST_UID else found[0], text)
 

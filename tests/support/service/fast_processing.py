@@ -1,8 +1,9 @@
 """Image processing that does real work in no time: it repeats slices. It reads and writes real DICOM series.
 
 A control folder steers it from the test's process: every stage appends a line to `calls.log`; while a file
-`hold-<stage>` is there the stage goes on reporting progress; `stuck-<stage>` makes it say nothing any more; `fail-<stage>` makes it fail as the file's text says. `spans.log` tells
-which process computed from when to when.
+`hold-<stage>` is there the stage goes on reporting progress; `stuck-<stage>` makes it say nothing any more;
+`fail-<stage>` makes it fail as the file's text says; `pace` makes stage 1 take the milliseconds that are the job's seed.
+`spans.log` tells which process computed from when to when.
 """
 
 import os
@@ -57,6 +58,8 @@ class FastProcessing:
         self._log(stage)
         began = time.time()
         self._obey(stage, progress)
+        if stage == "stage1" and (self.control / "pace").exists():
+            time.sleep(parameters.seed / 1000)
         before = {"stage1": "source", "stage2": "stage1", "consistency": "stage2"}[stage]
         voxels = np.load(work / f"{before}.npy")
         if stage == "stage1":

@@ -5,25 +5,49 @@ from pathlib import Path
 
 from rich.console import Console
 
-from nullsplat.cli.checks.findings import Finding, Level, packages, python
+from nullsplat.cli.checks.findings import PACKAGES, Finding, Level, packages, python
+from nullsplat.core.errors import ConfigurationError
 
 _STYLE = {Level.OK: "green", Level.NOTE: "yellow", Level.MISSING: "bold red"}
 
 
-def run() -> int:
-    """Print all findings; returns 1 when something that is needed is missing, else 0."""
+def run(report: Path | None = None) -> int:
+    """Print all findings; returns 1 when something that is needed is missing, else 0.
+
+    Args:
+        report: a file for a support request, to be written as well.
+
+    Raises:
+        ConfigurationError: there can be no report while packages are missing.
+        StorageError: the report cannot be written.
+    """
     console = Console(soft_wrap=True, highlight=False)
-    missing = 0
-    for finding in findings():
-        missing += finding.level is Level.MISSING
-        style = _STYLE[finding.level]
-        console.print(f"[{style}]{finding.level.value:<9}[/]{finding.subject:<19}", end="")
-        console.print(finding.text, markup=False)
+    told = [_tell(console, finding) for finding in findings()]
+    missing = sum(finding.level is Level.MISSING for finding in told)
     verdict = (
         "all that is needed is there" if not missing else f"{missing} needed thing(s) missing, see above"
     )
     console.print(f"\n{verdict}")
+    if report is not None:
+        _write_report(told, report)
+        console.print(f"{report} is for a support request; read it before you pass it on", markup=False)
     return 1 if missing else 0
+
+
+def _tell(console: Console, finding: Finding) -> Finding:
+    style = _STYLE[finding.level]
+    console.print(f"[{style}]{finding.level.value:<9}[/]{finding.subject:<19}", end="")
+    console.print(f"{finding.text}: {finding.quoted}" if finding.quoted else finding.text, markup=False)
+    return finding
+
+
+def _write_report(told: list[Finding], path: Path) -> None:
+    if any(finding.subject == PACKAGES and finding.level is Level.MISSING for finding in told):
+        raise ConfigurationError("a report needs all packages; install what is missing, see above")
+    # Imported here: it cannot even be loaded where a package is missing.
+    from nullsplat.cli.checks.report import write_report  # noqa: PLC0415
+
+    write_report(told, path)
 
 
 def findings() -> Iterator[Finding]:

@@ -8,6 +8,9 @@ from enum import Enum
 
 from packaging.requirements import Requirement
 
+PACKAGES = "Packages"
+"""The look at what the others cannot even be loaded without."""
+
 
 class Level(Enum):
     """How serious a finding is."""
@@ -25,11 +28,13 @@ class Finding:
         subject: what was looked at.
         level: whether it is fine, only worth a note, or something needed is missing.
         text: what was found, and what to do where something is to be done.
+        quoted: what another program answered; shown, but no part of a report, since it may hold anything.
     """
 
     subject: str
     level: Level
     text: str
+    quoted: str = ""
 
 
 def python() -> Finding:
@@ -41,9 +46,9 @@ def packages() -> Finding:
     """The Python packages that the engine declares, in the versions that it declares."""
     wrong = list(_wrong_packages())
     if wrong:
-        return Finding("Packages", Level.MISSING, f"{'; '.join(wrong)}. Run: pip install --upgrade nullsplat")
+        return Finding(PACKAGES, Level.MISSING, f"{'; '.join(wrong)}. Run: pip install --upgrade nullsplat")
     versions = (f"{name} {importlib.metadata.version(name)}" for name in ("nullsplat", "torch"))
-    return Finding("Packages", Level.OK, ", ".join(versions))
+    return Finding(PACKAGES, Level.OK, ", ".join(versions))
 
 
 def _wrong_packages() -> Iterator[str]:

@@ -118,9 +118,10 @@ def _answers(
     if answer.is_success:
         return Finding(subject, Level.OK, f"{url} answers")
     if complaints := _complaints(answer):
-        return Finding(subject, Level.MISSING, f"{url} is not ready: {complaints}")
-    what = answer.text.strip()[:200]
-    return Finding(subject, Level.MISSING, f"{url} answers {answer.status_code} {what}; {todo}")
+        return Finding(subject, Level.MISSING, f"{url} is not ready", complaints)
+    return Finding(
+        subject, Level.MISSING, f"{url} answers {answer.status_code}; {todo}", answer.text.strip()[:200]
+    )
 
 
 def _complaints(answer: httpx.Response) -> str:

@@ -6,13 +6,13 @@ is urgent, and yet each of its jobs has its turn: the oldest first, and the next
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from nullsplat.service.database.dbos_tables import queued, workflow_status
+from nullsplat.service.database.dbos_tables import queued, taken, workflow_status
 from nullsplat.service.database.tables import jobs, transaction
 
 QUEUE = "jobs"
@@ -117,7 +117,7 @@ class WaitingLine:
         if not seconds:
             return []
         with transaction(self._engine) as connection:
-            promoted = promotions(self._waiting(connection), seconds)
+            promoted = promotions(self._waiting(connection), seconds, self._served(connection))
             return [key for key, priority in promoted.items() if self._set(connection, key, priority)]
 
     def _waiting(self, connection: sa.Connection) -> list[Waiting]:
@@ -133,6 +133,17 @@ class WaitingLine:
             for key, priority, created, own in connection.execute(query)
         ]
 
+    def _served(self, connection: sa.Connection) -> set[str]:
+        """The classes of which a worker does a job that age brought there."""
+        row = self._status.c
+        query = (
+            sa.select(row.priority, jobs.c.request["priority"].as_string())
+            .join_from(self._status, jobs, jobs.c.key == row.workflow_uuid)
+            .where(*taken(self._status), row.queue_name == sa.literal_column(f"'{QUEUE}'"))
+        )
+        found = [(_class_of(number), own or "normal") for number, own in connection.execute(query)]
+        return {now for now, own in found if PRIORITIES[own] > PRIORITIES[now]}
+
     def _request(self, connection: sa.Connection, key: str) -> dict[str, Any] | None:
         query = sa.select(jobs.c.request).where(jobs.c.key == key, jobs.c.state == "queued")
         request: dict[str, Any] | None = connection.execute(query.with_for_update()).scalar_one_or_none()
@@ -146,16 +157,22 @@ class WaitingLine:
         return *queued(self._status), self._status.c.queue_name == sa.literal_column(f"'{QUEUE}'")
 
 
-def promotions(waiting: Sequence[Waiting], seconds: float) -> dict[str, str]:
+def promotions(waiting: Sequence[Waiting], seconds: float, served: Collection[str] = ()) -> dict[str, str]:
     """Which jobs move up, and to which class: at most one to each, and none to where one of a lower class waits already.
+
+    Nor to a class of which such a one is worked on while one of its own waits: older than all of these, the next would go
+    first again, and a backlog would keep them waiting until it was done.
 
     Args:
         waiting: the queued jobs, those that have waited for longest first.
         seconds: after which a job moves up one class; after twice as long it moves up two.
+        served: the classes of which a job is worked on that age brought there.
     """
     moved: dict[str, str] = {}
     for rank, target in enumerate(_CLASSES[:-1]):
         if any(job.now == target and _CLASSES.index(job.own) > rank for job in waiting):
+            continue
+        if target in served and any(job.now == target for job in waiting):
             continue
         for job in waiting:
             steps = _CLASSES.index(job.own) - rank
