@@ -166,7 +166,7 @@ def test_a_result_beyond_its_limit_waits_over_restarts_until_a_person_passes_it_
         assert shown["actions"] == [DELIVER, "again", CANCEL]
         with node(orthanc, engine, tmp_path, orders, lines) as service:
             wait_until(lambda: rounds(orthanc) > 2)
-            service.stores_changed()
+            service.store_ended("store-job-1")
             wait_for_rounds(orthanc, 2)
             assert orthanc.sent == []
             rows = service.overview("to-look-at")["queue"]["rows"]

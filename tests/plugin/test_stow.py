@@ -380,3 +380,34 @@ def test_a_send_that_was_interrupted_by_a_restart_is_done_again(server: StowServ
             wait_until(lambda: service.series(source)["state"] == "done")
     assert len(server.requests) == 2
     assert server.requests[0] == server.requests[1]
+
+
+def test_what_waits_behind_another_delivery_and_is_cancelled_meanwhile_is_never_sent(
+    server: StowServer,
+) -> None:
+    orthanc, go_on = FakeOrthanc(), threading.Event()
+    sources = [orthanc.add(ct_series(4)) for _ in range(2)]
+
+    def slowly(uids: list[str]) -> tuple[int, Any]:
+        go_on.wait(20)
+        return all_stored(uids)
+
+    server.answering = slowly
+    section = {"CLOUD": {"Url": server.url, "AllowHttp": True}}
+    with (
+        EngineBeside(SECRET, orthanc=orthanc) as engine,
+        running(orthanc, engine, Destinations=["CLOUD"], DicomWebDestinations=section) as service,
+    ):
+
+        def sending(source: str) -> bool:
+            return "sending" in [route["state"] for route in service.series(source)["routes"]]
+
+        wait_until(lambda: all(service.series(one)["state"] == "routing" and sending(one) for one in sources))
+        for source in sources:
+            service.wish(source, "cancel")
+        go_on.set()
+        wait_until(lambda: server.requests)
+        late = orthanc.add(ct_series(4))
+        service.series_changed(late)
+        wait_until(lambda: service.series(late)["state"] == "done")
+    assert len(server.requests) == 2  # the one that was under way, and the one that came after both
