@@ -88,6 +88,13 @@ def string(name: str, value: Any) -> str:
     return value
 
 
+def file_name(name: str, value: Any) -> str:
+    """Check for the name of a file, empty for none."""
+    if not string(name, value).isprintable():
+        raise SettingsError(f"{name} must be the name of a file, got {value!r}")
+    return str(value)
+
+
 def names(name: str, value: Any) -> Tuple[str, ...]:
     """Check for a list of texts that are not empty."""
     if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):

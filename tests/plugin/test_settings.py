@@ -1,3 +1,4 @@
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,28 @@ def test_unregistered_metadata_is_refused_because_states_would_be_lost(number: o
     wrong = {**configuration(), "UserMetadata": {} if number is None else {"NullSplat": number}}
     with pytest.raises(SettingsError, match="UserMetadata must register"):
         read_settings(wrong, {"NULLSPLAT_SECRET": SECRET})
+
+
+SERVER = {"Url": "https://pacs.example"}
+STRANGE: list[Any] = [
+    None, True, -1, float("nan"), "", "\0", "\ud800", "/", [], [None], [[]], {}, {"": {}}, {"a": None}, {"a": []}, {"a": {"Url": None}},
+    {"a": {"Url": "https://["}}, {"a": {**SERVER, "Timeout": True}}, {"a": {**SERVER, "CaFile": "\0"}}, {"a": {**SERVER, "CaFile": "/"}},
+    {"a": {**SERVER, "BearerTokenFile": "\0"}}, {"a": {**SERVER, "Username": "u", "PasswordFile": "/"}}, {"a": {**SERVER, "SecretFile": "\0"}},
+]  # fmt: skip
+
+
+def test_no_value_of_any_setting_is_a_surprise() -> None:
+    """Whatever somebody types, Orthanc ends with the setting's name and what it must be, or starts."""
+    whole = {
+        **configuration(),
+        "NullSplat": {"StorageCommitment": ["PACS"], "DicomWebDestinations": {"a": SERVER}},
+    }
+    sections = ("NullSplat", "UserMetadata", "RegisteredUsers", "DicomModalities", "StableAge")
+    wrong = [{**whole, name: value} for name in sections for value in STRANGE]
+    wrong += [{**configuration(), "NullSplat": {name: value}} for name in _FIELDS for value in STRANGE]
+    for one in wrong:
+        with contextlib.suppress(SettingsError):
+            read_settings(one, {"NULLSPLAT_SECRET": SECRET})
 
 
 def test_an_empty_password_is_refused() -> None:

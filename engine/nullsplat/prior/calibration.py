@@ -1,6 +1,7 @@
 """How far the intervals that a prior states must be stretched to hold the truth as often as they say."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -80,15 +81,23 @@ def calibration_of(prior: str) -> Calibration | None:
     advice = "make it anew with `nullsplat calibrate`, or delete it"
     try:
         content = json.loads(path.read_text())
-        factors = {group: float(content["factors"][group]) for group in GROUPS}
-        made_for = content["model_sha256"]
+        factors = {group: _factor(content["factors"][group]) for group in GROUPS}
+        made_for = str(content["model_sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(
-            f"{path} must state a factor for each group, it does not ({error!r}); {advice}"
+            f"{path} must state a factor for each group, of 0 or more, it does not ({error!r}); {advice}"
         ) from error
     if made_for != weights.prior_hash(prior):
         raise WeightsError(f"{path} is for the weights {made_for[:12]}, the prior has others; {advice}")
     return Calibration(factors, {name: value for name, value in content.items() if name != "factors"})
+
+
+def _factor(value: Any) -> float:
+    """A factor that stretches: with a negative one, or none at all, a voxel would be called certain that is not."""
+    factor = float(value)
+    if not 0 <= factor < math.inf:
+        raise ValueError(f"got {factor:g}")
+    return factor
 
 
 def calibration_hash(prior: str) -> str:

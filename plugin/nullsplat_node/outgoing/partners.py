@@ -95,11 +95,11 @@ def _token(file: str, setting: str) -> str:
 _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "Url": ("", checks.url),
     "AllowHttp": (False, checks.truth),
-    "CaFile": ("", checks.string),
+    "CaFile": ("", checks.file_name),
     "Timeout": (60, checks.real(1, 3600)),
-    "BearerTokenFile": ("", checks.string),
+    "BearerTokenFile": ("", checks.file_name),
     "Username": ("", checks.string),
-    "PasswordFile": ("", checks.string),
+    "PasswordFile": ("", checks.file_name),
 }
 
 

@@ -111,9 +111,9 @@ def message_about(series: str, state: SeriesState) -> bytes:
 _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "Url": ("", checks.url),
     "AllowHttp": (False, checks.truth),
-    "CaFile": ("", checks.string),
+    "CaFile": ("", checks.file_name),
     "Timeout": (10, checks.real(1, 3600)),
-    "SecretFile": ("", checks.string),
+    "SecretFile": ("", checks.file_name),
 }
 
 
