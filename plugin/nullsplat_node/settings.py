@@ -270,13 +270,8 @@ def _known(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Option
 
 def _secret(file: str, environment: Mapping[str, str]) -> str:
     if file:
-        try:
-            secret, source = (
-                Path(file).read_text(encoding="utf-8").strip(),
-                f"the file {file} (NullSplat.SecretFile)",
-            )
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"NullSplat.SecretFile must be a readable file, {file}: {error}") from error
+        secret = partners.read_secret(file, "NullSplat.SecretFile")
+        source = f"the file {checks.shown(file)} (NullSplat.SecretFile)"
     else:
         secret, source = environment.get(SECRET_VARIABLE, ""), f"the environment variable {SECRET_VARIABLE}"
     if not secret:

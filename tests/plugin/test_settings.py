@@ -53,7 +53,10 @@ def test_nothing_but_the_secret_needs_to_be_set() -> None:
         ({"LowDose": {"Words": "("}}, "NullSplat.LowDose.Words must be a regular expression"),
         ({"ReconcileInterval": 0}, "NullSplat.ReconcileInterval must be a number from 0.2"),
         ({"PollInterval": float("nan")}, "NullSplat.PollInterval must be a number"),
-        ({"SecretFile": "/does/not/exist"}, "NullSplat.SecretFile must be a readable file"),
+        (
+            {"SecretFile": "/does/not/exist"},
+            "NullSplat.SecretFile must name a readable file, /does/not/exist: No such file",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_it_must_be(settings: dict[str, Any], message: str) -> None:
@@ -72,6 +75,30 @@ def test_the_secret_may_lie_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text(SECRET + "\n")
     assert read_settings(configuration(SecretFile=str(file)), {}).secret == SECRET
+
+
+@pytest.mark.parametrize(
+    ("settings", "setting"),
+    [
+        ({"SecretFile": "telltale"}, "SecretFile"),
+        ({"EngineUrl": "http://user:telltale@host"}, "EngineUrl"),
+        ({"DicomWebDestinations": {"a": "https://user:telltale@host"}}, "a must be a section"),
+        ({"DicomWebDestinations": ["telltale"]}, "DicomWebDestinations must be a section"),
+        ({"DicomWebDestinations": {"a": {"Url": "https://user:telltale@host"}}}, "a.Url"),
+        ({"DicomWebDestinations": {"a": {"Url": "https://host", "BearerTokenFile": "tell/telltale"}}}, "BearerTokenFile"),
+        ({"DicomWebDestinations": {"a": {"Url": "https://host", "Token": "telltale"}}}, "Token is not a setting"),
+        ({"DicomWebDestinations": {"a": {"Url": "https://host", "Username": "u", "PasswordFile": "telltale"}}}, "PasswordFile"),
+        ({"Webhooks": {"a": {"Url": "https://host", "SecretFile": "whsec_telltale"}}}, "SecretFile"),
+        ({"Webhooks": {"a": {"Url": "https://host", "SecretFile": "whsec_telltale\n"}}}, "SecretFile"),
+    ],
+)  # fmt: skip
+def test_a_secret_that_was_written_where_its_file_belongs_is_not_shown(
+    settings: dict[str, Any], setting: str
+) -> None:
+    """Orthanc ends with these words in its log, which more people read than may know the secret."""
+    with pytest.raises(SettingsError, match=setting) as refusal:
+        read(**settings)
+    assert "telltale" not in str(refusal.value)
 
 
 def test_the_secret_is_never_shown() -> None:

@@ -72,14 +72,15 @@ def read_secret(file: str, setting: str) -> str:
     Raises:
         SettingsError: there is none; never says what the file holds.
     """
+    shown = checks.shown(file)
     try:
         text = Path(file).read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise SettingsError(f"{setting} must name a readable file, {file}: {error.strerror}") from error
+        raise SettingsError(f"{setting} must name a readable file, {shown}: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise SettingsError(f"{setting} must name a file of UTF-8 text, {file} is none") from None
+        raise SettingsError(f"{setting} must name a file of UTF-8 text, {shown} is none") from None
     if not text:
-        raise SettingsError(f"{setting} must name a file with a secret in it, {file} is empty")
+        raise SettingsError(f"{setting} must name a file with a secret in it, {shown} is empty")
     return text
 
 
@@ -87,7 +88,7 @@ def _token(file: str, setting: str) -> str:
     token = read_secret(file, setting)
     if not re.fullmatch("[!-~]+", token):
         raise SettingsError(
-            f"{setting} must name a file with one token of printable ASCII without spaces, {file} holds something else"
+            f"{setting} must name a file with one token of printable ASCII without spaces, {checks.shown(file)} holds something else"
         )
     return token
 
@@ -113,7 +114,7 @@ def named_sections(
 ) -> Dict[str, Dict[str, Any]]:
     """Return the settings of each section within a section, by the names that destinations may have."""
     if not isinstance(value, dict):
-        raise SettingsError(f'{name} must be a section {{"name": {{...}}}}, got {value!r}')
+        raise SettingsError(f'{name} must be a section {{"name": {{...}}}}, got {type(value).__name__}')
     checks.destinations(name, list(value))
     return {one: checks.section(f"{name}.{one}", value[one], fields) for one in value}
 

@@ -71,7 +71,7 @@ class Webhook:
         if not SHORTEST_SECRET <= len(secret) <= LONGEST_SECRET:
             raise SettingsError(
                 f"{setting} must name a file with {PREFIX} and {SHORTEST_SECRET} to {LONGEST_SECRET} bytes in Base64, such as "
-                f'"{PREFIX}$(openssl rand -base64 32)"; {self.secret_file} holds something else'
+                f'"{PREFIX}$(openssl rand -base64 32)"; {checks.shown(self.secret_file)} holds something else'
             )
         return secret
 
