@@ -73,7 +73,7 @@ def test_a_secret_that_would_not_work_is_refused_without_showing_it(secret: str)
 
 def test_the_secret_may_lie_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    file.write_text(SECRET + "\n")
+    file.write_text("\ufeff" + SECRET + "\n")
     assert read_settings(configuration(SecretFile=str(file)), {}).secret == SECRET
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import collections.abc
 from dataclasses import is_dataclass
-from functools import lru_cache
 from typing import Any, Callable, Dict, List, Sequence, Union, get_args, get_origin, get_type_hints
 
 LATEST = 253402300799
@@ -13,14 +12,10 @@ LATEST = 253402300799
 Judge = Callable[[Any], bool]
 
 
-def misfits(record: Any) -> List[str]:
-    """Return the names of the fields that hold something else than their annotation says."""
-    return [name for name, fits in _judges(type(record)).items() if not fits(getattr(record, name))]
-
-
-@lru_cache(maxsize=None)
-def _judges(kind: type) -> Dict[str, Judge]:
-    return {name: _judge(hint) for name, hint in get_type_hints(kind).items()}
+def misfits_of(kind: type) -> Callable[[Any], List[str]]:
+    """Return what finds the fields of such a record that hold something else than their annotation says."""
+    judges: Dict[str, Judge] = {name: _judge(hint) for name, hint in get_type_hints(kind).items()}
+    return lambda record: [name for name, fits in judges.items() if not fits(getattr(record, name))]
 
 
 def _judge(hint: Any) -> Judge:
@@ -30,7 +25,10 @@ def _judge(hint: Any) -> Judge:
         return _judge_of_parts(hint, [_judge(one) for one in get_args(hint) if one is not Ellipsis])
     if hint in (int, float):
         return lambda value: type(value) in (int, hint) and 0 <= value <= LATEST
-    return lambda value: isinstance(value, hint) and not (is_dataclass(hint) and misfits(value))
+    if is_dataclass(hint):
+        misfits = misfits_of(hint)
+        return lambda value: isinstance(value, hint) and not misfits(value)
+    return lambda value: isinstance(value, hint)
 
 
 def _judge_of_parts(hint: Any, parts: Sequence[Judge]) -> Judge:

@@ -22,7 +22,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from nullsplat_node.lifecycle.annotations import misfits
+from nullsplat_node.lifecycle.annotations import misfits_of
 from nullsplat_node.lifecycle.routing import PHASES as ROUTE_PHASES
 from nullsplat_node.lifecycle.routing import Route
 from nullsplat_node.shallow_json import loads
@@ -167,9 +167,12 @@ def _build(raw: Dict[str, Any]) -> SeriesState:
     return state
 
 
+_misfits = misfits_of(SeriesState)
+
+
 def _check(state: SeriesState) -> None:
     """Refuse whatever pages, steps and counts could trip over: one damaged state must not blind the view of all others."""
-    wrong = misfits(state)
+    wrong = _misfits(state)
     if wrong:
         raise StateUnreadable(f"{', '.join(wrong)} must be of the kind that this version writes")
     if state.phase not in PHASES:

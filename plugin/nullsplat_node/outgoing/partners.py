@@ -67,14 +67,14 @@ class Partner:
 
 
 def read_secret(file: str, setting: str) -> str:
-    """Return the text of a file without what surrounds it.
+    """Return the text of a file without what surrounds it, such as the mark that some editors begin files with.
 
     Raises:
         SettingsError: there is none; never says what the file holds.
     """
     shown = checks.shown(file)
     try:
-        text = Path(file).read_text(encoding="utf-8").strip()
+        text = Path(file).read_text(encoding="utf-8-sig").strip()
     except OSError as error:
         raise SettingsError(f"{setting} must name a readable file, {shown}: {error.strerror}") from error
     except UnicodeDecodeError:
