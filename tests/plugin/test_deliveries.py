@@ -15,6 +15,10 @@ from tests.support.plugin.beside import SECRET, EngineBeside, running, wait_unti
 from tests.support.plugin.fake_orthanc import FakeOrthanc
 from tests.support.plugin.node import Node, running_node
 from tests.support.plugin.series import ct_series
+from tests.support.ui.archive import BrowserArchive
+from tests.support.ui.engine import PacedEngine
+from tests.support.ui.site import SECRET as UI_SECRET
+from tests.support.ui.site import running_site
 
 from nullsplat.node.orthanc import Modality
 from nullsplat.node.processes import free_port
@@ -302,6 +306,15 @@ def test_the_end_of_one_delivery_has_that_one_looked_at_and_no_other() -> None:
     there.service.store_ended("a job of somebody else")
     assert there.worker._hints.get_nowait() == there.sources[2]
     assert there.worker._hints.empty()
+
+
+def test_orthanc_tells_which_of_its_jobs_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    with PacedEngine(UI_SECRET) as engine, running_site(BrowserArchive(), engine) as site:
+        monkeypatch.setattr(site.plugin.SERVICE, "store_ended", told.append)
+        for event in ("success", "failure", "stable"):
+            site.plugin.on_change(event, None, f"job of {event}")
+    assert told == ["job of success", "job of failure"]
 
 
 def test_the_more_are_on_their_way_the_rarer_each_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
