@@ -54,7 +54,7 @@ def on_change(change_type: int, level: int, resource: str) -> None:
     elif change_type in _SERIES_EVENTS and level == orthanc.ResourceType.SERIES:
         SERVICE.series_changed(resource)
     elif change_type in _JOB_EVENTS:
-        SERVICE.stores_changed()
+        SERVICE.store_ended(resource)
 
 
 def warn_of_modalities() -> None:

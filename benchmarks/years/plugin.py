@@ -123,7 +123,7 @@ def main() -> None:
         timed("GET /nullsplat/metrics", service.metrics),
         *(timed(f"GET /nullsplat/overview?group={group}", lambda group=group: service.overview(group))
           for group in ("", "to-look-at", "finished", "not-taken")),
-        timed("a store job ended", service.stores_changed),
+        timed("a store job ended", lambda: service.store_ended("unknown")),
         timed("what was handed over today", lambda: service._store.handed_over("chest", time.time())),
         timed("a look over the whole archive (each ReconcileInterval, in its own thread)", service._worker._round),
     ]  # fmt: skip

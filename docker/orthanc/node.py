@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.core.private import read_secret
 from nullsplat.node.configuration import overlay, read_configuration
 
 BINARY = "Orthanc"
@@ -98,10 +99,7 @@ def read_secrets(environment: MutableMapping[str, str]) -> None:
             continue
         if environment.get(name):
             raise ConfigurationError(f"set either {name} or {name}_FILE, not both")
-        try:
-            environment[name] = Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{name}_FILE must name a readable text file: {error}") from error
+        environment[name] = read_secret(Path(file), f"{name}_FILE")
         if not environment[name]:
             raise ConfigurationError(f"{name}_FILE must name a file that holds a password, {file} is empty")
 

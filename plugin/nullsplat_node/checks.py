@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from pathlib import Path
 from typing import Any, Callable, Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
@@ -88,6 +89,18 @@ def string(name: str, value: Any) -> str:
     return value
 
 
+def file_name(name: str, value: Any) -> str:
+    """Check for the name of a file, empty for none."""
+    if not string(name, value).isprintable():
+        raise SettingsError(f"{name} must be the name of a file, got unprintable characters")
+    return str(value)
+
+
+def shown(file: str) -> str:
+    """Return the name of a file with a secret; anything but a whole path may be the secret itself, written into the wrong place."""
+    return file if Path(file).is_absolute() else "what stands there"
+
+
 def names(name: str, value: Any) -> Tuple[str, ...]:
     """Check for a list of texts that are not empty."""
     if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
@@ -121,7 +134,8 @@ def url(name: str, value: Any) -> str:
     except ValueError:  # a port that is none, or half an address of IPv6
         usable = False
     if not usable or parts.username or parts.query or parts.fragment or not re.fullmatch("[!-~]+", value):
-        raise SettingsError(f"{name} must be like http://host:port, without credentials, got {value!r}")
+        got = "one with a password" if "@" in str(value) else repr(value)
+        raise SettingsError(f"{name} must be like http://host:port, without credentials, got {got}")
     return str(value).rstrip("/")
 
 
@@ -153,7 +167,7 @@ def section(name: str, given: Any, known: Mapping[str, Tuple[Any, Check]]) -> Di
         SettingsError: one is unknown, or not what it must be.
     """
     if not isinstance(given, dict):
-        raise SettingsError(f"{name} must be a section {{...}}, got {given!r}")
+        raise SettingsError(f"{name} must be a section {{...}}, got {type(given).__name__}")
     for key in given:
         if key not in known:
             hint = nearest(key, known) or f"; known are {', '.join(known)}"

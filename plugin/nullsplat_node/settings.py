@@ -124,13 +124,13 @@ def _low_dose(name: str, value: Any) -> LowDoseRules:
 
 _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "EngineUrl": ("http://127.0.0.1:8043", checks.url),
-    "EngineCaFile": ("", checks.string),
+    "EngineCaFile": ("", checks.file_name),
     "EngineTimeout": (10, checks.real(0.1, 300)),
     "EngineUser": ("engine", checks.string),
     "Roles": (roles.BY_DEFAULT, roles.check_roles),
     "TrustedOrigins": ([], checks.origins),
-    "SecretFile": ("", checks.string),
-    "RulesFile": ("", checks.string),
+    "SecretFile": ("", checks.file_name),
+    "RulesFile": ("", checks.file_name),
     "Automatic": (True, checks.truth),
     "Preset": ("preview", checks.choice(checks.PRESETS)),
     "Scale": ("auto", checks.scale),
@@ -270,13 +270,8 @@ def _known(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Option
 
 def _secret(file: str, environment: Mapping[str, str]) -> str:
     if file:
-        try:
-            secret, source = (
-                Path(file).read_text(encoding="utf-8").strip(),
-                f"the file {file} (NullSplat.SecretFile)",
-            )
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"NullSplat.SecretFile must be a readable file, {file}: {error}") from error
+        secret = partners.read_secret(file, "NullSplat.SecretFile")
+        source = f"the file {checks.shown(file)} (NullSplat.SecretFile)"
     else:
         secret, source = environment.get(SECRET_VARIABLE, ""), f"the environment variable {SECRET_VARIABLE}"
     if not secret:
@@ -290,6 +285,9 @@ def _secret(file: str, environment: Mapping[str, str]) -> str:
 
 def _check_orthanc(configuration: Mapping[str, Any]) -> None:
     """Refuse what would lose the states or leave the archive open."""
+    for name in ("UserMetadata", "RegisteredUsers", "DicomModalities"):
+        if not isinstance(configuration.get(name, {}), dict):  # not shown: it may hold passwords
+            raise SettingsError(f"{name} of Orthanc's configuration must be a section {{...}}")
     number = configuration.get("UserMetadata", {}).get(METADATA)
     if not isinstance(number, int) or number < FIRST_USER_METADATA:
         raise SettingsError(

@@ -13,7 +13,7 @@ from tests.support.dicom.validation import errors_of, needs_validator
 from nullsplat.dicom.headers import quiet_pydicom
 from nullsplat.dicom.read.series import read_folder
 from nullsplat.dicom.write.derived_series import write_derived
-from nullsplat.dicom.write.parametric_map import DEVIATION, write_map
+from nullsplat.dicom.write.parametric_map import INTERVAL, write_map
 from nullsplat.dicom.write.quality_report import write_quality_report
 
 SMALL = Spec(shape=(4, 16, 20))
@@ -33,7 +33,7 @@ def derived_objects(folder: Path, **attributes: object) -> dict[str, Dataset]:
     series = write_derived(source, result, provenance, folder / "slices")
     paths = {
         "slice": series.paths[0],
-        "map": write_map(DEVIATION, source, result, provenance, folder).path,
+        "map": write_map(INTERVAL, source, result, provenance, folder).path,
         "report": write_quality_report(source, series, {"noise_hu": 3.0}, provenance, folder).path,
     }
     return {kind: dcmread(path) for kind, path in paths.items()}
@@ -151,7 +151,7 @@ def test_the_validator_finds_no_errors_in_what_came_of_all_of_them(tmp_path: Pat
     worst |= {"WindowCenter": [40, 40], "WindowWidth": [0, -1], "SpecificCharacterSet": "", "StudyDescription": "CT",
               "ContributingEquipmentSequence": [item], "ImageComments": "", "PatientName": "Doe^Jane"}  # fmt: skip
     derived_objects(tmp_path, **worst)
-    for path in (tmp_path / "slices/00001.dcm", tmp_path / "uncertainty.dcm", *tmp_path.glob("*report*.dcm")):
+    for path in (tmp_path / "slices/00001.dcm", tmp_path / "interval.dcm", *tmp_path.glob("*report*.dcm")):
         assert errors_of(path) == []
 
 

@@ -148,7 +148,7 @@ def test_no_page_and_no_event_looks_at_all_states(monkeypatch: pytest.MonkeyPatc
         for group in ("", "finished", "to-look-at"):
             rows = service.overview(group)["queue"]["rows"]
             assert (source in [row["series"] for row in rows]) == (group != "to-look-at")
-        service.stores_changed()
+        service.store_ended("unknown")
         orthanc.delete(source)
         service.series_changed(source)
         wait_until(lambda: service.status()["counts"]["done"] == 0)

@@ -1,6 +1,7 @@
 """Each series reaches each destination once; what a destination refuses for good ends in words, and a person sends it again."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,9 +15,14 @@ from tests.support.plugin.beside import SECRET, EngineBeside, running, wait_unti
 from tests.support.plugin.fake_orthanc import FakeOrthanc
 from tests.support.plugin.node import Node, running_node
 from tests.support.plugin.series import ct_series
+from tests.support.ui.archive import BrowserArchive
+from tests.support.ui.engine import PacedEngine
+from tests.support.ui.site import SECRET as UI_SECRET
+from tests.support.ui.site import running_site
 
 from nullsplat.node.orthanc import Modality
 from nullsplat.node.processes import free_port
+from nullsplat_node.archive.archive import Archive
 from nullsplat_node.lifecycle.delivery_faults import cure
 from nullsplat_node.lifecycle.routing import (
     DELIVERED,
@@ -33,6 +39,10 @@ from nullsplat_node.lifecycle.routing import (
     for_each,
     lost,
 )
+from nullsplat_node.lifecycle.state import ROUTING, Result, SeriesState, encode
+from nullsplat_node.settings import read_settings
+from nullsplat_node.work import deliveries
+from nullsplat_node.work.context import Log
 from nullsplat_node.work.service import Service
 
 TRIES = 4
@@ -242,3 +252,100 @@ def test_what_was_delivered_is_remembered_over_a_restart() -> None:
     assert orthanc.sent[2:] == [one for one in sent if orthanc.modalities()[one[0]] == "SR"]
     phases = {route["what"]: route["phase"] for route in orthanc.remembered(source)["routes"]}
     assert phases == {"": DELIVERED, "SR": REFUSED}
+
+
+# ---- Thousands on their way ----
+
+
+class OnTheirWay:
+    """Results that store jobs which do not end are sending, and a service whose thread is not started: each look is a call."""
+
+    def __init__(self, count: int, **settings: Any) -> None:
+        self.orthanc, self.now = FakeOrthanc(), time.time()
+        self.orthanc.jobs = "Running"
+        self.sources = [self._add() for _ in range(count)]
+        configuration = {
+            "UserMetadata": {"NullSplat": 4701},
+            "NullSplat": {"Destinations": ["PACS"], **settings},
+        }
+        self.service = Service(
+            Archive(self.orthanc),
+            read_settings(configuration, {"NULLSPLAT_SECRET": SECRET}),
+            Log(print, print),
+            record=lambda entry: None,
+            clock=lambda: self.now,
+        )
+        self.worker = self.service._worker
+        self.look()
+
+    def _add(self) -> str:
+        source, derived = self.orthanc.add(ct_series(3)), self.orthanc.add(ct_series(3))
+        digest = Archive(self.orthanc).look(source).digest
+        state = SeriesState(ROUTING, self.now, digest, request={"attempt": 1}, key="k",
+                            result=Result("2.25.1", derived, 3), routes=(Route("PACS"),))  # fmt: skip
+        self.orthanc._series[source]["metadata"]["NullSplat"] = encode(state)
+        return source
+
+    def look(self) -> None:
+        for source in self.sources:
+            self.worker._agenda.drop(source)
+            self.worker._look(source)
+
+    def job(self, source: str) -> str:
+        return str(self.orthanc.remembered(source)["routes"][0]["job"])
+
+    def waits(self) -> set[float]:
+        """Seconds until each is looked at."""
+        return {round(self.worker._agenda.planned(source) - self.now, 3) for source in self.sources}
+
+
+def test_the_end_of_one_delivery_has_that_one_looked_at_and_no_other() -> None:
+    """A look at every other for each that ends made the work quadratic: 5000 on their way left no time for anything else."""
+    there = OnTheirWay(4)
+    there.service.store_ended(there.job(there.sources[2]))
+    there.service.store_ended("a job of somebody else")
+    assert there.worker._hints.get_nowait() == there.sources[2]
+    assert there.worker._hints.empty()
+
+
+def test_orthanc_tells_which_of_its_jobs_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    with PacedEngine(UI_SECRET) as engine, running_site(BrowserArchive(), engine) as site:
+        monkeypatch.setattr(site.plugin.SERVICE, "store_ended", told.append)
+        for event in ("success", "failure", "stable"):
+            site.plugin.on_change(event, None, f"job of {event}")
+    assert told == ["job of success", "job of failure"]
+
+
+def test_the_more_are_on_their_way_the_rarer_each_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "BETWEEN_LOOKS", 10)
+    there = OnTheirWay(4, PollInterval=5)
+    assert there.waits() == {5.0}  # the first time soon: it may have ended before its name was noted
+    there.now += 5
+    there.look()
+    assert there.waits() == {40.0}
+
+
+def test_a_round_leaves_deliveries_alone_that_are_looked_at_anyway() -> None:
+    there = OnTheirWay(4)
+    there.worker._round()
+    assert there.waits() == {5.0}
+    there.now -= 10_000  # the clock was set back, and what was planned lies too far ahead
+    there.worker._round()
+    assert there.waits() == {0.0}
+
+
+def test_a_look_at_a_delivery_under_way_costs_few_questions() -> None:
+    there = OnTheirWay(1)
+    before = len(there.orthanc.calls)
+    there.now += 5
+    there.look()
+    assert len(there.orthanc.calls) - before <= 5  # source and result with their metadata, and the job
+
+
+def test_what_is_cancelled_is_not_sent_on() -> None:
+    there = OnTheirWay(2)
+    job = there.job(there.sources[0])
+    assert there.service.wish(there.sources[0], "cancel")["state"] == "done"
+    cancelled = [path for method, path in there.orthanc.calls if (method, path[:6]) == ("POST", "/jobs/")]
+    assert cancelled == [f"/jobs/{job}/cancel"]

@@ -54,6 +54,12 @@ def test_a_figure_that_is_needed_and_not_there_does_not_pass(name: str, came: ob
     assert Limits(((name, 1e5),)).exceeded_by({}) != ""
 
 
+@pytest.mark.parametrize("bone", [None, "20", float("nan")])
+def test_one_tissue_of_which_nothing_is_known_does_not_pass_behind_the_others(bone: object) -> None:
+    report = {"deviation_rms_hu_by_tissue": {"lung": 9.0, "bone": bone}}
+    assert "does not say" in Limits((("deviation_hu", 10.0),)).exceeded_by(report)
+
+
 def test_warnings_are_a_contradicted_profile_an_unfamiliar_series_and_unmeasured_length() -> None:
     limits = Limits(warnings=True)
     assert limits.exceeded_by(REPORT) == ""
@@ -168,7 +174,7 @@ def test_a_result_beyond_its_limit_waits_over_restarts_until_a_person_passes_it_
         assert shown["actions"] == [DELIVER, "again", CANCEL]
         with node(orthanc, engine, tmp_path, orders, lines) as service:
             wait_until(lambda: rounds(orthanc) > 2)
-            service.stores_changed()
+            service.store_ended("store-job-1")
             wait_for_rounds(orthanc, 2)
             assert orthanc.sent == []
             rows = service.overview("to-look-at")["queue"]["rows"]

@@ -112,6 +112,11 @@ def test_modalities_are_not_checked_where_orthanc_keeps_them_in_its_database(tmp
     assert read_criteria({**orthanc, "DicomModalitiesInDatabase": True}).rules.rules[0].name == "a"
 
 
+def test_a_file_as_an_editor_of_windows_leaves_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_bytes(b'\xef\xbb\xbf[[rule]]\r\nname = "a"\r\n')
+    assert [rule.name for rule in read_rules(tmp_path / "rules.toml", Orders()).rules] == ["a"]
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"# \xe9")
     for name in ("nothing.toml", "latin.toml"):

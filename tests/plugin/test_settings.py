@@ -1,3 +1,4 @@
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,10 @@ def test_nothing_but_the_secret_needs_to_be_set() -> None:
         ({"LowDose": {"Words": "("}}, "NullSplat.LowDose.Words must be a regular expression"),
         ({"ReconcileInterval": 0}, "NullSplat.ReconcileInterval must be a number from 0.2"),
         ({"PollInterval": float("nan")}, "NullSplat.PollInterval must be a number"),
-        ({"SecretFile": "/does/not/exist"}, "NullSplat.SecretFile must be a readable file"),
+        (
+            {"SecretFile": "/does/not/exist"},
+            "NullSplat.SecretFile must name a readable file, /does/not/exist: No such file",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_it_must_be(settings: dict[str, Any], message: str) -> None:
@@ -69,8 +73,32 @@ def test_a_secret_that_would_not_work_is_refused_without_showing_it(secret: str)
 
 def test_the_secret_may_lie_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    file.write_text(SECRET + "\n")
+    file.write_text("\ufeff" + SECRET + "\n")
     assert read_settings(configuration(SecretFile=str(file)), {}).secret == SECRET
+
+
+@pytest.mark.parametrize(
+    ("settings", "setting"),
+    [
+        ({"SecretFile": "telltale"}, "SecretFile"),
+        ({"EngineUrl": "http://user:telltale@host"}, "EngineUrl"),
+        ({"DicomWebDestinations": {"a": "https://user:telltale@host"}}, "a must be a section"),
+        ({"DicomWebDestinations": ["telltale"]}, "DicomWebDestinations must be a section"),
+        ({"DicomWebDestinations": {"a": {"Url": "https://user:telltale@host"}}}, "a.Url"),
+        ({"DicomWebDestinations": {"a": {"Url": "https://host", "BearerTokenFile": "tell/telltale"}}}, "BearerTokenFile"),
+        ({"DicomWebDestinations": {"a": {"Url": "https://host", "Token": "telltale"}}}, "Token is not a setting"),
+        ({"DicomWebDestinations": {"a": {"Url": "https://host", "Username": "u", "PasswordFile": "telltale"}}}, "PasswordFile"),
+        ({"Webhooks": {"a": {"Url": "https://host", "SecretFile": "whsec_telltale"}}}, "SecretFile"),
+        ({"Webhooks": {"a": {"Url": "https://host", "SecretFile": "whsec_telltale\n"}}}, "SecretFile"),
+    ],
+)  # fmt: skip
+def test_a_secret_that_was_written_where_its_file_belongs_is_not_shown(
+    settings: dict[str, Any], setting: str
+) -> None:
+    """Orthanc ends with these words in its log, which more people read than may know the secret."""
+    with pytest.raises(SettingsError, match=setting) as refusal:
+        read(**settings)
+    assert "telltale" not in str(refusal.value)
 
 
 def test_the_secret_is_never_shown() -> None:
@@ -84,6 +112,28 @@ def test_unregistered_metadata_is_refused_because_states_would_be_lost(number: o
     wrong = {**configuration(), "UserMetadata": {} if number is None else {"NullSplat": number}}
     with pytest.raises(SettingsError, match="UserMetadata must register"):
         read_settings(wrong, {"NULLSPLAT_SECRET": SECRET})
+
+
+SERVER = {"Url": "https://pacs.example"}
+STRANGE: list[Any] = [
+    None, True, -1, float("nan"), "", "\0", "\ud800", "/", [], [None], [[]], {}, {"": {}}, {"a": None}, {"a": []}, {"a": {"Url": None}},
+    {"a": {"Url": "https://["}}, {"a": {**SERVER, "Timeout": True}}, {"a": {**SERVER, "CaFile": "\0"}}, {"a": {**SERVER, "CaFile": "/"}},
+    {"a": {**SERVER, "BearerTokenFile": "\0"}}, {"a": {**SERVER, "Username": "u", "PasswordFile": "/"}}, {"a": {**SERVER, "SecretFile": "\0"}},
+]  # fmt: skip
+
+
+def test_no_value_of_any_setting_is_a_surprise() -> None:
+    """Whatever somebody types, Orthanc ends with the setting's name and what it must be, or starts."""
+    whole = {
+        **configuration(),
+        "NullSplat": {"StorageCommitment": ["PACS"], "DicomWebDestinations": {"a": SERVER}},
+    }
+    sections = ("NullSplat", "UserMetadata", "RegisteredUsers", "DicomModalities", "StableAge")
+    wrong = [{**whole, name: value} for name in sections for value in STRANGE]
+    wrong += [{**configuration(), "NullSplat": {name: value}} for name in _FIELDS for value in STRANGE]
+    for one in wrong:
+        with contextlib.suppress(SettingsError):
+            read_settings(one, {"NULLSPLAT_SECRET": SECRET})
 
 
 def test_an_empty_password_is_refused() -> None:

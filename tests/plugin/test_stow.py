@@ -1,6 +1,7 @@
 """STOW-RS to other servers: what their answers mean, what is never sent to whom, and that a slow one holds nobody up."""
 
 import json
+import queue
 import ssl
 import threading
 from collections.abc import Iterator
@@ -20,13 +21,17 @@ from tests.support.plugin.stow_server import StowServer, all_stored, response
 from tests.support.security.authority import example_authority
 
 from nullsplat.node.processes import free_port
+from nullsplat_node.archive.archive import Archive
 from nullsplat_node.checks import SettingsError
 from nullsplat_node.lifecycle.routing import Outcome, Route
+from nullsplat_node.lifecycle.state import SeriesState
 from nullsplat_node.outgoing import post as posting
+from nullsplat_node.outgoing.errands import Errands
 from nullsplat_node.outgoing.partners import Partner
 from nullsplat_node.outgoing.store_response import judged
 from nullsplat_node.outgoing.stow import IN_A_REQUEST, Instance, Stow, Unreadable
 from nullsplat_node.settings import read_criteria, read_settings
+from nullsplat_node.work.carriers import StowCarrier
 
 TOKEN = "telltale-token-of-the-tests"
 ROUTE = Route("CLOUD", series="s")
@@ -380,3 +385,24 @@ def test_a_send_that_was_interrupted_by_a_restart_is_done_again(server: StowServ
             wait_until(lambda: service.series(source)["state"] == "done")
     assert len(server.requests) == 2
     assert server.requests[0] == server.requests[1]
+
+
+def test_what_waits_behind_another_delivery_and_is_cancelled_meanwhile_is_never_sent(
+    server: StowServer,
+) -> None:
+    orthanc, go_on, ended = FakeOrthanc(), threading.Event(), queue.Queue[str]()
+
+    def slowly(uids: list[str]) -> tuple[int, Any]:
+        go_on.wait(60)
+        return all_stored(uids)
+
+    server.answering = slowly
+    carrier = StowCarrier(Partner("CLOUD", server.url), Archive(orthanc), Errands(ended.put))
+    series = [orthanc.add(ct_series(3)) for _ in range(3)]
+    routes = [Route("CLOUD", series=one) for one in series]
+    jobs = [carrier.begin(route, "source", SeriesState("routing", 1.0)) for route in routes]
+    carrier.withdraw(replace(routes[1], job=jobs[1]))
+    go_on.set()
+    assert [ended.get(timeout=60) for _ in range(2)] == [jobs[0], jobs[2]]
+    assert len(server.requests) == 2
+    assert carrier.outcome(replace(routes[1], job=jobs[1])) is None

@@ -1,6 +1,7 @@
 """Intervals of a prior: every voxel in one group, stretched by that group's factor, and never by another prior's file."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,7 +95,8 @@ def test_a_damaged_calibration_is_found_before_the_work(prior: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     ["", "[]", "{}", json.dumps({"factors": {**FACTORS, UNSEEN: "wide"}, "model_sha256": "a" * 64}),
-     json.dumps({"factors": dict(list(FACTORS.items())[1:]), "model_sha256": "a" * 64})],
+     json.dumps({"factors": dict(list(FACTORS.items())[1:]), "model_sha256": "a" * 64}),
+     *(json.dumps({"factors": {**FACTORS, UNSEEN: factor}, "model_sha256": "a" * 64}) for factor in (-1, math.nan, math.inf))],
 )  # fmt: skip
 def test_a_damaged_calibration_is_no_missing_one(prior: Path, content: str) -> None:
     (prior / FILE).write_text(content)

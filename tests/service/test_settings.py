@@ -33,8 +33,11 @@ def test_what_is_missing_is_named_by_its_variable() -> None:
 
 
 def test_secrets_may_lie_in_files(surroundings: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name, content in (("SECRET", "from-a-file-0123456789\n"), ("ARCHIVE_PASSWORD", "pass word\n")):
-        (tmp_path / name).write_text(content)
+    for name, content in (
+        ("SECRET", "\ufefffrom-a-file-0123456789\r\n"),
+        ("ARCHIVE_PASSWORD", "pass word\n"),
+    ):
+        (tmp_path / name).write_text(content)  # the first one as an editor of Windows leaves it
         surroundings.setenv(f"NULLSPLAT_{name}_FILE", str(tmp_path / name))
     surroundings.delenv("NULLSPLAT_SECRET")
     surroundings.setenv("NULLSPLAT_ARCHIVE_USERNAME", "engine")
@@ -48,6 +51,18 @@ def test_a_secret_and_its_file_together_are_refused(surroundings: pytest.MonkeyP
     surroundings.setenv("NULLSPLAT_SECRET_FILE", str(tmp_path / "secret"))
     with pytest.raises(ConfigurationError, match="either NULLSPLAT_SECRET or NULLSPLAT_SECRET_FILE"):
         Settings()
+
+
+def test_a_secret_that_was_written_where_its_file_belongs_is_not_shown(
+    surroundings: pytest.MonkeyPatch,
+) -> None:
+    surroundings.delenv("NULLSPLAT_SECRET")
+    surroundings.setenv("NULLSPLAT_SECRET_FILE", "telltale-0123456789")
+    with pytest.raises(
+        ConfigurationError, match="NULLSPLAT_SECRET_FILE must name a readable text file"
+    ) as refusal:
+        Settings()
+    assert "telltale" not in str(refusal.value)
 
 
 def test_a_missing_secret_file_is_named(surroundings: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.core.private import read_secret
 
 PASSWORD = "NULLSPLAT_ARCHIVE_PASSWORD"  # noqa: S105 - the variable's name
 
@@ -78,7 +79,7 @@ class ArchiveRequest:
         if from_environment is not None:
             return self.user, from_environment
         if self.password_file is not None:
-            return self.user, _content(self.password_file)
+            return self.user, read_secret(self.password_file.absolute(), "--archive-password-file")
         raise ConfigurationError(
             f"--archive-user needs a password: set {PASSWORD}, or let --archive-password-file name a file with it"
         )
@@ -107,13 +108,3 @@ def archive_request(
         return None
     modalities = tuple(dict.fromkeys(word.strip().upper() for word in modality.split(",") if word.strip()))
     return ArchiveRequest(url, user, password_file, ca_file, modalities, *counts)
-
-
-def _content(file: Path) -> str:
-    try:
-        return file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise ConfigurationError(
-            f"--archive-password-file must name a readable text file, {file}: {reason}"
-        ) from error

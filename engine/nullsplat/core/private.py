@@ -1,11 +1,28 @@
-"""Folders and files that other users of the machine must not read: images of patients pass through them."""
+"""Folders and files that other users of the machine must not read: images of patients pass through them, and secrets lie in them."""
 
 import errno
 import os
 from pathlib import Path
 
+from nullsplat.core.errors import ConfigurationError
+
 FOLDER, FILE = 0o700, 0o600
 OTHERS = 0o077
+
+
+def read_secret(file: Path, setting: str) -> str:
+    """Text of a file without what surrounds it, such as the mark that some editors begin files with.
+
+    Raises:
+        ConfigurationError: it cannot be read; names the setting, and shows the file only if it is a whole path, since anything
+            else may be the secret itself, written into the wrong place.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        shown = file if file.is_absolute() else "what stands there"
+        raise ConfigurationError(f"{setting} must name a readable text file, {shown}: {reason}") from None
 
 
 def private_folder(folder: Path) -> None:

@@ -54,7 +54,7 @@ def read_file(path: Path) -> dict[str, Any]:
         ConfigurationError: it is not JSON (with comments), or not one object.
     """
     try:
-        section = json.loads(_TEXT_OR_COMMENT.sub(_without_comment, path.read_text(encoding="utf-8")))
+        section = json.loads(_TEXT_OR_COMMENT.sub(_without_comment, path.read_text(encoding="utf-8-sig")))
     except ValueError as error:
         raise ConfigurationError(f"{path} must be JSON, comments allowed: {error}") from error
     if not isinstance(section, dict):

@@ -1,5 +1,6 @@
 """How far the intervals that a prior states must be stretched to hold the truth as often as they say."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -79,8 +80,16 @@ def calibration_of(prior: str) -> Calibration | None:
 
 
 def _read(content: dict[str, Any]) -> Calibration:
-    factors = {group: float(content["factors"][group]) for group in GROUPS}
+    factors = {group: _factor(content["factors"][group]) for group in GROUPS}
     return Calibration(factors, {name: value for name, value in content.items() if name != "factors"})
+
+
+def _factor(value: Any) -> float:
+    """A factor that stretches: with a negative one, or none at all, a voxel would be called certain that is not."""
+    factor = float(value)
+    if not 0 <= factor < math.inf:
+        raise ValueError(f"got {factor:g}")
+    return factor
 
 
 def calibration_hash(prior: str) -> str:

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.core.private import close_files, private_folder
+from nullsplat.core.private import close_files, private_folder, read_secret
 from nullsplat.dicom.write.encoding import OutputSyntax, check_encoder
 from nullsplat.dicomweb.access import Access, SettingNames, archive_root
 from nullsplat.physics.profile import AUTO, Profile
@@ -140,12 +140,7 @@ class Settings(BaseSettings):
             variable = variable_of(name)
             if values.get(name) is not None:
                 raise ConfigurationError(f"set either {variable} or {variable}_FILE, not both")
-            try:
-                values[name] = Path(path).read_text().strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigurationError(
-                    f"{variable}_FILE must name a readable text file: {error}"
-                ) from error
+            values[name] = read_secret(Path(path), f"{variable}_FILE")
         return values
 
     @field_validator("transfer_syntax")

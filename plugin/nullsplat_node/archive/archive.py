@@ -8,6 +8,7 @@ time, never a whole series at once. Calls to own routes would deadlock; none is 
 from __future__ import annotations
 
 import calendar
+import contextlib
 import hashlib
 import json
 import time
@@ -233,6 +234,11 @@ class Archive:
             int(raw.get("ErrorCode") or 0),
             str(raw.get("Content", {}).get("StorageCommitmentTransactionUID", "")),
         )
+
+    def cancel_store(self, job: str) -> None:
+        """Have Orthanc send no more of a store job; one that has ended is as good as cancelled."""
+        with contextlib.suppress(NotInArchive, ArchiveTrouble):
+            self._call(self._orthanc.RestApiPost, f"/jobs/{job}/cancel", b"")
 
     def commitment(self, transaction: str) -> Optional[Commitment]:
         """Return what came of a request for storage commitment, None when Orthanc no longer knows it: it restarted, say."""

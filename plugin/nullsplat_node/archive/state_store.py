@@ -8,7 +8,7 @@ longer the current one the change is dropped and decided anew, so no lock is hel
 from __future__ import annotations
 
 import threading
-from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Set
+from typing import Callable, Dict, FrozenSet, Iterable, Optional, Set
 
 from nullsplat_node.archive.archive import Archive, SeriesHere
 from nullsplat_node.lifecycle.census import Census, Counts, HandedOver
@@ -78,10 +78,15 @@ class StateStore:
         with self._lock:
             return set(self._census.restless)
 
-    def delivering(self) -> List[str]:
-        """Return the series whose results are on their way."""
+    def delivering(self) -> int:
+        """Return of how many series the results are on their way."""
         with self._lock:
-            return list(self._census.delivering)
+            return len(self._census.delivering)
+
+    def waits_for(self, job: str) -> Optional[str]:
+        """Return the series whose result is sent by this store job or errand, None when no series waits for it."""
+        with self._lock:
+            return self._census.sending.get(job)
 
     def counts(self) -> Counts:
         """Return how many series there are of each kind."""

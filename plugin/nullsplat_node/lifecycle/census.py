@@ -42,11 +42,13 @@ class Census:
     Attributes:
         restless: series for which something is to be done though their instances do not change.
         delivering: series with routes that are not settled and not held back.
+        sending: which of them waits for a store job or an errand, by its name.
     """
 
     def __init__(self) -> None:
         self.restless: Set[str] = set()
         self.delivering: Set[str] = set()
+        self.sending: Dict[str, str] = {}
         self._phases: "Counter[str]" = Counter()
         self._reasons: "Counter[Tally]" = Counter()
         self._routes: "Counter[Tally]" = Counter()
@@ -58,6 +60,9 @@ class Census:
         for state, sign in ((before, -1), (after, 1)):
             if state is not None:
                 self._count(state, sign)
+        for route in before.routes if before is not None else ():
+            self.sending.pop(route.job, None)
+        self.sending.update((route.job, series) for route in (after.routes if after else ()) if route.job)
         if before is not None:
             self._latest[before.phase].drop(series)
         if after is not None:

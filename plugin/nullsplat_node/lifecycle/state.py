@@ -19,9 +19,10 @@ Nothing else is remembered anywhere: Orthanc may be killed at any moment and goe
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from nullsplat_node.lifecycle.annotations import misfits_of
 from nullsplat_node.lifecycle.routing import PHASES as ROUTE_PHASES
 from nullsplat_node.lifecycle.routing import Route
 from nullsplat_node.shallow_json import loads
@@ -166,28 +167,19 @@ def _build(raw: Dict[str, Any]) -> SeriesState:
     return state
 
 
-_TEXTS = ("phase", "digest", "decision", "rule", "code", "message", "key", "source")
-_NUMBERS = (int, float)
-_TIMES = ("retry_at", "handed_at")
+_misfits = misfits_of(SeriesState)
 
 
 def _check(state: SeriesState) -> None:
-    if {
-        one.name
-        for one in fields(state)
-        if one.name in _TEXTS and not isinstance(getattr(state, one.name), str)
-    }:
-        raise StateUnreadable(f"{', '.join(_TEXTS)} must be text")
+    """Refuse whatever pages, steps and counts could trip over: one damaged state must not blind the view of all others."""
+    wrong = _misfits(state)
+    if wrong:
+        raise StateUnreadable(f"{', '.join(wrong)} must be of the kind that this version writes")
     if state.phase not in PHASES:
         raise StateUnreadable(f"phase must be one of {', '.join(PHASES)}, got {state.phase!r}")
-    times = [getattr(state, name) for name in _TIMES]
-    if not isinstance(state.since, _NUMBERS) or not all(
-        isinstance(one, (*_NUMBERS, type(None))) for one in times
-    ):
-        raise StateUnreadable("times must be numbers")
-    if not all(isinstance(name, str) for name in state.destinations or ()):
-        raise StateUnreadable("destinations must be text")
-    if state.phase in IN_WORK and not (state.key and state.request and isinstance(state.attempt, int)):
+    if state.request is not None and type(state.request.get("attempt")) is not int:
+        raise StateUnreadable("a job must have the number of its attempt")
+    if state.phase in IN_WORK and not (state.key and state.request):
         raise StateUnreadable(f"a series that is {state.phase} must have a job")
     if state.phase in (ROUTING, HELD) and not (state.result and state.routes):
         raise StateUnreadable(f"a series that is {state.phase} must have a result and routes")

@@ -15,7 +15,7 @@ from typing import Callable, Dict, Optional, Tuple
 from nullsplat_node.lifecycle.routing import Outcome
 
 Work = Callable[[], Outcome]
-MOST = 1000
+MOST = 10_000
 """Errands that ended and are remembered; each is asked about once, within seconds."""
 
 
@@ -23,10 +23,10 @@ class Errands:
     """Threads that send.
 
     Args:
-        ended: called after each errand, from its thread; must return at once.
+        ended: called with the name of each errand after its end, from its thread; must return at once.
     """
 
-    def __init__(self, ended: Callable[[], None]) -> None:
+    def __init__(self, ended: Callable[[str], None]) -> None:
         self._ended = ended
         self._lock = threading.Lock()
         self._queues: "Dict[str, queue.Queue[Tuple[str, Work]]]" = {}
@@ -49,6 +49,11 @@ class Errands:
         with self._lock:
             return self._outcomes.get(name)
 
+    def withdraw(self, name: str) -> None:
+        """Do not begin it, if it has not begun; what is under way ends with its request."""
+        with self._lock:
+            self._outcomes.pop(name, None)
+
     def stop(self) -> None:
         """Begin nothing more; what is under way ends with its request."""
         self.stopping.set()
@@ -58,11 +63,13 @@ class Errands:
             name, work = waiting.get()
             if self.stopping.is_set():
                 return
+            if self.outcome(name) is None:  # withdrawn meanwhile
+                continue
             outcome = _guarded(work)
             with self._lock:
                 self._outcomes[name] = outcome
                 self._forget_old()
-            self._ended()
+            self._ended(name)
 
     def _forget_old(self) -> None:
         settled = [name for name, outcome in self._outcomes.items() if outcome.settled]

@@ -67,19 +67,20 @@ class Partner:
 
 
 def read_secret(file: str, setting: str) -> str:
-    """Return the text of a file without what surrounds it.
+    """Return the text of a file without what surrounds it, such as the mark that some editors begin files with.
 
     Raises:
         SettingsError: there is none; never says what the file holds.
     """
+    shown = checks.shown(file)
     try:
-        text = Path(file).read_text(encoding="utf-8").strip()
+        text = Path(file).read_text(encoding="utf-8-sig").strip()
     except OSError as error:
-        raise SettingsError(f"{setting} must name a readable file, {file}: {error.strerror}") from error
+        raise SettingsError(f"{setting} must name a readable file, {shown}: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise SettingsError(f"{setting} must name a file of UTF-8 text, {file} is none") from None
+        raise SettingsError(f"{setting} must name a file of UTF-8 text, {shown} is none") from None
     if not text:
-        raise SettingsError(f"{setting} must name a file with a secret in it, {file} is empty")
+        raise SettingsError(f"{setting} must name a file with a secret in it, {shown} is empty")
     return text
 
 
@@ -87,7 +88,7 @@ def _token(file: str, setting: str) -> str:
     token = read_secret(file, setting)
     if not re.fullmatch("[!-~]+", token):
         raise SettingsError(
-            f"{setting} must name a file with one token of printable ASCII without spaces, {file} holds something else"
+            f"{setting} must name a file with one token of printable ASCII without spaces, {checks.shown(file)} holds something else"
         )
     return token
 
@@ -95,11 +96,11 @@ def _token(file: str, setting: str) -> str:
 _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "Url": ("", checks.url),
     "AllowHttp": (False, checks.truth),
-    "CaFile": ("", checks.string),
+    "CaFile": ("", checks.file_name),
     "Timeout": (60, checks.real(1, 3600)),
-    "BearerTokenFile": ("", checks.string),
+    "BearerTokenFile": ("", checks.file_name),
     "Username": ("", checks.string),
-    "PasswordFile": ("", checks.string),
+    "PasswordFile": ("", checks.file_name),
 }
 
 
@@ -113,7 +114,7 @@ def named_sections(
 ) -> Dict[str, Dict[str, Any]]:
     """Return the settings of each section within a section, by the names that destinations may have."""
     if not isinstance(value, dict):
-        raise SettingsError(f'{name} must be a section {{"name": {{...}}}}, got {value!r}')
+        raise SettingsError(f'{name} must be a section {{"name": {{...}}}}, got {type(value).__name__}')
     checks.destinations(name, list(value))
     return {one: checks.section(f"{name}.{one}", value[one], fields) for one in value}
 

@@ -71,7 +71,7 @@ class Webhook:
         if not SHORTEST_SECRET <= len(secret) <= LONGEST_SECRET:
             raise SettingsError(
                 f"{setting} must name a file with {PREFIX} and {SHORTEST_SECRET} to {LONGEST_SECRET} bytes in Base64, such as "
-                f'"{PREFIX}$(openssl rand -base64 32)"; {self.secret_file} holds something else'
+                f'"{PREFIX}$(openssl rand -base64 32)"; {checks.shown(self.secret_file)} holds something else'
             )
         return secret
 
@@ -111,9 +111,9 @@ def message_about(series: str, state: SeriesState) -> bytes:
 _FIELDS: Dict[str, Tuple[Any, Check]] = {
     "Url": ("", checks.url),
     "AllowHttp": (False, checks.truth),
-    "CaFile": ("", checks.string),
+    "CaFile": ("", checks.file_name),
     "Timeout": (10, checks.real(1, 3600)),
-    "SecretFile": ("", checks.string),
+    "SecretFile": ("", checks.file_name),
 }
 
 

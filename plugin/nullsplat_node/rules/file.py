@@ -46,7 +46,7 @@ def read_rules(path: Path, base: Orders, modalities: Optional[Collection[str]] =
         RulesError: the file cannot be read, or something in it is not what it must be.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RulesError(f"{path} must be a readable UTF-8 file: {error}") from error
     return rules_from(text, str(path), base, modalities)

@@ -6,6 +6,7 @@ A figure that a limit needs and the engine did not give counts as exceeded: nobo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
@@ -28,7 +29,8 @@ def _largest(name: str) -> Callable[[Report], Optional[float]]:
     def largest(report: Report) -> Optional[float]:
         parts = report.get(name)
         values = [_number(one) for one in parts.values()] if isinstance(parts, dict) else []
-        return max((value for value in values if value is not None), default=None)
+        known = [value for value in values if value is not None and not math.isnan(value)]
+        return max(known) if known and len(known) == len(values) else None
 
     return largest
 

@@ -44,8 +44,10 @@ def slices_of(instances: Sequence[Tags]) -> List[Tags]:
         _refuse_kind(f"a series must be one multi-frame instance, there are {len(instances)} instances")
     whole = instances[0]
     shared, per_frame, count = items(whole, _SHARED), items(whole, _PER_FRAME), _frames(whole)
-    if not per_frame or len(per_frame) != count or len(shared) > 1:
+    if not per_frame or len(per_frame) != count:
         _refuse_kind(f"{count} frames must have functional groups each, {len(per_frame)} have")
+    if len(shared) > 1:
+        _refuse_kind(f"one item of shared functional groups is needed, there are {len(shared)}")
     _one_stack(per_frame)
     common = {
         name: value for name, value in whole.items() if name not in (_SHARED, _PER_FRAME, "NumberOfFrames")

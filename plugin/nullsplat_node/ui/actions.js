@@ -5,22 +5,25 @@ import { NodeTrouble, postJson } from './api.js';
 import { announce, element } from './dom.js';
 
 const LABELS = { run: 'Run', again: 'Run again', release: 'Retry', deliver: 'Send again', cancel: 'Cancel' };
-const OF_HELD = { deliver: 'Pass on', cancel: 'Do not send' };  // what the same actions mean for a result that is held back
+const BY_STATE = {  // what the same actions mean for a result that is held back, or on its way
+  held: { deliver: 'Pass on', cancel: 'Do not send' },
+  routing: { cancel: 'Stop sending' },
+};
 const PRIORITIES = { stat: 'Urgent', normal: 'Normal', night: 'Low (night)' };
 const QUESTIONS = {
   cancel: ['Cancel this series?', 'The work that was done so far is thrown away. It can be run again later.', 'Cancel the work', 'Leave it running'],
   pause: ['Pause the queue?', 'Work that runs goes on to its end. Nothing else is begun, on any machine, until somebody resumes.', 'Pause', 'Do not pause'],
   'held deliver': ['Pass this result on?', 'It goes to its destinations although it is beyond what its rule lets pass. The reason stays on its page.', 'Pass it on', 'Keep it back'],
   'held cancel': ['Leave this result here for good?', 'It stays in this archive and is sent nowhere.', 'Do not send it', 'Decide later'],
+  'routing cancel': ['Stop sending this result?', 'It stays in this archive. What has arrived at a destination stays there, the rest is not sent.', 'Stop sending', 'Go on sending'],
   again: ['Run this series again?', 'A new attempt makes a new result; results of earlier attempts stay in the archive.', 'Run again', 'Do not run'],
 };
 
 /** Return the buttons for a series; `done` is called after the node did what was asked. */
 export function actionButtons(row, name, done) {
-  const held = row.state === 'held';
   return (row.actions || []).map((action) => {
-    const label = (held && OF_HELD[action]) || LABELS[action] || action;
-    const question = (held && QUESTIONS[`held ${action}`]) || QUESTIONS[action];
+    const label = BY_STATE[row.state]?.[action] || LABELS[action] || action;
+    const question = QUESTIONS[`${row.state} ${action}`] || QUESTIONS[action];
     return element('button', {
       type: 'button', className: action === 'cancel' ? 'danger' : '', textContent: label,
       'aria-label': `${label}: ${name}`, 'data-focus': `${action} ${row.series}`, 'data-action': action,

@@ -78,7 +78,8 @@ def full(series: str, state: Optional[SeriesState], contact: Contact) -> Dict[st
     shown = {"series": series, **brief(state, contact), "actions": list(possible(state))}
     shown["decision"], shown["rule"] = state.decision, state.rule
     if state.request:
-        shown["job"] = {"key": state.key, "attempt": state.attempt, "parameters": state.request["parameters"]}
+        parameters = state.request.get("parameters", {})
+        shown["job"] = {"key": state.key, "attempt": state.attempt, "parameters": parameters}
         shown["priority"] = state.request.get("priority", "normal")
     if state.result:
         shown["derived"] = {

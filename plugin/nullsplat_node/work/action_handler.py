@@ -31,13 +31,16 @@ class NotPossible(Exception):
 class Granting:
     """Every method raises NotPossible when what is asked for cannot be done now, and says why."""
 
-    def __init__(self, parts: Parts, store: AuditedStore, intake: Intake) -> None:
+    def __init__(
+        self, parts: Parts, store: AuditedStore, intake: Intake, withdraw: Callable[[SeriesState], None]
+    ) -> None:
         self._archive: Archive = parts.archive
         self._engine = parts.engine
         self._settings = parts.settings
         self._clock = parts.clock
         self._store = store
         self._intake = intake
+        self._withdraw = withdraw
 
     def switch(self, how: str) -> None:
         """Do one of `SWITCHES` with the engine's queue."""
@@ -67,6 +70,8 @@ class Granting:
             self._release(series, before)
         else:
             self._replace(series, before, self._after_wish(here, before, action))
+        if action == CANCEL and before is not None:
+            self._withdraw(before)
 
     def _release(self, series: str, before: SeriesState) -> None:
         _at_engine(lambda: self._engine.ask(lambda client: client.release(before.key)))

@@ -20,13 +20,17 @@ class Agenda:
 
     def add(self, series: str, at: float) -> None:
         """Look at the series at that time, or earlier if that was planned already."""
-        if at < self._due.get(series, float("inf")):
+        if at < self.planned(series):
             self._due[series] = at
             heapq.heappush(self._heap, (at, series))
 
     def drop(self, series: str) -> None:
         """Do not look at the series any more."""
         self._due.pop(series, None)
+
+    def planned(self, series: str) -> float:
+        """Return when the series is to be looked at, infinity when it is not."""
+        return self._due.get(series, float("inf"))
 
     def next_time(self) -> Optional[float]:
         """Return when the next series is due, None when there is none."""

@@ -37,6 +37,9 @@ class Carrier(Protocol):
     def outcome(self, route: Route) -> Optional[Outcome]:
         """Return how it stands, None when nobody knows it any more."""
 
+    def withdraw(self, route: Route) -> None:
+        """Send no more of it; what has arrived there stays there."""
+
 
 class DicomCarrier:
     """Orthanc's own store jobs, and its requests for storage commitment.
@@ -58,6 +61,10 @@ class DicomCarrier:
     def outcome(self, route: Route) -> Optional[Outcome]:
         """See `Carrier`."""
         return self._commitment(route) if route.phase == COMMITTING else self._store(route)
+
+    def withdraw(self, route: Route) -> None:
+        """See `Carrier`."""
+        self._archive.cancel_store(route.job)
 
     def _store(self, route: Route) -> Optional[Outcome]:
         job = self._archive.store_job(route.job)
@@ -108,6 +115,10 @@ class StowCarrier:
         """See `Carrier`."""
         return self._errands.outcome(route.job)
 
+    def withdraw(self, route: Route) -> None:
+        """See `Carrier`."""
+        self._errands.withdraw(route.job)
+
     def _instances(self, series: str) -> List[Instance]:
         try:
             return self._archive.instances(series)
@@ -140,3 +151,7 @@ class WebhookCarrier:
     def outcome(self, route: Route) -> Optional[Outcome]:
         """See `Carrier`."""
         return self._errands.outcome(route.job)
+
+    def withdraw(self, route: Route) -> None:
+        """See `Carrier`."""
+        self._errands.withdraw(route.job)

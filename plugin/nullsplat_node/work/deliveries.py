@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import List, Mapping
+from typing import List, Mapping, Tuple
 
 from nullsplat_node.archive.archive import NotInArchive, StoreRefused
 from nullsplat_node.lifecycle import routing, transitions
@@ -16,6 +16,8 @@ from nullsplat_node.work.context import Parts
 
 AT_ONCE = 0.0
 """Time at which to look again when something changed."""
+BETWEEN_LOOKS = 0.05
+"""Seconds for each series on its way, between looks that no event asks for: thousands of them must leave time for others."""
 
 _NO_REPORT = "it sent no report in time; let it know this node's AE title and address, and allow it AllowStorageCommitment here"
 
@@ -43,11 +45,26 @@ class Deliveries:
         except NotInArchive:
             self._store.replace(series, state, transitions.result_gone(state, now))
             return AT_ONCE
-        split = routing.for_each(state.routes, self._parcels(result), self._settings.webhooks)
+        whole = any(route.phase == routing.WAITING and not route.series for route in state.routes)
+        parcels = self._parcels(result) if whole else []
+        split = routing.for_each(state.routes, parcels, self._settings.webhooks)
         due, known = routing.due(split), replace(state, routes=split)
         routes = tuple(self._advance(one, now, series, known) if one in due else one for one in split)
         self._store.replace(series, state, transitions.rerouted(state, routes, now))
-        return routing.next_look(routing.due(routes), now, self._settings.poll_interval) or AT_ONCE
+        return routing.next_look(routing.due(routes), now, self._poll(split, routes)) or AT_ONCE
+
+    def withdraw(self, state: SeriesState) -> None:
+        """Send no more of what is under way; what has arrived stays where it is."""
+        for route in state.routes:
+            if route.phase == routing.SENDING:
+                self._carrier(route).withdraw(route)
+
+    def _poll(self, before: Tuple[Route, ...], after: Tuple[Route, ...]) -> float:
+        """Return after how many seconds to look at what is under way, should no event tell of its end."""
+        usual = self._settings.poll_interval
+        if any(new.job and new.job != old.job for old, new in zip(before, after)):
+            return usual  # it may have ended before its name was noted
+        return max(usual, BETWEEN_LOOKS * self._store.delivering())
 
     def _parcels(self, result: Result) -> List[Parcel]:
         """Return what is sent: the images, and what goes along with them and is still here."""

@@ -58,10 +58,11 @@ class Service:
         self._store = AuditedStore(archive, clock, record or writer(log, {}))
         parts = Parts(archive, self._link, self._store, settings, clock, log)
         self._intake = Intake(parts)
-        self._errands = Errands(self.stores_changed)
-        self._steps = Steps(parts, self._intake, Deliveries(parts, self._errands))
+        self._errands = Errands(self.store_ended)
+        deliveries = Deliveries(parts, self._errands)
+        self._steps = Steps(parts, self._intake, deliveries)
         self._worker = Worker(parts, self._steps)
-        self._granting = Granting(parts, self._store, self._intake)
+        self._granting = Granting(parts, self._store, self._intake, deliveries.withdraw)
 
     def start(self) -> None:
         """Begin to work."""
@@ -76,9 +77,13 @@ class Service:
         """Take note that a series became stable or was deleted; returns at once."""
         self._worker.hint(series)
 
-    def stores_changed(self) -> None:
-        """Take note that one of Orthanc's jobs, or of our own errands, ended; returns at once."""
-        for series in self._store.delivering():
+    def store_ended(self, job: str) -> None:
+        """Take note that one of Orthanc's jobs, or of our own errands, ended; returns at once.
+
+        Only its own series is looked at: with thousands on their way, a look at each for each that ends does nothing else.
+        """
+        series = self._store.waits_for(job)
+        if series is not None:
             self._worker.hint(series)
 
     def status(self) -> Dict[str, Any]:

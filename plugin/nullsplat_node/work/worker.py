@@ -12,9 +12,10 @@ from typing import Callable, List, Optional, Set
 from nullsplat_node.archive.archive import ArchiveTrouble, NotInArchive
 from nullsplat_node.engine.client import EngineAway, EngineRefused
 from nullsplat_node.lifecycle.reconciler import Seen, Step, decide
-from nullsplat_node.lifecycle.state import IN_WORK, SeriesState
+from nullsplat_node.lifecycle.state import IN_WORK, ROUTING, SeriesState
 from nullsplat_node.work.agenda import Agenda
 from nullsplat_node.work.context import Parts
+from nullsplat_node.work.deliveries import BETWEEN_LOOKS
 from nullsplat_node.work.steps import Steps, cancel_at_engine
 
 RECHECKS = 2000
@@ -188,14 +189,24 @@ class Worker:
             self._store.completed()
 
     def _worth_a_look(self, present: List[str], known: Set[str]) -> List[str]:
-        quiet = known.difference(self._store.restless())
+        restless = self._store.restless()
+        quiet = known.difference(restless)
         settled = [series for series in present if series in quiet]
-        open_ones = [series for series in present if series not in quiet]
+        planned = {series for series in restless if self._is_planned(series)}
+        open_ones = [series for series in present if series not in quiet and series not in planned]
         if not settled:
             return open_ones
         start = self._turn % len(settled)
         self._turn = start + RECHECKS
         return open_ones + (settled[start:] + settled[:start])[:RECHECKS]
+
+    def _is_planned(self, series: str) -> bool:
+        """Return whether it is a delivery, of which there may be thousands, and will be looked at soon without a round."""
+        state = self._store.get(series)
+        if state is None or state.phase != ROUTING:
+            return False
+        longest = max(self._settings.retry.backoff.longest, BETWEEN_LOOKS * self._store.delivering())
+        return self._agenda.planned(series) <= self._clock() + longest
 
     def _greet(self) -> None:
         was_away = bool(self._engine.trouble)

@@ -21,7 +21,8 @@ class FakeOrthanc:
 
     Attributes:
         calls: every call in order: method and path.
-        sent: series and destination of every store job; each succeeds at once.
+        sent: series and destination of every store job, whose name is its number.
+        jobs: the state of all store jobs; they succeed at once unless a test says otherwise.
         full: nothing can be written while it is set.
         unreachable: no store job can be begun while it is set.
     """
@@ -31,6 +32,7 @@ class FakeOrthanc:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
         self.sent: list[tuple[str, str]] = []
+        self.jobs = "Success"
         self.full = False
         self.unreachable = False
         self._series: dict[str, dict[str, Any]] = {}
@@ -100,7 +102,9 @@ class FakeOrthanc:
             for series in json.loads(body)["Resources"]:
                 self._known(series)
                 self.sent.append((series, path.split("/")[2]))
-            return b'{"ID": "store-job"}'
+            return json.dumps({"ID": f"store-job-{len(self.sent)}"}).encode()
+        if path.startswith("/jobs/"):
+            return b"{}"
         if path != "/tools/lookup":
             raise OrthancException(UNKNOWN_RESOURCE, "Unknown resource")
         wanted = [
@@ -118,7 +122,7 @@ class FakeOrthanc:
         if parts == ["modalities"]:
             return {}
         if parts[0] == "jobs":
-            return {"State": "Success"}
+            return {"State": self.jobs}
         if parts[0] == "instances" and parts[2:] == ["simplified-tags"]:
             return self._instances[parts[1]]
         if parts[0] == "instances" and parts[2:] == ["metadata"]:
