@@ -14,6 +14,7 @@ from nullsplat.cli.work import reader_study
 from nullsplat.cli.work.evaluate import parse_protocols
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Geometry, Volume
+from nullsplat.evaluation.data.degrade import protocol
 from nullsplat.evaluation.methods import baseline_methods
 from nullsplat.io.nifti import write_nifti
 
@@ -110,18 +111,45 @@ def test_a_reader_study_is_made_of_the_volumes_that_eval_is_given(
 ) -> None:
     asked: list[reader_study.StudyRequest] = []
     monkeypatch.setattr(reader_study, "prepare", asked.append)
-    words = ["eval", "ct.nii.gz", "--reader-study", str(tmp_path / "study"), "--scale", "z4", "--noise", "15"]
+    words = [
+        "eval",
+        "ct.nii.gz",
+        "--reader-study",
+        str(tmp_path / "study"),
+        "--scale",
+        "bell4",
+        "--noise",
+        "15",
+    ]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     request = asked[0]
-    assert (request.truths, request.scale, request.noise_hu) == ((Path("ct.nii.gz"),), 4, 15.0)
+    assert (request.truths, request.how) == ((Path("ct.nii.gz"),), protocol("bell4", 15.0))
     assert request.methods == "cubic,preview,truth"
     assert request.seed is None  # drawn at random: readers could guess a short one
 
 
 @pytest.mark.parametrize(
+    ("options", "how"),
+    [((), "bell4"), (("--scale", "4"), "thick4"), (("--scale", "thick5"), "thick5")],
+)
+def test_a_reader_study_is_of_a_helical_scan_unless_another_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], how: str
+) -> None:
+    asked: list[reader_study.StudyRequest] = []
+    monkeypatch.setattr(reader_study, "prepare", asked.append)
+    words = ["reader-study", str(tmp_path / "study"), "--truth", "ct.nii.gz", *options]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert asked[0].how == protocol(how, 15.0)
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
-    [((), "--out DIR"), (("--reader-study", "x", "--scale", "4,z4"), "one degradation to thick slices")],
+    [
+        ((), "--out DIR"),
+        (("--reader-study", "x", "--scale", "4,z4"), "one degradation to thick slices"),
+        (("--reader-study", "x", "--scale", "isobell4"), "such as bell4, got isobell4"),
+    ],
 )
 def test_a_reader_study_or_a_folder_must_be_named(options: tuple[str, ...], said: str) -> None:
     done = CliRunner().invoke(app, ["eval", "ct.nii.gz", *options])

@@ -41,7 +41,8 @@ def test_a_pair_is_measured_and_written_down(pair: tuple[Path, Path], tmp_path: 
     assert tv > cubic  # it is told the bell
     page = (out / "pair.md").read_text()
     assert "| cubic |" in page
-    assert "--slice-profile 1mm:" in page
+    option = content["measured"]["option"]
+    assert f'`--slice-profile {option}`, or in a rule `slice_profile = "{option}"`' in page
     assert "undecided" in page  # no noise in it
 
 

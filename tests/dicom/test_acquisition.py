@@ -13,6 +13,7 @@ from nullsplat.dicom.read.series import SourceSeries, read_datasets
 from nullsplat.physics.profile import BELL, BOX, Profile, Resolution
 
 ASSUMED = "assumed, the header does not tell a helical scan from a sequential one"
+ORIGINAL = ["ORIGINAL", "PRIMARY", "AXIAL"]
 GE_TABLE = {"TableSpeed": 39.375, "RevolutionTime": 0.4, "TotalCollimationWidth": 40.0}
 
 HEADERS: dict[str, tuple[dict[str, object], Profile, str]] = {
@@ -30,6 +31,11 @@ HEADERS: dict[str, tuple[dict[str, object], Profile, str]] = {
     "Siemens, spiral": ({"SpiralPitchFactor": 0.6}, BELL, "Spiral Pitch Factor 0.6"),
     "Siemens, flash": ({"SpiralPitchFactor": 3.4}, BELL, "Spiral Pitch Factor 3.4"),
     "table feed": ({"TableFeedPerRotation": 23.0, "TotalCollimationWidth": 38.4}, BELL, "Table Feed per Rotation, a pitch of 0.599"),
+    "rows alone": ({"TableFeedPerRotation": 23.0, "SingleCollimationWidth": 0.6}, BELL, "Table Feed per Rotation, 38.3 detector rows"),
+    "Siemens, image type": ({"ImageType": [*ORIGINAL, "CT_SOM5 SPI"]}, BELL, "Image Type: helical"),
+    "Siemens, dual": ({"ImageType": [*ORIGINAL, "CT_SOM7 SPI DUAL", "STD"]}, BELL, "Image Type: helical"),
+    "Siemens, sequence": ({"ImageType": [*ORIGINAL, "CT_SOM5 SEQ"]}, BOX, "Image Type: sequential"),
+    "Philips, image type": ({"ImageType": [*ORIGINAL, "HELIX"]}, BELL, "Image Type: helical"),
     "several options": ({"ScanOptions": ["TP70", "SPIRAL"]}, BELL, "Scan Options: helical"),
     "the telling before the free text": ({"AcquisitionType": "SEQUENCED", "ScanOptions": "HELIX"}, BOX, "Acquisition Type SEQUENCED"),
     "nothing": ({}, BELL, ASSUMED),
@@ -40,6 +46,11 @@ HEADERS: dict[str, tuple[dict[str, object], Profile, str]] = {
     "a pitch in mm": ({"SpiralPitchFactor": 38.4}, BELL, ASSUMED),
     "a pitch that is no number": ({"SpiralPitchFactor": float("nan")}, BELL, ASSUMED),
     "a standing table": ({**GE_TABLE, "TableSpeed": 0.0}, BELL, ASSUMED),
+    "an orientation": ({"ImageType": ORIGINAL}, BELL, ASSUMED),
+    "both types": ({"ImageType": [*ORIGINAL, "CT_SOM5 SEQ", "HELIX"]}, BELL, ASSUMED),
+    "a part of a type": ({"ImageType": [*ORIGINAL, "SEQUEL", "SPINE"]}, BELL, ASSUMED),
+    "a standing table over rows": ({"TableFeedPerRotation": 0.0, "SingleCollimationWidth": 0.6}, BELL, ASSUMED),
+    "a feed in another unit": ({"TableFeedPerRotation": 23000.0, "SingleCollimationWidth": 0.6}, BELL, ASSUMED),
     "no detector": ({**GE_TABLE, "TotalCollimationWidth": 0.0}, BELL, ASSUMED),
     "a detector of no number": ({**GE_TABLE, "TotalCollimationWidth": float("nan")}, BELL, ASSUMED),
 }  # fmt: skip
@@ -94,9 +105,24 @@ SEQUENCED = {"CTAcquisitionTypeSequence": {"AcquisitionType": "SEQUENCED", "Tube
 SPIRAL = {"CTTableDynamicsSequence": {"SpiralPitchFactor": 0.8, "TableSpeed": 30.0}}
 
 
+FEED = {
+    "CTTableDynamicsSequence": {"TableSpeed": 39.375},
+    "CTAcquisitionDetailsSequence": {"RevolutionTime": 0.4, "TotalCollimationWidth": 40.0},
+}
+ROWS = {
+    "CTTableDynamicsSequence": {"TableFeedPerRotation": 23.0},
+    "CTAcquisitionDetailsSequence": {"SingleCollimationWidth": 0.625},
+}
+
+
 @pytest.mark.parametrize(
     ("groups", "profile", "why"),
-    [(SEQUENCED, BOX, "Acquisition Type SEQUENCED"), (SPIRAL, BELL, "Spiral Pitch Factor 0.8")],
+    [
+        (SEQUENCED, BOX, "Acquisition Type SEQUENCED"),
+        (SPIRAL, BELL, "Spiral Pitch Factor 0.8"),
+        (FEED, BELL, "Table Feed per Rotation, a pitch of 0.394"),
+        (ROWS, BELL, "Table Feed per Rotation, 36.8 detector rows"),
+    ],
 )
 @pytest.mark.parametrize("shared", [True, False])
 def test_enhanced_ct_tells_it_in_its_functional_groups(

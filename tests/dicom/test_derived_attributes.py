@@ -246,13 +246,17 @@ def test_the_longest_curve_is_told_by_its_beginning_and_leaves_room_for_the_rest
             "profile": curve,
             "fwhm_mm": None,
             "why": "asked for by the job",
+            "in_plane": curve,
             "check": {"verdict": "contradicted"},
         }
     )
     told = derive(source, tmp_path, slice_profile=words, stage1=stage1, seed=2**63, samples=64, steps=1000)[0]
     assert len(told.DerivationDescription) <= 1024
     assert "1234.123456789mm:1234.123456789," in told.DerivationDescription
-    assert "... 101 weights (asked for by the job), CONTRADICTED by the data." in told.DerivationDescription
+    assert (
+        "... 101 weights (asked for by the job), CONTRADICTED by the data; in plane 1234."
+        in told.DerivationDescription
+    )
     assert told.DerivationDescription.endswith("Research use only.")
 
 
@@ -260,6 +264,14 @@ def test_a_short_curve_is_told_whole() -> None:
     curve = "1mm:0.022,0.067,0.128,0.181,0.203,0.179,0.128,0.067,0.022"
     found = {"profile": curve, "fwhm_mm": None, "why": "asked for", "check": {"verdict": "supported"}}
     assert profile_in_words(found) == f"{curve} (asked for), supported by the data"
+
+
+def test_what_a_pixel_was_taken_for_is_told_where_the_axial_plane_was_refined() -> None:
+    found = {"profile": "bell", "fwhm_mm": 5.0, "why": "assumed", "check": {"verdict": "undecided"}}
+    assert profile_in_words({**found, "in_plane": "gaussian*1.2"}) == (
+        "bell, FWHM 5 mm (assumed); in plane gaussian*1.2"
+    )
+    assert profile_in_words({**found, "in_plane": None}) == "bell, FWHM 5 mm (assumed)"
 
 
 def test_remarks_never_make_the_derivation_too_long(tmp_path: Path, source: SourceSeries) -> None:

@@ -19,6 +19,8 @@ from nullsplat.physics.profile import Resolution
         ("thick4", (4, 1, 1)),
         ("bell4", (4, 1, 1)),
         ("thick12", (12, 1, 1)),
+        ("isothick4", (4, 4, 4)),
+        ("isobell2", (2, 2, 2)),
     ],
 )
 def test_names_give_scales(name: str, scale: tuple[int, int, int]) -> None:
@@ -27,7 +29,7 @@ def test_names_give_scales(name: str, scale: tuple[int, int, int]) -> None:
     assert protocol(name, 15).name == f"{name}+15HU"
 
 
-@pytest.mark.parametrize("name", ["iso1", "iso", "thin4", "iso4x", "thick04", "bell1", "bells4"])
+@pytest.mark.parametrize("name", ["iso1", "iso", "thin4", "iso4x", "isoiso4", "thick04", "bell1", "bells4"])
 def test_unknown_names_are_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="such as iso4"):
         protocol(name)
@@ -52,7 +54,16 @@ def test_gaussian_weights_follow_the_formula() -> None:
     np.testing.assert_allclose(degrade(truth, protocol("iso4"))[1], 1000 * terms[5] / terms.sum(), rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["iso4", "iso2", "thick3"])
+@pytest.mark.parametrize("kind", ["thick", "bell"])
+def test_all_axes_are_coarsened_as_slices_are(kind: str) -> None:
+    truth = np.random.default_rng(3).normal(size=(8, 12, 16))
+    one = truth
+    for _ in range(3):  # the next axis to the front, until each was there once
+        one = np.moveaxis(degrade(one, protocol(f"{kind}4")), 0, 2)
+    np.testing.assert_allclose(degrade(truth, protocol(f"iso{kind}4")), one, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["iso4", "iso2", "thick3", "isothick3"])
 def test_the_engine_is_told_the_same_degradation(name: str) -> None:
     how = protocol(name)
     truth = crop_to_blocks(np.random.default_rng(0).normal(0, 500, (13, 17, 14)), how).copy()
@@ -86,10 +97,18 @@ def test_the_engines_bell_is_that_of_a_helical_scan_within_a_hundredth(factor: i
 
 
 def test_methods_are_told_the_profile_but_not_when_they_are_blind() -> None:
-    told = {
-        name: str(known_of(protocol(name)).resolution.slice_profile) for name in ("iso4", "thick4", "bell4")
+    known = {
+        name: known_of(protocol(name)).resolution
+        for name in ("iso4", "thick4", "bell4", "isothick4", "isobell4")
     }
-    assert told == {"iso4": "gaussian", "thick4": "box", "bell4": "bell"}
+    told = {name: (str(one.slice_profile), str(one.in_plane_profile)) for name, one in known.items()}
+    assert told == {
+        "iso4": ("gaussian", "gaussian"),
+        "thick4": ("box", "gaussian"),
+        "bell4": ("bell", "gaussian"),
+        "isothick4": ("box", "box"),
+        "isobell4": ("bell", "bell"),
+    }
     for name in told:
         blind = known_of(protocol(name, 15.0), blind=True)
         assert (blind.scale, blind.resolution) == (protocol(name).scale, Resolution())

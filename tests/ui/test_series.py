@@ -6,7 +6,7 @@ import pytest
 from tests.support.ui.archive import BrowserArchive
 from tests.support.ui.browser import Browser
 from tests.support.ui.engine import PacedEngine
-from tests.support.ui.scene import Scene, fill, keep
+from tests.support.ui.scene import REPORT, Scene, fill, keep
 from tests.support.ui.site import Site
 
 from nullsplat_node.archive.archive import Archive
@@ -54,6 +54,18 @@ def test_what_is_unusual_about_the_source_and_what_its_data_contradict_is_said(
     assert told["Slice profile"] == "box, FWHM 5.0 mm (Scan Options: sequential)"
     assert told["Warning"].startswith("The data contradict this slice profile")
     assert told["Warning"].endswith("it would fit bell*1")
+
+
+def test_what_a_pixel_was_taken_for_is_said_where_the_axial_plane_was_refined(
+    scene: Scene, archive: BrowserArchive, site: Site, browser: Browser
+) -> None:
+    state = decode(Archive(archive).look(scene.finished).stored_state)
+    report = {"slice_profile": {**REPORT["slice_profile"], "in_plane": "gaussian*1.2"}}
+    keep(archive, scene.finished, replace(state, result=replace(state.result, report=report)))
+    browser.open(f"{site.page}#/series/{scene.finished}")
+    browser.one("dl")
+    told = dict(zip(browser.texts("dt"), browser.texts("dd"), strict=True))
+    assert told["Pixel profile"] == "gaussian*1.2"
 
 
 @pytest.fixture

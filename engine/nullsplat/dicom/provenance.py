@@ -60,10 +60,15 @@ class Provenance:
 
 
 def profile_in_words(profile: Mapping[str, Any]) -> str:
-    """The slice profile of a run's report, such as `bell, FWHM 5 mm (Acquisition Type SPIRAL), supported by the data`."""
+    """The slice profile of a run's report, such as `bell, FWHM 5 mm (Acquisition Type SPIRAL), supported by the data`.
+
+    Where the axial plane was refined too, what a pixel was taken for follows: `; in plane gaussian*1.2`.
+    """
     width = "" if profile["fwhm_mm"] is None else f", FWHM {profile['fwhm_mm']:.3g} mm"
     verdict = {"supported": ", supported by the data", "contradicted": ", CONTRADICTED by the data"}
-    return f"{_curve(profile['profile'])}{width} ({profile['why']}){verdict.get(profile['check']['verdict'], '')}"
+    pixel = f"; in plane {_curve(profile['in_plane'])}" if profile.get("in_plane") else ""
+    told = verdict.get(profile["check"]["verdict"], "")
+    return f"{_curve(profile['profile'])}{width} ({profile['why']}){told}{pixel}"
 
 
 def _curve(profile: str) -> str:

@@ -43,12 +43,13 @@ function intervals(byTissue) {
   return tissues.length ? [['Holds 90 % of the truth', `${tissues.join(', ')} (rms of the half width)`]] : [];
 }
 
-/** Return what the engine took a slice for, and a warning where the series itself contradicts it. */
+/** Return what the engine took a slice and, where it refined the axial plane, a pixel for, and a warning where the series itself contradicts it. */
 function profile(assumed) {
   if (!assumed) { return []; }
-  const { profile: name, fwhm_mm: mm, why, check } = assumed;
+  const { profile: name, fwhm_mm: mm, why, check, in_plane: pixel } = assumed;
   const supported = check?.verdict === 'supported' ? '; the noise of neighbouring slices supports it' : '';
   const rows = [['Slice profile', `${name}${mm ? `, FWHM ${mm.toFixed(1)} mm` : ''} (${why})${supported}`]];
+  if (pixel) { rows.push(['Pixel profile', pixel]); }
   if (check?.verdict === 'contradicted') { rows.push(['Warning', `The data contradict this slice profile, so that edges across slices may be wrong: ${check.why}`]); }
   return rows;
 }

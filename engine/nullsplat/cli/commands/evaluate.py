@@ -11,7 +11,7 @@ from nullsplat.core.errors import ConfigurationError
 
 SCALES = (
     "iso4: coarser by 4 along all axes. thick4: 4 slices become one, as in a sequential scan. "
-    "bell4: as in a helical one. Comma-separated. (4 and z4 are short for iso4 and thick4.)"
+    "bell4: as in a helical one. isothick4, isobell4: the same along all axes. Comma-separated. (4 and z4 are short for iso4 and thick4.)"
 )
 METHODS = "trilinear,cubic,lanczos,tv,preview"
 """What is compared where nobody says otherwise."""

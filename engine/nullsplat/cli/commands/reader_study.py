@@ -19,7 +19,13 @@ def reader_study(  # noqa: PLR0913, PLR0917 - options are parameters
             help="A thin-slice CT: .nii/.nii.gz, .nrrd, or a folder with one DICOM series. Repeat.",
         ),
     ],
-    scale: Annotated[int, typer.Option(min=2, max=16, help="How many slices become one.")] = 4,
+    scale: Annotated[
+        str,
+        typer.Option(
+            metavar="bellN|thickN",
+            help="How many slices become one, as in a helical (bell4) or a sequential scan (thick4, short 4).",
+        ),
+    ] = "bell4",
     noise: Annotated[
         float, typer.Option(metavar="HU", min=0, help="Noise that is added to the thick slices.")
     ] = 15.0,
@@ -47,9 +53,13 @@ def reader_study(  # noqa: PLR0913, PLR0917 - options are parameters
     Example: `nullsplat reader-study study --truth ct1.nii.gz --truth ct2.nii.gz --methods cubic,preview`
     """
     with readable_failures(debug=debug):
-        from nullsplat.cli.work.reader_study import StudyRequest, prepare  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.cli.work.reader_study import (  # noqa: PLC0415 - --help must not import torch
+            StudyRequest,
+            prepare,
+            thick_slices,
+        )
 
-        prepare(StudyRequest(out, tuple(truth), scale, noise, methods, device, seed))
+        prepare(StudyRequest(out, tuple(truth), thick_slices(scale, noise), methods, device, seed))
 
 
 def reader_score(

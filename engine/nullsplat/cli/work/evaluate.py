@@ -14,7 +14,7 @@ from nullsplat.core.suggestion import did_you_mean
 from nullsplat.evaluation.comparison.case import FAILED, NOT_INSTALLED
 from nullsplat.evaluation.comparison.report import RESULTS, write_page, write_report
 from nullsplat.evaluation.comparison.run import Campaign, run_campaign
-from nullsplat.evaluation.data.degrade import Protocol, protocol
+from nullsplat.evaluation.data.degrade import KINDS, Protocol, protocol
 from nullsplat.evaluation.data.public_data import cache_folder
 from nullsplat.evaluation.data.subject import (
     Subject,
@@ -116,13 +116,13 @@ def _named(subjects: list[Subject], names: list[str]) -> list[Subject]:
 
 
 def _protocol_name(part: str) -> str:
-    match = re.fullmatch(r"(z|iso|thick|bell)?([2-9]|[1-9]\d)", part)
-    if match is None:
+    match = re.fullmatch(r"([a-z]*)([2-9]|[1-9]\d)", part)
+    kind = {"": "iso", "z": "thick"}.get(match[1], match[1]) if match else ""
+    if match is None or kind not in KINDS:
         raise ConfigurationError(
             f"--scale must be degradations such as iso4, thick4 and bell4, comma-separated, got {part!r}"
-            + did_you_mean(part, (f"{kind}{n}" for kind in ("iso", "thick", "bell") for n in range(2, 17)))
+            + did_you_mean(part, (f"{kind}{n}" for kind in KINDS for n in range(2, 17)))
         )
-    kind = {None: "iso", "z": "thick"}.get(match[1], match[1])
     return f"{kind}{match[2]}"
 
 

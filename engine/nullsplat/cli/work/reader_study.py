@@ -14,7 +14,7 @@ from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.volume import Volume
-from nullsplat.evaluation.data.degrade import protocol
+from nullsplat.evaluation.data.degrade import Protocol, protocol
 from nullsplat.evaluation.reader_study.cases import Making, make_cases
 from nullsplat.evaluation.reader_study.key import read_key
 from nullsplat.evaluation.reader_study.sheet import read_filled_sheet
@@ -31,8 +31,7 @@ class StudyRequest:
 
     out: Path
     truths: tuple[Path, ...]
-    scale: int
-    noise_hu: float
+    how: Protocol
     methods: str
     device: str
     seed: int | None
@@ -66,13 +65,29 @@ def from_evaluation(
         ConfigurationError: more than one degradation, none of thick slices, or no volume.
     """
     protocols = parse_protocols(told[0], told[1])
-    if len(protocols) != 1 or protocols[0].kind != "thick" or not truths:
+    if len(protocols) != 1 or not truths:
         raise ConfigurationError(
-            "a reader study needs volumes and one degradation to thick slices, such as --scale thick4 --noise 15, "
+            "a reader study needs volumes and one degradation to thick slices, such as --scale bell4 --noise 15, "
             f"got {len(truths)} volumes, --scale {told[0]} --noise {told[1]}"
         )
-    how = protocols[0]
-    return StudyRequest(out, truths, how.factor, how.noise_hu, told[2], device, seed or None)
+    return StudyRequest(out, truths, _thick(protocols[0]), told[2], device, seed or None)
+
+
+def thick_slices(scale: str, noise_hu: float) -> Protocol:
+    """The degradation of a reader study: `bell4`, `thick4`, or `4`, which is short for `thick4`.
+
+    Raises:
+        ConfigurationError: another one.
+    """
+    return _thick(protocol(f"thick{scale}" if scale.isdigit() else scale, noise_hu))
+
+
+def _thick(how: Protocol) -> Protocol:
+    if how.all_axes:
+        raise ConfigurationError(
+            f"a reader study needs a degradation to thick slices, such as bell4, got {how.name}"
+        )
+    return how
 
 
 def prepare(request: StudyRequest) -> None:
@@ -87,7 +102,7 @@ def prepare(request: StudyRequest) -> None:
     methods = tuple(name.strip() for name in request.methods.split(",") if name.strip())
     with StageDisplay() as display:
         making = Making(
-            how=protocol(f"thick{request.scale}", request.noise_hu),
+            how=request.how,
             methods=methods,
             device=resolve_device(request.device),
             seed=seed,

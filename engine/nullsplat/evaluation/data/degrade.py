@@ -5,7 +5,7 @@ A bug in `nullsplat.physics` must not cancel out against itself, so nothing of i
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -23,18 +23,22 @@ HELICAL_STEPS = 5
 """Of those weights in a slice thickness."""
 
 
+Kind = Literal["iso", "thick", "bell", "isothick", "isobell"]
+
+
 @dataclass(frozen=True)
 class Protocol:
     """How a truth is degraded.
 
     Attributes:
-        kind: `iso`, a Gaussian of FWHM = factor voxels along all axes, sampled at block centres;
-            `thick`, the mean of factor slices; `bell`, factor slices as a helical scanner weights them.
+        kind: `thick`, the mean of factor slices; `bell`, factor slices as a helical scanner weights them; `iso`, a
+            Gaussian of FWHM = factor voxels along all axes, sampled at block centres; `isothick` and `isobell`, the
+            mean and the helical weights along all axes.
         factor: voxels per sample along the axes that are degraded.
         noise_hu: standard deviation of the Gaussian noise on the low-resolution volume, in HU.
     """
 
-    kind: Literal["iso", "thick", "bell"]
+    kind: Kind
     factor: int
     noise_hu: float = 0.0
 
@@ -47,25 +51,27 @@ class Protocol:
     def scale(self) -> tuple[float, float, float]:
         """Factor along (z, y, x)."""
         factor = float(self.factor)
-        return (factor, factor, factor) if self.kind == "iso" else (factor, 1.0, 1.0)
+        return (factor, factor, factor) if self.all_axes else (factor, 1.0, 1.0)
+
+    @property
+    def all_axes(self) -> bool:
+        """Whether pixels are coarser too."""
+        return self.kind.startswith("iso")
 
 
 def protocol(name: str, noise_hu: float = 0.0) -> Protocol:
-    """The protocol called `iso<factor>`, `thick<factor>` or `bell<factor>`.
+    """The protocol of a name such as `iso4`: a kind and a factor.
 
     Raises:
         ConfigurationError: another name, a factor below 2, or negative noise.
     """
-    match = re.fullmatch(r"(iso|thick|bell)([2-9]|[1-9]\d)", name)
-    if match is None or noise_hu < 0:
+    match = re.fullmatch(r"([a-z]+)([2-9]|[1-9]\d)", name)
+    if match is None or match[1] not in KINDS or noise_hu < 0:
         raise ConfigurationError(
-            f"a protocol is iso<factor>, thick<factor> or bell<factor>, such as iso4, with noise of 0 HU or more; "
+            f"a protocol is one of {', '.join(KINDS)} and a factor, such as iso4, with noise of 0 HU or more; "
             f"got {name!r} with {noise_hu} HU"
         )
-    return Protocol(_KINDS[match[1]], int(match[2]), noise_hu)
-
-
-_KINDS: dict[str, Literal["iso", "thick", "bell"]] = {"iso": "iso", "thick": "thick", "bell": "bell"}
+    return Protocol(KINDS[match[1]], int(match[2]), noise_hu)
 
 
 def crop_to_blocks(hu: Float[ndarray, "z y x"], how: Protocol) -> Float[ndarray, "_ _ _"]:
@@ -96,19 +102,22 @@ def degrade(truth: Float[ndarray, "z y x"], how: Protocol, seed: int = 0) -> Flo
         raise GeometryError(
             f"{how.name} needs multiples of {how.scale} voxels, got {truth.shape}; crop it first"
         )
-    low = _DEGRADATIONS[how.kind](truth, how.factor)
+    low = truth
+    for axis in range(3 if how.all_axes else 1):
+        low = np.moveaxis(_ALONG_ONE_AXIS[how.kind](np.moveaxis(low, axis, 0), how.factor), 0, axis)
+    low = np.ascontiguousarray(low)
     if how.noise_hu:
         noise = numpy_generator(seed, "evaluation", how.name).standard_normal(low.shape, dtype=np.float32)
         low = low + noise.astype(low.dtype) * low.dtype.type(how.noise_hu)
     return low
 
 
-def _thick(truth: Float[ndarray, "z y x"], factor: int) -> Float[ndarray, "_ y x"]:
+def _thick(truth: Float[ndarray, "n _ _"], factor: int) -> Float[ndarray, "_ _ _"]:
     mean: ndarray = truth.reshape(truth.shape[0] // factor, factor, *truth.shape[1:]).mean(axis=1)
     return mean
 
 
-def _bell(truth: Float[ndarray, "z y x"], factor: int) -> Float[ndarray, "_ y x"]:
+def _bell(truth: Float[ndarray, "n _ _"], factor: int) -> Float[ndarray, "_ _ _"]:
     """Every slice a weighted mean of those about its centre; at the ends, of those that there are."""
     low = np.empty((truth.shape[0] // factor, *truth.shape[1:]), truth.dtype)
     for i in range(low.shape[0]):
@@ -128,12 +137,6 @@ def _helical_weights(distance: Float[ndarray, "n"], width: float) -> Float[ndarr
     return weights
 
 
-def _iso(truth: Float[ndarray, "z y x"], factor: int) -> Float[ndarray, "_ _ _"]:
-    for axis in (0, 1, 2):
-        truth = np.moveaxis(_sampled_gaussian(np.moveaxis(truth, axis, 0), factor), 0, axis)
-    return np.ascontiguousarray(truth)
-
-
 def _sampled_gaussian(truth: Float[ndarray, "n _ _"], factor: int) -> Float[ndarray, "_ _ _"]:
     """Weighted mean over the voxels within five sigma of each block centre, along the first axis."""
     sigma = factor / FWHM_IN_SIGMA
@@ -146,4 +149,11 @@ def _sampled_gaussian(truth: Float[ndarray, "n _ _"], factor: int) -> Float[ndar
     return low
 
 
-_DEGRADATIONS = {"thick": _thick, "bell": _bell, "iso": _iso}
+KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
+_ALONG_ONE_AXIS = {
+    "iso": _sampled_gaussian,
+    "thick": _thick,
+    "bell": _bell,
+    "isothick": _thick,
+    "isobell": _bell,
+}

@@ -20,9 +20,12 @@ class Known:
     resolution: Resolution = field(default_factory=Resolution)
 
 
-_PROFILES = {"iso": GAUSSIAN, "thick": BOX, "bell": BELL}
+_PROFILES = {"iso": GAUSSIAN, "thick": BOX, "bell": BELL, "isothick": BOX, "isobell": BELL}
 
 
 def known_of(how: Protocol, *, blind: bool = False) -> Known:
-    """The profile that a header would speak for; `blind` keeps it back, so that the engine's default is taken."""
-    return Known(how.scale) if blind else Known(how.scale, Resolution(slice_profile=_PROFILES[how.kind]))
+    """The profile of slices and, where they are coarser too, of pixels; `blind` keeps both back for the engine's defaults."""
+    if blind:
+        return Known(how.scale)
+    profile = _PROFILES[how.kind]
+    return Known(how.scale, Resolution(1.0, profile, profile if how.all_axes else GAUSSIAN))

@@ -58,7 +58,7 @@ def profile_table(estimate: ProfileEstimate) -> str:
         f"FWHM {estimate.fwhm_mm:.2f} mm, centre {estimate.centre_mm:+.2f} mm, sum {estimate.sum:.3f}; the weighted thin "
         f"slices miss the thick ones by {estimate.rms_hu:.1f} HU (RMS) at the {estimate.pixels} pixels with edges that "
         f"were used, in {estimate.slices} thick slices from {first:.1f} to {last:.1f} mm. To use it: "
-        f"`--slice-profile {estimate.profile}`"
+        f'`--slice-profile {estimate.profile}`, or in a rule `slice_profile = "{estimate.profile}"`'
     )
 
 
