@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from nullsplat.cli.main import app
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "contract/examples"
-SMALL = ("--series", "10", "--seconds", "3600", "--within", "stat=3h,normal=1d,night=1d")
+SMALL = ("--series", "10", "--seconds", "3600", "--within", "stat=2h,normal=8h,night=1d")
 """Few and long jobs, so that a year is quick."""
 
 
@@ -65,7 +65,16 @@ def test_measured_jobs_decide_how_long_jobs_take(tmp_path: Path) -> None:
     (tmp_path / "jobs.json").write_text(json.dumps(job_list(12, 10.0)))
     report = tmp_path / "plan.json"
     answer = plan(
-        "--series", "10", "--jobs", str(tmp_path / "jobs.json"), "--workers", "1", "--report", str(report)
+        "--series",
+        "10",
+        "--within",
+        "stat=1h",
+        "--workers",
+        "1",
+        "--jobs",
+        str(tmp_path / "jobs.json"),
+        "--report",
+        str(report),
     )
     assert answer.exit_code == 0, answer.output
     assert "12 jobs of jobs.json" in answer.output

@@ -4,7 +4,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 16
-FLAT = {"engine/nullsplat/physics": 20}
+FLAT = {"engine/nullsplat/physics": 22}
 """One formula a module, each found by its name; a folder would only stand in the way."""
 
 
