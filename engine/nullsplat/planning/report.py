@@ -79,9 +79,7 @@ def as_dict(plan: Plan, request: Request) -> dict[str, Any]:
 
 
 def _table(plan: Plan) -> Table:
-    table = Table(box=None, header_style="bold")
-    for name in COLUMNS:
-        table.add_column(name, no_wrap=True)
+    table = Table(*COLUMNS, box=None, header_style="bold", padding=(0, 1, 0, 0))
     for outcome in plan.outcomes:
         for place, stream in enumerate(outcome.streams):
             table.add_row(*_begin(outcome, first=not place), *_row(stream))
