@@ -13,12 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from nullsplat.service.database.dbos_tables import queued, taken, workflow_status
-from nullsplat.service.database.tables import jobs, transaction
+from nullsplat.service.database.tables import jobs, transaction, utc
 
 QUEUE = "jobs"
 
 PRIORITIES = {"stat": 1, "normal": 10, "night": 20}
 """Lower goes first. Always given, because DBOS puts work without a priority before all other."""
+ENDED = ("succeeded", "failed")
 _CLASSES = tuple(PRIORITIES)
 _BY_NUMBER = {number: name for name, number in PRIORITIES.items()}
 
@@ -134,15 +135,20 @@ class WaitingLine:
         ]
 
     def _served(self, connection: sa.Connection) -> set[str]:
-        """The classes of which a worker does a job that age brought there."""
+        """The classes of which a worker does a job that age brought there, or the last that ended was one."""
         row = self._status.c
-        query = (
-            sa.select(row.priority, jobs.c.request["priority"].as_string())
-            .join_from(self._status, jobs, jobs.c.key == row.workflow_uuid)
-            .where(*taken(self._status), row.queue_name == sa.literal_column(f"'{QUEUE}'"))
-        )
-        found = [(_class_of(number), own or "normal") for number, own in connection.execute(query)]
-        return {now for now, own in found if PRIORITIES[own] > PRIORITIES[now]}
+        query = sa.select(row.priority, jobs.c.request["priority"].as_string(), jobs.c.updated_at)
+        query = query.join_from(self._status, jobs, jobs.c.key == row.workflow_uuid)
+        working = query.where(*taken(self._status), row.queue_name == sa.literal_column(f"'{QUEUE}'"))
+        found = list(connection.execute(working))
+        # A sweep may come after a job's end and before the next one is taken.
+        last = [
+            query.where(jobs.c.state == state).order_by(jobs.c.updated_at.desc()).limit(1) for state in ENDED
+        ]
+        ended = [one for statement in last for one in connection.execute(statement)]
+        found += sorted(ended, key=lambda one: utc(one.updated_at))[-1:]
+        classes = [(_class_of(number), own or "normal") for number, own, _ in found]
+        return {now for now, own in classes if PRIORITIES[own] > PRIORITIES[now]}
 
     def _request(self, connection: sa.Connection, key: str) -> dict[str, Any] | None:
         query = sa.select(jobs.c.request).where(jobs.c.key == key, jobs.c.state == "queued")
@@ -166,7 +172,7 @@ def promotions(waiting: Sequence[Waiting], seconds: float, served: Collection[st
     Args:
         waiting: the queued jobs, those that have waited for longest first.
         seconds: after which a job moves up one class; after twice as long it moves up two.
-        served: the classes of which a job is worked on that age brought there.
+        served: the classes of which a job is worked on that age brought there, or was until a moment ago.
     """
     moved: dict[str, str] = {}
     for rank, target in enumerate(_CLASSES[:-1]):
