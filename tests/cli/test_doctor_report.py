@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from tests.cli.test_doctor import archive
 from typer.testing import CliRunner
 
-from nullsplat.cli.checks import doctor, node
+from nullsplat.cli.checks import computing, doctor
 from nullsplat.cli.checks.findings import Finding, Level
 from nullsplat.cli.main import app
 from nullsplat.node.processes import free_port
@@ -66,7 +66,7 @@ def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NULLSPLAT_SPOOL", str(spool))
     monkeypatch.setenv("NULLSPLAT_PORT", str(free_port()))
     monkeypatch.setattr(
-        node, "prior_weights", lambda: Finding("Weights", Level.OK, SECRETS["NULLSPLAT_SECRET"])
+        computing, "prior_weights", lambda: Finding("Weights", Level.OK, SECRETS["NULLSPLAT_SECRET"])
     )
     return spool
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from nullsplat.cli.main import app
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "contract/examples"
-SMALL = ("--series", "10", "--seconds", "3600", "--within", "stat=2h,normal=8h,night=1d")
+SMALL = ("--series", "6", "--seconds", "7200", "--within", "stat=4h,normal=16h,night=2d")
 """Few and long jobs, so that a year is quick."""
 
 

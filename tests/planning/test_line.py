@@ -38,13 +38,13 @@ def order_of_the_line(series: list[tuple[str, int]], pace: int) -> list[int]:
 
 def test_the_order_is_that_of_the_nodes_own_sweeps() -> None:
     chance, aged = random.Random(1), 0
-    for _ in range(200):
+    for _ in range(100):
         names = chance.choices(list(PRIORITIES), k=chance.randint(1, 25))
         series, pace = [(name, chance.randint(0, 40)) for name in names], chance.randint(4, 7)
         order = order_of_the_line(series, pace)
         assert order == order_of_the_node(series, pace), (series, pace)
         aged += order != sorted(range(len(series)), key=lambda n: (PRIORITIES[series[n][0]], series[n][1], n))
-    assert aged > 100, "age must have mattered"
+    assert aged > 50, "age must have mattered"
 
 
 def test_an_old_backlog_leaves_urgent_series_every_other_turn() -> None:
