@@ -22,7 +22,7 @@ from jaxtyping import install_import_hook
 WHERE_ARRAYS_ARE = tuple(
     f"nullsplat.{package}"
     for package in ("core", "demo", "dicom", "evaluation", "io", "physics", "pipeline", "prior", "splat")
-) + tuple(f"nullsplat.planning.{module}" for module in ("job_times", "outcome", "trace"))
+) + tuple(f"nullsplat.planning.{module}" for module in ("job_times", "outcome", "simulation", "trace"))
 # Must run before the first import of the engine: every shape annotation is checked by beartype from here on.
 # An int where a float is asked for is fine, as it is for mypy (PEP 484's numeric tower).
 install_import_hook(WHERE_ARRAYS_ARE, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
