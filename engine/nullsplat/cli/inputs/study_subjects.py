@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nullsplat.core.errors import ConfigurationError
+from nullsplat.core.suggestion import did_you_mean
 from nullsplat.evaluation.data.public_data import CHEST, PublicFile, cache_folder
 from nullsplat.evaluation.data.subject import (
     Size3,
@@ -25,12 +26,14 @@ class Subjects:
         public: whether public CTs are among them.
         crop: as in `--crop`, or None for whole volumes.
         wanted: which public ones.
+        only: names of those that are taken, None for all.
     """
 
     volumes: tuple[Path, ...]
     public: bool
     crop: str | None
     wanted: tuple[PublicFile, ...] = (CHEST,)
+    only: tuple[str, ...] | None = None
 
     def read(self) -> list[Subject]:
         """All of them.
@@ -38,17 +41,29 @@ class Subjects:
         Raises:
             InputError: there is none, or one cannot be used.
         """
+        size = None if self.crop is None else parse_crop(self.crop)
         if not self.volumes and not self.public:
             raise ConfigurationError(
-                "nothing to evaluate on; name volumes, or take the public one by --public"
+                "nothing to evaluate on; name volumes, or take the public ones by --public"
             )
         subjects = [read_subject(path) for path in self.volumes]
         if self.public:
             subjects += public_subjects(cache_folder(), self.wanted)
         check_names(subjects)
-        if self.crop is None:
-            return subjects
-        return [cropped(subject, parse_crop(self.crop)) for subject in subjects]
+        if self.only is not None:
+            subjects = _named(subjects, self.only)
+        return subjects if size is None else [cropped(subject, size) for subject in subjects]
+
+
+def _named(subjects: list[Subject], names: tuple[str, ...]) -> list[Subject]:
+    unknown = [name for name in names if name not in {subject.name for subject in subjects}]
+    if unknown or not names:
+        there = ", ".join(subject.name for subject in subjects)
+        raise ConfigurationError(
+            f"--only must name some of the volumes {there}, got {', '.join(names) or 'none'}"
+            + did_you_mean("".join(unknown[:1]), (subject.name for subject in subjects))
+        )
+    return [subject for subject in subjects if subject.name in names]
 
 
 def parse_crop(text: str) -> Size3:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from nullsplat.cli.inputs.study_subjects import parse_crop
+from nullsplat.cli.inputs.study_subjects import Subjects
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
@@ -15,14 +15,8 @@ from nullsplat.evaluation.comparison.case import FAILED, NOT_INSTALLED
 from nullsplat.evaluation.comparison.report import RESULTS, write_page, write_report
 from nullsplat.evaluation.comparison.run import Campaign, run_campaign
 from nullsplat.evaluation.data.degrade import KINDS, Protocol, protocol
-from nullsplat.evaluation.data.public_data import cache_folder
-from nullsplat.evaluation.data.subject import (
-    Subject,
-    check_names,
-    cropped,
-    public_subjects,
-    read_subject,
-)
+from nullsplat.evaluation.data.public_data import PUBLIC
+from nullsplat.evaluation.data.subject import Subject
 from nullsplat.evaluation.methods.registry import find_methods
 
 
@@ -92,27 +86,8 @@ def subjects_of(request: Request) -> list[Subject]:
     Raises:
         InputError: there is none, or one cannot be used.
     """
-    size = None if request.crop is None else parse_crop(request.crop)
-    if not request.volumes and not request.public:
-        raise ConfigurationError("nothing to evaluate on; name volumes, or take the public ones by --public")
-    subjects = [read_subject(path) for path in request.volumes]
-    if request.public:
-        subjects += public_subjects(cache_folder())
-    check_names(subjects)
-    if request.only is not None:
-        subjects = _named(subjects, parts_of(request.only))
-    return subjects if size is None else [cropped(subject, size) for subject in subjects]
-
-
-def _named(subjects: list[Subject], names: list[str]) -> list[Subject]:
-    unknown = [name for name in names if name not in {subject.name for subject in subjects}]
-    if unknown or not names:
-        there = ", ".join(subject.name for subject in subjects)
-        raise ConfigurationError(
-            f"--only must name some of the volumes {there}, got {', '.join(names) or 'none'}"
-            + did_you_mean("".join(unknown[:1]), (subject.name for subject in subjects))
-        )
-    return [subject for subject in subjects if subject.name in names]
+    only = None if request.only is None else tuple(parts_of(request.only))
+    return Subjects(request.volumes, request.public, request.crop, PUBLIC, only).read()
 
 
 def _protocol_name(part: str) -> str:
