@@ -12,6 +12,7 @@ from nullsplat.cli.main import app
 from nullsplat.core.errors import StorageError, WeightsError
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior import weights
+from nullsplat.prior.load import load_prior
 from nullsplat.prior.openai import conversion
 from nullsplat.prior.openai.layout import OpenAILayout
 from nullsplat.prior.xray.pipeline import Measurement, ProjectionDDNMPipeline
@@ -97,7 +98,9 @@ def test_stage_1_samples_a_converted_prior_and_keeps_the_measurement(
     truth = op.pinv(torch.randn(3, 4, 5)).clamp(-1, 1)
     measurement = Measurement(op.forward(truth), op, 0.0)
     config = SamplingConfig(steps=3, start_sigma=0.1, batch=2)
-    sampled = ProjectionDDNMPipeline(*weights.load(tmp_path / "prior"))(measurement, config, truth).mean
+    pipeline = load_prior(str(tmp_path / "prior"), torch.device("cpu"))
+    assert isinstance(pipeline, ProjectionDDNMPipeline)
+    sampled = pipeline(measurement, config, truth).mean
     assert sampled.shape == truth.shape
     assert float((op.forward(sampled) - measurement.y).abs().max()) < 1e-4
     assert float((sampled - truth).abs().max()) > 1e-3

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from nullsplat.core.seeds import torch_generator
+from nullsplat.prior.xray.network import predict
 
 COUNT = 8
 """Samples on the card."""
@@ -27,7 +28,7 @@ def draw_samples(
     """`COUNT` unconditional samples in network range, by DDIM without fresh noise in `STEPS` steps.
 
     Args:
-        unet: a noise-predicting network.
+        unet: for which `is_xray_unet`.
         scheduler: the schedule it was trained with.
         size: pixels along (z, u), multiples of what the network's down-sampling needs.
         seed: of the initial noise.
@@ -35,7 +36,7 @@ def draw_samples(
     scheduler.set_timesteps(STEPS)
     x = torch.randn((COUNT, 1, *size), generator=torch_generator(seed, "model card"))
     for t in scheduler.timesteps:
-        x = scheduler.step(unet(x, t).sample, t, x, eta=0.0).prev_sample
+        x = scheduler.step(predict(unet, x, t), t, x, eta=0.0).prev_sample
     return x[:, 0]
 
 
@@ -57,7 +58,7 @@ def plot_loss(history: list[dict[str, float]], path: Path) -> None:
     steps = [row["step"] for row in history]
     for name in ("train", "validation"):
         axes.plot(steps, [row[name] for row in history], marker=".", label=name)
-    axes.set(xscale="log", yscale="log", xlabel="step", ylabel="mean squared error of the noise")
+    axes.set(xscale="log", yscale="log", xlabel="step", ylabel="loss")
     axes.grid(which="both", alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=100)

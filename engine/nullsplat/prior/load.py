@@ -7,6 +7,7 @@ from nullsplat.core.errors import WeightsError
 from nullsplat.prior import weights
 from nullsplat.prior.block.network import is_block_unet
 from nullsplat.prior.block.pipeline import BlockPipeline
+from nullsplat.prior.xray.network import is_xray_unet
 from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 
 Prior = BlockPipeline | ProjectionDDNMPipeline
@@ -34,9 +35,9 @@ def load_prior(prior: str, device: torch.device) -> Prior | None:
 def _kind(unet: UNet2DModel, prior: str) -> type[Prior]:
     if is_block_unet(unet):
         return BlockPipeline
-    channels = unet.config.in_channels, unet.config.out_channels
-    if channels == (1, 1):
+    if is_xray_unet(unet):
         return ProjectionDDNMPipeline
+    channels = unet.config.in_channels, unet.config.out_channels
     raise WeightsError(
         f"a prior must be one of blocks of slabs or of X-rays, {prior} has {channels[0]} channels in and {channels[1]} out; "
         "one of single slabs, as earlier versions made them, must be trained anew by `nullsplat train-slab-prior`"

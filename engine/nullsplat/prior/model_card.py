@@ -54,10 +54,10 @@ class Wording:
 
 
 XRAY = Wording(
-    what="""An unconditional diffusion model (DDPM, noise prediction, linear beta schedule) of two-dimensional X-ray projections,
+    what="""An unconditional diffusion model (DDPM, v-prediction, linear beta schedule) of two-dimensional X-ray projections,
 {parameters:.2f} million parameters. NullSplat's stage 1 samples it under the constraint of measured projections (DDNM,
 DDNM+): it may add what the measurement cannot see, and must keep what was measured.""",
-    loss_judges="how well noise is\nrecognised",
+    loss_judges="how well image\nand noise are told apart",
     counts={
         "radiographs": "radiographs",
         "radiograph_patients": "patients with radiographs",
@@ -65,10 +65,11 @@ DDNM+): it may add what the measurement cannot see, and must keep what was measu
     },
     data="""Radiographs are taken as line integrals after log and display processing; CT volumes are
 projected with a parallel beam about the long axis. Both are scaled to [-1, 1].""",
-    loss="""Mean squared error of the predicted noise (1 is what always answering zero gets). Training: mean since the row before
+    loss="""Mean squared error of the predicted velocity, which is the noise where there is little of it and the image where there is
+much. Training: mean since the row before
 in the manifest, weights as they were. Validation: averaged weights, the same crops and noise each time.""",
     pictures="""Drawn from pure noise, without any measurement; all that were drawn are shown. With a low noise power above 1 the
-network trained little at the high noise levels that they start from: NullSplat enters at low ones, with a first guess.""",
+network trained less at the high noise levels that they start from, where DDNM holds all coarse structure to the measurement.""",
 )
 
 
