@@ -32,7 +32,7 @@ class Stage1Facts:
 
     Attributes:
         noise_hu: standard deviation of the noise in the measured volume.
-        columns: of the detector that its projections belong to.
+        columns: of the detector that its projections belong to; None where it made a volume, or nothing.
         steps: network evaluations per slab or view and sample.
         prior: what it worked on: slabs, projections, or none.
         profile_check: whether the data speak for the slice profile, see `physics.profile_check`.
@@ -40,7 +40,7 @@ class Stage1Facts:
     """
 
     noise_hu: float
-    columns: int
+    columns: int | None
     steps: int
     prior: str
     profile_check: dict[str, Any]
@@ -120,12 +120,12 @@ class Checkpoints:
 
     def keep_stage1(self, base_hu: VolumeHu, made: Stage1, facts: Stage1Facts) -> None:
         """Keep the base, what the prior made of it, and what was found of the measured volume."""
-        seen = made.projections
         self._save("base", hu=base_hu)
         self._save("refined", hu=made.hu)
         self._save("deviation", hu=made.deviation_hu)
         self._save("stated", hu=made.half_width_hu)
-        self._save("projections", mean=seen.mean, deviation=seen.deviation)
+        if (seen := made.projections) is not None:
+            self._save("projections", mean=seen.mean, deviation=seen.deviation)
         self.store.save_json("stage1", dataclasses.asdict(facts))
 
     @property
@@ -154,10 +154,13 @@ class Checkpoints:
         return self._load("stated") if self.store.has_arrays("stated") else None
 
     @property
-    def projections(self) -> Projections:
-        """What stage 2 is to explain."""
+    def projections(self) -> Projections | None:
+        """What stage 1 made of projections; None where its prior makes volumes, or there is none."""
+        columns = self.facts.columns
+        if columns is None:
+            return None
         mean, deviation = (self._load("projections", key) for key in ("mean", "deviation"))
-        return Projections(mean, deviation, self.facts.columns)
+        return Projections(mean, deviation, columns)
 
     def keep_stage2(self, field: PlacedField, residual_hu: VolumeHu) -> None:
         """Keep the field, and what it adds to the base."""

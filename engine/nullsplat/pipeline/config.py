@@ -18,9 +18,10 @@ from nullsplat.pipeline.presets import PRESETS, Preset
 from nullsplat.pipeline.scale import Scale, factors
 from nullsplat.prior.slab_sampling import SlabSampling
 from nullsplat.prior.xray.sampling import SamplingConfig
+from nullsplat.splat.fit.closed_form import ClosedForm
 from nullsplat.splat.fit.config import FitConfig
 
-ALGORITHM = 5
+ALGORITHM = 6
 """Raised whenever the same configuration would give another result."""
 
 
@@ -34,12 +35,13 @@ class PipelineConfig:
         seed: of everything random.
         resolution: what the samples of the measured volume average over; None is what the volume itself tells.
         prior: of stage 1; a packaged name or a folder, see `prior.weights.locate`.
-        views: projections over [0, pi).
+        views: projections over [0, pi), where the prior is one of X-rays.
         base: how the base volume is made; zero iterations mean plain cubic upsampling.
         consistent_base: whether the base is held to the measurement, or is cubic upsampling and nothing else.
         sampling: stage 1 with a prior of X-rays; `samples` counts for every kind of prior.
         slabs: stage 1 with a prior of slabs.
-        fit: stage 2.
+        fit: stage 2 with projections.
+        field: stage 2 with a volume.
         detail: share of stage 1's voxel detail that is kept where the Gaussians of stage 2 cannot explain it.
         finish: the reality check after stage 2; zero iterations mean one step of consistency alone.
     """
@@ -55,6 +57,7 @@ class PipelineConfig:
     sampling: SamplingConfig
     slabs: SlabSampling
     fit: FitConfig
+    field: ClosedForm
     detail: float
     finish: TotalVariation
 
@@ -138,6 +141,7 @@ def configure(
         sampling=sampling,
         slabs=chosen.slabs,
         fit=chosen.fit,
+        field=ClosedForm(),
         detail=chosen.detail,
         finish=chosen.finish,
     )

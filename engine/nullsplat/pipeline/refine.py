@@ -11,7 +11,7 @@ from nullsplat.core.progress import Progress, silent
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.problem import Problem
 from nullsplat.pipeline.slab_stage import SlabStage, VolumePrior
-from nullsplat.pipeline.stage1 import Projections, measured_projections, projections_of, sample_projections
+from nullsplat.pipeline.stage1 import Projections, measured_projections, sample_projections
 from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 
 
@@ -20,8 +20,9 @@ class Stage1:
     """What stage 1 hands on.
 
     Attributes:
-        projections: what stage 2 is to explain.
-        hu: refined volume in HU, consistent with the measurement; None where the prior makes no volume.
+        projections: what stage 2 is to explain; None where there is a volume, or no prior.
+        hu: refined volume in HU, consistent with the measurement, which stage 2 is to explain; None where the prior
+            makes no volume.
         deviation_hu: standard deviation of its samples; None for a single one.
         half_width_hu: see `prior.task.Refinement`; None where the prior knows none.
         contradicted_share: see `slab_stage.Refined`.
@@ -29,7 +30,7 @@ class Stage1:
         prior: what it worked on.
     """
 
-    projections: Projections
+    projections: Projections | None
     hu: Float[Tensor, "z y x"] | None
     deviation_hu: Float[Tensor, "z y x"] | None
     half_width_hu: Float[Tensor, "z y x"] | None
@@ -58,16 +59,16 @@ def refine(
     Raises:
         ConfigurationError: `prior` is none.
     """
-    seen = measured_projections(problem)
     if isinstance(prior, VolumePrior):
         stage = SlabStage(problem, base_hu, config)
-        found = stage.run(prior, seen, progress)
+        found = stage.run(prior, progress)
         deviation_hu = found.deviation_hu if config.sampling.samples > 1 else None
         certainty = found.half_width_hu, found.contradicted_share
-        return Stage1(found.projections, found.hu, deviation_hu, *certainty, stage.steps, "slabs")
+        return Stage1(None, found.hu, deviation_hu, *certainty, stage.steps, "slabs")
     if isinstance(prior, ProjectionDDNMPipeline):
+        seen = measured_projections(problem)
         projections = sample_projections(seen, base_hu, prior, config, progress)
         return Stage1(projections, None, None, None, None, config.sampling.steps, "projections")
     if prior is not None:
         raise ConfigurationError(f"a prior needs refine_volume, {type(prior).__name__} has none")
-    return Stage1(projections_of(seen, base_hu), None, None, None, None, 0, "none")
+    return Stage1(None, None, None, None, None, 0, "none")

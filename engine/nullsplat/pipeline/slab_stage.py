@@ -1,4 +1,4 @@
-"""Stage 1 with the slab prior: the base refined in thin slabs, and the projections of what comes of it."""
+"""Stage 1 with the slab prior: the base refined in thin slabs, and held to the measurement."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -14,7 +14,6 @@ from nullsplat.physics.saturation import saturation_floor
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.problem import Problem
-from nullsplat.pipeline.stage1 import MeasuredProjections, Projections
 from nullsplat.prior.slab_sampling import SlabSampling
 from nullsplat.prior.task import Refinement, Task
 
@@ -56,14 +55,12 @@ class Refined:
         deviation_hu: their standard deviation; zero for a single one.
         half_width_hu: see `prior.task.Refinement`.
         contradicted_share: see `Answer`; None for several samples, which lie apart by intent.
-        projections: what stage 2 is to explain.
     """
 
     hu: Float[Tensor, "z y x"]
     deviation_hu: Float[Tensor, "z y x"]
     half_width_hu: Float[Tensor, "z y x"] | None
     contradicted_share: float | None
-    projections: Projections
 
 
 @dataclass(frozen=True)
@@ -102,16 +99,15 @@ class SlabStage:
         """Network evaluations per slab and sample, in whose blocks each slab lies twice."""
         return 1 if self._config.sampling.samples == 1 else 1 + 2 * self._config.slabs.steps
 
-    def run(self, prior: VolumePrior, measured: MeasuredProjections, progress: Progress) -> Refined:
+    def run(self, prior: VolumePrior, progress: Progress = silent) -> Refined:
         """Mean and standard deviation of the samples; a single one is the posterior mean itself, without noise.
 
         Args:
             prior: on the device of the measured volume.
-            measured: projections of the measured volume.
-            progress: told after every batch of slabs or views.
+            progress: told after every batch of slabs.
         """
         count = self._config.sampling.samples
-        volumes, views = Moments(), Moments()
+        volumes = Moments()
         half_width_hu = share = None
         for k in range(count):
             seed = None if count == 1 else derive_seed(self._config.seed, "slab sample", k)
@@ -119,9 +115,7 @@ class SlabStage:
             half_width_hu = found.half_width_hu  # that of the mean, whichever sample was drawn around it
             share = found.contradicted_share if seed is None else None
             volumes.add(found.hu)
-            views.add(measured.encoded(found.hu))
-        projections = measured.decoded(views.mean, views.deviation)
-        return Refined(volumes.mean, volumes.deviation, half_width_hu, share, projections)
+        return Refined(volumes.mean, volumes.deviation, half_width_hu, share)
 
     def answer(self, prior: VolumePrior, seed: int | None = None, progress: Progress = silent) -> Answer:
         """What a prior says of the base, made consistent.

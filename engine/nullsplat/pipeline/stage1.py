@@ -106,12 +106,6 @@ def sample_projections(
     return measured.decoded(sampled.mean, sampled.deviation)
 
 
-def projections_of(measured: MeasuredProjections, base_hu: Float[Tensor, "z y x"]) -> Projections:
-    """The base's own projections (base in HU), without a prior."""
-    seen = measured.encoded(base_hu)
-    return measured.decoded(seen, torch.zeros_like(seen))
-
-
 def projection_noise(projections: Float[Tensor, "v m n"], noise_hu: float, step: float) -> float:
     """Standard deviation of a line integral through a volume with white noise.
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -20,7 +20,7 @@ from nullsplat.pipeline.forward_model import ForwardModel, forward_model
 from nullsplat.pipeline.problem import Problem, pose
 from nullsplat.pipeline.refine import Stage1, refine
 from nullsplat.pipeline.stage1 import Projections
-from nullsplat.pipeline.stage2 import fit_field
+from nullsplat.pipeline.stage2 import field_of
 from nullsplat.prior import weights
 from nullsplat.prior.calibration import LEVEL, calibration_hash, calibration_of
 from nullsplat.prior.load import load_prior
@@ -30,8 +30,12 @@ from nullsplat.splat.field.placement import PlacedField
 
 VolumeHu = Float[Tensor, "z y x"]
 Stage = Callable[[Checkpoints, PipelineConfig, torch.device, Progress], None]
-Fit = Callable[[ForwardModel, VolumeHu, Projections, PipelineConfig, Progress], PlacedField]
+Fit = Callable[
+    [ForwardModel, VolumeHu, VolumeHu | None, Projections | None, PipelineConfig, Progress], PlacedField
+]
 Finish = Callable[[Problem, VolumeHu, PipelineConfig, Progress], VolumeHu]
+
+OnDevice = TypeVar("OnDevice", Tensor, Projections)
 
 _BASE_SHARE = 0.25
 
@@ -51,7 +55,7 @@ def identity(config: PipelineConfig) -> str:
 def run_stage1(
     checkpoints: Checkpoints, config: PipelineConfig, device: torch.device, progress: Progress
 ) -> None:
-    """Base volume and super-resolved projections.
+    """Base volume, and what the prior makes of it or of its projections.
 
     Raises:
         GeometryError: the source's grid cannot be refined as asked.
@@ -72,7 +76,8 @@ def run_stage1(
 def _facts(problem: Problem, made: Stage1, config: PipelineConfig) -> Stage1Facts:
     check = profile_check(problem, config).as_dict()
     series = series_figures(problem.lr_hu.cpu().numpy(), problem.task, made.contradicted_share)
-    return Stage1Facts(problem.noise_hu, made.projections.columns, made.steps, made.prior, check, series)
+    columns = None if made.projections is None else made.projections.columns
+    return Stage1Facts(problem.noise_hu, columns, made.steps, made.prior, check, series)
 
 
 def run_stage2(
@@ -80,16 +85,16 @@ def run_stage2(
     config: PipelineConfig,
     device: torch.device,
     progress: Progress,
-    fit: Fit = fit_field,
+    fit: Fit = field_of,
 ) -> None:
-    """Signed Gaussians that explain what the projections show beyond the base.
+    """Signed Gaussians that explain what stage 1 shows beyond the base.
 
     Args:
         checkpoints: of the run.
         config: of the run.
         device: where to compute.
         progress: hears the loss.
-        fit: in place of `fit_field`, for ablations.
+        fit: in place of `field_of`, for ablations.
 
     Raises:
         UnreadableFile: stage 1 has not been run.
@@ -98,10 +103,9 @@ def run_stage2(
     if checkpoints.is_done("stage2"):
         return
     with Stopwatch() as cost:
-        model = forward_model(checkpoints.geometry, config)
-        field = fit(
-            model, checkpoints.base_hu.to(device), checkpoints.projections.to(device), config, progress
-        )
+        model, base = forward_model(checkpoints.geometry, config), checkpoints.base_hu.to(device)
+        refined, projections = _on(checkpoints.refined_hu, device), _on(checkpoints.projections, device)
+        field = fit(model, base, refined, projections, config, progress)
         checkpoints.keep_stage2(field, field.on(model.hr))
     checkpoints.mark_done("stage2", cost)
 
@@ -189,12 +193,12 @@ def _familiarity(series: Figures, config: PipelineConfig) -> dict[str, Any]:
 
 def _combined(checkpoints: Checkpoints, config: PipelineConfig, device: torch.device) -> VolumeHu:
     refined = checkpoints.refined_hu if config.detail > 0 else None
-    return combined(
-        checkpoints.base_hu.to(device),
-        checkpoints.residual_hu.to(device),
-        None if refined is None else refined.to(device),
-        config,
-    )
+    base, residual = checkpoints.base_hu.to(device), checkpoints.residual_hu.to(device)
+    return combined(base, residual, _on(refined, device), config)
+
+
+def _on(kept: OnDevice | None, device: torch.device) -> OnDevice | None:
+    return None if kept is None else kept.to(device)
 
 
 RUNNERS: dict[str, Stage] = {

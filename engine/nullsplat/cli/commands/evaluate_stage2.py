@@ -19,7 +19,8 @@ def evaluate_stage2(  # noqa: PLR0913, PLR0917 - options are parameters
     fits: Annotated[
         str,
         typer.Option(
-            metavar="KIND,...", help="presets, ablations, schedules, paper, paper-small. Comma-separated."
+            metavar="KIND,...",
+            help="presets, closed-form, ablations, schedules, paper, paper-small. Comma-separated.",
         ),
     ] = "presets,ablations",
     crop: Crop = None,
@@ -27,11 +28,11 @@ def evaluate_stage2(  # noqa: PLR0913, PLR0917 - options are parameters
     device: Computes = Device.auto,
     debug: Debug = False,
 ) -> None:
-    """Measure stage 2 alone: the volume that Gaussians make of stage 1's projections, and of perfect ones.
+    """Measure stage 2 alone: the volume that Gaussians make of what stage 1 gives, and of perfect input.
 
-    Compares the fits of the presets, `standard` with one thing changed or its steps spent in another way, and the
-    paper's fit with each activation. What they make of the true projections bounds what stage 2 can do; the rest is
-    lost in stage 1.
+    Compares the closed form of the presets, their fits to projections, `standard` with one thing changed or its steps
+    spent in another way, and the paper's fit with each activation. What they make of the truth bounds what stage 2 can
+    do; the rest is lost in stage 1.
 
     Example: `nullsplat eval-stage2 --public --scale iso4 --out stage2`
     """

@@ -22,6 +22,7 @@ from nullsplat.evaluation.studies.stage2 import (
     Row,
     Stage2Study,
     ablations,
+    closed_forms,
     of_paper,
     of_paper_small,
     of_presets,
@@ -33,6 +34,7 @@ _VIEWS = 100
 
 FITS: dict[str, Callable[[], tuple[FitVariant, ...]]] = {
     "presets": of_presets,
+    "closed-form": closed_forms,
     "ablations": ablations,
     "schedules": schedules,
     "paper": of_paper,
@@ -80,8 +82,8 @@ def _case(
     fitted = (study.fits(variants, source) for source in SOURCES)
     for row in chain(study.without_fit(), *fitted):
         console.print(
-            f"{subject.name} {how.name}: {row.method}, {row.projections or 'no'} projections: "
-            f"{row.psnr:.2f} dB, {row.seconds:.0f} s"
+            f"{subject.name} {how.name}: {row.method}, given {row.given or 'the measurement'}: "
+            f"{row.psnr:.2f} dB, {row.seconds:.1f} s"
         )
         yield row
 

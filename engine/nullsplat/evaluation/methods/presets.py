@@ -20,15 +20,16 @@ from nullsplat.pipeline.forward_model import ForwardModel
 from nullsplat.pipeline.presets import PRESETS
 from nullsplat.pipeline.problem import Problem
 from nullsplat.pipeline.stage1 import Projections
+from nullsplat.pipeline.stage2 import field_of
 from nullsplat.pipeline.stages import RUNNERS, Stage, VolumeHu, run_consistency, run_stage2
-from nullsplat.prior.weights import NONE, prior_hash
-from nullsplat.splat.field.gaussians import SignedGaussians
+from nullsplat.prior.weights import BLOCK, NONE, PACKAGED, XRAY, prior_hash
 from nullsplat.splat.field.placement import PlacedField
 
 
 def names() -> list[str]:
     """All presets, and each of them without one stage."""
-    return [*PRESETS, *(f"{preset}-{left_out}" for preset in PRESETS for left_out in ABLATIONS)]
+    ablations = [f"{preset}-{left_out}" for preset in PRESETS for left_out in ABLATIONS]
+    return [*PRESETS, *(name for name in ablations if find(name))]
 
 
 def find(name: str) -> Method | None:
@@ -36,9 +37,9 @@ def find(name: str) -> Method | None:
     preset, _, left_out = name.partition("-")
     if preset not in PRESETS:
         return None
-    if left_out and left_out not in ABLATIONS:
+    ablation = ABLATIONS.get(left_out) if left_out else Ablation()
+    if ablation is None or PRESETS[preset].prior not in ablation.priors:
         return None
-    ablation = ABLATIONS[left_out] if left_out else Ablation()
     runners = RUNNERS | ablation.runners
 
     def run(task: Task, progress: Progress) -> Reconstruction:
@@ -113,7 +114,7 @@ def _no_detail(config: PipelineConfig) -> PipelineConfig:
 
 
 def _activated(activation: str) -> Callable[[PipelineConfig], PipelineConfig]:
-    return lambda config: replace(config, fit=replace(config.fit, activation=activation), detail=0.0)
+    return lambda config: replace(config, fit=replace(config.fit, activation=activation))
 
 
 def _sliced(profile: str) -> Callable[[PipelineConfig], PipelineConfig]:
@@ -129,15 +130,13 @@ def _pixelled(profile: str) -> Callable[[PipelineConfig], PipelineConfig]:
 def _no_field(
     model: ForwardModel,
     base_hu: VolumeHu,
-    projections: Projections,
+    refined_hu: VolumeHu | None,
+    projections: Projections | None,
     config: PipelineConfig,
     progress: Progress,
 ) -> PlacedField:
-    """Stage 2 that adds nothing to the base: one Gaussian without density."""
-    at = base_hu.new_zeros
-    nothing = SignedGaussians(at(1, 3), at(1, 3), at(1, 4) + 0.5, at(1), at(()) + 1)
-    progress(1.0)
-    return PlacedField(nothing, model.hr)
+    """Stage 2 that adds nothing to the base."""
+    return field_of(model, base_hu, None, None, config, progress)
 
 
 def _as_it_is(problem: Problem, hu: VolumeHu, config: PipelineConfig, progress: Progress) -> VolumeHu:
@@ -153,10 +152,12 @@ class Ablation:
     Attributes:
         settings: from the preset's configuration to the ablation's.
         runners: stages that replace the pipeline's own.
+        priors: of the presets that have that part.
     """
 
     settings: Callable[[PipelineConfig], PipelineConfig] = _unchanged
     runners: dict[str, Stage] = field(default_factory=dict)
+    priors: tuple[str, ...] = PACKAGED
 
 
 _PROFILES = ("box", "bell", "gaussian", "bell*0.8", "bell*1.2", "gaussian*0.8", "gaussian*1.2")
@@ -164,11 +165,11 @@ _PROFILES = ("box", "bell", "gaussian", "bell*0.8", "bell*1.2", "gaussian*0.8", 
 ABLATIONS: dict[str, Ablation] = {
     "no-stage1": Ablation(_physics_alone),
     "no-stage2": Ablation(_all_detail, {"stage2": partial(run_stage2, fit=_no_field)}),
-    "no-detail": Ablation(_no_detail),
+    "no-detail": Ablation(_no_detail, priors=(BLOCK,)),
     "no-consistency": Ablation(runners={"consistency": partial(run_consistency, finish=_as_it_is)}),
-    "softplus": Ablation(_activated("softplus")),
-    "relu": Ablation(_activated("relu")),
-    "sine": Ablation(_activated("sine")),
+    "softplus": Ablation(_activated("softplus"), priors=(XRAY,)),
+    "relu": Ablation(_activated("relu"), priors=(XRAY,)),
+    "sine": Ablation(_activated("sine"), priors=(XRAY,)),
     **{f"slices-{text}": Ablation(_sliced(text)) for text in _PROFILES},
     **{f"pixels-{text}": Ablation(_pixelled(text)) for text in _PROFILES},
 }

@@ -127,8 +127,8 @@ class Stage1Study:
             )
 
             def refine(stage: SlabStage = stage) -> tuple[Views, VolumeHu]:
-                found = stage.run(prior, self.measured, silent)
-                return self.measured.normalisation.encode(found.projections.mean), found.hu
+                found = stage.run(prior)
+                return self.measured.encoded(found.hu), found.hu
 
             mirrored = ", mirrored" if mirrors > 1 else ""
             yield self._timed(f"slab prior{mirrored}", refine, stage.steps * mirrors, k)

@@ -1,16 +1,15 @@
-"""What stage 2 makes of projections, stage 1's and perfect ones: where quality is lost, and what each part of it is worth."""
+"""What stage 2 makes of what it is given, by stage 1 and perfect: where quality is lost, and what each part is worth."""
 
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nullsplat.core.progress import silent
 from nullsplat.core.units import HU_AIR, LOWEST_HU, hu_to_mu
 from nullsplat.evaluation.metrics.scores import psnr, ssim, to_unit
 from nullsplat.evaluation.studies.degraded_case import DegradedCase
@@ -19,16 +18,17 @@ from nullsplat.pipeline.consistency import consistent_volume
 from nullsplat.pipeline.forward_model import ForwardModel, forward_model
 from nullsplat.pipeline.slab_stage import SlabStage
 from nullsplat.pipeline.stage1 import Projections, measured_projections
-from nullsplat.pipeline.stage2 import fit_field
+from nullsplat.pipeline.stage2 import field_of, fit_field
 from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.load import load_prior
+from nullsplat.splat.fit.closed_form import ClosedForm
 from nullsplat.splat.fit.config import PAPER, PREVIEW, STANDARD, FitConfig
 
 VolumeHu = Float[Tensor, "z y x"]
 Source = Literal["stage 1", "true"]
 
 SOURCES: tuple[Source, ...] = ("stage 1", "true")
-"""Whose projections are fitted: those of stage 1's volume, or those of the truth, which bound what stage 2 can do."""
+"""What is explained, as a volume or by its projections: stage 1's volume, or the truth, which bounds what stage 2 can do."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Row:
 
     Attributes:
         method: what made the volume.
-        projections: what it was fitted to; None where nothing was fitted.
-        views: how many.
+        given: what it explains; None where nothing was fitted.
+        views: how many projections of that; 0 where it is given as a volume.
         gaussians: how many there are at the end.
-        steps: of the fit, at most.
+        steps: of the fit, at most; 0 for a closed form.
         psnr: dB by the evaluation's protocol, before the reality check.
         ssim: likewise.
         checked_psnr: dB after it; None for what the check is not made for.
@@ -48,7 +48,7 @@ class Row:
     """
 
     method: str
-    projections: Source | None
+    given: Source | None
     views: int
     gaussians: int
     steps: int
@@ -68,20 +68,31 @@ class FitVariant:
 
     Attributes:
         method: what the table calls it.
-        fit: its settings.
+        fit: its settings; of a fit to projections, or of a closed form.
         views: over [0, pi).
         base: what the Gaussians refine; `none` is a field that shows the patient by itself.
     """
 
     method: str
-    fit: FitConfig
+    fit: FitConfig | ClosedForm
     views: int = 100
     base: Literal["regularised", "cubic", "none"] = "regularised"
 
 
 def of_presets() -> tuple[FitVariant, ...]:
-    """The fits of the presets."""
-    return (FitVariant("`preview`", PREVIEW, 40), FitVariant("`standard`", STANDARD))
+    """What the presets do with a volume, and with projections where the prior is one of X-rays."""
+    return (
+        FitVariant("closed form", ClosedForm()),
+        FitVariant("`preview`", PREVIEW, 40),
+        FitVariant("`standard`", STANDARD),
+    )
+
+
+def closed_forms() -> tuple[FitVariant, ...]:
+    """The closed form with one thing changed."""
+    counts = [FitVariant(f"a Gaussian to {n} voxels", ClosedForm(voxels_each=n)) for n in (1, 10, 50, 150)]
+    widths = [FitVariant(f"of {sigma} voxels", ClosedForm(sigma=sigma)) for sigma in (0.5, 0.7)]
+    return (*counts, *widths)
 
 
 def ablations() -> tuple[FitVariant, ...]:
@@ -144,7 +155,7 @@ class Stage2Study:
         prior = load_prior(case.config.prior, case.device)
         assert isinstance(prior, BlockPipeline)  # noqa: S101 - that of `standard` is
         stage = SlabStage(case.problem, case.base_hu, case.config)
-        return stage.run(prior, measured_projections(case.problem), silent).hu
+        return stage.run(prior).hu
 
     def without_fit(self) -> Iterator[Row]:
         """Cubic interpolation, `tv`, the base and stage 1's volume."""
@@ -160,27 +171,37 @@ class Stage2Study:
             yield self._fitted(variant, source)
 
     def _fitted(self, variant: FitVariant, source: Source) -> Row:
-        config = replace(self._case.config, fit=variant.fit, views=variant.views)
-        base = self._base(variant)
-        model, projections = self._projections(config, source)
+        base, fit = self._base(variant), variant.fit
+        if isinstance(fit, ClosedForm):
+            config = replace(self._case.config, field=fit)
+            made = partial(field_of, self._case.problem.model, base, self._shown(source), None, config)
+            views, steps = 0, 0
+        else:
+            config = replace(self._case.config, fit=fit, views=variant.views)
+            model, projections = self._projections(config, source)
+            made = partial(fit_field, model, base, projections, config)
+            views, steps = variant.views, fit.steps
         started = time.perf_counter()
-        field = fit_field(model, base, projections, config)
+        field = made()
         seconds = time.perf_counter() - started
-        hu = (base + field.on(model.hr)).clamp_(min=LOWEST_HU)
+        hu = (base + field.on(self._case.problem.model.hr)).clamp_(min=LOWEST_HU)
         row = self._row(variant.method, hu, source, seconds)
-        return replace(row, views=variant.views, gaussians=len(field.gaussians), steps=variant.fit.steps)
+        return replace(row, views=views, gaussians=len(field.gaussians), steps=steps)
 
     def _base(self, variant: FitVariant) -> VolumeHu:
         if variant.base == "none":
             return torch.full_like(self._case.base_hu, HU_AIR)
         return self._case.cubic_hu if variant.base == "cubic" else self._case.base_hu
 
+    def _shown(self, source: Source) -> VolumeHu:
+        case = self._case
+        return self.refined_hu if source == "stage 1" else torch.from_numpy(case.truth_hu).to(case.device)
+
     def _projections(self, config: PipelineConfig, source: Source) -> tuple[ForwardModel, Projections]:
         case = self._case
-        shown = self.refined_hu if source == "stage 1" else torch.from_numpy(case.truth_hu).to(case.device)
         problem = replace(case.problem, model=forward_model(case.problem.model.lr, config))
         narrow = measured_projections(problem).model
-        seen = narrow.project_hr(hu_to_mu(shown))
+        seen = narrow.project_hr(hu_to_mu(self._shown(source)))
         return problem.model, Projections(seen, torch.zeros_like(seen), narrow.lr_beam.columns)
 
     def _row(self, method: str, hu: VolumeHu, source: Source | None = None, seconds: float = 0.0) -> Row:

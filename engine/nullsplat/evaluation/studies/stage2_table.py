@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from nullsplat.evaluation.studies.stage2 import Row
 
 _HEADER = (
-    "| method | projections | views | Gaussians | steps | PSNR dB | SSIM | over tv | after the reality check | s |\n"
+    "| method | given | views | Gaussians | steps | PSNR dB | SSIM | over tv | after the reality check | s |\n"
     "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|"
 )
 
@@ -17,9 +17,9 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _line(row: Row, reference: float) -> str:
-    fit = f"{row.projections} | {row.views} | {row.gaussians} | {row.steps}" if row.projections else " | | | "
+    fit = f"{row.given} | {row.views or ''} | {row.gaussians} | {row.steps or ''}" if row.given else " | | | "
     checked = "" if row.checked_psnr is None else f"{row.checked_psnr:.2f}"
-    seconds = f"{row.seconds:.0f}" if row.projections else ""
+    seconds = f"{row.seconds:.1f}" if row.given else ""
     return (
         f"| {row.method} | {fit} | {row.psnr:.2f} | {row.ssim:.4f} | {row.psnr - reference:+.2f} | "
         f"{checked} | {seconds} |"

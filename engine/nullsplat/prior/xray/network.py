@@ -24,8 +24,8 @@ def image_channels(unet: UNet2DModel) -> int:
 
 def multiple_of(unet: UNet2DModel) -> int:
     """What the sides of its images must be multiples of."""
-    levels: int = len(unet.config.block_out_channels)
-    return _fold(unet) * 2 ** (levels - 1)
+    levels = len(unet.config.block_out_channels)
+    return int(_fold(unet) * 2 ** (levels - 1))
 
 
 def predict(
