@@ -13,7 +13,8 @@ from nullsplat.cli.main import app
 from nullsplat.cli.work import train_prior
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.io.nifti import write_nifti
-from nullsplat.prior import card_figures, weights
+from nullsplat.prior import weights
+from nullsplat.prior.xray import model_card
 from nullsplat.prior.xray.augmentation import Augmentation
 
 
@@ -21,7 +22,7 @@ from nullsplat.prior.xray.augmentation import Augmentation
 def small_and_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     monkeypatch.setattr(train_prior, "Augmentation", lambda: Augmentation(size=(16, 16)))
-    monkeypatch.setattr(card_figures, "STEPS", 2)
+    monkeypatch.setattr(model_card, "STEPS", 2)
 
 
 @pytest.fixture

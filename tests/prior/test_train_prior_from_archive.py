@@ -17,7 +17,8 @@ from nullsplat.cli.main import app
 from nullsplat.cli.work import train_prior
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.dicomweb import radiographs as radiograph_archive
-from nullsplat.prior import card_figures, weights
+from nullsplat.prior import weights
+from nullsplat.prior.xray import model_card
 from nullsplat.prior.xray.augmentation import Augmentation
 from nullsplat.prior.xray.data import ProjectedVolume, Radiograph
 from nullsplat.prior.xray.pool import split
@@ -30,7 +31,7 @@ PASSWORD = "NULLSPLAT_ARCHIVE_PASSWORD"
 def small_and_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     monkeypatch.setattr(train_prior, "Augmentation", lambda: Augmentation(size=(16, 16)))
-    monkeypatch.setattr(card_figures, "STEPS", 2)
+    monkeypatch.setattr(model_card, "STEPS", 2)
     monkeypatch.setattr(radiograph_archive, "PAUSES", (0.01,))
 
 

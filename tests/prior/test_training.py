@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from nullsplat.core.errors import Cancelled, ConfigurationError, UnreadableFile, WeightsError
-from nullsplat.prior import card_figures, weights
-from nullsplat.prior.model_card import CARD, LOSS_FIGURE, SAMPLES_FIGURE, Origin, write_model_card
+from nullsplat.prior import weights
+from nullsplat.prior.model_card import CARD, LOSS_FIGURE, SAMPLES_FIGURE, Origin
 from nullsplat.prior.training import PriorTraining, TrainingConfig
+from nullsplat.prior.xray import model_card
 from nullsplat.prior.xray.augmentation import Augmentation
 from nullsplat.prior.xray.data import ProjectedVolume, Radiograph
+from nullsplat.prior.xray.model_card import write_model_card
 from nullsplat.prior.xray.objective import VelocityObjective
 from nullsplat.prior.xray.pool import ImagePool, split
 
@@ -232,7 +234,7 @@ def test_weights_that_do_not_fit_their_architecture_are_noticed(prior: Path, spo
 
 @pytest.fixture
 def quick_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(card_figures, "STEPS", 2)
+    monkeypatch.setattr(model_card, "STEPS", 2)
 
 
 @pytest.mark.usefixtures("quick_samples")

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from nullsplat.prior import weights
-from nullsplat.prior.card_figures import draw_samples, plot_loss, plot_samples
 
 CARD = "MODEL_CARD.md"
 LOSS_FIGURE = "loss.png"
@@ -53,46 +53,6 @@ class Wording:
     pictures: str
 
 
-XRAY = Wording(
-    what="""An unconditional diffusion model (DDPM, v-prediction, linear beta schedule) of two-dimensional X-ray projections,
-{parameters:.2f} million parameters. NullSplat's stage 1 samples it under the constraint of measured projections (DDNM,
-DDNM+): it may add what the measurement cannot see, and must keep what was measured.""",
-    loss_judges="how well image\nand noise are told apart",
-    counts={
-        "radiographs": "radiographs",
-        "radiograph_patients": "patients with radiographs",
-        "ct_volumes": "CT volumes, projected",
-    },
-    data="""Radiographs are taken as line integrals after log and display processing; CT volumes are
-projected with a parallel beam about the long axis. Both are scaled to [-1, 1].""",
-    loss="""Mean squared error of the predicted velocity, which is the noise where there is little of it and the image where there is
-much. Training: mean since the row before
-in the manifest, weights as they were. Validation: averaged weights, the same crops and noise each time.""",
-    pictures="""Drawn from pure noise, without any measurement; all that were drawn are shown. With a low noise power above 1 the
-network trained less at the high noise levels that they start from, where DDNM holds all coarse structure to the measurement.""",
-)
-
-
-def write_model_card(folder: Path, origin: Origin) -> Path:
-    """Write the card of an X-ray prior and its two figures beside the weights.
-
-    Args:
-        folder: a prior as `PriorTraining` exports it.
-        origin: what the manifest does not know.
-
-    Returns:
-        The card.
-
-    Raises:
-        WeightsError: the prior in `folder` is incomplete or damaged.
-    """
-    manifest = weights.manifest(folder)
-    unet, scheduler = weights.load(folder)
-    size = tuple(manifest["config"]["augmentation"]["size"])
-    plot_samples(draw_samples(unet, scheduler, size), folder / SAMPLES_FIGURE)
-    return write_card(folder, origin, XRAY, sum(p.numel() for p in unet.parameters()))
-
-
 def write_card(folder: Path, origin: Origin, wording: Wording, parameters: int) -> Path:
     """Write the card and its loss curve; the picture of samples must be there.
 
@@ -100,7 +60,7 @@ def write_card(folder: Path, origin: Origin, wording: Wording, parameters: int) 
         WeightsError: there is no readable manifest in `folder`.
     """
     manifest = weights.manifest(folder)
-    plot_loss(manifest["history"], folder / LOSS_FIGURE)
+    _plot_loss(manifest["history"], folder / LOSS_FIGURE)
     card = folder / CARD
     card.write_text(card_text(manifest, origin, wording, parameters))
     return card
@@ -188,3 +148,16 @@ def _losses(history: list[dict[str, float]], wording: Wording) -> str:
 {rows}
 
 ![Training and validation loss]({LOSS_FIGURE})"""
+
+
+def _plot_loss(history: list[dict[str, float]], path: Path) -> None:
+    """Write the loss curves, both axes logarithmic."""
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    steps = [row["step"] for row in history]
+    for name in ("train", "validation"):
+        axes.plot(steps, [row[name] for row in history], marker=".", label=name)
+    axes.set(xscale="log", yscale="log", xlabel="step", ylabel="loss")
+    axes.grid(which="both", alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=100)

@@ -13,10 +13,11 @@ from nullsplat.cli.inputs.archived_radiographs import fetch
 from nullsplat.cli.inputs.ct_volumes import read_ct
 from nullsplat.cli.training_options import settings_words
 from nullsplat.core.console import StageDisplay
-from nullsplat.prior.model_card import Origin, write_model_card
+from nullsplat.prior.model_card import Origin
 from nullsplat.prior.training import PriorTraining, TrainingConfig
 from nullsplat.prior.xray.augmentation import Augmentation
 from nullsplat.prior.xray.data import ProjectedVolume, Radiograph, project, read_radiographs
+from nullsplat.prior.xray.model_card import write_model_card
 from nullsplat.prior.xray.objective import VelocityObjective
 from nullsplat.prior.xray.pool import split
 
