@@ -18,7 +18,6 @@ class PresetFacts:
         purpose: when to take it.
         prior: what stage 1 refines.
         evaluations: of the network, by slab or projection, for one sample.
-        views: projections that stage 2 fits.
         seconds: of one run on `VOLUME` with `MACHINE`.
         psnr: in dB, without noise; cubic interpolation reaches `CUBIC`.
         psnr_noisy: in dB, with 15 HU of noise.
@@ -27,7 +26,6 @@ class PresetFacts:
     purpose: str
     prior: str
     evaluations: int
-    views: int
     seconds: float
     psnr: float
     psnr_noisy: float
@@ -43,16 +41,14 @@ PRESET_FACTS: dict[str, PresetFacts] = {
         purpose="The one to take: the default, and the one that the published figures are of.",
         prior="slabs",
         evaluations=1,
-        views=40,
         seconds=41.3,
         psnr=36.46,
         psnr_noisy=35.69,
     ),
     "standard": PresetFacts(
-        purpose="More views, mirror images, two rounds of Gaussians: for the last tenth or two of a decibel.",
+        purpose="Every slab in four mirror images: for the last tenth or two of a decibel.",
         prior="slabs",
         evaluations=4,
-        views=100,
         seconds=156.6,
         psnr=36.59,
         psnr_noisy=35.87,
@@ -61,7 +57,6 @@ PRESET_FACTS: dict[str, PresetFacts] = {
         purpose="The method as published (arXiv 2508.15151), to compare with; not for use.",
         prior="X-ray projections",
         evaluations=50,
-        views=100,
         seconds=1698.0,
         psnr=33.62,
         psnr_noisy=33.16,

@@ -24,10 +24,7 @@ def presets() -> None:
     console.print(table)
     for name, facts in PRESET_FACTS.items():
         console.print(f"\n[bold]{name}[/]: {facts.purpose}")
-        console.print(
-            f"Stage 1 refines {facts.prior}, {facts.evaluations} network evaluation(s) each; "
-            f"stage 2 fits {facts.views} views."
-        )
+        console.print(f"Stage 1 refines {facts.prior}, {facts.evaluations} network evaluation(s) each.")
     console.print(
         f"\nMeasured on {VOLUME}; {MACHINE}. Cubic interpolation: {CUBIC[0]} dB, with noise {CUBIC[1]} dB."
     )
