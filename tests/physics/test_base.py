@@ -6,10 +6,17 @@ import torch
 from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Axes3
 from nullsplat.physics import intensity
-from nullsplat.physics.base import BASE, OPEN, across_slices, bounded, regularised_base, suited_to
 from nullsplat.physics.degradation import Separable, degradation_for
 from nullsplat.physics.point_spread import BOX, GAUSSIAN
-from nullsplat.physics.total_variation import TotalVariation
+from nullsplat.physics.regularisation.base import (
+    BASE,
+    OPEN,
+    across_slices,
+    bounded,
+    regularised_base,
+    suited_to,
+)
+from nullsplat.physics.regularisation.total_variation import TotalVariation
 
 THICK = degradation_for((5, 12, 10), (4, 1, 1), (BOX, GAUSSIAN, GAUSSIAN))
 SMALL = degradation_for((5, 6, 7), (2, 2, 2))

@@ -11,9 +11,9 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.suggestion import did_you_mean
 from nullsplat.core.units import LEAST_COVERAGE
 from nullsplat.core.volume import Axes3, Volume
-from nullsplat.physics.base import suited_to
 from nullsplat.physics.profile import Resolution
-from nullsplat.physics.total_variation import TotalVariation
+from nullsplat.physics.regularisation.base import suited_to
+from nullsplat.physics.regularisation.total_variation import TotalVariation
 from nullsplat.pipeline.presets import PRESETS, Preset
 from nullsplat.pipeline.scale import Scale, factors
 from nullsplat.prior.slab_sampling import SlabSampling

@@ -6,9 +6,9 @@ from torch import Tensor
 from nullsplat.core.progress import Progress, silent
 from nullsplat.core.units import LOWEST_HU
 from nullsplat.physics import intensity
-from nullsplat.physics.base import bounded
 from nullsplat.physics.consistency import exclude
-from nullsplat.physics.total_variation import tv_reconstruct
+from nullsplat.physics.regularisation.base import bounded
+from nullsplat.physics.regularisation.total_variation import tv_reconstruct
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.problem import Problem
 

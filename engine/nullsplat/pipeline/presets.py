@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from nullsplat.physics.base import BASE, OPEN
-from nullsplat.physics.total_variation import TotalVariation
+from nullsplat.physics.regularisation.base import BASE, OPEN
+from nullsplat.physics.regularisation.total_variation import TotalVariation
 from nullsplat.prior.slab_sampling import SlabSampling
 from nullsplat.prior.weights import BLOCK, XRAY
 from nullsplat.prior.xray.sampling import SamplingConfig

@@ -10,7 +10,7 @@ from nullsplat.core.moments import Moments
 from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.seeds import derive_seed
 from nullsplat.physics.consistency import consistent, exclude
-from nullsplat.physics.saturation import saturation_floor
+from nullsplat.physics.regularisation.saturation import saturation_floor
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.problem import Problem

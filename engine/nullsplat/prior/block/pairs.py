@@ -13,10 +13,10 @@ from torch.nn.functional import interpolate
 from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Axes3, Volume
 from nullsplat.physics.axis import axis_operator
-from nullsplat.physics.base import across_slices, regularised_base, suited_to
 from nullsplat.physics.degradation import Separable
 from nullsplat.physics.noise import estimate_noise
 from nullsplat.physics.point_spread import BELL, BOX, GAUSSIAN, PointSpread
+from nullsplat.physics.regularisation.base import across_slices, regularised_base, suited_to
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.prior.block.conditions import conditions_of
 from nullsplat.prior.block.pipeline import BlockPipeline

@@ -7,8 +7,8 @@ from torch import Tensor
 from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.seeds import derive_seed
 from nullsplat.core.volume import Axes3
-from nullsplat.physics.beam import ParallelBeam
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import ParallelBeam
+from nullsplat.physics.projection.projector import Projector
 from nullsplat.splat.field.gaussians import SignedGaussians, joined
 from nullsplat.splat.field.render import voxelise_field
 from nullsplat.splat.fit.config import FitConfig

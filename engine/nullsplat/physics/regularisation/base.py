@@ -9,8 +9,8 @@ from nullsplat.core.progress import Progress, silent
 from nullsplat.core.volume import Axes3
 from nullsplat.physics import intensity
 from nullsplat.physics.degradation import Separable
-from nullsplat.physics.saturation import saturation_floor
-from nullsplat.physics.total_variation import TotalVariation, tv_reconstruct
+from nullsplat.physics.regularisation.saturation import saturation_floor
+from nullsplat.physics.regularisation.total_variation import TotalVariation, tv_reconstruct
 from nullsplat.physics.upsampling import upsample_cubic
 
 OPEN = (0.0, None)

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.progress import Progress, silent
-from nullsplat.physics import tv_kernel
 from nullsplat.physics.consistency import consistent, correction
 from nullsplat.physics.degradation import Separable
+from nullsplat.physics.regularisation import tv_kernel
 
 Weights3 = tuple[float, float, float]
 ISOTROPIC: Weights3 = (1.0, 1.0, 1.0)
