@@ -26,7 +26,7 @@ def chest() -> Subject:
 
 def evaluate(folder: Path, subject: Subject, how: str, *methods: str) -> dict[str, Record]:
     campaign = Campaign(
-        [subject], [protocol(how)], find_methods(methods), False, 0, torch.device("cpu"), folder
+        [subject], [protocol(how)], find_methods(methods), 0, torch.device("cpu"), folder, blind=False
     )
     records = run_campaign(campaign, lambda fraction, note: None, print)
     return {record["method"]: record["scores"] for record in records}
