@@ -2,11 +2,12 @@
 
 import ast
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.conftest import WHERE_ARRAYS_ARE
 from tests.lanes import __main__ as lanes
-from tests.lanes import running
+from tests.lanes import plugin, running
 from tests.lanes.caches import kept_outside_the_clone
 from tests.lanes.running import Order
 from tests.lanes.table import LANES, NAMES, PLAIN, STARTS_ORTHANC, TESTS, folders_of, lane_of
@@ -29,6 +30,16 @@ def test_no_folder_is_named_by_two_lanes_or_gone() -> None:
 
 def test_a_new_folder_is_in_a_lane_without_being_named() -> None:
     assert lane_of("made-tomorrow", ()) == PLAIN
+
+
+def test_a_test_that_the_lane_of_orthanc_would_not_look_into_is_an_error() -> None:
+    marker, path = SimpleNamespace(name=STARTS_ORTHANC), TESTS / "plugin" / "test_rules.py"
+    item = SimpleNamespace(
+        nodeid="tests/plugin/test_rules.py::test_it", path=path, iter_markers=lambda: [marker]
+    )
+    config = SimpleNamespace(getoption=lambda name: PLAIN)
+    with pytest.raises(pytest.UsageError, match=r"must say pytest\.mark\.orthanc in its own file: .*test_it"):
+        plugin.pytest_collection_modifyitems(config, [item])  # type: ignore[arg-type, list-item]
 
 
 def test_every_module_with_shapes_is_checked_at_run_time() -> None:
