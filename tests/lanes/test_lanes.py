@@ -1,9 +1,10 @@
 """Every test runs in exactly one lane, and what fails in a lane fails the whole, in full view."""
 
-import ast
 from pathlib import Path
 from types import SimpleNamespace
 
+import jaxtyping
+import numpy as np
 import pytest
 from tests.conftest import WHERE_ARRAYS_ARE
 from tests.lanes import __main__ as lanes
@@ -12,7 +13,8 @@ from tests.lanes.caches import kept_outside_the_clone
 from tests.lanes.running import Order
 from tests.lanes.table import LANES, NAMES, PLAIN, STARTS_ORTHANC, TESTS, folders_of, lane_of
 
-ENGINE = TESTS.parent / "engine"
+from nullsplat.core.suggestion import did_you_mean
+from nullsplat.physics.fractional_shift import shifted
 
 
 @pytest.mark.parametrize("markers", [(), (STARTS_ORTHANC,), ("slow",)])
@@ -42,16 +44,11 @@ def test_a_test_that_the_lane_of_orthanc_would_not_look_into_is_an_error() -> No
         plugin.pytest_collection_modifyitems(config, [item])  # type: ignore[arg-type, list-item]
 
 
-def test_every_module_with_shapes_is_checked_at_run_time() -> None:
-    modules = [path for path in ENGINE.rglob("*.py") if _imports_shapes(path)]
-    names = [".".join(path.relative_to(ENGINE).with_suffix("").parts) for path in modules]
-    assert len(names) > 50
-    assert [name for name in names if not name.startswith(WHERE_ARRAYS_ARE)] == []
-
-
-def _imports_shapes(path: Path) -> bool:
-    imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
-    return any(node.module == "jaxtyping" for node in imports)
+def test_shapes_are_checked_where_arrays_are_and_nothing_is_elsewhere() -> None:
+    with pytest.raises(jaxtyping.TypeCheckError):
+        shifted(np.zeros(3), (0.5, 0.5))
+    assert len(WHERE_ARRAYS_ARE) > 50
+    assert not hasattr(did_you_mean, "__wrapped__")
 
 
 def run(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str, *options: str) -> int:
