@@ -18,7 +18,7 @@ def base_volume(
     Args:
         problem: what was measured.
         config: `base` and `consistent_base` are used.
-        progress: told after each iteration.
+        progress: called after each iteration.
 
     Returns:
         The base in HU on the wanted grid.

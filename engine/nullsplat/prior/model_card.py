@@ -68,7 +68,7 @@ projected with a parallel beam about the long axis. Both are scaled to [-1, 1]."
     loss="""Mean squared error of the predicted noise (1 is what always answering zero gets). Training: mean since the row before
 in the manifest, weights as they were. Validation: averaged weights, the same crops and noise each time.""",
     pictures="""Drawn from pure noise, without any measurement; all that were drawn are shown. With a low noise power above 1 the
-network trained little at the high noise levels that they start from: NullSplat enters at low ones, with a first guess.""",
+network trained little at the high noise levels that they start from: NullSplat enters at low ones, with an initial estimate.""",
 )
 
 

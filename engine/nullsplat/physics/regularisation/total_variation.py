@@ -60,7 +60,7 @@ def tv_reconstruct(
         start: first estimate, for example the cubic upsampling of `y`; not changed.
         settings: step lengths.
         sigma: standard deviation of the noise in `y`, same unit; 0 keeps the result exactly consistent.
-        progress: told after each iteration.
+        progress: called after each iteration.
     Raises:
         GeometryError: `start` or `y` does not fit `op`.
     """

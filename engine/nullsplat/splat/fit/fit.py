@@ -47,7 +47,7 @@ def fit_residual(  # noqa: PLR0913 - the data are five tensors; the rest has def
         weights: trust in each pixel, at least 0; only their proportions matter.
         seed: of everything random.
         device: where to compute; by default where `target` is.
-        progress: hears the fraction done and the loss; may raise `Cancelled`.
+        progress: called with the fraction done and the loss; may raise `Cancelled`.
 
     Raises:
         GeometryError: shapes disagree, or the fit diverged.
