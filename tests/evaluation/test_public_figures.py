@@ -14,7 +14,7 @@ from nullsplat.evaluation.methods.registry import find_methods
 
 pytestmark = pytest.mark.slow
 
-GUARDED_PRESET = "standard"
+GUARDED_PRESET = "preview"
 CROP = (32, 64, 64)
 LEAST_GAIN_DB = 1.0
 
