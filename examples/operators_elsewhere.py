@@ -8,10 +8,10 @@ import torch
 from scipy.sparse.linalg import LinearOperator as ScipyOperator
 from scipy.sparse.linalg import lsqr
 
-from nullsplat.physics.beam import beam_for
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.physics.linear import LinearOperator
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import beam_for
+from nullsplat.physics.projection.projector import Projector
 
 SHAPE, SPACING = (4, 32, 32), (2.0, 1.0, 1.0)
 

@@ -1,6 +1,7 @@
 """What holds for all tests: checked shapes, fixed seeds, few threads, no network beyond loopback's."""
 
 import os
+from pathlib import Path
 
 # Before anything reads them: two threads are what the smallest supported machine has.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -19,10 +20,14 @@ use_caches()
 
 from jaxtyping import install_import_hook
 
-WHERE_ARRAYS_ARE = tuple(
-    f"nullsplat.{package}"
-    for package in ("core", "demo", "dicom", "evaluation", "io", "physics", "pipeline", "prior", "splat")
-) + tuple(f"nullsplat.planning.{module}" for module in ("job_times", "outcome", "simulation", "trace"))
+ENGINE = Path(__file__).resolve().parents[1] / "engine"
+WHERE_ARRAYS_ARE = [
+    ".".join(path.relative_to(ENGINE).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted(ENGINE.rglob("*.py"))
+    if "from jaxtyping import" in path.read_text()
+]
+"""Modules whose shapes are checked; a check of each call would cost the others a good part of their time."""
+
 # Must run before the first import of the engine: every shape annotation is checked by beartype from here on.
 # An int where a float is asked for is fine, as it is for mypy (PEP 484's numeric tower).
 install_import_hook(WHERE_ARRAYS_ARE, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")

@@ -10,7 +10,6 @@ Everything is imported when it is first used (PEP 562), so that this import take
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from nullsplat.core.volume import Geometry as Geometry
     from nullsplat.core.volume import Volume as Volume
 
-__version__ = version("nullsplat")
+__version__: str
 
 _HOMES = {
     "api": ("PRESETS", "Result", "SuperResolver", "read", "super_resolve", "write"),
@@ -55,6 +54,8 @@ __all__ = [*_HOME_OF]  # noqa: PLE0604 - names all
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("nullsplat")
     if name not in _HOME_OF:
         raise AttributeError(f"nullsplat has no {name!r}; it has {', '.join(_HOME_OF)}")
     return getattr(import_module(f"nullsplat.{_HOME_OF[name]}"), name)

@@ -361,7 +361,7 @@ def test_nothing_of_a_patient_stays_in_the_temporary_folder_when_the_run_is_term
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-def test_what_was_imagined_lies_beside_the_volume(tmp_path: Path, quick: list[PipelineConfig]) -> None:
+def test_the_null_space_map_lies_beside_the_volume(tmp_path: Path, quick: list[PipelineConfig]) -> None:
     write_nifti(make_volume(), tmp_path / "ct.nii.gz")
     run(
         tmp_path / "ct.nii.gz",
@@ -380,12 +380,12 @@ def test_what_was_imagined_lies_beside_the_volume(tmp_path: Path, quick: list[Pi
     assert interval.geometry == deviation.geometry == change.geometry == result.geometry
     assert np.all(interval.hu == 30.25)
     assert np.all(deviation.hu == 12.5)
-    # What the measurement sees, the mean of two slices, cannot have been imagined.
+    # What the measurement sees, the mean of two slices, cannot be in the null space.
     assert np.abs(change.hu.reshape(6, 2, 32, 32).mean(axis=1)).max() < 0.01
     assert np.abs(change.hu).max() > 0.5
 
 
-def test_what_was_imagined_are_series_beside_the_derived_one(
+def test_null_space_maps_are_series_beside_the_derived_one(
     tmp_path: Path, quick: list[PipelineConfig]
 ) -> None:
     write_ct_series(make_volume(), tmp_path / "in", SeriesDescription(slice_thickness_mm=8.0))

@@ -69,9 +69,7 @@ def test_the_page_says_the_same() -> None:
     for name, facts in PRESET_FACTS.items():
         gain = f"{facts.psnr - CUBIC[0]:+.2f}"
         costs = (f"`{name}`", f"{facts.seconds:.0f} s", facts.psnr, gain, facts.psnr_noisy)
-        assert (
-            "| " + " | ".join(map(str, (*costs, facts.prior, facts.evaluations))) + " |" in page
-        )
+        assert "| " + " | ".join(map(str, (*costs, facts.prior, facts.evaluations))) + " |" in page
 
 
 def test_the_node_takes_the_same_default() -> None:

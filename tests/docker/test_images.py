@@ -17,6 +17,7 @@ from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.write.synthetic_series import SeriesDescription, write_ct_series
 from nullsplat.node.observer import Observer, follow
 from nullsplat.node.scanner import send
+from nullsplat.physics.compiled import compiled_sources
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -98,11 +99,12 @@ def written(container: Container, since: Path) -> list[str]:
 def given_but_one(cache: Path) -> Path:
     """Put what other tests compiled into a container's cache, but for the kernels of one folder, which is named."""
     left = "nullsplat.splat.kernels.voxelise"
-    for path in Path(os.environ["NUMBA_CACHE_DIR"]).glob("nullsplat.*/*.nb[ic]"):
-        folder = owned(owned(owned(cache.parent) / cache.name) / path.parent.name)
+    state = compiled_sources()[:16]
+    for path in (Path(os.environ["NUMBA_CACHE_DIR"]) / state).glob("*/*.nb[ic]"):
+        folder = owned(owned(owned(owned(cache.parent) / cache.name) / state) / path.parent.name)
         if folder.name != left:
             os.chown(shutil.copy(path, folder), USER, USER)
-    return cache / left
+    return cache / state / left
 
 
 def followed(node: ContainerNode, uid: str) -> tuple[dict[str, object], dict[str, object]]:

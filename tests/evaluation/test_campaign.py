@@ -43,7 +43,7 @@ class Counted:
 
 def campaign(folder: Path, subjects: list[Subject], *methods: Method, **changes: object) -> Campaign:
     protocols = [protocol("iso2"), protocol("thick2", 15.0)]
-    plain = Campaign(subjects, protocols, methods, False, 0, torch.device("cpu"), folder)
+    plain = Campaign(subjects, protocols, methods, 0, torch.device("cpu"), folder, blind=False)
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 

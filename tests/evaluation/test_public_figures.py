@@ -14,7 +14,7 @@ from nullsplat.evaluation.methods.registry import find_methods
 
 pytestmark = pytest.mark.slow
 
-GUARDED_PRESET = "standard"
+GUARDED_PRESET = "preview"
 CROP = (32, 64, 64)
 LEAST_GAIN_DB = 1.0
 
@@ -26,7 +26,7 @@ def chest() -> Subject:
 
 def evaluate(folder: Path, subject: Subject, how: str, *methods: str) -> dict[str, Record]:
     campaign = Campaign(
-        [subject], [protocol(how)], find_methods(methods), False, 0, torch.device("cpu"), folder
+        [subject], [protocol(how)], find_methods(methods), 0, torch.device("cpu"), folder, blind=False
     )
     records = run_campaign(campaign, lambda fraction, note: None, print)
     return {record["method"]: record["scores"] for record in records}

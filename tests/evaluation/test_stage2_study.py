@@ -46,7 +46,7 @@ def test_a_field_without_base_has_to_show_the_patient_alone(study: Stage2Study) 
     with_base, alone = study.fits((FitVariant("a", QUICK, 20), FitVariant("b", QUICK, 20, "none")), "true")
     assert alone.psnr < with_base.psnr - 3
     assert alone.checked_psnr is not None
-    assert alone.checked_psnr > alone.psnr + 0.2  # the reality check brings back what was measured
+    assert alone.checked_psnr > alone.psnr + 0.2  # the data-consistency step brings back what was measured
 
 
 def test_a_volume_given_as_one_is_explained_without_a_fit(study: Stage2Study) -> None:

@@ -83,7 +83,9 @@ def test_a_volume_without_quiet_places_is_refused() -> None:
 
 
 def test_what_is_finished_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = TaskCampaign([body()], [HOW], find_methods(["cubic"]), 1, 0, torch.device("cpu"), tmp_path)
+    campaign = TaskCampaign(
+        [body()], [HOW], find_methods(["cubic"]), 0, torch.device("cpu"), tmp_path, rounds=1
+    )
     told: list[float] = []
     before = run_tasks(campaign, lambda fraction, note="": told.append(fraction))
     assert [record["method"] for record in before] == [TRUTH, MEASURED, "cubic"]
@@ -93,7 +95,7 @@ def test_what_is_finished_is_not_done_again(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_tables_have_the_truth_first_and_what_is_thick_below_what_is_thin(tmp_path: Path) -> None:
-    campaign = TaskCampaign([body()], [HOW], [], 1, 0, torch.device("cpu"), tmp_path)
+    campaign = TaskCampaign([body()], [HOW], [], 0, torch.device("cpu"), tmp_path, rounds=1)
     lines = tables(run_tasks(campaign, lambda *_: None)).splitlines()
     assert lines[0] == "### thick4"
     head = next(line for line in lines if "shown" in line).split(" | ")

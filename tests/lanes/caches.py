@@ -1,12 +1,10 @@
 """Caches that outlive a clone. All are keyed by content, and a missing one only costs time."""
 
-import hashlib
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-ENGINE = Path(__file__).resolve().parents[2] / "engine"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 """Set by those who want no compiled files in their folders; with a cache elsewhere there are none."""
 
@@ -23,14 +21,7 @@ def kept_outside_the_clone(environment: Mapping[str, str]) -> dict[str, str]:
     root = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nullsplat"
     places = {
         "PYTHONPYCACHEPREFIX": root / "bytecode",
-        # Numba's own key is one source file, but a compiled function holds what it calls of others too.
-        "NUMBA_CACHE_DIR": root / "numba" / _compiled_sources(),
+        "NUMBA_CACHE_DIR": root / "numba",
         "TRITON_CACHE_DIR": root / "triton",
     }
     return {name: environment.get(name) or str(place) for name, place in places.items()}
-
-
-def _compiled_sources() -> str:
-    """One key for all of the engine that Numba compiles."""
-    sources = [path.read_bytes() for path in sorted(ENGINE.rglob("*.py"))]
-    return hashlib.sha256(b"".join(source for source in sources if b"numba" in source)).hexdigest()[:16]

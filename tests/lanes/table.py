@@ -22,7 +22,7 @@ PLAIN, NODE = "plain", "node"
 LANES = {
     "service": Lane(("service",)),
     NODE: Lane(("security", "ui", "viewer")),
-    "compute": Lane(("core", "physics", "prior", "splat", "pipeline", "evaluation"), 10),
+    "compute": Lane(("core", "physics", "prior", "splat", "pipeline", "evaluation", "api", "cli"), 10),
     "image": Lane(("docker",), 5),
     "soak": Lane(("soak", "demo")),
 }

@@ -1,15 +1,20 @@
 """Every test runs in exactly one lane, and what fails in a lane fails the whole, in full view."""
 
-import ast
 from pathlib import Path
+from types import SimpleNamespace
 
+import jaxtyping
+import numpy as np
 import pytest
 from tests.conftest import WHERE_ARRAYS_ARE
 from tests.lanes import __main__ as lanes
-from tests.lanes import running
-from tests.lanes.caches import ENGINE, kept_outside_the_clone
+from tests.lanes import plugin, running
+from tests.lanes.caches import kept_outside_the_clone
 from tests.lanes.running import Order
 from tests.lanes.table import LANES, NAMES, PLAIN, STARTS_ORTHANC, TESTS, folders_of, lane_of
+
+from nullsplat.core.suggestion import did_you_mean
+from nullsplat.physics.fractional_shift import shifted
 
 
 @pytest.mark.parametrize("markers", [(), (STARTS_ORTHANC,), ("slow",)])
@@ -29,16 +34,21 @@ def test_a_new_folder_is_in_a_lane_without_being_named() -> None:
     assert lane_of("made-tomorrow", ()) == PLAIN
 
 
-def test_every_module_with_shapes_is_checked_at_run_time() -> None:
-    modules = [path for path in ENGINE.rglob("*.py") if _imports_shapes(path)]
-    names = [".".join(path.relative_to(ENGINE).with_suffix("").parts) for path in modules]
-    assert len(names) > 50
-    assert [name for name in names if not name.startswith(WHERE_ARRAYS_ARE)] == []
+def test_a_test_that_the_lane_of_orthanc_would_not_look_into_is_an_error() -> None:
+    marker, path = SimpleNamespace(name=STARTS_ORTHANC), TESTS / "plugin" / "test_rules.py"
+    item = SimpleNamespace(
+        nodeid="tests/plugin/test_rules.py::test_it", path=path, iter_markers=lambda: [marker]
+    )
+    config = SimpleNamespace(getoption=lambda name: PLAIN)
+    with pytest.raises(pytest.UsageError, match=r"must say pytest\.mark\.orthanc in its own file: .*test_it"):
+        plugin.pytest_collection_modifyitems(config, [item])  # type: ignore[arg-type, list-item]
 
 
-def _imports_shapes(path: Path) -> bool:
-    imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
-    return any(node.module == "jaxtyping" for node in imports)
+def test_shapes_are_checked_where_arrays_are_and_nothing_is_elsewhere() -> None:
+    with pytest.raises(jaxtyping.TypeCheckError):
+        shifted(np.zeros(3), (0.5, 0.5))
+    assert len(WHERE_ARRAYS_ARE) > 50
+    assert not hasattr(did_you_mean, "__wrapped__")
 
 
 def run(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str, *options: str) -> int:
@@ -107,5 +117,5 @@ def test_every_lane_can_be_asked_for() -> None:
 def test_what_compiles_keeps_its_results_outside_the_clone_unless_told_otherwise(tmp_path: Path) -> None:
     kept = kept_outside_the_clone({"XDG_CACHE_HOME": str(tmp_path), "TRITON_CACHE_DIR": "/elsewhere"})
     assert kept["PYTHONPYCACHEPREFIX"] == str(tmp_path / "nullsplat" / "bytecode")
-    assert kept["NUMBA_CACHE_DIR"].startswith(str(tmp_path / "nullsplat" / "numba"))
+    assert kept["NUMBA_CACHE_DIR"] == str(tmp_path / "nullsplat" / "numba")
     assert kept["TRITON_CACHE_DIR"] == "/elsewhere"

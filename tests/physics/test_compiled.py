@@ -62,6 +62,9 @@ def test_an_engine_elsewhere_takes_what_was_compiled_and_another_version_does_no
     assert answer_and_hits(engine(tmp_path / "here"), **kept) == (3, 0)
     assert answer_and_hits(engine(tmp_path / "there"), **kept) == (3, 1)
     assert answer_and_hits(engine(tmp_path / "later", step=10), **kept) == (21, 0)
+    assert answer_and_hits(tmp_path / "here", **kept) == (3, 1), (
+        "versions that run side by side must not displace each other's"
+    )
 
 
 def test_beside_the_sources_too_another_version_of_what_a_kernel_calls_is_compiled_anew(

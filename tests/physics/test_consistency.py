@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nullsplat.physics.consistency import consistent, exclude, remove_noise, residual
+from nullsplat.physics.consistency import consistent, remove_noise, residual, suppress_inconsistent
 from nullsplat.physics.cosine import cosine_transform, inverse_cosine_transform
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.physics.point_spread import BOX
@@ -68,7 +68,7 @@ def test_a_small_structure_that_was_not_measured_does_not_hide_in_the_noise_of_t
     seen = op.forward(ball)
     inside = seen > 0.5 * seen.max()
     on_the_whole = consistent(truth + ball, y, op, 0.8 * noise_hu)
-    locally = exclude(on_the_whole, y, op, noise_hu)
+    locally = suppress_inconsistent(on_the_whole, y, op, noise_hu)
     left = float(op.forward(locally)[inside].mean())
     assert left < 0.5 * float(op.forward(on_the_whole)[inside].mean())
     assert left < 3 * noise_hu
@@ -78,12 +78,12 @@ def test_nothing_is_excluded_where_there_is_only_noise() -> None:
     shape, noise_hu = (24, 48, 48), 10.0
     op = degradation_for(shape, (2, 2, 2))
     y = noise_hu * torch.randn(shape, generator=torch.Generator().manual_seed(1))
-    changed = exclude(torch.zeros(op.hr_shape), y, op, noise_hu)
+    changed = suppress_inconsistent(torch.zeros(op.hr_shape), y, op, noise_hu)
     assert float(op.forward(changed).square().mean().sqrt()) < 0.1 * noise_hu
 
 
 def test_without_noise_excluding_is_exact() -> None:
     op = degradation_for((6, 8, 10), (2, 2, 2))
     y = torch.randn(op.lr_shape)
-    x = exclude(torch.randn(op.hr_shape), y, op, 0.0)
+    x = suppress_inconsistent(torch.randn(op.hr_shape), y, op, 0.0)
     torch.testing.assert_close(op.forward(x), y, atol=1e-4, rtol=1e-4)

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from nullsplat.physics.beam import beam_for
 from nullsplat.physics.degradation import Separable, degradation_for
 from nullsplat.physics.linear import HasPseudoInverse, LinearOperator
 from nullsplat.physics.point_spread import PointSpread
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import beam_for
+from nullsplat.physics.projection.projector import Projector
 
 GRID = ((3, 7, 9), (2.0, 0.8, 0.7))
 OPERATORS: dict[str, LinearOperator] = {

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from nullsplat.physics.beam import ParallelBeam
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import ParallelBeam
+from nullsplat.physics.projection.projector import Projector
 
 SIZE, LONG = 60, 2.5
 

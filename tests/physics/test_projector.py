@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from nullsplat.core.errors import GeometryError
-from nullsplat.physics.beam import ParallelBeam, beam_for
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import ParallelBeam, beam_for
+from nullsplat.physics.projection.projector import Projector
 
 SHAPE, SPACING = (3, 24, 31), (2.5, 0.8, 0.7)
 

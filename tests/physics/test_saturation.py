@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nullsplat.physics.saturation import saturation_floor
+from nullsplat.physics.regularisation.saturation import saturation_floor
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
-from nullsplat.physics import tv_kernel
 from nullsplat.physics.consistency import consistent, residual
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.physics.point_spread import BOX
-from nullsplat.physics.total_variation import (
+from nullsplat.physics.regularisation import tv_kernel
+from nullsplat.physics.regularisation.total_variation import (
     TotalVariation,
     _descend_by_slabs,
     descend_total_variation,

@@ -69,8 +69,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def outcome(folder: Path) -> Result:
-    return super_resolve(measured(15), small(), device=CPU, folder=folder)
+def reported() -> dict[str, list[float]]:
+    """The fractions that the progress callback of `outcome` was called with, by stage."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def outcome(folder: Path, reported: dict[str, list[float]]) -> Result:
+    def progress(stage: str, fraction: float, note: str = "") -> None:
+        reported.setdefault(stage, []).append(fraction)
+
+    return super_resolve(measured(15), small(), device=CPU, progress=progress, folder=folder)
+
+
+@pytest.mark.usefixtures("outcome")
+def test_each_stage_reports_its_end_once(reported: dict[str, list[float]]) -> None:
+    assert list(reported) == list(stages.RUNNERS)
+    assert all(fractions == sorted(fractions) for fractions in reported.values())
+    assert {stage: fractions.count(1.0) for stage, fractions in reported.items()} == dict.fromkeys(
+        reported, 1
+    )
 
 
 def test_it_is_closer_to_the_truth_than_cubic_interpolation(outcome: Result) -> None:

@@ -147,7 +147,7 @@ def test_what_rules_leave_alone_a_person_may_have_done_by_the_defaults(
     with pytest.raises(Refused) as refusal:
         examine(Candidate(FOUR), criteria(text))
     assert (refusal.value.code, refusal.value.forcible) == (code, True)
-    assert refusal.value.message == f"{words}; press Run to have it done all the same"
+    assert refusal.value.message == f"{words}; press Run to process it anyway"
     forced = examine(Candidate(FOUR), criteria("[defaults]\nscale = 3\n" + text), forced=True)
     assert (forced.scale, forced.rule) == ((3, 1, 1), "")
     assert forced.decision.startswith(f"a person asked for it ({words})")

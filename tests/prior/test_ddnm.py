@@ -82,7 +82,7 @@ WAYS = [FROM_NOISE, FROM_GUESS, CLIMBING]
 
 
 @pytest.mark.parametrize("sign", [1, -1], ids=["adds", "removes"])
-@pytest.mark.parametrize("config", WAYS, ids=["from-noise", "from-guess", "climbing"])
+@pytest.mark.parametrize("config", WAYS, ids=["from-noise", "from-guess", "ascent"])
 def test_a_prior_cannot_paint_an_object_where_the_measurement_excludes_it(
     knows_one_image: torch.nn.Module, config: SamplingConfig, sign: int
 ) -> None:
@@ -98,11 +98,11 @@ def test_a_prior_cannot_paint_an_object_where_the_measurement_excludes_it(
     if config is CLIMBING:
         return  # it goes only part of the way to the prior
     # and what the measurement cannot see is the prior's, down to the object's edge
-    imagined = null_space_part(knows_one_image.image, op)
-    torch.testing.assert_close(null_space_part(sampled, op), imagined.expand_as(sampled), atol=1e-5, rtol=0)
+    null_space = null_space_part(knows_one_image.image, op)
+    torch.testing.assert_close(null_space_part(sampled, op), null_space.expand_as(sampled), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("config", WAYS, ids=["from-noise", "from-guess", "climbing"])
+@pytest.mark.parametrize("config", WAYS, ids=["from-noise", "from-guess", "ascent"])
 @pytest.mark.parametrize("sigma_y", [0.0003, 0.001])
 def test_little_noise_lets_the_prior_paint_little(
     knows_one_image: torch.nn.Module, config: SamplingConfig, sigma_y: float
@@ -125,7 +125,7 @@ def test_little_noise_lets_the_prior_paint_little(
 
 
 @pytest.mark.parametrize("steps", [1, 3])
-def test_climbing_leaves_of_a_guess_that_contradicts_the_measurement_what_relaxation_says(
+def test_ascent_leaves_of_a_guess_that_contradicts_the_measurement_what_relaxation_says(
     knows_one_image: torch.nn.Module, steps: int
 ) -> None:
     """Each step goes 40 % of the way: a contradicting guess must therefore be made consistent beforehand."""
@@ -258,7 +258,7 @@ def test_progress_can_stop_the_sampling(pipeline: ProjectionDDNMPipeline) -> Non
 
 def test_a_guess_is_needed_where_the_settings_start_from_one(pipeline: ProjectionDDNMPipeline) -> None:
     measurement, _ = measure(views=1)
-    with pytest.raises(GeometryError, match="without a first guess"):
+    with pytest.raises(GeometryError, match="without an initial estimate"):
         pipeline(measurement, FROM_GUESS)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nullsplat.physics.beam import ParallelBeam, beam_for
+from nullsplat.physics.projection.beam import ParallelBeam, beam_for
 
 SHAPE = (14, 22, 27)
 SPACING = (2.5, 0.7, 0.8)

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import TypeCheckError
 
 from nullsplat.core.errors import Cancelled, ConfigurationError, GeometryError
-from nullsplat.physics.beam import beam_for
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import beam_for
+from nullsplat.physics.projection.projector import Projector
 from nullsplat.splat.field.render import voxelise_field
 from nullsplat.splat.fit.config import FitConfig
 from nullsplat.splat.fit.fit import fit_residual

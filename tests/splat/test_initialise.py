@@ -5,8 +5,8 @@ import pytest
 import torch
 from gsplat.cuda._torch_impl import _quat_to_rotmat
 
-from nullsplat.physics.beam import beam_for
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import beam_for
+from nullsplat.physics.projection.projector import Projector
 from nullsplat.splat.fit.config import FitConfig
 from nullsplat.splat.fit.initialise import back_project, place
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nullsplat.physics.beam import ParallelBeam
+from nullsplat.physics.projection.beam import ParallelBeam
 from nullsplat.splat.field.gaussians import SignedGaussians
 from nullsplat.splat.kernels.integrate import cpu as integrate_cpu
 from nullsplat.splat.kernels.integrate import ref as integrate_ref

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nullsplat.physics.beam import ParallelBeam, beam_for
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import ParallelBeam, beam_for
+from nullsplat.physics.projection.projector import Projector
 from nullsplat.splat.field.gaussians import SignedGaussians
 from nullsplat.splat.field.render import voxelise_field
 from nullsplat.splat.kernels.integrate import integrate

@@ -5,8 +5,8 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from nullsplat.physics.beam import beam_for
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import beam_for
+from nullsplat.physics.projection.projector import Projector
 from nullsplat.splat.fit.loss import StructuralSimilarity, half_ramp, total_variation
 
 

@@ -7,7 +7,7 @@ import numba
 import pytest
 import torch
 
-from nullsplat.physics.beam import ParallelBeam
+from nullsplat.physics.projection.beam import ParallelBeam
 from nullsplat.splat.kernels.integrate import integrate
 from nullsplat.splat.kernels.project import project, ref
 

@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from nullsplat.physics.beam import beam_for
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import beam_for
+from nullsplat.physics.projection.projector import Projector
 from nullsplat.splat.field.gaussians import SignedGaussians
 from nullsplat.splat.field.render import voxelise_crop, voxelise_field
 from nullsplat.splat.kernels.integrate import integrate

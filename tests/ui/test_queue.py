@@ -192,7 +192,9 @@ def test_workers_are_shown_with_their_gpu_and_what_they_do(queue: Browser, engin
         {"id": "gpu1", "device": "CPU", "job": None, "seen_at": "2026-11-22T13:00:00Z"},
     ]
     queue.until(
-        lambda: "gpu0: NVIDIA L4, 5.0 GB of 24.0 GB in use, works on job aaaaaaaa…" in queue.texts(".card")[1]
+        lambda: (
+            "gpu0: NVIDIA L4, 5.0 GB of 24.0 GB in use, working on job aaaaaaaa…" in queue.texts(".card")[1]
+        )
     )
     assert "gpu1: CPU, idle, heard of" in queue.texts(".card")[1]
 

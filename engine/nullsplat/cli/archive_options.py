@@ -27,11 +27,18 @@ User = Annotated[
 PasswordFile = Annotated[
     Path | None,
     typer.Option(
-        "--archive-password-file", metavar="FILE", envvar=f"{PASSWORD}_FILE", help="Its text is the password."
+        "--archive-password-file",
+        metavar="FILE",
+        envvar=f"{PASSWORD}_FILE",
+        help="File that holds the password.",
     ),
 ]
-Limit = Annotated[int, typer.Option("--archive-limit", min=1, help="Most studies to take images from.")]
-PerPatient = Annotated[int, typer.Option("--per-patient", min=1, help="Most images of one patient.")]
+Limit = Annotated[
+    int, typer.Option("--archive-limit", min=1, help="Largest number of studies to take images from.")
+]
+PerPatient = Annotated[
+    int, typer.Option("--per-patient", min=1, help="Largest number of images per patient.")
+]
 Modality = Annotated[str, typer.Option("--modality", metavar="CR,DX", help="What to fetch from the archive.")]
 CaFile = Annotated[
     Path | None,

@@ -43,7 +43,7 @@ app = typer.Typer(
 SUPER_RESOLUTION = "Super-resolution, without a node"
 NODE = "The DICOM node"
 EVALUATION = "Evaluation"
-PRIORS = "Priors of your own"
+PRIORS = "Your own priors"
 
 
 class TransferSyntax(StrEnum):
@@ -86,10 +86,16 @@ def sr(
         Path, typer.Argument(metavar="INPUT", help="A folder with a CT series, a .nii/.nii.gz or a .nrrd.")
     ],
     target: Annotated[
-        Path, typer.Argument(metavar="OUTPUT", help="A new or empty folder, or of a file a .nii/.nii.gz.")
+        Path,
+        typer.Argument(
+            metavar="OUTPUT", help="For a folder, a new or empty folder; for a file, a .nii/.nii.gz."
+        ),
     ],
     scale: Annotated[
-        str, typer.Option(metavar="Z[,Y,X]", help="How many times finer. One number is for the slices only.")
+        str,
+        typer.Option(
+            metavar="Z[,Y,X]", help="Factor by which voxels get smaller. One number is for the slices only."
+        ),
     ] = "4",
     preset: Annotated[str, typer.Option(help=HELP)] = DEFAULT,
     device: Computes = Device.auto,
@@ -100,14 +106,15 @@ def sr(
             min=1,
             max=64,
             metavar="K",
-            help="How many samples of stage 1 are averaged. They are for --uncertainty, not for quality, and cost time: "
-            "5 network evaluations across the last axis where a single one needs 1, so that stage 1 takes five to six times as long for 2.",
+            help="Number of stage 1 samples to average; more than one serves --uncertainty, not quality. Across the last axis each "
+            "then takes 5 network evaluations instead of 1, so that with 2 stage 1 takes five to six times as long.",
         ),
     ] = 1,
     prior: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|DIR", help="Another prior than the preset's: packaged, your own folder, or none."
+            metavar="NAME|DIR",
+            help="A prior other than the preset's: a packaged one, a folder of your own, or none.",
         ),
     ] = None,
     slice_profile: Annotated[
@@ -122,7 +129,7 @@ def sr(
         str,
         typer.Option(
             metavar="gaussian|bell|box|MEASURED",
-            help="How a pixel averages, where the axial plane is refined: FWHM in pixels, gaussian*1.2.",
+            help="How a pixel averages where the axial plane is refined. A factor changes the width of one pixel (FWHM), gaussian*1.2.",
         ),
     ] = "gaussian",
     slice_thickness: Annotated[
@@ -149,7 +156,7 @@ def sr(
         typer.Option(
             "--uncertainty",
             help="Write maps in HU beside OUTPUT: how far from the truth a voxel may be (half width of the 90 % interval), "
-            "what no measurement supports, and from --samples 2 on by how much the samples differ.",
+            "what no measurement supports and, with --samples 2 or more, how much the samples differ.",
         ),
     ] = False,
     allow_gaps: Annotated[
@@ -167,20 +174,18 @@ def sr(
         ),
     ] = False,
     transfer_syntax: Annotated[
-        TransferSyntax, typer.Option(help="How the slices in OUTPUT are encoded; all of them lose nothing.")
+        TransferSyntax, typer.Option(help="How the slices in OUTPUT are encoded; every choice is lossless.")
     ] = TransferSyntax.explicit,
     series: Annotated[
         str,
         typer.Option(
             metavar="NUMBER|UID",
-            help="Which series of INPUT, where it holds several; without it they are listed.",
+            help="Which series of INPUT to take if it holds several; without it they are listed.",
         ),
     ] = "",
     overwrite: Annotated[
         bool,
-        typer.Option(
-            "--overwrite", help="Replace output files that are there already. A folder is never replaced."
-        ),
+        typer.Option("--overwrite", help="Replace output files that exist. A folder is never replaced."),
     ] = False,
     debug: Debug = False,
 ) -> None:
@@ -249,7 +254,7 @@ def worker(debug: Debug = False) -> None:
 @app.command(rich_help_panel=NODE, short_help="Send a real chest CT through a whole node on this machine.")
 def demo(
     once: Annotated[
-        bool, typer.Option("--once", help="Stop everything at the end instead of leaving it on.")
+        bool, typer.Option("--once", help="Stop everything at the end instead of leaving it running.")
     ] = False,
     folder: Annotated[Path, typer.Option(help="Where all files of the run go.")] = Path("demo"),
     volume: Annotated[
@@ -264,7 +269,7 @@ def demo(
     noise: Annotated[float, typer.Option(metavar="HU", help="Standard deviation of the added noise.")] = 15.0,
     preset: Annotated[str, typer.Option(help=HELP)] = DEFAULT,
     device: Computes = Device.auto,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of noise and engine.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for noise and engine.")] = 0,
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="Orthanc's; 0 takes a free one.")] = 0,
     dicom_port: Annotated[int, typer.Option(min=0, max=65535, help="Orthanc's; 0 takes a free one.")] = 0,
     debug: Debug = False,
@@ -355,11 +360,11 @@ app.command(
     "reader-score", rich_help_panel=EVALUATION, short_help="Unblind the score sheets of a reader study."
 )(reader_score)
 app.command("bench", rich_help_panel=EVALUATION, short_help="Time kernels and stages on this machine.")(bench)
-app.command("calibrate", rich_help_panel=PRIORS, short_help="Make a prior's intervals hold what they say.")(
+app.command("calibrate", rich_help_panel=PRIORS, short_help="Calibrate a prior's intervals on your own CTs.")(
     calibrate
 )
 app.command(
-    "training-range", rich_help_panel=PRIORS, short_help="Say what a slab prior's training has shown it."
+    "training-range", rich_help_panel=PRIORS, short_help="Record what a slab prior has seen in training."
 )(training_range)
 app.command("train-slab-prior", rich_help_panel=PRIORS, short_help="Train the slab prior on your own CTs.")(
     train_slab_prior

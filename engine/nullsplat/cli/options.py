@@ -26,4 +26,4 @@ PublicCt = Annotated[bool, typer.Option("--public", help="Also the public chest 
 Noise = Annotated[
     str, typer.Option(metavar="HU,...", help="Standard deviation of the added noise; comma-separated.")
 ]
-Crop = Annotated[str | None, typer.Option(metavar="Z,Y,X", help="Use only so many voxels in the middle.")]
+Crop = Annotated[str | None, typer.Option(metavar="Z,Y,X", help="Use only this many voxels in the middle.")]

@@ -30,7 +30,7 @@ Licences = Annotated[
 Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps in all; a resumed run counts on.")]
 Batch = Annotated[int, typer.Option(min=1, help="Crops per step.")]
 Precision = Annotated[MixedPrecision, typer.Option(help="bf16 is faster where the processor has it.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
 
 
 @runtime_checkable
@@ -55,7 +55,7 @@ class Settings(Protocol):
 
     @property
     def seed(self) -> int:
-        """Of everything random."""
+        """Random seed."""
 
 
 def settings_words(settings: Settings) -> list[str]:

@@ -9,12 +9,12 @@
     │   ├── MixedRuns              the archive holds part of a derived series from another run
     │   └── ConfigurationError     a setting is missing, misspelt or out of range
     ├── WeightsError               the prior's weights are missing or fail their checksum
-    ├── ArchiveError               the DICOMweb archive is away or misbehaves; worth another try
+    ├── ArchiveError               the DICOMweb archive is unreachable or misbehaves; may be retried
     │   ├── ArchiveAway            it cannot be reached, is overloaded or broke off
     │   ├── NotInArchive           it does not know what was asked for
     │   ├── NotDicomweb            it answers something that is not DICOMweb
-    │   └── StoreRefused           it never takes these instances; not worth another try
-    ├── StorageError               the disk is full or cannot be written; worth another try
+    │   └── StoreRefused           it never takes these instances; not to be retried
+    ├── StorageError               the disk is full or cannot be written; may be retried
     │   └── DatabaseDamaged        the database's files are not what it wrote; only a backup helps
     ├── NoWorker                   nobody is there to do the jobs
     ├── NotNow                     a job is in a state in which this cannot be done; `code` says why

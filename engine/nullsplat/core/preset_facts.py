@@ -63,5 +63,5 @@ PRESET_FACTS: dict[str, PresetFacts] = {
     ),
 }
 
-HELP = "preview (default), standard or paper; `nullsplat presets` tells what each costs and gives."
+HELP = "preview (default), standard or paper; `nullsplat presets` shows what each costs and gives."
 """Of an option that takes a preset."""

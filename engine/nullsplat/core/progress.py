@@ -1,4 +1,4 @@
-"""How long-running work says how far it is, and hears that it should stop."""
+"""How long-running work reports its progress, and is told to stop."""
 
 from typing import Protocol, runtime_checkable
 

@@ -42,12 +42,13 @@ class _Stamp:
 
 
 class Provided(_Stamp, caching.UserProvidedCacheLocator):
-    """In the folder that NUMBA_CACHE_DIR names, by the place in the package: all installations share it."""
+    """In the folder that NUMBA_CACHE_DIR names: all installations share it, and each state of the sources has its own part."""
 
     @classmethod
     def get_suitable_cache_subpath(cls, py_file: str) -> str:
-        """Numba's own is a hash of the absolute path."""
-        return ".".join(Path(py_file).resolve().relative_to(PACKAGE.parent).parent.parts)
+        """By the place in the package; Numba's own is a hash of the absolute path."""
+        place = Path(py_file).resolve().relative_to(PACKAGE.parent).parent
+        return f"{compiled_sources()[:16]}/{'.'.join(place.parts)}"
 
 
 class InTree(_Stamp, caching.InTreeCacheLocator):

@@ -1,4 +1,4 @@
-"""The reality check in three dimensions: downsampling the result must give the input back, within its noise."""
+"""The data-consistency step in three dimensions: downsampling the result must give the input back, within its noise."""
 
 import math
 from functools import lru_cache
@@ -37,7 +37,7 @@ def consistent(
     return x + correction(x, y, op, sigma)
 
 
-def exclude(
+def suppress_inconsistent(
     x: Float[Tensor, "z y x"], y: Float[Tensor, "m n o"], op: Separable, sigma: float
 ) -> Float[Tensor, "z y x"]:
     """Take out of `x` what the measurement excludes in some place, though not on the whole: x + D^+ G (y - D x).

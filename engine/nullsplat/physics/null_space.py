@@ -1,4 +1,4 @@
-"""Range- and null-space algebra of DDNM and DDNM+: what was measured is kept, only the rest is imagined."""
+"""Range- and null-space algebra of DDNM and DDNM+: what was measured is kept, only the null-space component comes from the prior."""
 
 import torch
 from jaxtyping import Float

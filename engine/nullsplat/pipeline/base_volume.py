@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.progress import Progress, silent
-from nullsplat.physics.base import across_slices, regularised_base
+from nullsplat.physics.regularisation.base import across_slices, regularised_base
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.problem import Problem
@@ -18,7 +18,7 @@ def base_volume(
     Args:
         problem: what was measured.
         config: `base` and `consistent_base` are used.
-        progress: told after each iteration.
+        progress: called after each iteration.
 
     Returns:
         The base in HU on the wanted grid.

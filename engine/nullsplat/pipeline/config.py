@@ -11,9 +11,9 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.suggestion import did_you_mean
 from nullsplat.core.units import LEAST_COVERAGE
 from nullsplat.core.volume import Axes3, Volume
-from nullsplat.physics.base import suited_to
 from nullsplat.physics.profile import Resolution
-from nullsplat.physics.total_variation import TotalVariation
+from nullsplat.physics.regularisation.base import scaled_for
+from nullsplat.physics.regularisation.total_variation import TotalVariation
 from nullsplat.pipeline.presets import PRESETS, Preset
 from nullsplat.pipeline.scale import Scale, factors
 from nullsplat.prior.slab_sampling import SlabSampling
@@ -37,13 +37,13 @@ class PipelineConfig:
         prior: of stage 1; a packaged name or a folder, see `prior.weights.locate`.
         views: projections over [0, pi), where the prior is one of X-rays.
         base: how the base volume is made; zero iterations mean plain cubic upsampling.
-        consistent_base: whether the base is held to the measurement, or is cubic upsampling and nothing else.
+        consistent_base: whether the base is made consistent with the measurement, or is cubic upsampling and nothing else.
         sampling: stage 1 with a prior of X-rays; `samples` counts for every kind of prior.
         slabs: stage 1 with a prior of slabs.
         fit: stage 2 with projections.
         field: stage 2 with a volume.
         detail: share of stage 1's voxel detail that is kept where the Gaussians of stage 2 cannot explain it.
-        finish: the reality check after stage 2; zero iterations mean one step of consistency alone.
+        finish: the data-consistency step after stage 2; zero iterations mean one step of consistency alone.
     """
 
     scale: Axes3
@@ -137,7 +137,7 @@ def configure(
         prior=prior or chosen.prior,
         views=chosen.views,
         consistent_base=chosen.consistent_base,
-        base=suited_to(scale, chosen.base),
+        base=scaled_for(scale, chosen.base),
         sampling=sampling,
         slabs=chosen.slabs,
         fit=chosen.fit,

@@ -3,12 +3,12 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from nullsplat.core.progress import Progress, silent
+from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.units import LOWEST_HU
 from nullsplat.physics import intensity
-from nullsplat.physics.base import bounded
-from nullsplat.physics.consistency import exclude
-from nullsplat.physics.total_variation import tv_reconstruct
+from nullsplat.physics.consistency import suppress_inconsistent
+from nullsplat.physics.regularisation.base import with_saturation_floor
+from nullsplat.physics.regularisation.total_variation import tv_reconstruct
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.problem import Problem
 
@@ -42,13 +42,15 @@ def consistent_volume(
         problem: what was measured.
         hu: volume in HU after stage 2.
         config: `finish` is used.
-        progress: told after each iteration.
+        progress: called after each iteration of `finish`, of which a preset may have none, and at the end.
 
     Returns:
         The volume in HU; degraded again, it differs from the measurement by no more than noise.
     """
     op, sigma = problem.model.volume_op, problem.noise_hu / intensity.RANGE_HU
     y = intensity.encode(problem.lr_hu)
-    settings = bounded(config.finish, y, sigma)
-    checked = tv_reconstruct(y, op, intensity.encode(hu), settings, sigma, progress)
-    return intensity.decode(exclude(checked, y, op, sigma).clamp_min(0))
+    settings = with_saturation_floor(config.finish, y, sigma)
+    checked = tv_reconstruct(y, op, intensity.encode(hu), settings, sigma, part(progress, 0, 0.9))
+    hu = intensity.decode(suppress_inconsistent(checked, y, op, sigma).clamp_min(0))
+    progress(1.0)
+    return hu

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Geometry
-from nullsplat.physics.beam import ParallelBeam, beam_for
 from nullsplat.physics.degradation import Separable, degradation_for
 from nullsplat.physics.point_spread import PointSpread
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import ParallelBeam, beam_for
+from nullsplat.physics.projection.projector import Projector
 from nullsplat.pipeline.config import PipelineConfig
 
 _SEEN = 0.02

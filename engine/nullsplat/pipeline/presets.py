@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from nullsplat.physics.base import BASE, OPEN
-from nullsplat.physics.total_variation import TotalVariation
+from nullsplat.physics.regularisation.base import BASE, NONNEGATIVE
+from nullsplat.physics.regularisation.total_variation import TotalVariation
 from nullsplat.prior.slab_sampling import SlabSampling
 from nullsplat.prior.weights import BLOCK, XRAY
 from nullsplat.prior.xray.sampling import SamplingConfig
@@ -35,7 +35,7 @@ PRESETS: dict[str, Preset] = {
         slabs=SlabSampling(),
         fit=PREVIEW,
         detail=0.9,
-        finish=TotalVariation(iterations=0, bounds=OPEN),
+        finish=TotalVariation(iterations=0, bounds=NONNEGATIVE),
     ),
     "standard": Preset(
         prior=BLOCK,
@@ -46,17 +46,17 @@ PRESETS: dict[str, Preset] = {
         slabs=SlabSampling(mirrors=4),
         fit=STANDARD,
         detail=0.9,
-        finish=TotalVariation(iterations=0, bounds=OPEN),
+        finish=TotalVariation(iterations=0, bounds=NONNEGATIVE),
     ),
     "paper": Preset(
         prior=XRAY,
         views=100,
         consistent_base=False,
-        base=TotalVariation(iterations=0, bounds=OPEN),
+        base=TotalVariation(iterations=0, bounds=NONNEGATIVE),
         sampling=SamplingConfig(steps=50, eta=0.99, start_sigma=None, batch=4),
         slabs=SlabSampling(),
         fit=PAPER,
         detail=0.0,
-        finish=TotalVariation(iterations=0, bounds=OPEN),
+        finish=TotalVariation(iterations=0, bounds=NONNEGATIVE),
     ),
 }

@@ -9,8 +9,8 @@ from torch import Tensor
 from nullsplat.core.moments import Moments
 from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.seeds import derive_seed
-from nullsplat.physics.consistency import consistent, exclude
-from nullsplat.physics.saturation import saturation_floor
+from nullsplat.physics.consistency import consistent, suppress_inconsistent
+from nullsplat.physics.regularisation.saturation import saturation_floor
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.problem import Problem
@@ -104,7 +104,7 @@ class SlabStage:
 
         Args:
             prior: on the device of the measured volume.
-            progress: told after every batch of slabs.
+            progress: called after every batch of slabs.
         """
         count = self._config.sampling.samples
         volumes = Moments()
@@ -134,7 +134,7 @@ class SlabStage:
         """Brought into agreement with the measured volume within its noise, and not below where it saturates."""
         y, op, noise_hu = self._problem.lr_hu, self._problem.model.volume_op, self._problem.noise_hu
         held = consistent(hu, y, op, noise_hu * self._config.base.noise_share)
-        held = exclude(held, y, op, noise_hu)
+        held = suppress_inconsistent(held, y, op, noise_hu)
         return held if self._floor_hu is None else held.clamp_(min=self._floor_hu)
 
 

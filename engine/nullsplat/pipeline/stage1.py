@@ -55,7 +55,7 @@ class MeasuredProjections:
         """Projections of a volume on the wanted grid (HU), in network range."""
         return self.normalisation.encode(self.model.project_hr(hu_to_mu(hu)))
 
-    def anchored(self, base_hu: Float[Tensor, "z y x"]) -> "MeasuredProjections":
+    def reprojected_from(self, base_hu: Float[Tensor, "z y x"]) -> "MeasuredProjections":
         """The same measurement as a volume shows it that agrees with it in three dimensions: y = A P b.
 
         Where axial planes were degraded, projecting the measured volume itself interpolates between its samples,
@@ -93,14 +93,14 @@ def sample_projections(
 
     Args:
         measured: projections of the measured volume.
-        base_hu: base volume in HU; its projections are the first guess where the preset wants one, and where it
+        base_hu: base volume in HU; its projections are the initial estimate where the preset wants one, and where it
             agrees with the measurement, they are also what is taken as measured.
         prior: on the device that does the work.
         config: `sampling` and `seed` are used.
-        progress: told after every batch of views.
+        progress: called after every batch of views.
     """
     if config.consistent_base:
-        measured = measured.anchored(base_hu)
+        measured = measured.reprojected_from(base_hu)
     start = None if config.sampling.start_sigma is None else measured.encoded(base_hu)
     sampled = prior(measured.measurement, config.sampling, start, config.seed, progress)
     return measured.decoded(sampled.mean, sampled.deviation)

@@ -63,7 +63,7 @@ def fit_field(
         base_hu: base volume in HU, on the device that does the work.
         projections: of stage 1, on the same device.
         config: `fit` and `seed` are used.
-        progress: hears the loss.
+        progress: called with the fraction done and the loss.
 
     Returns:
         The field on the wanted grid; what it shows there is to be added to the base.

@@ -93,7 +93,7 @@ def run_stage2(
         checkpoints: of the run.
         config: of the run.
         device: where to compute.
-        progress: hears the loss.
+        progress: called with the fraction done and the loss.
         fit: in place of `field_of`, for ablations.
 
     Raises:
@@ -123,7 +123,7 @@ def run_consistency(
         checkpoints: of the run.
         config: of the run.
         device: where to compute.
-        progress: told after each iteration.
+        progress: called after each iteration.
         finish: in place of `consistent_volume`, for ablations.
 
     Raises:

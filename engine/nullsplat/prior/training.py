@@ -111,7 +111,7 @@ class PriorTraining:
 
         Args:
             report: called after every checkpoint.
-            progress: told after every step.
+            progress: called after every step.
 
         Raises:
             StorageError: a checkpoint cannot be written.

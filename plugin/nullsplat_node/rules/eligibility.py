@@ -104,12 +104,12 @@ def glance(modality: str, age_days: float, criteria: Criteria, forced: bool = Fa
     if forced:
         return
     if not criteria.automatic:
-        raise Refused("not-automatic", "the setting Automatic is false: press Run to have this series done")
+        raise Refused("not-automatic", "the setting Automatic is false: press Run to process this series")
     if age_days > criteria.max_age_days:
         raise Refused(
             "too-old",
             f"the last image came {age_days:.0f} days ago and MaxAgeDays is {criteria.max_age_days:g}; "
-            "press Run to have it done all the same",
+            "press Run to process it anyway",
         )
 
 
@@ -295,13 +295,13 @@ def _permission(choice: Choice, rules: RuleSet, forced: bool, derived: str) -> s
     if derived and choice.rule is None:
         raise Refused(
             "derived-slices",
-            f"it is {derived}, which only a rule with derived = true takes; press Run to have it done all the same",
+            f"it is {derived}, which only a rule with derived = true takes; press Run to process it anyway",
         )
     if choice.rule is None:
         code = "no-rule" if rules.source else "not-low-dose"
-        raise Refused(code, f"{words}; press Run to have it done all the same")
+        raise Refused(code, f"{words}; press Run to process it anyway")
     if not choice.rule.process:
-        raise Refused("left-alone", f"{words}; press Run to have it done all the same")
+        raise Refused("left-alone", f"{words}; press Run to process it anyway")
     return words
 
 

@@ -11,11 +11,11 @@ const BY_STATE = {  // what the same actions mean for a result that is held back
 };
 const PRIORITIES = { stat: 'Urgent', normal: 'Normal', night: 'Low (night)' };
 const QUESTIONS = {
-  cancel: ['Cancel this series?', 'The work that was done so far is thrown away. It can be run again later.', 'Cancel the work', 'Leave it running'],
-  pause: ['Pause the queue?', 'Work that runs goes on to its end. Nothing else is begun, on any machine, until somebody resumes.', 'Pause', 'Do not pause'],
-  'held deliver': ['Pass this result on?', 'It goes to its destinations although it is beyond what its rule lets pass. The reason stays on its page.', 'Pass it on', 'Keep it back'],
+  cancel: ['Cancel this series?', 'The work done so far is discarded. The series can be run again later.', 'Cancel the work', 'Leave it running'],
+  pause: ['Pause the queue?', 'Running jobs finish. No other job starts, on any machine, until someone resumes the queue.', 'Pause', 'Do not pause'],
+  'held deliver': ['Pass this result on?', 'It is sent to its destinations although it exceeds the limits of its rule. The reason stays on its page.', 'Pass it on', 'Keep it back'],
   'held cancel': ['Leave this result here for good?', 'It stays in this archive and is sent nowhere.', 'Do not send it', 'Decide later'],
-  'routing cancel': ['Stop sending this result?', 'It stays in this archive. What has arrived at a destination stays there, the rest is not sent.', 'Stop sending', 'Go on sending'],
+  'routing cancel': ['Stop sending this result?', 'It stays in this archive. What has arrived at a destination stays there; the rest is not sent.', 'Stop sending', 'Go on sending'],
   again: ['Run this series again?', 'A new attempt makes a new result; results of earlier attempts stay in the archive.', 'Run again', 'Do not run'],
 };
 

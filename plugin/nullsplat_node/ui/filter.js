@@ -55,7 +55,7 @@ export class Filter {
 
   /** Say how many rows are shown. */
   say(shown, all, omitted) {
-    const more = omitted ? `; ${omitted} older ones are left out, filter by state to see them` : '';
+    const more = omitted ? `; ${omitted} older ones are left out; filter by state to see them` : '';
     setText(this.shown, `${shown} of ${all} series shown${more}`);
   }
 }

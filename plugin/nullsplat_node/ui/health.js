@@ -41,7 +41,7 @@ function queueCard(engine, workers, poll) {
 
 function workerWords(worker) {
   const memory = worker.memory ? `${bytes(worker.memory.used_bytes)} of ${bytes(worker.memory.size_bytes)} in use` : '';
-  const work = worker.job ? `works on job ${worker.job.slice(0, 8)}…` : 'idle';
+  const work = worker.job ? `working on job ${worker.job.slice(0, 8)}…` : 'idle';
   return `${worker.id}: ${[worker.device, memory, work, `heard of ${when(worker.seen_at)}`].filter(Boolean).join(', ')}`;
 }
 
@@ -59,13 +59,13 @@ function engineCard(engine, now) {
   }
   const since = engine.away_since ? `Not reachable for ${duration((new Date(now) - new Date(engine.away_since)) / 1000)}` : 'Not asked yet';
   const last = engine.answered_at ? `Last answer ${when(engine.answered_at)}.` : '';
-  return card('Engine', false, since, [`${sentence(engine.trouble)}`, last, 'Series are kept and handed over as soon as it is back.']);
+  return card('Engine', false, since, [`${sentence(engine.trouble)}`, last, 'Series are kept and submitted as soon as it is back.']);
 }
 
 function checksCard(engine) {
   const wrong = engine.checks.filter((check) => !check.ok);
   const name = (check) => CHECKS[check.name] || check.name;
-  if (!engine.reachable) { return card('Workers and disk', false, 'Not known while the engine is away', []); }
+  if (!engine.reachable) { return card('Workers and disk', false, 'Not known while the engine is unreachable', []); }
   if (wrong.length) {
     return card('Workers and disk', false, `${wrong.length} of ${engine.checks.length} checks failed`, wrong.map((check) => `${name(check)}: ${check.text}`));
   }
@@ -74,7 +74,7 @@ function checksCard(engine) {
 
 function archiveCard(overview) {
   const round = overview.last_reconciliation;
-  const lines = [round ? `Looked over last: ${when(round)}` : 'Not looked over yet'];
+  const lines = [round ? `Last scanned: ${when(round)}` : 'Not scanned yet'];
   if (statistics) {
     lines.unshift(`${statistics.CountSeries} series, ${statistics.CountInstances} images`);
     return card('Archive', true, `${bytes(Number(statistics.TotalDiskSize))} on disk`, lines);

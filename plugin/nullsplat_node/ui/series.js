@@ -65,7 +65,7 @@ export class SeriesView {
       progress && element('progress', { value: story.progress, max: 1, 'aria-label': 'Progress' }), progress && element('p', { textContent: progress }),
       place && element('p', { textContent: place }),
       story.message && element('p', { textContent: sentence(story.message) }),
-      verdictLines(this.run?.derived?.report), this.run === null && element('p', { textContent: 'An earlier run made this; its figures are not kept, those of the latest run are on the page of its source.' }),
+      verdictLines(this.run?.derived?.report), this.run === null && element('p', { textContent: 'An earlier run made this. Its measurements are not kept; those of the latest run are on the page of its source.' }),
       element('p', { className: 'buttons' }, priorityChoice({ ...story, series: this.series }, name, this.poll) || [], actionButtons({ ...story, series: this.series }, name, this.poll),
         compared && link(this.run === null ? 'Compare the source with its latest result' : 'Compare source and result', `#/compare/${compared}`, { className: 'button' }))].flat();
   }
@@ -106,9 +106,9 @@ export class SeriesView {
 }
 
 function whyNoPictures(about) {
-  if (about?.modality === 'SR') { return 'A report in words and numbers, without pictures; what it says is under Facts.'; }
+  if (about?.modality === 'SR') { return 'A report in words and numbers, without pictures; its content is under Facts.'; }
   if (about?.instances === 1) { return 'A map or stack in a single object, of which Orthanc draws no pictures here; Compare shows the map of the uncertainty.'; }
-  return 'No pictures: these images do not say where they lie (Image Position (Patient) is missing).';
+  return 'No pictures: these images do not state their position (Image Position (Patient) is missing).';
 }
 
 function headline(about) {

@@ -64,7 +64,7 @@ def exposition(figures: Figures) -> str:
         ),
         _family(
             "nullsplat_node_oldest_pending_seconds",
-            "How long the series has waited that the engine has not confirmed for longest, 0 when there is none.",
+            "How long the longest-waiting series has been without confirmation by the engine; 0 when there is none.",
             [((), _oldest_pending(counts, figures.now))],
         ),
         _family(
@@ -74,7 +74,7 @@ def exposition(figures: Figures) -> str:
         ),
         _family(
             "nullsplat_node_last_reconciliation_timestamp_seconds",
-            "When the whole archive was last looked over, seconds since 1970; 0 before the first time.",
+            "When the whole archive was last scanned, in seconds since 1970; 0 before the first scan.",
             [((), figures.last_round or 0.0)],
         ),
     )

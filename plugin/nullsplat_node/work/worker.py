@@ -112,13 +112,13 @@ class Worker:
         try:
             work()
         except ArchiveTrouble as trouble:
-            self._log.error(f"NullSplat: {trouble}; will try again")
+            self._log.error(f"NullSplat: {trouble}; retrying later")
             return False
         except Exception as surprise:  # noqa: BLE001 - last resort; what is expected is handled where it happens
             where = traceback.extract_tb(surprise.__traceback__)[-1]
             # Not the message: it may quote what a file contained.
             self._log.error(
-                f"NullSplat: unexpected {type(surprise).__name__} in {where.name}, line {where.lineno}; will try again"
+                f"NullSplat: unexpected {type(surprise).__name__} in {where.name}, line {where.lineno}; retrying later"
             )
             return False
         return True

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from nullsplat.core.errors import StorageError
 from nullsplat.core.seeds import numpy_generator
-from nullsplat.physics.base import regularised_base
 from nullsplat.physics.degradation import Separable
+from nullsplat.physics.regularisation.base import regularised_base
 from nullsplat.prior.block import pairs as pairs_module
 from nullsplat.prior.block import store
 from nullsplat.prior.block.pairs import make_pair, refined_once

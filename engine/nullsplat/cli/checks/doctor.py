@@ -1,4 +1,4 @@
-"""`nullsplat doctor`: looks at everything that a node needs and says in plain words what is missing."""
+"""`nullsplat doctor`: looks at everything that a node needs and reports what is missing."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -30,7 +30,7 @@ def bench(
         int, typer.Option(min=1, help="Timings per row, of which the median is shown; stages take 3 at most.")
     ] = 15,
     size: Annotated[
-        Size, typer.Option(help="tiny for a look, cpu for figures of a CPU, gpu for those of a GPU.")
+        Size, typer.Option(help="tiny for a quick look, cpu to measure a CPU, gpu to measure a GPU.")
     ] = Size.cpu,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write JSON and Markdown into this folder as well.")

@@ -16,10 +16,10 @@ app = typer.Typer(
 
 @app.command(short_help="Copy the database as it is now, while everything goes on.")
 def backup(
-    target: Annotated[Path, typer.Argument(metavar="FILE", help="The backup; must not be there yet.")],
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="The backup; must not exist yet.")],
     debug: Debug = False,
 ) -> None:
-    """Copy the database as it is at this moment, while API and workers go on; the copy is checked.
+    """Copy the database as it is at this moment, while API and workers keep running; the copy is checked.
 
     SQLite becomes an SQLite file, PostgreSQL what `pg_dump --format=custom` writes.
     """
@@ -29,9 +29,9 @@ def backup(
         print(back_up_to(target))
 
 
-@app.command(short_help="Read the whole database and say whether it is whole.")
+@app.command(short_help="Read the whole database and report whether it is intact.")
 def check(debug: Debug = False) -> None:
-    """Read the whole database and say whether it is whole. Nothing is changed.
+    """Read the whole database and report whether it is intact. Nothing is changed.
 
     Exit code 1 when it is damaged.
     """
@@ -41,7 +41,7 @@ def check(debug: Debug = False) -> None:
         print(check_database())
 
 
-@app.command(short_help="Forget jobs that were over long ago, now.")
+@app.command(short_help="Purge jobs that ended long ago, now.")
 def purge(
     older_than: Annotated[
         float | None,
@@ -49,9 +49,9 @@ def purge(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Forget jobs that were over long ago, with their UIDs and workflows, as workers do by themselves.
+    """Purge jobs that ended long ago, with their UIDs and workflows, as workers do on their own.
 
-    With --older-than also younger ones; the node orders a job again of which it has not heard yet how it ended.
+    With --older-than younger ones too; the node resubmits a job whose end it has not learned of yet.
     """
     with readable_failures(debug=debug):
         from nullsplat.cli.work.db import purge_database  # noqa: PLC0415 - --help must not import torch

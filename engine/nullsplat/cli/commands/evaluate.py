@@ -69,12 +69,12 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
         bool,
         typer.Option(
             "--task",
-            help="Instead of errors, what a result is good for: small lesions shown, missed and invented, a model observer, "
+            help="Instead of errors, measure what a result is good for: small lesions shown, missed and invented, a model observer, "
             "sharpness, noise, segmentations.",
         ),
     ] = False,
     rounds: Annotated[
-        int, typer.Option(min=1, help="Of --task: how often each volume gets other lesions.")
+        int, typer.Option(min=1, help="With --task: how many sets of lesions each volume gets.")
     ] = 1,
     page: Annotated[
         Path | None,
@@ -84,8 +84,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
 ) -> None:
     """Measure how good methods are: degrade each VOLUME, reconstruct it, compare with the truth.
 
-    DIR then holds results.json with every figure, table.md, table.csv, and pictures. The same command takes an
-    interrupted run up where it was. Never evaluate on volumes that trained the prior. With --task it holds tasks.json and
+    DIR then holds results.json with every figure, table.md, table.csv, and pictures. Repeat the command
+    to resume an interrupted run. Never evaluate on volumes that trained the prior. With --task it holds tasks.json and
     tasks.md.
 
     Exit code 1 when a method failed; the table shows which. One whose package is missing is shown as not installed.

@@ -18,20 +18,26 @@ def evaluate_pair(  # noqa: PLR0913, PLR0917 - options are parameters
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="pair.json and pair.md go here.")],
     methods: Annotated[
-        str, typer.Option(metavar="NAME,...", help="What is compared; names as of `nullsplat eval`.")
+        str, typer.Option(metavar="NAME,...", help="What is compared; names as in `nullsplat eval`.")
     ] = "trilinear,cubic,tv,preview-no-stage1,preview",
     slice_profile: Annotated[
         str,
-        typer.Option(metavar="auto|bell|box|MEASURED", help="What methods are told; as of `nullsplat sr`."),
+        typer.Option(
+            metavar="auto|bell|box|MEASURED",
+            help="Slice profile that the methods are told, as in `nullsplat sr`.",
+        ),
     ] = "auto",
     slice_thickness: Annotated[
         float | None,
-        typer.Option(metavar="MM", min=0.01, help="Of THICK where it is a file, which does not tell."),
+        typer.Option(
+            metavar="MM", min=0.01, help="Slice thickness of THICK if it is a file, which does not record it."
+        ),
     ] = None,
     centre: Annotated[
-        str | None, typer.Option(metavar="Y,X", help="Score only so many pixels in the middle of each slice.")
+        str | None,
+        typer.Option(metavar="Y,X", help="Score only this many pixels in the middle of each slice."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the methods.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the methods.")] = 0,
     device: Computes = Device.auto,
     debug: Debug = False,
 ) -> None:

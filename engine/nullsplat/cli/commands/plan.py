@@ -17,11 +17,17 @@ def plan(  # noqa: PLR0913, PLR0917 - options are parameters
         str,
         typer.Option(
             metavar="PRIORITY=TIME,...",
-            help="When a result is late, such as stat=10m,normal=4h; from arrival.",
+            help="Time limits from arrival to delivery, such as stat=10m,normal=4h.",
         ),
     ] = "",
     share: Annotated[
-        float, typer.Option(metavar="%", min=1, max=100, help="How many of each priority must be in time.")
+        float,
+        typer.Option(
+            metavar="%",
+            min=1,
+            max=100,
+            help="Percentage of the results of each priority that must be in time.",
+        ),
     ] = 95.0,
     jobs: Annotated[
         Path | None,
@@ -56,7 +62,7 @@ def plan(  # noqa: PLR0913, PLR0917 - options are parameters
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Say how many workers a site needs, by simulating a year of its series.
+    """Find out how many workers a site needs by simulating a year of its series.
 
     Exit code 1 when no number of workers that was tried is enough.
 

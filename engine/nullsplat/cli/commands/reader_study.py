@@ -41,7 +41,7 @@ def reader_study(  # noqa: PLR0913, PLR0917 - options are parameters
         int | None,
         typer.Option(
             min=0,
-            help="Random seed of orders, noise and engine. Drawn at random if not given: a short one can be guessed.",
+            help="Random seed for order, noise and engine. Drawn at random if not given: a short one can be guessed.",
         ),
     ] = None,
     debug: Debug = False,
@@ -71,9 +71,7 @@ def reader_score(
         Path | None, typer.Option(metavar="FILE.json", help="Write the figures to this file.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the resampling.")] = 0,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the report where it is there already.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the report if it exists.")] = False,
     debug: Debug = False,
 ) -> None:
     """Unblind the sheets of a reader study: mean scores and preference rates with 95 % intervals.

@@ -22,20 +22,18 @@ def render_field(  # noqa: PLR0913, PLR0917 - options are parameters
         ),
     ] = None,
     spacing: Annotated[
-        str | None, typer.Option(metavar="Z,Y,X", help="Distance of the voxels in mm; about the same centre.")
+        str | None, typer.Option(metavar="Z,Y,X", help="Voxel spacing in mm, about the same centre.")
     ] = None,
     shape: Annotated[
         str | None, typer.Option(metavar="Z,Y,X", help="Number of voxels over the same extent.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace OUTPUT where it is there already.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT if it exists.")] = False,
     debug: Debug = False,
 ) -> None:
     """Put a fitted field on any grid: what stage 2 added to its base volume, as a difference in HU.
 
-    The field knows where it lies in the patient, so volumes of other positions and directions can be covered too.
+    The field knows its position in the patient, so a volume of any position and orientation can be covered.
 
     Example: `nullsplat render-field field.ply finer.nii.gz --like ct.nii.gz --spacing 0.5,0.35,0.35`
     """

@@ -19,13 +19,13 @@ Config = Annotated[
 app = typer.Typer(no_args_is_help=True, help="Check the Orthanc node's rules file, and try it on scans.")
 
 
-@app.command(short_help="Check a rules file and say in words what it orders.")
+@app.command(short_help="Check a rules file and state in words what it does.")
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The rules file.")],
     config: Config = None,
     debug: Debug = False,
 ) -> None:
-    """Check a rules file as Orthanc's plugin does when it starts, and say in words what it orders.
+    """Check a rules file as Orthanc's plugin does when it starts, and state in words what it does.
 
     Exit code 2 when something in it is wrong: file, line, rule and key are named.
     """

@@ -51,7 +51,7 @@ def train_prior(  # noqa: PLR0913, PLR0917 - options are parameters
 ) -> None:
     """Train the X-ray prior of stage 1 on your own radiographs and CTs.
 
-    Stop it whenever you like: the same command goes on from the last checkpoint. A GPU is used where there is one.
+    Stop it at any time: the same command resumes from the last checkpoint. A GPU is used where there is one.
     A tenth of the patients is set aside for validation. Never train on volumes that you mean to evaluate on.
 
     Example: `nullsplat train-prior --data xrays.zip --ct ct1.nii.gz --ct ct2.nii.gz --out prior-run

@@ -41,7 +41,7 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
         typer.Option(
             "--initial",
             metavar="NAME|DIR",
-            help="A slab prior to go on from, such as the packaged block-small; without it, training starts afresh.",
+            help="A slab prior to continue from, such as the packaged block-small; without it, training starts afresh.",
         ),
     ] = None,
     pairs: Annotated[
@@ -54,7 +54,7 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
     steps: options.Steps = 9000,
     batch: options.Batch = 24,
     learning_rate: Annotated[
-        float, typer.Option(min=1e-6, max=1e-2, help="The highest; less of it for going on from --initial.")
+        float, typer.Option(min=1e-6, max=1e-2, help="Peak learning rate; take a lower one with --initial.")
     ] = 5e-4,
     size: Annotated[
         options.Size, typer.Option(help="small trains on a CPU in an hour; base is for a GPU.")
@@ -65,9 +65,9 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
 ) -> None:
     """Train the prior across slab thicknesses that `preview` and `standard` use, on your own CTs.
 
-    No measured pairs are needed: the CTs are degraded by the engine's own model of a scanner, in a process of its own
-    and ever anew while another trains. They need at least 24 x 96 x 96 voxels. Stop it whenever you like: the same
-    command goes on from the last checkpoint. Never train on volumes that you mean to evaluate on.
+    No measured pairs are needed: the CTs are degraded by the engine's own model of a scanner, by a separate
+    process that keeps making new pairs during training. They need at least 24 x 96 x 96 voxels. Stop it at any time: the same
+    command resumes from the last checkpoint. Never train on volumes that you mean to evaluate on.
 
     Example: `nullsplat train-slab-prior --ct a.nii.gz --ct b.nii.gz --validation-ct c.nii.gz --out slab-run
     --licence "a, b, c: QIN LUNG CT (TCIA), CC BY 3.0"`

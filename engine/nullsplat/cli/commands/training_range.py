@@ -12,21 +12,21 @@ from nullsplat.cli.options import Debug
 def training_range(
     volumes: Annotated[
         list[Path],
-        typer.Argument(metavar="CT...", help="CTs that trained the prior, and watched its training."),
+        typer.Argument(metavar="CT...", help="CTs that the prior was trained and validated on."),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="training_range.json goes here.")],
     prior: Annotated[
         str, typer.Option(metavar="NAME|DIR", help="Whose training: a packaged slab prior, or your own.")
     ] = "block-small",
     draws: Annotated[int, typer.Option(min=1, help="Series drawn from each CT.")] = 6,
-    seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     debug: Debug = False,
 ) -> None:
-    """Say what a slab prior's training has shown it, so that a series of another kind is answered with a warning.
+    """Record what a slab prior has seen in training, so that a series of another kind gets a warning.
 
     Draws series from each CT as training draws them, has the prior refine each, and writes down the lowest and highest
     of voxel sizes, factors, slice profile, noise, sharpness, metal, and how much of a measurement the prior did not expect. Put
-    training_range.json beside the prior's weights; every run then says what of its series lies outside.
+    training_range.json beside the prior's weights; every run then reports what of its series lies outside.
 
     Example: `nullsplat training-range a.nii.gz b.nii.gz --prior slab-run/prior --out ranges`
     """

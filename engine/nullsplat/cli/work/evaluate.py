@@ -18,6 +18,7 @@ from nullsplat.evaluation.data.degrade import KINDS, Protocol, protocol
 from nullsplat.evaluation.data.public_data import PUBLIC
 from nullsplat.evaluation.data.subject import Subject
 from nullsplat.evaluation.methods.registry import find_methods
+from nullsplat.evaluation.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,7 @@ def run(request: Request) -> bool:
         InputError: a volume or an option cannot be used.
         StorageError: the folder cannot be written.
     """
-    methods = find_methods(parts_of(request.methods))
-    protocols = parse_protocols(request.scale, request.noise)
-    device = resolve_device(request.device)
-    campaign = Campaign(
-        subjects_of(request), protocols, methods, request.blind, request.seed, device, request.out
-    )
+    campaign = Campaign(**vars(plan_of(request)), blind=request.blind)
     console = Console()
     with StageDisplay(console) as display:
         records = run_campaign(
@@ -70,6 +66,18 @@ def run(request: Request) -> bool:
     return failed == 0
 
 
+def plan_of(request: Request) -> Plan:
+    """What was asked for; small things are checked before the volumes are read.
+
+    Raises:
+        InputError: a volume or an option cannot be used.
+    """
+    methods = find_methods(parts_of(request.methods))
+    protocols = parse_protocols(request.scale, request.noise)
+    device = resolve_device(request.device)
+    return Plan(_subjects(request), protocols, methods, request.seed, device, request.out)
+
+
 def parse_protocols(scale: str, noise: str) -> list[Protocol]:
     """Every degradation: `iso4`, `thick4` and `bell4` (or short `4` and `z4`), each with each strength of noise.
 
@@ -80,12 +88,7 @@ def parse_protocols(scale: str, noise: str) -> list[Protocol]:
     return [protocol(name, hu) for name in names for hu in _noise(noise)]
 
 
-def subjects_of(request: Request) -> list[Subject]:
-    """The volumes that were asked for.
-
-    Raises:
-        InputError: there is none, or one cannot be used.
-    """
+def _subjects(request: Request) -> list[Subject]:
     only = None if request.only is None else tuple(parts_of(request.only))
     return Subjects(request.volumes, request.public, request.crop, PUBLIC, only).read()
 

@@ -1,10 +1,8 @@
 """The work of `nullsplat eval --task`: read the options and the volumes, run all rounds, write tables and page."""
 
-from nullsplat.cli.work.evaluate import Request, parse_protocols, parts_of, subjects_of
+from nullsplat.cli.work.evaluate import Request, plan_of
 from nullsplat.core.console import displayed
-from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.evaluation.methods.registry import find_methods
 from nullsplat.evaluation.tasks.page import write_tasks
 from nullsplat.evaluation.tasks.run import TaskCampaign, run_tasks
 
@@ -18,15 +16,7 @@ def run_tasks_of(request: Request, rounds: int) -> None:
     """
     if request.blind:
         raise ConfigurationError("--task tells methods the slice profile; leave --blind out")
-    campaign = TaskCampaign(
-        subjects_of(request),
-        parse_protocols(request.scale, request.noise),
-        find_methods(parts_of(request.methods)),
-        rounds,
-        request.seed,
-        resolve_device(request.device),
-        request.out,
-    )
+    campaign = TaskCampaign(**vars(plan_of(request)), rounds=rounds)
     with displayed(None) as shown:
         records = run_tasks(
             campaign, lambda fraction, note="": shown(f"{campaign.size} cases", fraction, note)

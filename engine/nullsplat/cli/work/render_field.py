@@ -26,7 +26,7 @@ class RenderRequest:
 
 
 def render_field(request: RenderRequest) -> None:
-    """Do what was asked and say where the result is.
+    """Run the command and say where the result is.
 
     Raises:
         InputError: the field, the grid or the output cannot be used.

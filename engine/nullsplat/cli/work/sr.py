@@ -63,7 +63,7 @@ class Request:
 
 
 def run(request: Request) -> None:
-    """Do what was asked and say where the result is.
+    """Run the command and say where the result is.
 
     Raises:
         InputError: the input, the output or an option cannot be used.

@@ -61,7 +61,7 @@ class Request:
 
 
 def run(request: Request) -> None:
-    """Do what was asked and say where the result is.
+    """Run the command and say where the result is.
 
     Raises:
         InputError: data or settings cannot be used.

@@ -14,8 +14,8 @@ from nullsplat.evaluation.bench.bandwidth import Bandwidth, memory_row
 from nullsplat.evaluation.bench.packages import Missing, optional_package
 from nullsplat.evaluation.bench.rows import Row
 from nullsplat.evaluation.bench.workloads import Conditions
-from nullsplat.physics.beam import ParallelBeam, beam_for
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import ParallelBeam, beam_for
+from nullsplat.physics.projection.projector import Projector
 
 PART = "projector"
 ASTRA = "ASTRA's CPU projector"

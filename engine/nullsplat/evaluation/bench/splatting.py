@@ -13,7 +13,7 @@ from nullsplat.evaluation.bench.bandwidth import Bandwidth, bytes_of, memory_row
 from nullsplat.evaluation.bench.random_gaussians import blobs, field, footprints
 from nullsplat.evaluation.bench.rows import Row, Shapes
 from nullsplat.evaluation.bench.workloads import Conditions
-from nullsplat.physics.beam import ParallelBeam
+from nullsplat.physics.projection.beam import ParallelBeam
 from nullsplat.splat.kernels.integrate import integrate
 from nullsplat.splat.kernels.project import project, ref
 from nullsplat.splat.kernels.voxelise import voxelise

@@ -1,12 +1,11 @@
 """A whole evaluation: every volume, degraded in every way, reconstructed by every method."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from nullsplat.core.progress import Progress
 from nullsplat.core.volume import Volume
@@ -26,8 +25,9 @@ from nullsplat.evaluation.data.degrade import Protocol
 from nullsplat.evaluation.data.subject import Subject
 from nullsplat.evaluation.methods.baselines import reconstruct
 from nullsplat.evaluation.methods.known import known_of
-from nullsplat.evaluation.methods.method import Method, Reconstruction
+from nullsplat.evaluation.methods.method import Reconstruction
 from nullsplat.evaluation.metrics.scores import Scores, score
+from nullsplat.evaluation.plan import Plan
 
 PICTURES = "figures"
 
@@ -36,26 +36,14 @@ Tell = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
-class Campaign:
-    """What is to be evaluated.
+class Campaign(Plan):
+    """A comparison of methods.
 
     Attributes:
-        subjects: volumes, each with a name of its own.
-        protocols: degradations.
-        methods: what reconstructs.
         blind: whether the point-spread function is kept from the methods.
-        seed: of the noise and of the methods.
-        device: that does the work.
-        folder: keeps everything; what was finished there is not done again.
     """
 
-    subjects: Sequence[Subject]
-    protocols: Sequence[Protocol]
-    methods: Sequence[Method]
     blind: bool
-    seed: int
-    device: torch.device
-    folder: Path
 
     @property
     def size(self) -> int:

@@ -14,8 +14,8 @@ from nullsplat.evaluation.methods.lanczos import upsample_lanczos
 from nullsplat.evaluation.metrics.scores import CLIP_HU
 from nullsplat.physics.degradation import Separable, degradation_for
 from nullsplat.physics.noise import estimate_noise
-from nullsplat.physics.saturation import saturation_floor
-from nullsplat.physics.total_variation import BASELINE, tv_reconstruct
+from nullsplat.physics.regularisation.saturation import saturation_floor
+from nullsplat.physics.regularisation.total_variation import BASELINE, tv_reconstruct
 from nullsplat.physics.upsampling import upsample_cubic, upsample_linear
 
 Array3 = Float[ndarray, "_ _ _"]

@@ -173,6 +173,6 @@ ABLATIONS: dict[str, Ablation] = {
     **{f"slices-{text}": Ablation(_sliced(text)) for text in _PROFILES},
     **{f"pixels-{text}": Ablation(_pixelled(text)) for text in _PROFILES},
 }
-"""Without a prior; stage 1's volume without Gaussians; Gaussians without stage 1's voxel detail; no reality check;
+"""Without a prior; stage 1's volume without Gaussians; Gaussians without stage 1's voxel detail; no data-consistency step;
 Gaussians with another activation in PReLU's place, at learning rates that were chosen for PReLU; another slice profile,
 or another profile in plane, than what the method is told."""

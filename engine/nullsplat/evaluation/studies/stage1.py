@@ -63,7 +63,7 @@ class XrayVariant:
 
 
 def xray_variants(scale: Axes3, samples: tuple[int, ...]) -> Iterator[XrayVariant]:
-    """The paper's sampler, the same with fewer steps, from a first guess, and the climb, per number of samples."""
+    """The paper's sampler, the same with fewer steps, from an initial estimate, and the ascent, per number of samples."""
     paper = configure(scale, "paper").sampling
     for k in samples:
         for steps in (10, 50):
@@ -72,8 +72,8 @@ def xray_variants(scale: Axes3, samples: tuple[int, ...]) -> Iterator[XrayVarian
             guess = replace(paper, steps=steps, samples=k, start_sigma=0.04, sigma_y=None)
             yield XrayVariant("X-ray prior, from the base", guess)
     for steps in (6, 12):
-        climb = SamplingConfig(steps=steps, start_sigma=0.1, relaxation=0.4, shared_views=4)
-        yield XrayVariant("X-ray prior, climb", climb)
+        ascent = SamplingConfig(steps=steps, start_sigma=0.1, relaxation=0.4, shared_views=4)
+        yield XrayVariant("X-ray prior, ascent", ascent)
 
 
 class Stage1Study:
@@ -105,8 +105,10 @@ class Stage1Study:
         prior = load_prior(weights.XRAY, self._case.device)
         assert isinstance(prior, ProjectionDDNMPipeline)  # noqa: S101 - the packaged one is
         for variant in xray_variants(self._case.how.scale, samples):
-            anchored = variant.sampling.start_sigma is not None  # the paper's way projects what was measured
-            config = replace(self._case.config, sampling=variant.sampling, consistent_base=anchored)
+            from_the_base = (
+                variant.sampling.start_sigma is not None
+            )  # the paper's way projects what was measured
+            config = replace(self._case.config, sampling=variant.sampling, consistent_base=from_the_base)
 
             def sample(config: PipelineConfig = config) -> tuple[Views, None]:
                 found = sample_projections(self.measured, self._case.base_hu, prior, config, silent)

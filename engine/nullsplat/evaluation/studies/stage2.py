@@ -41,7 +41,7 @@ class Row:
         views: how many projections of that; 0 where it is given as a volume.
         gaussians: how many there are at the end.
         steps: of the fit, at most; 0 for a closed form.
-        psnr: dB by the evaluation's protocol, before the reality check.
+        psnr: dB by the evaluation's protocol, before the data-consistency step.
         ssim: likewise.
         checked_psnr: dB after it; None for what the check is not made for.
         seconds: wall time of the fit.

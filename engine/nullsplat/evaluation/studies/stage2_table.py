@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from nullsplat.evaluation.studies.stage2 import Row
 
 _HEADER = (
-    "| method | given | views | Gaussians | steps | PSNR dB | SSIM | over tv | after the reality check | s |\n"
+    "| method | given | views | Gaussians | steps | PSNR dB | SSIM | over tv | after the consistency step | s |\n"
     "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|"
 )
 

@@ -1,12 +1,10 @@
 """The whole evaluation by tasks: every volume, degradation, round and method; what is finished is not done again."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -17,6 +15,7 @@ from nullsplat.evaluation.data.degrade import Protocol
 from nullsplat.evaluation.data.subject import Subject
 from nullsplat.evaluation.methods.known import known_of
 from nullsplat.evaluation.methods.method import Asked, Method, Task
+from nullsplat.evaluation.plan import Plan
 from nullsplat.evaluation.provenance import code_hash
 from nullsplat.evaluation.tasks.figures import Pair, figures_of
 from nullsplat.evaluation.tasks.rounds import Round, Series, make_round
@@ -26,26 +25,14 @@ TRUTH, MEASURED = "truth", "as measured"
 
 
 @dataclass(frozen=True)
-class TaskCampaign:
-    """What is to be evaluated.
+class TaskCampaign(Plan):
+    """An evaluation by tasks.
 
     Attributes:
-        subjects: volumes, each with a name of its own.
-        protocols: degradations.
-        methods: what reconstructs.
-        rounds: for each volume and degradation.
-        seed: of lesions, noise and methods.
-        device: that does the work.
-        folder: keeps everything; what was finished there is not done again.
+        rounds: of lesions, for each volume and degradation.
     """
 
-    subjects: Sequence[Subject]
-    protocols: Sequence[Protocol]
-    methods: Sequence[Method]
     rounds: int
-    seed: int
-    device: torch.device
-    folder: Path
 
     @property
     def size(self) -> int:

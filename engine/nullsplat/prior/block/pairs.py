@@ -13,10 +13,10 @@ from torch.nn.functional import interpolate
 from nullsplat.core.units import LOWEST_HU
 from nullsplat.core.volume import Axes3, Volume
 from nullsplat.physics.axis import axis_operator
-from nullsplat.physics.base import across_slices, regularised_base, suited_to
 from nullsplat.physics.degradation import Separable
 from nullsplat.physics.noise import estimate_noise
 from nullsplat.physics.point_spread import BELL, BOX, GAUSSIAN, PointSpread
+from nullsplat.physics.regularisation.base import across_slices, regularised_base, scaled_for
 from nullsplat.physics.upsampling import upsample_cubic
 from nullsplat.prior.block.conditions import conditions_of
 from nullsplat.prior.block.pipeline import BlockPipeline
@@ -92,7 +92,7 @@ def make_pair(volume: Volume, generator: np.random.Generator) -> Pair:
     truth, measured, spacing = drawn.truth, drawn.measured, drawn.spacing
     op = _operator(truth, drawn.factors, drawn.assumed)
     noise_hu = estimate_noise(measured.numpy())
-    settings = suited_to(drawn.factors)
+    settings = scaled_for(drawn.factors)
     settings = settings if drawn.factors[1] > 1 else across_slices(settings, spacing)
     base = regularised_base(measured, op, settings, noise_hu)
     cubic = upsample_cubic(measured, op.hr_shape)

@@ -75,7 +75,7 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
             task: what is asked.
             config: how slabs are refined.
             seed: of a sample; None gives the posterior mean, without random numbers.
-            progress: told after every batch of blocks.
+            progress: called after every batch of blocks.
 
         Returns:
             On the device of `base_hu`; air that was left alone has an interval of no width.
@@ -235,7 +235,7 @@ class _Pass:
 
         Args:
             batch: see `SlabSampling`.
-            progress: told after each batch.
+            progress: called after each batch.
             before: so many slabs before the body the first block begins.
         """
         blocks = torch.arange(-before, self.slabs, BLOCK)

@@ -15,8 +15,8 @@ from torch import Tensor
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.units import HU_AIR, hu_to_mu
 from nullsplat.core.volume import Volume
-from nullsplat.physics.beam import beam_for
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import beam_for
+from nullsplat.physics.projection.projector import Projector
 from nullsplat.prior.normalisation import normalisation_for
 from nullsplat.prior.xray.radiograph_files import SUFFIXES, read_image
 

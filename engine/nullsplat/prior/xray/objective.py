@@ -36,7 +36,7 @@ class VelocityObjective:
             validation: images of other patients.
             size: of the network, see `build_unet`.
             low_noise_power: timesteps are drawn as T u^power with u uniform; above 1 favours the low noise
-                levels, where super-resolution of a good first guess happens.
+                levels, where super-resolution of a good initial estimate happens.
             ct_share: part of the crops that comes from CT projections.
         """
         self.size, self.low_noise_power, self.ct_share = size, low_noise_power, ct_share

@@ -105,12 +105,12 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
         Args:
             measurement: what was measured.
             config: how to sample; without it, one sample as in the paper.
-            start: first guess in network range; needed when `config.start_sigma` is given.
+            start: initial estimate in network range; needed when `config.start_sigma` is given.
             seed: of all noise; the same seed gives the same samples.
-            progress: told after every batch of views.
+            progress: called after every batch of views.
 
         Raises:
-            GeometryError: the measurement or the first guess does not fit the operator.
+            GeometryError: the measurement or the initial estimate does not fit the operator.
         """
         config = config or SamplingConfig()
         if config.sigma_y is not None:
@@ -149,7 +149,7 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
             if guess is not None and config.relaxation is not None:
                 if config.samples > 1:
                     guess = guess + steps[0].level * null_space_part(noise(0), local.op)
-                sampled = self._climb(local, steps, guess, config.relaxation)
+                sampled = self._ascend(local, steps, guess, config.relaxation)
             else:
                 sampled = self._reverse(local, steps, guess, noise)
             out[chosen] = sampled.reshape(-1, self._channels, rows, columns).mean(1).cpu()
@@ -185,7 +185,7 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
         x0, _ = self._estimate(x, steps[-1])
         return _settle(x0, measurement, steps[-1].level)
 
-    def _climb(
+    def _ascend(
         self, measurement: Measurement, steps: list[_Step], x: Float[Tensor, "b z u"], relaxation: float
     ) -> Float[Tensor, "b z u"]:
         """Go uphill in the prior's density, smoothed less and less, without leaving the measurement.
@@ -245,10 +245,10 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
         wanted = (len(measurement.y), *measurement.op.hr_shape)
         if config.start_sigma is not None and start is None:
             raise GeometryError(
-                "start_sigma was given without a first guess; pass start, or start_sigma=None"
+                "start_sigma was given without an initial estimate; pass start, or start_sigma=None"
             )
         if start is not None and tuple(start.shape) != wanted:
-            raise GeometryError(f"the first guess must have shape {wanted}, got {tuple(start.shape)}")
+            raise GeometryError(f"the initial estimate must have shape {wanted}, got {tuple(start.shape)}")
 
 
 def _settle(x0: Float[Tensor, "v z u"], measurement: Measurement, level: float) -> Float[Tensor, "v z u"]:

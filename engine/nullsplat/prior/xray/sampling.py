@@ -18,13 +18,13 @@ class SamplingConfig:
     Attributes:
         steps: network evaluations per sample.
         eta: share of the noise that is fresh at each step; the rest is the network's own estimate (DDNM's c1, c2).
-        start_sigma: noise level, relative to the signal, at which a given first guess enters; None starts
+        start_sigma: noise level, relative to the signal, at which a given initial estimate enters; None starts
             from pure noise as the paper does.
         samples: independent samples K, whose mean and standard deviation are returned.
         batch: views per network evaluation.
         shared_views: neighbouring views between which noise is interpolated; 1 gives every view its own.
         sigma_y: noise of the measurement in network range; None takes the estimate of the caller.
-        relaxation: None draws samples. A number in (0, 1] climbs from the first guess towards the prior's
+        relaxation: None draws samples. A number in (0, 1] ascends from the initial estimate towards the prior's
             mode instead: no noise is added, and each step goes this part of the way to the prior's estimate.
     """
 
@@ -50,13 +50,13 @@ class SamplingConfig:
         if self.start_sigma is not None and self.start_sigma <= 0:
             raise ConfigurationError(f"start_sigma must be positive, got {self.start_sigma}")
         if self.relaxation is not None and not (0 < self.relaxation <= 1 and self.start_sigma is not None):
-            raise ConfigurationError(f"climbing needs relaxation in (0, 1] and a start_sigma, got {self}")
+            raise ConfigurationError(f"ascent needs relaxation in (0, 1] and a start_sigma, got {self}")
 
 
 def visited_timesteps(alphas_cumprod: Float[Tensor, " t"], config: SamplingConfig) -> list[int]:
     """The timesteps of one run, from the noisiest down.
 
-    From pure noise they are evenly spaced in t, as in the paper. From a first guess they are evenly spaced
+    From pure noise they are evenly spaced in t, as in the paper. From an initial estimate they are evenly spaced
     in log(noise / signal) from `start_sigma` down to the schedule's first level, where the network is asked
     about details of the size that is missing; levels that fall on the same timestep are visited once.
 

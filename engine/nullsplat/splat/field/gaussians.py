@@ -20,7 +20,7 @@ class SignedGaussians:
     """r(x) = sum_i rho_i exp(-1/2 (x - m_i)^T S_i^-1 (x - m_i)), rho_i = PReLU(z_i).
 
     Attributes:
-        means: (x, y, z) in mm from the volume's centre, see `physics.beam.ParallelBeam`.
+        means: (x, y, z) in mm from the volume's centre, see `physics.projection.beam.ParallelBeam`.
         log_scales: logarithm of the standard deviations in mm along each Gaussian's own axes.
         quats: rotation of those axes, wxyz, not necessarily of unit length.
         z: density before activation, 1/mm, of either sign.

@@ -7,8 +7,8 @@ from torch import Tensor
 from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.seeds import derive_seed
 from nullsplat.core.volume import Axes3
-from nullsplat.physics.beam import ParallelBeam
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import ParallelBeam
+from nullsplat.physics.projection.projector import Projector
 from nullsplat.splat.field.gaussians import SignedGaussians, joined
 from nullsplat.splat.field.render import voxelise_field
 from nullsplat.splat.fit.config import FitConfig
@@ -47,7 +47,7 @@ def fit_residual(  # noqa: PLR0913 - the data are five tensors; the rest has def
         weights: trust in each pixel, at least 0; only their proportions matter.
         seed: of everything random.
         device: where to compute; by default where `target` is.
-        progress: hears the fraction done and the loss; may raise `Cancelled`.
+        progress: called with the fraction done and the loss; may raise `Cancelled`.
 
     Raises:
         GeometryError: shapes disagree, or the fit diverged.

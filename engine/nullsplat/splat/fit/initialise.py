@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from nullsplat.core.volume import Axes3
-from nullsplat.physics.beam import ParallelBeam
-from nullsplat.physics.projector import Projector
+from nullsplat.physics.projection.beam import ParallelBeam
+from nullsplat.physics.projection.projector import Projector
 from nullsplat.splat.field.activation import activation
 from nullsplat.splat.field.gaussians import SignedGaussians
 from nullsplat.splat.fit.config import FitConfig

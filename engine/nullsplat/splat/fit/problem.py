@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.volume import Axes3
-from nullsplat.physics.beam import ParallelBeam
+from nullsplat.physics.projection.beam import ParallelBeam
 from nullsplat.splat.field.activation import DENSITY_RANGE
 from nullsplat.splat.field.gaussians import SignedGaussians
 from nullsplat.splat.field.render import voxelise_crop

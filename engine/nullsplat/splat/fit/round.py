@@ -28,7 +28,7 @@ def fit_round(problem: ResidualProblem, config: FitConfig, seed: int, progress: 
         problem: what is to be explained.
         config: how to fit.
         seed: of everything random.
-        progress: hears the fraction done and the loss; may raise `Cancelled`.
+        progress: called with the fraction done and the loss; may raise `Cancelled`.
 
     Raises:
         GeometryError: the fit diverged.

@@ -16,7 +16,7 @@ export async function openComparison(sourceSeries, resultSeries) {
   const result = resultSeries ? new Volume(resultSeries, await loadStack(resultSeries)) : null;
   const source = new Volume(sourceSeries, await loadStack(sourceSeries, result?.normal));
   const lead = result || source;
-  if (!lead.count || !source.count) { throw new Error('These images do not say where they lie (Image Position (Patient) is missing), so they cannot be compared.'); }
+  if (!lead.count || !source.count) { throw new Error('These images do not state their position (Image Position (Patient) is missing), so they cannot be compared.'); }
   const middle = await lead.image(Math.floor(lead.count / 2));
   return new Comparison(source, result, new Grid(lead, middle));
 }

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from nullsplat.physics.beam import ParallelBeam
+from nullsplat.physics.projection.beam import ParallelBeam
 from nullsplat.splat.kernels.project import cpu, ref
 
 

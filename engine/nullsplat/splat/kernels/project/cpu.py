@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nullsplat.physics.beam import ParallelBeam
 from nullsplat.physics.compiled import kernel
+from nullsplat.physics.projection.beam import ParallelBeam
 
 _BLOCK = 512
 

@@ -8,7 +8,7 @@ from gsplat.cuda._torch_impl import _fully_fused_projection, _quat_scale_to_cova
 from jaxtyping import Float
 from torch import Tensor
 
-from nullsplat.physics.beam import ParallelBeam
+from nullsplat.physics.projection.beam import ParallelBeam
 
 _EVERYWHERE = 1e10
 """No near or far plane: a line integral sees what lies behind the detector's middle as well."""

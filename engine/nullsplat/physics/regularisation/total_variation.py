@@ -8,9 +8,9 @@ from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.progress import Progress, silent
-from nullsplat.physics import tv_kernel
 from nullsplat.physics.consistency import consistent, correction
 from nullsplat.physics.degradation import Separable
+from nullsplat.physics.regularisation import tv_kernel
 
 Weights3 = tuple[float, float, float]
 ISOTROPIC: Weights3 = (1.0, 1.0, 1.0)
@@ -60,7 +60,7 @@ def tv_reconstruct(
         start: first estimate, for example the cubic upsampling of `y`; not changed.
         settings: step lengths.
         sigma: standard deviation of the noise in `y`, same unit; 0 keeps the result exactly consistent.
-        progress: told after each iteration.
+        progress: called after each iteration.
     Raises:
         GeometryError: `start` or `y` does not fit `op`.
     """

@@ -9,17 +9,17 @@ from nullsplat.core.progress import Progress, silent
 from nullsplat.core.volume import Axes3
 from nullsplat.physics import intensity
 from nullsplat.physics.degradation import Separable
-from nullsplat.physics.saturation import saturation_floor
-from nullsplat.physics.total_variation import TotalVariation, tv_reconstruct
+from nullsplat.physics.regularisation.saturation import saturation_floor
+from nullsplat.physics.regularisation.total_variation import TotalVariation, tv_reconstruct
 from nullsplat.physics.upsampling import upsample_cubic
 
-OPEN = (0.0, None)
+NONNEGATIVE = (0.0, None)
 """Air is the lowest value there is; metal may be anything."""
 
 _LEAST_ACROSS = 0.5
 
-BASE = TotalVariation(iterations=40, step=6e-3, decay=0.955, epsilon=5e-3, bounds=OPEN)
-"""Longer steps than the `tv` baseline's, for flatter tissue; for a factor of 4, see `suited_to`."""
+BASE = TotalVariation(iterations=40, step=6e-3, decay=0.955, epsilon=5e-3, bounds=NONNEGATIVE)
+"""Longer steps than the `tv` baseline's, for flatter tissue; for a factor of 4, see `scaled_for`."""
 
 
 def regularised_base(
@@ -34,9 +34,9 @@ def regularised_base(
     Args:
         lr_hu: measured volume in HU.
         op: the degradation D.
-        settings: of the smoothing, see `suited_to`.
+        settings: of the smoothing, see `scaled_for`.
         noise_hu: standard deviation of the noise in `lr_hu`.
-        progress: told after each iteration.
+        progress: called after each iteration.
 
     Returns:
         The base in HU on the grid that `op` starts from.
@@ -47,10 +47,14 @@ def regularised_base(
     sigma = noise_hu / intensity.RANGE_HU
     y = intensity.encode(lr_hu)
     start = upsample_cubic(y, op.hr_shape).contiguous()
-    return intensity.decode(tv_reconstruct(y, op, start, bounded(settings, y, sigma), sigma, progress))
+    return intensity.decode(
+        tv_reconstruct(y, op, start, with_saturation_floor(settings, y, sigma), sigma, progress)
+    )
 
 
-def bounded(settings: TotalVariation, y: Float[Tensor, "m n o"], sigma: float) -> TotalVariation:
+def with_saturation_floor(
+    settings: TotalVariation, y: Float[Tensor, "m n o"], sigma: float
+) -> TotalVariation:
     """The settings with the level at which the measurement saturates as the lowest value, if there is one.
 
     Args:
@@ -62,7 +66,7 @@ def bounded(settings: TotalVariation, y: Float[Tensor, "m n o"], sigma: float) -
     return settings if floor is None else replace(settings, bounds=(floor, settings.bounds[1]))
 
 
-def suited_to(scale: Axes3, base: TotalVariation = BASE) -> TotalVariation:
+def scaled_for(scale: Axes3, base: TotalVariation = BASE) -> TotalVariation:
     """The base's regularisation for a factor: the less is missing, the less may be smoothed.
 
     The step was measured on the public CT (docs/adr/0008). Across slices twice as many, shorter steps come closer to

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.progress import Progress, silent
-from nullsplat.physics import joseph
-from nullsplat.physics.beam import ParallelBeam
 from nullsplat.physics.linear import LinearOperator
+from nullsplat.physics.projection import joseph
+from nullsplat.physics.projection.beam import ParallelBeam
 
 
 class Projector(LinearOperator):

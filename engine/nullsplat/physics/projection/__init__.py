@@ -1,0 +1,1 @@
+"""Parallel projections of a volume and their transpose, by Joseph's method."""

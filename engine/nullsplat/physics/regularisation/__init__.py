@@ -1,0 +1,1 @@
+"""The base: what total variation and the measurement give without learning."""
