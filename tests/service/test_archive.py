@@ -1,7 +1,9 @@
 """The archive client believes what it has seen, and tells a pause from a refusal."""
 
+import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
@@ -127,6 +129,13 @@ def test_a_refusal_is_not_repeated(client: Archive, archive: ArchiveDouble) -> N
     archive.password = "changed"
     with pytest.raises(ArchiveError, match="HTTP 401"):
         patiently(client.probe, 60.0, lambda why: pytest.fail("there was nothing to wait for"))
+
+
+def test_a_password_may_hold_any_letters(settings: Settings, archive: ArchiveDouble) -> None:
+    archive.username = archive.password = "žluťoučký kůň €"
+    access = replace(settings.archive, credentials=(archive.username, archive.password))
+    with contextlib.closing(Archive(access)) as client:
+        client.probe()
 
 
 def test_waiting_for_the_archive_can_be_cancelled(client: Archive, archive: ArchiveDouble) -> None:

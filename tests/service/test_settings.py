@@ -82,6 +82,10 @@ def test_a_missing_secret_file_is_named(surroundings: pytest.MonkeyPatch, tmp_pa
         ("PORT", "tooshort", "NULLSPLAT_PORT: .*integer"),
         ("ARCHIVE_URL", "ftp://tooshort", "NULLSPLAT_ARCHIVE_URL: must be an http or https URL"),
         ("ARCHIVE_URL", "http://user:tooshort@host/", "NULLSPLAT_ARCHIVE_URL: must not carry credentials"),
+        ("ARCHIVE_URL", "http://tooshort:99999/", "NULLSPLAT_ARCHIVE_URL: must be an http or https URL"),
+        ("ARCHIVE_URL", "http://tooshort/ dicom-web", "NULLSPLAT_ARCHIVE_URL: .*without blanks"),
+        ("ARCHIVE_URL", "http://host/dicom-web?tooshort", "NULLSPLAT_ARCHIVE_URL: .*without blanks"),
+        ("SECRET", "tooshort but with ümlauts", "NULLSPLAT_SECRET: must be printable ASCII without spaces"),
         (
             "ARCHIVE_PASSWORD",
             "tooshort",

@@ -1,5 +1,6 @@
 """How a DICOMweb archive is reached: its root, the credentials, and what the settings for them are called."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -50,9 +51,15 @@ def archive_root(url: str, credentials: str) -> str:
     Raises:
         ValueError: it is no http or https URL, or it carries credentials; the text does not repeat the URL.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an http or https URL with a host, such as http://127.0.0.1:8042/dicom-web")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none, or half an address of IPv6
+        usable = False
+    if not usable or parts.query or parts.fragment or not re.fullmatch("[!-~]+", url):
+        raise ValueError(
+            "must be an http or https URL with a host, without blanks, '?' and '#', such as http://127.0.0.1:8042/dicom-web"
+        )
     if parts.username or parts.password:
         raise ValueError(f"must not carry credentials; use {credentials}")
     return url.rstrip("/")

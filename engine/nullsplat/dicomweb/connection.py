@@ -9,6 +9,7 @@ from typing import Any
 import requests
 from dicomweb_client.web import DICOMwebClient
 from pydicom.errors import InvalidDicomError
+from requests.auth import HTTPBasicAuth
 
 from nullsplat.core.errors import ArchiveAway, ArchiveError, NotDicomweb, NotInArchive
 from nullsplat.dicomweb.access import Access
@@ -36,7 +37,8 @@ class Connection:
         # Proxies and passwords from the surroundings have no say in where patients' images go.
         self._session.trust_env = False
         if access.credentials is not None:
-            self._session.auth = access.credentials
+            # In UTF-8, as Orthanc has them; requests takes Latin-1 for text.
+            self._session.auth = HTTPBasicAuth(*(part.encode() for part in access.credentials))
         if access.ca_file is not None:
             self._session.verify = str(access.ca_file)
         self._latest: requests.Response | None = None

@@ -1,5 +1,6 @@
 """The service's settings: environment variables that begin with NULLSPLAT_, read once at the edge."""
 
+import re
 import socket
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
     """How long one answer of the archive may be silent."""
 
     secret: Annotated[SecretStr, Field(min_length=16)]
-    """Shared with the plugin; at least 16 characters."""
+    """Shared with the plugin; at least 16 characters of printable ASCII, as they stand in a header."""
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8043
     tls_certificate_file: Path | None = None
@@ -169,6 +170,13 @@ class Settings(BaseSettings):
             return str(Profile.parse(value))
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
+
+    @field_validator("secret")
+    @classmethod
+    def _check_secret(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch("[!-~]+", value.get_secret_value()):
+            raise ValueError("must be printable ASCII without spaces, or the plugin cannot send it")
+        return value
 
     @field_validator("archive_url")
     @classmethod
