@@ -1,6 +1,8 @@
 """The archive client believes what it has seen, and tells a pause from a refusal."""
 
 import contextlib
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -129,6 +131,24 @@ def test_a_refusal_is_not_repeated(client: Archive, archive: ArchiveDouble) -> N
     archive.password = "changed"
     with pytest.raises(ArchiveError, match="HTTP 401"):
         patiently(client.probe, 60.0, lambda why: pytest.fail("there was nothing to wait for"))
+
+
+def test_an_archive_that_ends_while_tls_begins_is_waited_for(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    listening.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        access = replace(settings.archive, url=f"https://127.0.0.1:{listening.getsockname()[1]}/dicom-web")
+        with (
+            contextlib.closing(Archive(access)) as client,
+            pytest.raises(ArchiveAway, match="cannot be reached"),
+        ):
+            client.probe()
+        listening.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_password_may_hold_any_letters(settings: Settings, archive: ArchiveDouble) -> None:
