@@ -13,7 +13,7 @@ import pytest
 from tests.support.service.archive_double import ArchiveDouble
 from tests.support.service.dicom_samples import SERIES, STUDY, ct_series
 
-from nullsplat.core.errors import ArchiveAway, ArchiveError, Cancelled
+from nullsplat.core.errors import ArchiveAway, ArchiveError, Cancelled, ConfigurationError
 from nullsplat.dicomweb.archive import Archive
 from nullsplat.dicomweb.retry import patiently
 from nullsplat.service.settings import Settings
@@ -149,6 +149,19 @@ def test_an_archive_that_ends_while_tls_begins_is_waited_for(settings: Settings)
         ):
             client.probe()
         listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_file_of_certificates_that_cannot_be_used_is_named_before_the_work(
+    settings: Settings, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "ca.crt"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(
+        ConfigurationError, match=r"NULLSPLAT_ARCHIVE_CA_FILE must name a readable file .*ca\.crt is none"
+    ):
+        Archive(replace(settings.archive, ca_file=file))
 
 
 def test_a_password_may_hold_any_letters(settings: Settings, archive: ArchiveDouble) -> None:
