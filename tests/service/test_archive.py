@@ -161,7 +161,7 @@ def test_a_file_of_certificates_that_cannot_be_used_is_named_before_the_work(
     with pytest.raises(
         ConfigurationError, match=r"NULLSPLAT_ARCHIVE_CA_FILE must name a readable file .*ca\.crt is none"
     ):
-        Archive(replace(settings.archive, ca_file=file))
+        replace(settings.archive, ca_file=file)
 
 
 def test_a_password_may_hold_any_letters(settings: Settings, archive: ArchiveDouble) -> None:

@@ -5,7 +5,6 @@ import re
 import ssl
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import requests
@@ -13,7 +12,7 @@ from dicomweb_client.web import DICOMwebClient
 from pydicom.errors import InvalidDicomError
 from requests.auth import HTTPBasicAuth
 
-from nullsplat.core.errors import ArchiveAway, ArchiveError, ConfigurationError, NotDicomweb, NotInArchive
+from nullsplat.core.errors import ArchiveAway, ArchiveError, NotDicomweb, NotInArchive
 from nullsplat.dicomweb.access import Access
 
 CONNECT_TIMEOUT = 5.0
@@ -31,11 +30,7 @@ GARBLED = (
 
 
 class Connection:
-    """One session with an archive, from which clients with timeouts of their own are made.
-
-    Raises:
-        ConfigurationError: the file with trusted certificates cannot be used.
-    """
+    """One session with an archive, from which clients with timeouts of their own are made."""
 
     def __init__(self, access: Access) -> None:
         self._url, self._names = access.url, access.names
@@ -46,7 +41,6 @@ class Connection:
             # In UTF-8, as Orthanc has them; requests takes Latin-1 for text.
             self._session.auth = HTTPBasicAuth(*(part.encode() for part in access.credentials))
         if access.ca_file is not None:
-            _check_certificates(access.ca_file, self._names.ca_file)
             self._session.verify = str(access.ca_file)
         self._latest: requests.Response | None = None
         self._session.hooks["response"].append(self._remember)
@@ -133,15 +127,6 @@ class Connection:
         if status in (408, 409, 425, 429) or status >= 500:
             return ArchiveAway(f"{self._url} cannot do it now (HTTP {status})")
         return ArchiveError(f"{self._url} refuses the request (HTTP {status})")
-
-
-def _check_certificates(file: Path, setting: str) -> None:
-    try:
-        ssl.create_default_context(cafile=file)
-    except OSError as error:  # also what ssl raises
-        raise ConfigurationError(
-            f"{setting} must name a readable file of certificates (PEM), {file} is none: {error.strerror or error}"
-        ) from error
 
 
 def first_value(attributes: dict[str, Any], tag: str, default: object) -> Any:

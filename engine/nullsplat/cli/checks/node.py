@@ -85,9 +85,16 @@ def archive_port(settings: Settings) -> Finding | None:
 def engine(settings: Settings) -> Finding:
     """The engine's own API, and what it says of itself."""
     url, todo = f"{settings.url}/readyz", "start it with: nullsplat serve"
-    if settings.tls_certificate_file is not None:
-        return _answers("Engine", url, todo, verify=trust_exactly(settings.tls_certificate_file))
-    return _answers("Engine", url, todo)
+    if settings.tls_certificate_file is None:
+        return _answers("Engine", url, todo)
+    try:
+        trusted = trust_exactly(settings.tls_certificate_file)
+    except OSError as error:  # also what ssl raises
+        wanted = f"{variable_of('tls_certificate_file')} must name a readable certificate (PEM)"
+        return Finding(
+            "Engine", Level.MISSING, f"{wanted}, {settings.tls_certificate_file} is none: {error.strerror}"
+        )
+    return _answers("Engine", url, todo, verify=trusted)
 
 
 def settings_findings() -> tuple[Settings | None, Finding]:
@@ -97,7 +104,9 @@ def settings_findings() -> tuple[Settings | None, Finding]:
         todo = "none of the engine's is set; `nullsplat serve` and `worker` need some, `sr` and `demo` none"
         return None, Finding("Settings", Level.NOTE, todo)
     try:
-        return Settings(), Finding("Settings", Level.OK, "complete")
+        settings = Settings()
+        _ = settings.archive  # whose certificates are looked at
+        return settings, Finding("Settings", Level.OK, "complete")
     except ConfigurationError as error:
         return None, Finding("Settings", Level.MISSING, str(error))
 
