@@ -209,3 +209,24 @@ def test_an_encoder_that_is_not_there_is_named(surroundings: pytest.MonkeyPatch)
         ConfigurationError, match=r"NULLSPLAT_TRANSFER_SYNTAX.*explicit, .*or install pyjpegls"
     ):
         Settings()
+
+
+def test_a_folder_that_others_use_is_not_taken_from_them(
+    surroundings: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As root, with NULLSPLAT_SPOOL=/tmp or /etc, nobody else could do anything on this machine any more."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o755)
+    (shared / "lost+found").mkdir()
+    (shared / "nullsplat.sqlite").touch()
+    settings = Settings(spool=shared)
+    (shared / "passwd").write_text("of somebody else")
+    with pytest.raises(
+        ConfigurationError, match=r"must be a folder of its own.* holds passwd; name another one"
+    ):
+        settings.prepare_spool()
+    assert shared.stat().st_mode & 0o777 == 0o755
+    (shared / "passwd").unlink()
+    settings.prepare_spool()
+    assert shared.stat().st_mode & 0o777 == 0o700

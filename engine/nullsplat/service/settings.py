@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.core.private import close_files, private_folder, read_secret
+from nullsplat.core.private import close_files, is_private, private_folder, read_secret
 from nullsplat.dicom.write.encoding import OutputSyntax, check_encoder
 from nullsplat.dicomweb.access import Access, SettingNames, archive_root
 from nullsplat.physics.profile import AUTO, Profile
@@ -221,9 +221,14 @@ class Settings(BaseSettings):
         """Create the spool, closed to other users since patients' images pass through it; close one that is open.
 
         Raises:
-            ConfigurationError: it cannot be created, entered or closed.
+            ConfigurationError: it cannot be created, entered or closed, or is a folder that others use for something else.
         """
         try:
+            if foreign := _used_by_others(self.spool):
+                raise ConfigurationError(
+                    f"{PREFIX}SPOOL must be a folder of its own, which is closed to other users, {self.spool} is open to them "
+                    f"and holds {foreign}; name another one"
+                )
             private_folder(self.spool)
             private_folder(self.spool / "jobs")
             close_files(self.spool)
@@ -231,6 +236,17 @@ class Settings(BaseSettings):
             raise ConfigurationError(
                 f"{PREFIX}SPOOL must be a folder that this user alone may use, {self.spool} is not: {error.strerror}"
             ) from error
+
+
+_OURS = ("nullsplat.sqlite", "audit.jsonl", "lost+found")
+"""Beginnings of names in a spool without jobs: restored from a backup, or a disk of its own."""
+
+
+def _used_by_others(folder: Path) -> str:
+    """The name of something in a folder that is open to others and no spool yet, such as /tmp; empty where there is none."""
+    if not folder.exists() or is_private(folder) or (folder / "jobs").is_dir():
+        return ""
+    return next((path.name for path in folder.iterdir() if not path.name.startswith(_OURS)), "")
 
 
 def host_name() -> str:
