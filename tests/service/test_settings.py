@@ -7,7 +7,7 @@ import pytest
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.dicom.write import encoding
 from nullsplat.dicom.write.encoding import OutputSyntax
-from nullsplat.service.settings import Settings
+from nullsplat.service.settings import Settings, unknown_variables
 
 SECRET = "sixteen-letters-or-more"
 
@@ -230,3 +230,10 @@ def test_a_folder_that_others_use_is_not_taken_from_them(
     (shared / "passwd").unlink()
     settings.prepare_spool()
     assert shared.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_misspelt_variable_is_named_with_what_was_probably_meant() -> None:
+    (words,) = unknown_variables(
+        ["NULLSPLAT_RETENTION_DAY", "NULLSPLAT_SECRET_FILE", "NULLSPLAT_VIEWER", "HOME"]
+    )
+    assert words == "NULLSPLAT_RETENTION_DAY is no setting; did you mean NULLSPLAT_RETENTION_DAYS?"

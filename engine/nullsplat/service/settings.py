@@ -2,6 +2,7 @@
 
 import re
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -10,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.private import close_files, is_private, private_folder, read_secret
+from nullsplat.core.suggestion import did_you_mean
 from nullsplat.dicom.write.encoding import OutputSyntax, check_encoder
 from nullsplat.dicomweb.access import Access, SettingNames, archive_root
 from nullsplat.physics.profile import AUTO, Profile
@@ -21,12 +23,31 @@ ARCHIVE_NAMES = SettingNames(
     ca_file=f"{PREFIX}ARCHIVE_CA_FILE",
     rights="search, retrieve and store",
 )
+OF_OTHERS = frozenset(
+    f"{PREFIX}{name}"
+    for name in (
+        "ADMIN_PASSWORD", "ADMIN_PASSWORD_FILE", "AUDIT_FILE", "DICOM_CA_FILE", "DICOM_CERTIFICATE", "DICOM_KEY",
+        "ENGINE_CA_FILE", "ENGINE_PASSWORD", "ENGINE_PASSWORD_FILE", "ENGINE_URL", "ORTHANC", "ORTHANC_PLUGINS", "PLUGIN",
+        "RULES_FILE", "STORAGE", "VIEWER",
+    )
+)  # fmt: skip
+"""Variables that other parts of a node read."""
 Seconds = Annotated[float, Field(gt=0)]
 
 
 def variable_of(field: str) -> str:
     """The environment variable of a field of `Settings`."""
     return f"{PREFIX}{field.upper()}"
+
+
+def unknown_variables(environment: Iterable[str]) -> tuple[str, ...]:
+    """Sentences on variables that nobody reads, such as one that is misspelt and leaves its setting at the default."""
+    known = {*map(variable_of, Settings.model_fields), *OF_OTHERS}
+    return tuple(
+        f"{name} is no setting{did_you_mean(name, known)}"
+        for name in sorted(environment)
+        if name.startswith(PREFIX) and name not in known
+    )
 
 
 class Settings(BaseSettings):

@@ -15,7 +15,7 @@ from nullsplat.cli.work.rules import check_file
 from nullsplat.core.certificates import trust_exactly
 from nullsplat.core.errors import ConfigurationError, NullSplatError
 from nullsplat.node.installation import installed_orthanc, orthanc_version
-from nullsplat.service.settings import Settings, variable_of
+from nullsplat.service.settings import Settings, unknown_variables, variable_of
 
 GIB = 2**30
 NEEDED_DISK_GIB = 5
@@ -106,6 +106,8 @@ def settings_findings() -> tuple[Settings | None, Finding]:
     try:
         settings = Settings()
         _ = settings.archive  # whose certificates are looked at
+        if unknown := unknown_variables(os.environ):
+            return settings, Finding("Settings", Level.NOTE, f"complete; {'; '.join(unknown)}")
         return settings, Finding("Settings", Level.OK, "complete")
     except ConfigurationError as error:
         return None, Finding("Settings", Level.MISSING, str(error))
