@@ -222,6 +222,23 @@ def test_settings_are_only_looked_at_where_somebody_set_them(monkeypatch: pytest
     assert "NULLSPLAT_PORT" in found.text
 
 
+def test_certificates_that_cannot_be_used_are_findings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in (
+        ("SECRET", "0123456789abcdef"),
+        ("ARCHIVE_URL", "https://a/dicom-web"),
+        ("SPOOL", tmp_path),
+    ):
+        monkeypatch.setenv(f"NULLSPLAT_{name}", str(value))
+    monkeypatch.setenv("NULLSPLAT_ARCHIVE_CA_FILE", str(tmp_path / "ca.crt"))
+    assert "NULLSPLAT_ARCHIVE_CA_FILE must name a readable file" in node.settings_findings()[1].text
+    lost = make_settings("http://a/dicom-web", tmp_path).model_copy(
+        update={"tls_certificate_file": tmp_path / "e.crt"}
+    )
+    assert "NULLSPLAT_TLS_CERTIFICATE_FILE must name a readable certificate" in node.engine(lost).text
+
+
 @pytest.mark.parametrize(("level", "code"), [(Level.OK, 0), (Level.NOTE, 0), (Level.MISSING, 1)])
 def test_only_what_is_needed_decides_the_exit_code(
     level: Level, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

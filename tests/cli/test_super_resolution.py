@@ -261,6 +261,15 @@ def test_a_series_unlike_the_training_data_is_a_warning(
     assert "OUTSIDE what the model was trained on. The noise is 90 HU." in derived.DerivationDescription
 
 
+def test_values_that_can_hardly_be_hu_are_a_warning(tmp_path: Path, quick: list[PipelineConfig]) -> None:
+    volume = make_volume()
+    for name, hu in (("ct", volume.hu), ("offset", np.maximum(volume.hu + 1024, 0))):
+        write_nifti(replace(volume, hu=hu), tmp_path / f"{name}.nii")
+        arguments = ["sr", str(tmp_path / f"{name}.nii"), str(tmp_path / f"{name}-sr.nii"), "--device", "cpu"]
+        warned = "warning: no value of the input is below 0 HU" in CliRunner().invoke(app, arguments).stderr
+        assert warned == (name == "offset")
+
+
 def test_progress_goes_to_the_screen_and_one_line_says_where_the_result_is(
     tmp_path: Path, quick: list[PipelineConfig]
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from nullsplat.service.settings import Settings, variable_of
+from nullsplat.service.settings import OF_OTHERS, Settings, variable_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/settings.md").read_text()
@@ -51,6 +51,10 @@ def variables(folder: str) -> set[str]:
 def test_every_setting_of_the_engine_is_there_with_its_default_and_no_other() -> None:
     settings = {variable_of(name): shown(field.default) for name, field in Settings.model_fields.items()}
     assert section("Engine") == settings
+
+
+def test_a_variable_of_another_part_is_not_called_unknown() -> None:
+    assert set(VARIABLE.findall(PAGE)) - set(map(variable_of, Settings.model_fields)) == OF_OTHERS
 
 
 def test_what_the_configuration_of_orthanc_takes_is_there_with_its_default() -> None:

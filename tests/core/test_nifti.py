@@ -174,6 +174,20 @@ def test_the_same_volume_gives_the_same_bytes(tmp_path: Path) -> None:
     )
 
 
+def test_a_volume_without_a_place_is_refused(tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(np.zeros((4, 5, 6), np.float32), None), tmp_path / "ct.nii")
+    with pytest.raises(GeometryError, match="neither its sform nor its qform does; write it with an affine"):
+        read_nifti(tmp_path / "ct.nii")
+
+
+def test_values_that_no_material_has_are_refused(tmp_path: Path) -> None:
+    values = np.zeros((4, 5, 6), np.float32)
+    values[0, 0, 0] = 65535
+    nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "ct.nii")
+    with pytest.raises(GeometryError, match=r"up to 31743, it holds 65535; .* make them -1024"):
+        read_nifti(tmp_path / "ct.nii")
+
+
 @pytest.mark.parametrize("unit", ["micron", "meter"])
 def test_lengths_in_another_unit_are_refused(tmp_path: Path, unit: str) -> None:
     image = nib.Nifti1Image(np.zeros((4, 4, 4), np.float32), np.eye(4))

@@ -82,3 +82,39 @@ def test_a_volume_without_a_place_is_refused(tmp_path: Path) -> None:
 def test_names_are_recognised_in_any_case() -> None:
     assert is_nrrd(Path("CT.NRRD"))
     assert not is_nrrd(Path("ct.nhdr"))
+
+
+def with_field(path: Path, line: str) -> Path:
+    write(path, "raw")
+    path.write_bytes(path.read_bytes().replace(b"endian:", line.encode() + b"\nendian:"))
+    return path
+
+
+def test_lengths_in_another_unit_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(GeometryError, match="in mm, its header says um; convert"):
+        read_nrrd(with_field(tmp_path / "a.nrrd", 'space units: "um" "um" "mm"'))
+    np.testing.assert_array_equal(
+        read_nrrd(with_field(tmp_path / "b.nrrd", 'space units: "mm" "mm" "mm"')).hu, VOXELS
+    )
+
+
+@pytest.mark.parametrize("field", ["byte skip: 64", "byte skip: -1", "line skip: 1", "data file: a.raw"])
+def test_data_that_begin_elsewhere_are_refused(tmp_path: Path, field: str) -> None:
+    with pytest.raises(UnreadableFile, match=f"right after its header.*{field.partition(':')[0]}; convert"):
+        read_nrrd(with_field(tmp_path / "a.nrrd", field))
+    np.testing.assert_array_equal(read_nrrd(with_field(tmp_path / "b.nrrd", "byte skip: 0")).hu, VOXELS)
+
+
+@pytest.mark.parametrize("sizes", [b"-4 -3 2", b"4 3 0", b"", b"99999999 99999999 99999999"])
+def test_sizes_that_no_volume_has_are_refused(tmp_path: Path, sizes: bytes) -> None:
+    path = write(tmp_path / "a.nrrd", "raw")
+    path.write_bytes(path.read_bytes().replace(b"sizes: 4 3 2", b"sizes: " + sizes))
+    with pytest.raises(UnreadableFile, match="damaged"):
+        read_nrrd(path)
+
+
+def test_lines_may_end_as_in_windows(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nrrd", "raw")
+    head, _, data = path.read_bytes().partition(b"\n\n")
+    path.write_bytes(head.replace(b"\n", b"\r\n") + b"\r\n\r\n" + data)
+    np.testing.assert_array_equal(read_nrrd(path).hu, VOXELS)

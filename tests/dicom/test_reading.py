@@ -193,6 +193,18 @@ def test_values_beyond_bits_stored_do_not_wrap_around(signed: bool, value: int) 
     assert refusal.value.code == "values-beyond-bits-stored"
 
 
+def test_run_lengths_hold_all_bits_as_plain_pixels_do() -> None:
+    datasets = make_series()
+    for dataset in datasets:
+        dataset.compress(RLELossless, generate_instance_uid=False)
+    np.testing.assert_array_equal(read_datasets(datasets).volume.hu, np.maximum(Spec().hu, -1024))
+    for dataset in datasets:
+        dataset.BitsStored, dataset.HighBit = 10, 9
+    with pytest.raises(IneligibleSeries, match="10 bits") as refusal:
+        read_datasets(datasets)
+    assert refusal.value.code == "values-beyond-bits-stored"
+
+
 @pytest.mark.parametrize(("signed", "value"), [(False, 63536), (True, -3024)])
 def test_padding_that_does_not_fit_in_bits_stored_becomes_air(signed: bool, value: int) -> None:
     spec = Spec(signed=signed, intercept=0.0 if signed else -1024.0)

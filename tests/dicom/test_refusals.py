@@ -312,3 +312,12 @@ def test_refusal_comes_before_the_first_pixel_is_decoded() -> None:
 def test_sizes_that_the_pixels_do_not_have_ask_for_no_memory() -> None:
     with pytest.raises(UnreadableFile):
         read_datasets(edited(put(Rows=65535, Columns=65535)))
+
+
+def test_a_slice_that_is_a_link_to_nothing_is_not_left_out(tmp_path: Path) -> None:
+    folder = save(make_series(), tmp_path / "series")
+    last = max(folder.iterdir())
+    last.unlink()
+    last.symlink_to(tmp_path / "away" / last.name)
+    with pytest.raises(UnreadableFile, match=f"{last.name} is a link to a file that is not there"):
+        read_folder(folder)

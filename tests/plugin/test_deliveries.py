@@ -335,6 +335,20 @@ def test_a_round_leaves_deliveries_alone_that_are_looked_at_anyway() -> None:
     assert there.waits() == {0.0}
 
 
+def test_what_failed_while_the_clock_was_ahead_is_sent_again_when_it_is_right() -> None:
+    there = OnTheirWay(1)
+    there.orthanc.jobs = "Failure"
+    there.now += 5
+    there.look()
+    assert (len(there.orthanc.sent), there.orthanc.remembered(there.sources[0])["routes"][0]["tries"]) == (
+        1,
+        1,
+    )
+    there.now -= 365 * 86_400
+    there.look()
+    assert len(there.orthanc.sent) == 2
+
+
 def test_a_look_at_a_delivery_under_way_costs_few_questions() -> None:
     there = OnTheirWay(1)
     before = len(there.orthanc.calls)

@@ -69,6 +69,13 @@ def test_the_hour_that_a_spring_day_lacks_begins_when_the_clock_has_passed_it() 
     assert opens_at((Span(150, 360),), at("2026-03-29 01:59")) == at("2026-03-29 03:30")
 
 
+def test_hours_that_an_autumn_day_has_twice_open_twice() -> None:
+    """Between both, the earlier opening is over: waiting for it would be asking without a pause."""
+    first = at("2026-10-25T02:30")
+    shortly_before_the_second = first + 3600 - 1200
+    assert opens_at([Span(150, 180)], shortly_before_the_second) == first + 3600
+
+
 def test_an_autumn_day_has_25_hours() -> None:
     begin, end = day_of(at("2026-10-25 12:00"))
     assert end - begin == 25 * 3600

@@ -202,6 +202,9 @@ def test_only_a_certificate_of_the_named_authority_gets_the_secret(token: Path, 
         assert server.headers == []
         assert stow(replace(partner, ca_file=str(authority.ca_file)), files(1)).send(ROUTE).done
         assert server.headers[0]["Authorization"] == f"Bearer {TOKEN}"
+        authority.ca_file.unlink()
+        lost = stow(replace(partner, ca_file=str(authority.ca_file)), files(1)).send(ROUTE)
+        assert "CaFile must name a readable file" in lost.error
 
 
 def test_proxies_of_the_environment_are_not_asked(

@@ -129,6 +129,19 @@ def test_a_series_that_still_grows_is_left_alone_until_it_is_stable() -> None:
     assert following.at == 1000.0 + STABLE_AGE + CLOCK_GRAIN
 
 
+def test_what_was_noted_while_the_clock_was_ahead_is_not_waited_for() -> None:
+    """A machine whose battery is empty starts in another year, until it hears of the right time."""
+    year = 365 * 86_400.0
+    assert decide(None, Seen("d1", 1000.0 + year), Contact(), 1000.0, STABLE_AGE).step is Step.EXAMINE
+    failed = replace(running(), phase=FAILED, retry_at=1000.0 + year)
+    assert decided(failed) is Step.RETRY
+    assert decided(replace(failed, phase=INELIGIBLE)) is Step.EXAMINE
+    assert decided(replace(failed, retry_at=1000.0 + routing.LONGEST_WAIT)) is Step.WAIT
+    waiting = Route("PACS", tries=3, next_try=1000.0 + year)
+    assert routing.next_look((waiting,), 1000.0) == 1000.0
+    assert decided(replace(routed(), routes=(waiting,))) is Step.ROUTE
+
+
 def test_nobody_asks_an_engine_again_before_its_time() -> None:
     following = decide(pending(), Seen("d1", 0.0), Contact(next_try=2000.0), 1000.0, STABLE_AGE)
     assert (following.step, following.at) == (Step.WAIT, 2000.0)

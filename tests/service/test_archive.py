@@ -1,7 +1,11 @@
 """The archive client believes what it has seen, and tells a pause from a refusal."""
 
+import contextlib
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
@@ -9,7 +13,7 @@ import pytest
 from tests.support.service.archive_double import ArchiveDouble
 from tests.support.service.dicom_samples import SERIES, STUDY, ct_series
 
-from nullsplat.core.errors import ArchiveAway, ArchiveError, Cancelled
+from nullsplat.core.errors import ArchiveAway, ArchiveError, Cancelled, ConfigurationError
 from nullsplat.dicomweb.archive import Archive
 from nullsplat.dicomweb.retry import patiently
 from nullsplat.service.settings import Settings
@@ -127,6 +131,44 @@ def test_a_refusal_is_not_repeated(client: Archive, archive: ArchiveDouble) -> N
     archive.password = "changed"
     with pytest.raises(ArchiveError, match="HTTP 401"):
         patiently(client.probe, 60.0, lambda why: pytest.fail("there was nothing to wait for"))
+
+
+def test_an_archive_that_ends_while_tls_begins_is_waited_for(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    listening.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        access = replace(settings.archive, url=f"https://127.0.0.1:{listening.getsockname()[1]}/dicom-web")
+        with (
+            contextlib.closing(Archive(access)) as client,
+            pytest.raises(ArchiveAway, match="cannot be reached"),
+        ):
+            client.probe()
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_file_of_certificates_that_cannot_be_used_is_named_before_the_work(
+    settings: Settings, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "ca.crt"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(
+        ConfigurationError, match=r"NULLSPLAT_ARCHIVE_CA_FILE must name a readable file .*ca\.crt is none"
+    ):
+        replace(settings.archive, ca_file=file)
+
+
+def test_a_password_may_hold_any_letters(settings: Settings, archive: ArchiveDouble) -> None:
+    archive.username = archive.password = "žluťoučký kůň €"
+    access = replace(settings.archive, credentials=(archive.username, archive.password))
+    with contextlib.closing(Archive(access)) as client:
+        client.probe()
 
 
 def test_waiting_for_the_archive_can_be_cancelled(client: Archive, archive: ArchiveDouble) -> None:

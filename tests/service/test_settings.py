@@ -7,7 +7,7 @@ import pytest
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.dicom.write import encoding
 from nullsplat.dicom.write.encoding import OutputSyntax
-from nullsplat.service.settings import Settings
+from nullsplat.service.settings import Settings, unknown_variables
 
 SECRET = "sixteen-letters-or-more"
 
@@ -82,6 +82,10 @@ def test_a_missing_secret_file_is_named(surroundings: pytest.MonkeyPatch, tmp_pa
         ("PORT", "tooshort", "NULLSPLAT_PORT: .*integer"),
         ("ARCHIVE_URL", "ftp://tooshort", "NULLSPLAT_ARCHIVE_URL: must be an http or https URL"),
         ("ARCHIVE_URL", "http://user:tooshort@host/", "NULLSPLAT_ARCHIVE_URL: must not carry credentials"),
+        ("ARCHIVE_URL", "http://tooshort:99999/", "NULLSPLAT_ARCHIVE_URL: must be an http or https URL"),
+        ("ARCHIVE_URL", "http://tooshort/ dicom-web", "NULLSPLAT_ARCHIVE_URL: .*without blanks"),
+        ("ARCHIVE_URL", "http://host/dicom-web?tooshort", "NULLSPLAT_ARCHIVE_URL: .*without blanks"),
+        ("SECRET", "tooshort but with ümlauts", "NULLSPLAT_SECRET: must be printable ASCII without spaces"),
         (
             "ARCHIVE_PASSWORD",
             "tooshort",
@@ -205,3 +209,31 @@ def test_an_encoder_that_is_not_there_is_named(surroundings: pytest.MonkeyPatch)
         ConfigurationError, match=r"NULLSPLAT_TRANSFER_SYNTAX.*explicit, .*or install pyjpegls"
     ):
         Settings()
+
+
+def test_a_folder_that_others_use_is_not_taken_from_them(
+    surroundings: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As root, with NULLSPLAT_SPOOL=/tmp or /etc, nobody else could do anything on this machine any more."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o755)
+    (shared / "lost+found").mkdir()
+    (shared / "nullsplat.sqlite").touch()
+    settings = Settings(spool=shared)
+    (shared / "passwd").write_text("of somebody else")
+    with pytest.raises(
+        ConfigurationError, match=r"must be a folder of its own.* holds passwd; name another one"
+    ):
+        settings.prepare_spool()
+    assert shared.stat().st_mode & 0o777 == 0o755
+    (shared / "passwd").unlink()
+    settings.prepare_spool()
+    assert shared.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_misspelt_variable_is_named_with_what_was_probably_meant() -> None:
+    (words,) = unknown_variables(
+        ["NULLSPLAT_RETENTION_DAY", "NULLSPLAT_SECRET_FILE", "NULLSPLAT_VIEWER", "HOME"]
+    )
+    assert words == "NULLSPLAT_RETENTION_DAY is no setting; did you mean NULLSPLAT_RETENTION_DAYS?"

@@ -35,6 +35,11 @@ def private_folder(folder: Path) -> None:
     _close(folder, FOLDER)
 
 
+def is_private(path: Path) -> bool:
+    """Whether no other user of the machine may do anything with it."""
+    return not path.stat().st_mode & OTHERS
+
+
 def close_files(folder: Path) -> None:
     """Take the files that lie directly in a folder away from other users.
 

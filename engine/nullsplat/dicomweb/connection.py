@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import ssl
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import requests
 from dicomweb_client.web import DICOMwebClient
 from pydicom.errors import InvalidDicomError
+from requests.auth import HTTPBasicAuth
 
 from nullsplat.core.errors import ArchiveAway, ArchiveError, NotDicomweb, NotInArchive
 from nullsplat.dicomweb.access import Access
@@ -36,7 +38,8 @@ class Connection:
         # Proxies and passwords from the surroundings have no say in where patients' images go.
         self._session.trust_env = False
         if access.credentials is not None:
-            self._session.auth = access.credentials
+            # In UTF-8, as Orthanc has them; requests takes Latin-1 for text.
+            self._session.auth = HTTPBasicAuth(*(part.encode() for part in access.credentials))
         if access.ca_file is not None:
             self._session.verify = str(access.ca_file)
         self._latest: requests.Response | None = None
@@ -75,12 +78,13 @@ class Connection:
                 yield
         except requests.HTTPError as error:
             raise self._refusal(0 if error.response is None else error.response.status_code) from error
-        except requests.exceptions.SSLError as error:
-            raise ArchiveError(
-                f"{self._url} shows a certificate that is not trusted; "
-                f"let {self._names.ca_file} name its issuer's"
-            ) from error
         except requests.ConnectionError as error:
+            reason = _innermost(error)
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                raise ArchiveError(
+                    f"{self._url} shows a certificate that is not trusted ({reason.verify_message}); let "
+                    f"{self._names.ca_file} name its issuer's, or have the archive's certificate mended"
+                ) from error
             raise ArchiveAway(f"{self._url} cannot be reached: {_root_cause(error)}") from error
         except requests.RequestException as error:
             raise ArchiveAway(f"{self._url} did not answer properly: {type(error).__name__}") from error
@@ -133,12 +137,13 @@ def first_value(attributes: dict[str, Any], tag: str, default: object) -> Any:
 
 def _root_cause(error: BaseException) -> str:
     """The innermost reason, without the addresses and object names that the libraries wrap around it."""
-    reason: Any = error
+    return re.sub(r"^\[errno \d+\] ", "", str(_innermost(error)).split(": ")[-1].lower())
+
+
+def _innermost(error: BaseException) -> BaseException:
+    reason = error
     while True:
-        inner = getattr(reason, "reason", None) or (
-            reason.args[-1] if getattr(reason, "args", None) else None
-        )
+        inner = getattr(reason, "reason", None) or (reason.args[-1] if reason.args else None)
         if not isinstance(inner, BaseException):
-            break
+            return reason
         reason = inner
-    return re.sub(r"^\[errno \d+\] ", "", str(reason).split(": ")[-1].lower())

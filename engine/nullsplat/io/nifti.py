@@ -23,7 +23,7 @@ from numpy import ndarray
 
 from nullsplat.core.errors import GeometryError, UnreadableFile
 from nullsplat.core.files import make_folder, replacing
-from nullsplat.core.units import LOWEST_HU
+from nullsplat.core.units import HIGHEST_HU, LOWEST_HU
 from nullsplat.core.volume import Axes3, Geometry, Volume
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -43,7 +43,8 @@ def read_nifti(path: Path) -> Volume:
 
     Raises:
         UnreadableFile: missing, truncated or no NIfTI file.
-        GeometryError: not three-dimensional, not in mm, a sheared or singular affine, values that are no finite numbers.
+        GeometryError: not three-dimensional, not in mm, no affine or a sheared or singular one, values that are no finite
+            numbers or no HU.
     """
     try:
         image = _load(path)
@@ -109,6 +110,10 @@ def _load(path: Path) -> SpatialImage:
     unit = image.header.get_xyzt_units()[0]
     if unit not in ("mm", "unknown"):
         raise GeometryError(f"{path.name} must give lengths in mm, its header says {unit}; convert it first")
+    if not image.header["sform_code"] and not image.header["qform_code"]:
+        raise GeometryError(
+            f"{path.name} must say where its voxels lie, neither its sform nor its qform does; write it with an affine"
+        )
     return image
 
 
@@ -128,7 +133,13 @@ def volume_of(image: SpatialImage, name: str) -> Volume:
     hu = np.ascontiguousarray(image.get_fdata(dtype=np.float32, caching="unchanged").transpose(2, 1, 0))
     depth, height, width = hu.shape
     geometry = geometry_of(image.affine, (depth, height, width))
-    return Volume(np.maximum(hu, np.float32(LOWEST_HU)), geometry)
+    volume = Volume(np.maximum(hu, np.float32(LOWEST_HU)), geometry)
+    if volume.hu.max() > HIGHEST_HU:
+        raise GeometryError(
+            f"{name} must hold values in HU up to {HIGHEST_HU:g}, it holds {volume.hu.max():.6g}; if these mark what lies "
+            "outside the field of view, make them -1024"
+        )
+    return volume
 
 
 def _three_dimensional(image: SpatialImage, name: str) -> SpatialImage:

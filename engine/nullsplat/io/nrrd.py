@@ -40,6 +40,8 @@ _TO_RAS = {
     "las": (-1.0, 1.0, 1.0),
 }
 _ENCODINGS = ("raw", "gzip", "gz")
+_ELSEWHERE = ("data file", "datafile", "byte skip", "byteskip", "line skip", "lineskip")
+"""Fields by which the data lie in another file, or later in this one."""
 _WITHIN_GZIP = 32 + zlib.MAX_WBITS  # zlib: recognise gzip's header
 
 
@@ -53,17 +55,18 @@ def read_nrrd(path: Path) -> Volume:
 
     Raises:
         UnreadableFile: missing, truncated, no NRRD file, or of a kind that is not read (detached data, encodings
-            other than raw and gzip).
-        GeometryError: it does not say where its voxels lie, or is not three-dimensional.
+            other than raw and gzip, data that begin elsewhere than after the header).
+        GeometryError: it does not say where its voxels lie, not in mm, or is not three-dimensional; values that are no HU.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UnreadableFile(f"{path.name} cannot be read: {error.strerror}") from error
-    head, separator, data = content.partition(b"\n\n")
-    if not content.startswith(b"NRRD") or not separator:
+    parts = re.split(rb"\r?\n\r?\n", content, maxsplit=1)
+    if not content.startswith(b"NRRD") or len(parts) < 2:
         raise UnreadableFile(f"{path.name} must be an NRRD file with a header and data, it is not")
-    fields = _fields(head.decode("latin-1"))
+    fields, data = _fields(parts[0].decode("latin-1")), parts[1]
+    _check_units(fields, path.name)
     voxels = _voxels(fields, data, path.name)
     return volume_of(nib.Nifti1Image(voxels, _ras_affine(fields, path.name)), path.name)
 
@@ -75,15 +78,27 @@ def _fields(head: str) -> dict[str, str]:
     return {pair[1].strip().lower(): pair[2].strip() for pair in pairs if pair}
 
 
+def _check_units(fields: dict[str, str], name: str) -> None:
+    units = set(re.findall(r'"([^"]*)"', fields.get("space units", ""))) - {"", "mm"}
+    if units:
+        raise GeometryError(
+            f"{name} must give lengths in mm, its header says {', '.join(sorted(units))}; convert it first"
+        )
+
+
 def _voxels(fields: dict[str, str], data: bytes, name: str) -> Float[ndarray, "x y z"]:
     encoding = fields.get("encoding", "").lower()
-    if encoding not in _ENCODINGS or "data file" in fields or "datafile" in fields:
+    elsewhere = [field for field in _ELSEWHERE if fields.get(field, "0") != "0"]
+    if encoding not in _ENCODINGS or elsewhere:
         raise UnreadableFile(
-            f"{name} must hold its own data, encoded as raw or gzip, got encoding {encoding!r}; convert it to NIfTI"
+            f"{name} must hold its data right after its header, encoded as raw or gzip, got encoding {encoding!r}"
+            f"{''.join(f', {field}' for field in elsewhere)}; convert it to NIfTI"
         )
     dtype = _dtype(fields, name)
     try:
         shape = tuple(int(size) for size in fields.get("sizes", "").split())
+        if min(shape, default=0) < 1:
+            raise ValueError(f"sizes {shape}")
         plain = data if encoding == "raw" else zlib.decompress(data, _WITHIN_GZIP)
         voxels = np.frombuffer(plain, dtype, count=int(np.prod(shape)))
     except (ValueError, zlib.error) as error:

@@ -1,6 +1,8 @@
 """The service's settings: environment variables that begin with NULLSPLAT_, read once at the edge."""
 
+import re
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -8,7 +10,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nullsplat.core.errors import ConfigurationError
-from nullsplat.core.private import close_files, private_folder, read_secret
+from nullsplat.core.private import close_files, is_private, private_folder, read_secret
+from nullsplat.core.suggestion import did_you_mean
 from nullsplat.dicom.write.encoding import OutputSyntax, check_encoder
 from nullsplat.dicomweb.access import Access, SettingNames, archive_root
 from nullsplat.physics.profile import AUTO, Profile
@@ -20,12 +23,31 @@ ARCHIVE_NAMES = SettingNames(
     ca_file=f"{PREFIX}ARCHIVE_CA_FILE",
     rights="search, retrieve and store",
 )
+OF_OTHERS = frozenset(
+    f"{PREFIX}{name}"
+    for name in (
+        "ADMIN_PASSWORD", "ADMIN_PASSWORD_FILE", "AUDIT_FILE", "DICOM_CA_FILE", "DICOM_CERTIFICATE", "DICOM_KEY",
+        "ENGINE_CA_FILE", "ENGINE_PASSWORD", "ENGINE_PASSWORD_FILE", "ENGINE_URL", "ORTHANC", "ORTHANC_PLUGINS", "PLUGIN",
+        "RULES_FILE", "STORAGE", "VIEWER",
+    )
+)  # fmt: skip
+"""Variables that other parts of a node read."""
 Seconds = Annotated[float, Field(gt=0)]
 
 
 def variable_of(field: str) -> str:
     """The environment variable of a field of `Settings`."""
     return f"{PREFIX}{field.upper()}"
+
+
+def unknown_variables(environment: Iterable[str]) -> tuple[str, ...]:
+    """Sentences on variables that nobody reads, such as one that is misspelt and leaves its setting at the default."""
+    known = {*map(variable_of, Settings.model_fields), *OF_OTHERS}
+    return tuple(
+        f"{name} is no setting{did_you_mean(name, known)}"
+        for name in sorted(environment)
+        if name.startswith(PREFIX) and name not in known
+    )
 
 
 class Settings(BaseSettings):
@@ -54,7 +76,7 @@ class Settings(BaseSettings):
     """How long one answer of the archive may be silent."""
 
     secret: Annotated[SecretStr, Field(min_length=16)]
-    """Shared with the plugin; at least 16 characters."""
+    """Shared with the plugin; at least 16 characters of printable ASCII, as they stand in a header."""
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8043
     tls_certificate_file: Path | None = None
@@ -170,6 +192,13 @@ class Settings(BaseSettings):
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
 
+    @field_validator("secret")
+    @classmethod
+    def _check_secret(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch("[!-~]+", value.get_secret_value()):
+            raise ValueError("must be printable ASCII without spaces, or the plugin cannot send it")
+        return value
+
     @field_validator("archive_url")
     @classmethod
     def _check_archive_url(cls, value: str) -> str:
@@ -213,9 +242,14 @@ class Settings(BaseSettings):
         """Create the spool, closed to other users since patients' images pass through it; close one that is open.
 
         Raises:
-            ConfigurationError: it cannot be created, entered or closed.
+            ConfigurationError: it cannot be created, entered or closed, or is a folder that others use for something else.
         """
         try:
+            if foreign := _used_by_others(self.spool):
+                raise ConfigurationError(
+                    f"{PREFIX}SPOOL must be a folder of its own, which is closed to other users, {self.spool} is open to them "
+                    f"and holds {foreign}; name another one"
+                )
             private_folder(self.spool)
             private_folder(self.spool / "jobs")
             close_files(self.spool)
@@ -223,6 +257,17 @@ class Settings(BaseSettings):
             raise ConfigurationError(
                 f"{PREFIX}SPOOL must be a folder that this user alone may use, {self.spool} is not: {error.strerror}"
             ) from error
+
+
+_OURS = ("nullsplat.sqlite", "audit.jsonl", "lost+found")
+"""Beginnings of names in a spool without jobs: restored from a backup, or a disk of its own."""
+
+
+def _used_by_others(folder: Path) -> str:
+    """The name of something in a folder that is open to others and no spool yet, such as /tmp; empty where there is none."""
+    if not folder.exists() or is_private(folder) or (folder / "jobs").is_dir():
+        return ""
+    return next((path.name for path in folder.iterdir() if not path.name.startswith(_OURS)), "")
 
 
 def host_name() -> str:

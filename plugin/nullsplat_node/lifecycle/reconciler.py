@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Optional
 
-from nullsplat_node.lifecycle.routing import next_look
+from nullsplat_node.lifecycle.routing import has_come, next_look
 from nullsplat_node.lifecycle.state import (
     FAILED,
     INELIGIBLE,
@@ -98,7 +98,7 @@ def decide(state: Optional[SeriesState], seen: Seen, contact: Contact, now: floa
     if state is not None and state.phase == RESULT:
         return Next(Step.REST)
     stable_at = seen.changed_at + stable_age + CLOCK_GRAIN
-    if now < stable_at:
+    if not has_come(stable_at, now, 2 * (stable_age + CLOCK_GRAIN)):
         return Next(Step.WAIT, stable_at)
     if state is None or _must_examine(state, seen):
         return Next(Step.EXAMINE)
@@ -119,10 +119,9 @@ def _by_phase(state: SeriesState, contact: Contact, now: float) -> Next:
         return _when(_AT_ENGINE[state.phase], contact.next_try, now)
     if state.phase == ROUTING:
         return _when(Step.ROUTE, next_look(state.routes, now) or now, now)
-    if state.phase == FAILED and state.retry_at is not None:
-        return _when(Step.RETRY, state.retry_at, now)
-    if state.phase == INELIGIBLE and state.retry_at is not None:
-        return _when(Step.EXAMINE, state.retry_at, now)
+    if state.phase in (FAILED, INELIGIBLE) and state.retry_at is not None:
+        again = Step.RETRY if state.phase == FAILED else Step.EXAMINE
+        return Next(again) if has_come(state.retry_at, now) else Next(Step.WAIT, state.retry_at)
     return Next(Step.REST)
 
 

@@ -23,6 +23,15 @@ NOTIFICATION = "notification"
 """What is sent to a webhook, in the place of a modality."""
 
 
+LONGEST_WAIT = 86_400.0
+"""Seconds; no remembered wait but that for a commitment is longer."""
+
+
+def has_come(at: float, now: float, longest: float = LONGEST_WAIT) -> bool:
+    """Return whether a remembered time has come; also one so far ahead that the clock must have been set back since."""
+    return now >= at or at - now > longest
+
+
 @dataclass(frozen=True)
 class Backoff:
     """Seconds between tries: doubled after each, up to `longest`."""
@@ -201,6 +210,8 @@ def next_look(routes: Tuple[Route, ...], now: float, poll: float = 0.0) -> Optio
         poll: seconds between looks at a running store job, and at a storage commitment.
     """
     times = [
-        route.next_try if route.phase == WAITING else now + poll for route in routes if not route.settled
+        now + poll if route.phase != WAITING else now if has_come(route.next_try, now) else route.next_try
+        for route in routes
+        if not route.settled
     ]
     return min(times) if times else None

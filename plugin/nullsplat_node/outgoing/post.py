@@ -70,7 +70,13 @@ def _connection(partner: Partner) -> http.client.HTTPConnection:
     host = parts.hostname or ""
     if parts.scheme == "http":
         return http.client.HTTPConnection(host, parts.port, timeout=partner.timeout)
-    context = ssl.create_default_context(cafile=partner.ca_file or None)
+    try:
+        context = ssl.create_default_context(cafile=partner.ca_file or None)
+    except OSError as error:  # also what ssl raises; it was fine at start
+        reason = error.strerror or error
+        raise Unreachable(
+            f"CaFile must name a readable file of PEM certificates, it does not any more: {reason}"
+        ) from error
     return http.client.HTTPSConnection(host, parts.port, timeout=partner.timeout, context=context)
 
 

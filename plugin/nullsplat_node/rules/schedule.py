@@ -2,7 +2,7 @@
 """When jobs may be handed over: hours of the day, and how many a day.
 
 Hours are local time of the machine that Orthanc runs on, and a day is its calendar day. When the clocks change,
-hours that do not exist that day begin when the clock has passed them.
+hours that do not exist that day begin when the clock has passed them, and those that come twice begin twice.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ def hold(spans: Sequence[Span], most: Optional[int], handed: Optional[int], now:
 
 def _next(here: datetime, start: int) -> float:
     begin = here.replace(hour=start // 60, minute=start % 60, second=0, microsecond=0, fold=0)
-    return (begin if begin > here else begin + timedelta(days=1)).timestamp()
+    begin = begin if begin > here else begin + timedelta(days=1)
+    at = begin.timestamp()
+    return at if at > here.timestamp() else begin.replace(fold=1).timestamp()
 
 
 def _clock(minutes: int) -> str:

@@ -43,6 +43,8 @@ def slices_of(instances: Sequence[Tags]) -> List[Tags]:
     if len(instances) > 1:
         _refuse_kind(f"a series must be one multi-frame instance, there are {len(instances)} instances")
     whole = instances[0]
+    if text(whole, "ConcatenationUID") and text(whole, "InConcatenationTotalNumber") != "1":
+        _refuse_kind("a series must be one whole multi-frame instance, this is a part of a concatenation")
     shared, per_frame, count = items(whole, _SHARED), items(whole, _PER_FRAME), _frames(whole)
     if not per_frame or len(per_frame) != count:
         _refuse_kind(f"{count} frames must have functional groups each, {len(per_frame)} have")

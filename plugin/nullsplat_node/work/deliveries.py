@@ -80,7 +80,7 @@ class Deliveries:
             return ""
 
     def _advance(self, route: Route, now: float, series: str, state: SeriesState) -> Route:
-        if route.settled or (route.phase == routing.WAITING and now < route.next_try):
+        if route.settled or (route.phase == routing.WAITING and not routing.has_come(route.next_try, now)):
             return route
         if route.phase != routing.WAITING:
             return self._confirm(route, now)
@@ -104,7 +104,8 @@ class Deliveries:
             return routing.committing(route, outcome.transaction, now + self._settings.commitment.timeout)
         if outcome.error:
             return self._ended(route, outcome, now)
-        if route.phase == routing.COMMITTING and now >= route.next_try:
+        longest = self._settings.commitment.timeout
+        if route.phase == routing.COMMITTING and routing.has_come(route.next_try, now, longest):
             return self._ended(route, Outcome(error=_NO_REPORT), now)
         return route
 

@@ -66,6 +66,8 @@ ROWS: list[Row] = [
     row("enhanced", "taken", enhanced()),
     row("enhanced, frames from above", "taken", enhanced(range(5, -1, -1))),
     row("enhanced, two instances", "enhanced-not-supported", enhanced(), then(second)),
+    row("enhanced, half of a concatenation", "enhanced-not-supported", enhanced(), every(ConcatenationUID="1.2.3", InConcatenationNumber=1, InConcatenationTotalNumber=2)),
+    row("enhanced, a concatenation of one", "taken", enhanced(), every(ConcatenationUID="1.2.3", InConcatenationNumber=1, InConcatenationTotalNumber=1)),
     row("enhanced, no groups", "enhanced-not-supported", enhanced(), no_groups),
     row("enhanced, fewer groups", "enhanced-not-supported", enhanced(), every(NumberOfFrames=7)),
     row("enhanced, two stacks", "multi-stack", enhanced(), content(StackID=lambda i: str(1 + i // 3))),

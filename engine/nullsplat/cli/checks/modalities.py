@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import requests
+from requests.auth import HTTPBasicAuth
 
 from nullsplat.cli.checks.findings import Finding, Level
 from nullsplat.service.settings import Settings
@@ -30,7 +31,10 @@ def modalities(settings: Settings) -> Finding | None:
         with requests.Session() as session:
             session.trust_env = False
             answer = session.get(
-                f"{root}/modalities?expand", auth=(ADMIN, password), verify=verify, timeout=TIMEOUT
+                f"{root}/modalities?expand",
+                auth=HTTPBasicAuth(ADMIN.encode(), password.encode()),
+                verify=verify,
+                timeout=TIMEOUT,
             )
             answer.raise_for_status()
             known = answer.json()

@@ -15,7 +15,7 @@ from nullsplat.cli.work.rules import check_file
 from nullsplat.core.certificates import trust_exactly
 from nullsplat.core.errors import ConfigurationError, NullSplatError
 from nullsplat.node.installation import installed_orthanc, orthanc_version
-from nullsplat.service.settings import Settings, variable_of
+from nullsplat.service.settings import Settings, unknown_variables, variable_of
 
 GIB = 2**30
 NEEDED_DISK_GIB = 5
@@ -85,9 +85,16 @@ def archive_port(settings: Settings) -> Finding | None:
 def engine(settings: Settings) -> Finding:
     """The engine's own API, and what it says of itself."""
     url, todo = f"{settings.url}/readyz", "start it with: nullsplat serve"
-    if settings.tls_certificate_file is not None:
-        return _answers("Engine", url, todo, verify=trust_exactly(settings.tls_certificate_file))
-    return _answers("Engine", url, todo)
+    if settings.tls_certificate_file is None:
+        return _answers("Engine", url, todo)
+    try:
+        trusted = trust_exactly(settings.tls_certificate_file)
+    except OSError as error:  # also what ssl raises
+        wanted = f"{variable_of('tls_certificate_file')} must name a readable certificate (PEM)"
+        return Finding(
+            "Engine", Level.MISSING, f"{wanted}, {settings.tls_certificate_file} is none: {error.strerror}"
+        )
+    return _answers("Engine", url, todo, verify=trusted)
 
 
 def settings_findings() -> tuple[Settings | None, Finding]:
@@ -97,7 +104,11 @@ def settings_findings() -> tuple[Settings | None, Finding]:
         todo = "none of the engine's is set; `nullsplat serve` and `worker` need some, `sr` and `demo` none"
         return None, Finding("Settings", Level.NOTE, todo)
     try:
-        return Settings(), Finding("Settings", Level.OK, "complete")
+        settings = Settings()
+        _ = settings.archive  # whose certificates are looked at
+        if unknown := unknown_variables(os.environ):
+            return settings, Finding("Settings", Level.NOTE, f"complete; {'; '.join(unknown)}")
+        return settings, Finding("Settings", Level.OK, "complete")
     except ConfigurationError as error:
         return None, Finding("Settings", Level.MISSING, str(error))
 

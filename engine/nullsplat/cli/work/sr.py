@@ -36,6 +36,12 @@ from nullsplat.pipeline.scale import factors
 from nullsplat.prior import weights
 from nullsplat.splat.field.files import check_suffix, save_field
 
+NONE_BELOW_WATER = (
+    "no value of the input is below 0 HU, where air is -1000 and fat -100; if something was added to all values, most often "
+    "1024, subtract it first"
+)
+"""Warning about files, which name no unit."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -93,6 +99,8 @@ def _warnings(report: dict[str, Any]) -> Iterator[str]:
 def _process_and_write(request: Request, folder: Path) -> Result:
     if request.source.is_file():
         volume = read_volume(request.source, slice_thickness=request.slice_thickness)
+        if volume.hu.min() >= 0:
+            print(f"warning: {NONE_BELOW_WATER}", file=sys.stderr)
         outcome = _process_file(volume, request, folder)
     else:
         source = read_folder(request.source, request.series, allow_gaps=request.allow_gaps)

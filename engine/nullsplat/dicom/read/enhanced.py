@@ -52,12 +52,14 @@ def frames_of(headers: Sequence[Dataset]) -> list[Dataset]:
     Args:
         headers: of all instances of the series, decoded.
     Raises:
-        IneligibleSeries: `enhanced-not-supported`, more than one instance, or functional groups that do not fit;
-            `multi-stack`, the frames belong to several stacks; `derived`, frames that are no original volume.
+        IneligibleSeries: `enhanced-not-supported`, more than one instance, a part of one, or functional groups that do not
+            fit; `multi-stack`, the frames belong to several stacks; `derived`, frames that are no original volume.
     """
     if len(headers) > 1:
         _refuse_kind(f"a series of one multi-frame instance is needed, got {len(headers)} instances")
     header = headers[0]
+    if text(header, "ConcatenationUID") and number(header, "InConcatenationTotalNumber") != 1:
+        _refuse_kind("one whole multi-frame instance is needed, got a part of a concatenation")
     shared, per_frame = header.get(_SHARED) or [], header.get(_PER_FRAME) or []
     count = int(number(header, "NumberOfFrames") or 0)
     if not per_frame or len(per_frame) != count:

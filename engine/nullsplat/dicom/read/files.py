@@ -24,7 +24,7 @@ def series_files(folder: Path) -> list[Path]:
     """The files of a folder that should be slices: neither hidden nor a DICOMDIR; not those of its subfolders.
 
     Raises:
-        UnreadableFile: there is no such folder, or it holds no file.
+        UnreadableFile: there is no such folder, it holds no file, or a link to one that is not there.
     """
     if not folder.is_dir():
         came = "a file" if folder.exists() else "nothing of that name"
@@ -33,7 +33,11 @@ def series_files(folder: Path) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise UnreadableFile(f"the folder {folder.name} cannot be read: {error.strerror}") from error
-    files = [entry for entry in entries if entry.is_file() and not _is_ignored(entry)]
+    entries = [entry for entry in entries if not _is_ignored(entry)]
+    lost = next((entry.name for entry in entries if not entry.exists()), None)
+    if lost is not None:
+        raise UnreadableFile(f"{lost} is a link to a file that is not there; copy the series with its files")
+    files = [entry for entry in entries if entry.is_file()]
     if not files:
         folders = sum(entry.is_dir() for entry in entries)
         hint = f"it has {folders} subfolder(s), name one of them" if folders else "it is empty"

@@ -13,7 +13,7 @@ from numpy import ndarray
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID
+from pydicom.uid import UID, RLELossless
 
 from nullsplat.core.errors import UnreadableFile
 from nullsplat.core.units import HIGHEST_HU, LOWEST_HU
@@ -116,7 +116,7 @@ class _Stored:
 
     Attributes:
         values: by the standard: of each pixel the bits that Bits Stored says.
-        held: with all bits of the pixel; the same where pixels are compressed.
+        held: with all bits of the pixel; the same where pixels are compressed by more than run lengths.
         bits: Bits Stored.
         is_masked: the other bits hold overlays, as retired editions of the standard allowed.
     """
@@ -148,8 +148,9 @@ def _stored(source: Path | Dataset, header: Dataset, shape: tuple[int, int]) -> 
         with quiet_pydicom():
             dataset = read_file(source, pixels=True) if isinstance(source, Path) else source
             values = pixel_array(dataset, index=index)
-            is_native = not UID(text(header.file_meta, "TransferSyntaxUID")).is_encapsulated
-            held = pixel_array(dataset, index=index, correct_unused_bits=False) if is_native else values
+            syntax = UID(text(header.file_meta, "TransferSyntaxUID"))
+            has_all_bits = not syntax.is_encapsulated or syntax == RLELossless
+            held = pixel_array(dataset, index=index, correct_unused_bits=False) if has_all_bits else values
             stored = _Stored(
                 values, held, int(number(header, "BitsStored") or 16), _has_overlay_bits(dataset)
             )

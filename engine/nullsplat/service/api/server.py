@@ -3,6 +3,7 @@
 import contextlib
 import ipaddress
 import logging
+import os
 import socket
 from collections.abc import Iterator
 
@@ -21,7 +22,7 @@ from nullsplat.service.database.schema import open_database
 from nullsplat.service.logs import configure_logging
 from nullsplat.service.processing.protocol import Processing
 from nullsplat.service.queue.queue import JobQueue
-from nullsplat.service.settings import Settings
+from nullsplat.service.settings import Settings, unknown_variables
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ def run_server(settings: Settings) -> None:
     from nullsplat.service.processing.super_resolution import SuperResolution  # noqa: PLC0415
 
     configure_logging(settings.log_level, settings.log_format)
+    for words in unknown_variables(os.environ):
+        logger.warning(words)
     raise_descriptor_limit()
     with application(settings, SuperResolution.of(settings)) as app:
         config = server_configuration(app, settings)

@@ -24,7 +24,7 @@ from nullsplat.service.queue.queue import APPLICATION, WORKFLOW_VERSION
 from nullsplat.service.queue.retention import Retention
 from nullsplat.service.queue.worker_status import FactBook, gather, gpu_name
 from nullsplat.service.queue.workers import Heartbeat, Identity, Registry, this_process
-from nullsplat.service.settings import Settings
+from nullsplat.service.settings import Settings, unknown_variables
 from nullsplat.service.worker.progress import StopSignal
 from nullsplat.service.worker.recovery import Sweeper
 from nullsplat.service.worker.spool_cleanup import Janitor
@@ -53,6 +53,8 @@ def run_worker(
         StorageError: the database cannot be used.
     """
     configure_logging(settings.log_level, settings.log_format)
+    for words in unknown_variables(os.environ):
+        logger.warning(words)
     settings.prepare_spool()
     processing = processing or _super_resolution(settings)
     processing.verify()
