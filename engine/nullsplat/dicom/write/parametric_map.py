@@ -14,7 +14,7 @@ from numpy import ndarray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
-from pydicom.uid import CTImageStorage
+from pydicom.uid import CTImageStorage, ParametricMapStorage
 
 from nullsplat.core.files import make_folder
 from nullsplat.core.volume import Volume
@@ -26,7 +26,13 @@ from nullsplat.dicom.uids import derive_uid
 from nullsplat.dicom.write import algorithm
 from nullsplat.dicom.write.codes import HALF_WIDTH, NULL_SPACE_CHANGE, SCHEME, coding_schemes
 from nullsplat.dicom.write.copied_attributes import carry, carry_series_level, fill_required
-from nullsplat.dicom.write.derived_series import DerivedOptions, check_same_extent, is_lossy, set_creation
+from nullsplat.dicom.write.derived_series import (
+    DerivedOptions,
+    FurtherImage,
+    check_same_extent,
+    is_lossy,
+    set_creation,
+)
 from nullsplat.dicom.write.equipment import contributing_equipment, set_general_equipment
 from nullsplat.dicom.write.files import write_file
 from nullsplat.dicom.write.labels import series_description, series_number
@@ -109,15 +115,6 @@ INTERVAL = MapKind(
 """How far from the truth a voxel may be, in HU, calibrated."""
 
 
-@dataclass(frozen=True)
-class WrittenMap:
-    """One map on disk."""
-
-    series_instance_uid: str
-    sop_instance_uid: str
-    path: Path
-
-
 def write_map(
     kind: MapKind,
     source: SourceSeries,
@@ -125,7 +122,7 @@ def write_map(
     provenance: Provenance,
     folder: Path,
     options: DerivedOptions | None = None,
-) -> WrittenMap:
+) -> FurtherImage:
     """Write one multi-frame object in a series of its own; the same arguments give the same bytes.
 
     Args:
@@ -148,7 +145,9 @@ def write_map(
         _name_algorithm(dataset, provenance)
     path = folder / kind.file_name
     write_file(dataset, path)
-    return WrittenMap(str(dataset.SeriesInstanceUID), str(dataset.SOPInstanceUID), path)
+    return FurtherImage(
+        kind.quantity, ParametricMapStorage, dataset.SeriesInstanceUID, dataset.SOPInstanceUID, path
+    )
 
 
 def _parametric_map(
