@@ -47,8 +47,8 @@ def drawn(interval: Volume | None, geometry: Geometry = CUBE) -> NDArray[np.uint
 
 
 def planes(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Axial, coronal and sagittal, without the lines of text above and below."""
-    return np.split(pixels[LINE:-LINE], 3)
+    """Axial, coronal and sagittal, without the lines of text above."""
+    return np.split(pixels[2 * LINE :], 3)
 
 
 def is_amber(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:

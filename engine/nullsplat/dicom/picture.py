@@ -20,6 +20,7 @@ _TEXT = 16
 _AMBER = (255, 176, 0)
 _BURNT_IN = "RESEARCH - not for diagnosis"
 _NAMES = ("axial", "coronal", "sagittal")
+_TITLES = ("as measured", "super-resolved", f"amber: 90 % interval over ±{MARKED_FROM_HU:.0f} HU")
 
 
 @dataclass(frozen=True)
@@ -47,24 +48,18 @@ def draw(shown: Shown) -> UInt8[ndarray, "rows columns 3"]:
     """
     marked = None if shown.interval is None else shown.interval.hu > MARKED_FROM_HU
     rows = [list(_panels(shown, marked, axis, index)) for axis, index in enumerate(_chosen(shown, marked))]
-    width = sum(image.width for image in rows[0])
-    canvas = Image.new("RGB", (width, 2 * _LINE + sum(row[0].height for row in rows)))
-    top = _LINE
+    width = max(row[0].width for row in rows)
+    canvas = Image.new("RGB", (width * len(rows[0]), 2 * _LINE + sum(row[0].height for row in rows)))
+    for column, title in enumerate(_TITLES[: len(rows[0])]):
+        _write(canvas, title, (column * width, _LINE))
+    _write(canvas, _BURNT_IN, (0, 0), _AMBER)
+    top = 2 * _LINE
     for name, row in zip(_NAMES, rows, strict=True):
-        left = (width - sum(image.width for image in row)) // 2
-        for image in row:
-            canvas.paste(image, (left, top))
-            left += image.width
-        _write(canvas, name, top)
+        for column, image in enumerate(row):
+            canvas.paste(image, (column * width + (width - image.width) // 2, top))
+        _write(canvas, name, (0, top))
         top += row[0].height
-    _write(canvas, _BURNT_IN, 0, _AMBER)
-    _write(canvas, _words(marked is not None), top)
     return np.asarray(canvas)
-
-
-def _words(has_marks: bool) -> str:
-    columns = "as measured | super-resolved"
-    return f"{columns} | amber: 90 % interval over +-{MARKED_FROM_HU:.0f} HU" if has_marks else columns
 
 
 def _chosen(shown: Shown, marked: Bool[ndarray, "z y x"] | None) -> tuple[int, int, int]:
@@ -109,6 +104,11 @@ def _size(geometry: Geometry, axis: int) -> tuple[int, int]:
     return width, height
 
 
-def _write(canvas: Image.Image, words: str, top: int, colour: tuple[int, int, int] = (255, 255, 255)) -> None:
+def _write(
+    canvas: Image.Image, words: str, corner: tuple[int, int], colour: tuple[int, int, int] = (255, 255, 255)
+) -> None:
+    left, top = corner
     font = ImageFont.load_default(_TEXT)
-    ImageDraw.Draw(canvas).text((6, top + 3), words, colour, font, stroke_width=2, stroke_fill=(0, 0, 0))
+    ImageDraw.Draw(canvas).text(
+        (left + 6, top + 3), words, colour, font, stroke_width=2, stroke_fill=(0, 0, 0)
+    )
