@@ -194,13 +194,17 @@ def _slice(source: SourceSeries, result: Volume, index: int, template: Dataset) 
     position = _source_index(grid, geometry, index)
     carry_image_level(source.headers[_nearest(position, grid.shape[0])], dataset)
     fill_required(dataset)
-    thickness = source.slice_thickness * geometry.spacing[0] / grid.spacing[0]
-    set_plane(dataset, geometry, index, thickness)
+    set_plane(dataset, geometry, index, slice_thickness(source, geometry))
     set_pixels(dataset, result.hu[index])
     dataset.SourceImageSequence = _references(
         [source.headers[i] for i in _neighbours(position, grid.shape[0])]
     )
     return dataset
+
+
+def slice_thickness(source: SourceSeries, result: Geometry) -> float:
+    """Of the result's slices in mm: as much thinner than the source's as they are nearer."""
+    return source.slice_thickness * result.spacing[0] / source.volume.geometry.spacing[0]
 
 
 def _source_index(source: Geometry, result: Geometry, index: int) -> float:
