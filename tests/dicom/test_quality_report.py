@@ -120,6 +120,15 @@ def test_a_source_unlike_the_training_data_is_a_comment_before_all_others(
     assert purpose == RESEARCH_USE
 
 
+def test_how_much_of_the_truth_intervals_held_is_a_sentence(tmp_path: Path, source: SourceSeries) -> None:
+    figures = {"interval_coverage": "calibrated on 3 CT(s) to hold 90 % of the truth"}
+    coverage, purpose = texts(read(write(source, tmp_path, figures)[1]), "Comment")
+    assert coverage.startswith(
+        "Intervals were calibrated on 3 CT(s) to hold 90 % of the truth. They say nothing"
+    )
+    assert purpose == RESEARCH_USE
+
+
 def test_source_and_result_are_referenced_as_what_they_are(tmp_path: Path, source: SourceSeries) -> None:
     derived, report = write(source, tmp_path)
     document = read(report)

@@ -148,10 +148,16 @@ def test_the_intervals_are_among_the_facts(
     scene: Scene, archive: BrowserArchive, site: Site, browser: Browser
 ) -> None:
     state = decode(Archive(archive).look(scene.finished).stored_state)
-    report = {**REPORT, "interval_rms_hu_by_tissue": {"lung": 45.3, "soft tissue": 51.8}}
+    by_tissue = {"lung": 45.3, "soft tissue": 51.8}
+    report = {**REPORT, "interval_rms_hu_by_tissue": by_tissue, "interval_coverage": "calibrated on 3 CTs"}
     keep(archive, scene.finished, replace(state, result=replace(state.result, report=report)))
     browser.open(f"{site.page}#/series/{scene.finished}")
-    browser.until(lambda: "lung ±45 HU, soft tissue ±52 HU (rms of the half width)" in browser.texts("dd"))
+    browser.until(
+        lambda: (
+            "lung ±45 HU, soft tissue ±52 HU (rms of the half width); calibrated on 3 CTs"
+            in browser.texts("dd")
+        )
+    )
 
 
 def test_a_report_s_page_says_where_its_figures_are_and_an_earlier_run_s_that_they_are_gone(

@@ -202,14 +202,8 @@ def _performance(history: list[dict[str, float]], wording: Wording, known: Known
 def _intervals(calibration: Calibration | None) -> str:
     if calibration is None:
         return "None: the weights were never calibrated (`nullsplat calibrate`)."
-    facts = calibration.facts
-    names = ", ".join(one["name"] for one in facts["volumes"])
-    held = facts["held_when_left_out"].values()
-    return (
-        f"For each voxel one that is to hold {100 * facts['level']:.0f} % of the truth, calibrated on {len(held)} volumes ({names}).\n  "
-        f"A further one, drawn as they were, is held to {100 * facts['bound']:.0f} % at least on average; each of them was held to "
-        f"{100 * min(held):.0f} to {100 * max(held):.0f} % by the factors\n  of the others."
-    )
+    names = ", ".join(one["name"] for one in calibration.facts["volumes"])
+    return f"One for each voxel, {calibration.in_words()}.\n  The CTs: {names}."
 
 
 def _unlike(training: TrainingRange | None) -> str:

@@ -136,6 +136,8 @@ def _measurements(
 def _comments(figures: Mapping[str, Any]) -> Iterator[str]:
     if outside := figures.get("outside_training"):
         yield f"Warning: the source lies outside what the model was trained on: {outside}. {UNFAMILIAR}"
+    if coverage := figures.get("interval_coverage"):
+        yield f"Intervals were {coverage}. They say nothing of a single voxel or finding."
     yield RESEARCH_USE
 
 
