@@ -28,7 +28,7 @@ _CONTEXT = sr.RelationshipTypeValues.HAS_ACQ_CONTEXT
 _HU = codes.UCUM.HounsfieldUnit
 _RMS = codes.cid7464.RootMeanSquare
 _SOURCE = Code("260753009", "SCT", "Source")
-_CT, _OTHER = codes.DCM.ComputedTomography, Code("OT", "DCM", "Other Modality")
+_CT, _OTHER = codes.DCM.ComputedTomography, codes.DCM.OtherModality
 
 
 def measurement_report(
@@ -54,9 +54,8 @@ def measurement_report(
     )
     content = report[0].ContentSequence
     position = next(i for i, item in enumerate(content) if item.name == codes.DCM.ImagingMeasurements)
-    content.insert(
-        position, _image_library(source, derived, further)
-    )  # rows 6 and 7 of TID 1500, in this order
+    # Rows 6 and 7 of TID 1500, in this order.
+    content.insert(position, _image_library(source, derived, further))
     return report
 
 
