@@ -81,8 +81,9 @@ docs:  ## build the documentation as a site with search, in build/site; a dead l
 	@build/docs-venv/bin/sphinx-build --quiet --fail-on-warning --keep-going -c docs -d build/doctrees . build/site
 	@echo "build/site/index.html"
 
-package: setup-python  ## build wheel and source distribution into dist/
+package: setup-python  ## build wheel, source distribution and bill of materials (CycloneDX) into dist/
 	@$(BIN)/python -m build --outdir dist .
+	@$(BIN)/python scripts/sbom.py dist
 
 check: setup  ## everything that CI runs: style, types, import rules and documentation beside all tests
 	@$(BIN)/python -m tests.lanes --lint $(PYTEST_OPTIONS)

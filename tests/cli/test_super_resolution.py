@@ -10,7 +10,7 @@ import pytest
 import torch
 from highdicom.sr import EnhancedSR
 from pydicom import dcmread, dcmwrite
-from pydicom.uid import CTImageStorage, EnhancedSRStorage, JPEGLSLossless
+from pydicom.uid import CTImageStorage, EnhancedSRStorage, JPEGLSLossless, SecondaryCaptureImageStorage
 from tests.support.dicom.series import Spec, edited, make_series, save
 from typer.testing import CliRunner
 
@@ -431,12 +431,12 @@ def test_a_prior_of_projections_says_that_it_has_no_deviation(
     assert {path.name for path in tmp_path.iterdir()} == {"ct.nii", "sr.nii", "sr-null-space.nii"}
 
 
-def test_a_dicom_result_can_bring_its_report_and_be_compressed(
+def test_a_dicom_result_can_bring_its_report_and_key_image_and_be_compressed(
     tmp_path: Path, quick: list[PipelineConfig]
 ) -> None:
     source, target = tmp_path / "ct", tmp_path / "sr"
     write_ct_series(make_volume(), source, SeriesDescription())
-    run(source, target, "--scale", "2", "--quality-report", "--transfer-syntax", "jpeg-ls")
+    run(source, target, "--scale", "2", "--quality-report", "--key-image", "--transfer-syntax", "jpeg-ls")
     datasets = [dcmread(path) for path in target.iterdir()]
     (report,) = (one for one in datasets if one.SOPClassUID == EnhancedSRStorage)
     slices = [one for one in datasets if one.SOPClassUID == CTImageStorage]
@@ -444,13 +444,14 @@ def test_a_dicom_result_can_bring_its_report_and_be_compressed(
     assert len(slices) == 12
     assert report.StudyInstanceUID == slices[0].StudyInstanceUID
     evidence = {str(uid) for _, _, uid, _ in EnhancedSR.from_dataset(report).get_evidence()}
-    assert evidence > {str(one.SOPInstanceUID) for one in slices}
+    (picture,) = (one for one in datasets if one.SOPClassUID == SecondaryCaptureImageStorage)
+    assert evidence > {str(one.SOPInstanceUID) for one in (*slices, picture)}
 
 
 def test_a_nifti_result_has_no_dicom_options(tmp_path: Path) -> None:
     source, target = tmp_path / "ct.nii", tmp_path / "sr.nii"
     write_nifti(make_volume(), source)
-    for options in (["--quality-report"], ["--transfer-syntax", "jpeg-ls"]):
+    for options in (["--quality-report"], ["--key-image"], ["--transfer-syntax", "jpeg-ls"]):
         assert "are for DICOM folders" in refused(source, target, *options)
 
 

@@ -8,7 +8,13 @@ import pydicom.uid
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, EnhancedSRStorage, ParametricMapStorage
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    EnhancedSRStorage,
+    ParametricMapStorage,
+    SecondaryCaptureImageStorage,
+)
 from tests.support.dicom.results import make_provenance, make_result
 from tests.support.dicom.series import Spec, make_series
 
@@ -22,6 +28,7 @@ from nullsplat.dicom.write import codes, copied_attributes
 from nullsplat.dicom.write.derived_series import write_derived
 from nullsplat.dicom.write.encoding import OutputSyntax
 from nullsplat.dicom.write.files import IMPLEMENTATION_CLASS_UID
+from nullsplat.dicom.write.key_image import write_key_image
 from nullsplat.dicom.write.parametric_map import DEVIATION, write_map
 from nullsplat.dicom.write.quality_report import write_quality_report
 
@@ -49,7 +56,7 @@ def test_the_sop_classes_are_those_of_the_code() -> None:
     table = {UID(uid): (read, written) for _, uid, read, written in rows(between("### 1.1", "### 1.2"))}
     assert {uid for uid, (read, _) in table.items() if read == "yes"} == set(IMAGE_CLASSES)
     written = {uid for uid, (_, written) in table.items() if written == "yes"}
-    assert written == {CTImageStorage, ParametricMapStorage, EnhancedSRStorage}
+    assert written == {CTImageStorage, ParametricMapStorage, EnhancedSRStorage, SecondaryCaptureImageStorage}
 
 
 def can_be_read(uid: UID) -> bool:
@@ -125,8 +132,14 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Dataset]:
     result, provenance = make_result(source), make_provenance(source, samples=4)
     derived = write_derived(source, result, provenance, folder)
     shown = write_map(DEVIATION, source, Volume(np.abs(result.hu), result.geometry), provenance, folder)
+    key = write_key_image(source, result, None, provenance, folder)
     told = write_quality_report(source, derived, {"noise_hu": 9.5}, provenance, folder)
-    paths = {"CT slice": derived.paths[0], "Map": shown.path, "Quality report": told.path}
+    paths = {
+        "CT slice": derived.paths[0],
+        "Map": shown.path,
+        "Quality report": told.path,
+        "Key image": key.path,
+    }
     return {name: dcmread(path) for name, path in paths.items()}
 
 
@@ -134,7 +147,7 @@ OVER = {*copied_attributes.SERIES_LEVEL, *copied_attributes.IMAGE_LEVEL, *copied
         *copied_attributes.DOSE_INDEX, *copied_attributes.WINDOW}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["CT slice", "Map", "Quality report"])
+@pytest.mark.parametrize("name", ["CT slice", "Map", "Quality report", "Key image"])
 def test_each_object_has_the_attributes_of_its_table(objects: dict[str, Dataset], name: str) -> None:
     table = rows(between(f"**{name}**", "### 6.4").split("\n**")[0])
     told = {row[0].strip("`"): row[1] for row in table}

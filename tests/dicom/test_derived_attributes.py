@@ -106,7 +106,8 @@ def test_scanner_and_software_are_both_named(tmp_path: Path, source: SourceSerie
     )
     assert scanner.ContributionDateTime == "20240203101300"
     assert software.PurposeOfReferenceCodeSequence[0].CodeValue == "109102"
-    assert (software.Manufacturer, software.SoftwareVersions) == ("NullSplat", "0.1.0")
+    assert software.Manufacturer == "NullSplat"
+    assert list(software.SoftwareVersions) == ["0.1.0", "weights a1a1a1a1a1a1"]
     assert software.ContributionDateTime == "20250304151617.180000+0100"
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from tests.support.dicom.results import make_provenance, make_result
+from tests.support.dicom.results import derive, make_provenance, make_result
 from tests.support.dicom.series import OBLIQUE, Spec, edited, make_series
 from tests.support.dicom.validation import errors_of, needs_validator, warnings_of
 
@@ -132,11 +132,23 @@ def test_the_map_lies_beside_source_and_result(tmp_path: Path, source: SourceSer
     provenance = make_provenance(source)
     assert dataset.SeriesInstanceUID not in (original.SeriesInstanceUID, derive_uid(provenance, "series"))
     assert [item.Manufacturer for item in dataset.ContributingEquipmentSequence] == ["ACME", "NullSplat"]
-    referenced = dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence
-    assert {item.ReferencedSOPInstanceUID for item in referenced} == {
-        h.SOPInstanceUID for h in source.headers
-    }
     assert dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness == 0.625
+
+
+@pytest.mark.parametrize(
+    "spec", [SMALL, replace(SMALL, orientation=OBLIQUE, descending=True)], ids=["axial", "oblique"]
+)
+def test_each_frame_refers_to_the_slice_of_the_result_in_its_place(tmp_path: Path, spec: Spec) -> None:
+    source = read_datasets(make_series(spec))
+    dataset = dcmread(write(source, tmp_path))
+    slices = {one.SOPInstanceUID: one for one in derive(source, tmp_path / "slices", samples=4)}
+    (series,) = dataset.ReferencedSeriesSequence
+    assert series.SeriesInstanceUID == next(iter(slices.values())).SeriesInstanceUID
+    assert {one.ReferencedSOPInstanceUID for one in series.ReferencedInstanceSequence} == set(slices)
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        (image,) = frame.DerivationImageSequence[0].SourceImageSequence
+        place = slices[image.ReferencedSOPInstanceUID].ImagePositionPatient
+        assert frame.PlanePositionSequence[0].ImagePositionPatient == pytest.approx(list(place))
 
 
 @needs_validator

@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from highdicom.sr import EnhancedSR, srread
 from highdicom.sr.utils import find_content_items
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import EnhancedSRStorage, ExplicitVRLittleEndian
+from pydicom.uid import CTImageStorage, EnhancedSRStorage, ExplicitVRLittleEndian
 from tests.support.dicom.results import make_provenance, make_result
 from tests.support.dicom.series import Spec, edited, make_series
 from tests.support.dicom.validation import errors_of, needs_validator, warnings_of
@@ -17,6 +18,8 @@ from nullsplat.dicom.uids import derive_uid
 from nullsplat.dicom.write import codes
 from nullsplat.dicom.write.derived_series import DerivedOptions, DerivedSeries, write_derived
 from nullsplat.dicom.write.encoding import OutputSyntax
+from nullsplat.dicom.write.key_image import write_key_image
+from nullsplat.dicom.write.parametric_map import NULL_SPACE, write_map
 from nullsplat.dicom.write.quality_content import RESEARCH_USE
 from nullsplat.dicom.write.quality_report import QualityReport, write_quality_report
 
@@ -117,6 +120,15 @@ def test_a_source_unlike_the_training_data_is_a_comment_before_all_others(
     assert purpose == RESEARCH_USE
 
 
+def test_how_much_of_the_truth_intervals_held_is_a_sentence(tmp_path: Path, source: SourceSeries) -> None:
+    figures = {"interval_coverage": "calibrated on 3 CT(s) to hold 90 % of the truth"}
+    coverage, purpose = texts(read(write(source, tmp_path, figures)[1]), "Comment")
+    assert coverage.startswith(
+        "Intervals were calibrated on 3 CT(s) to hold 90 % of the truth. They say nothing"
+    )
+    assert purpose == RESEARCH_USE
+
+
 def test_source_and_result_are_referenced_as_what_they_are(tmp_path: Path, source: SourceSeries) -> None:
     derived, report = write(source, tmp_path)
     document = read(report)
@@ -141,6 +153,28 @@ def test_source_and_result_are_referenced_as_what_they_are(tmp_path: Path, sourc
     assert found == expected
     evidence = {str(instance) for _, _, instance, _ in document.get_evidence(current_procedure_only=True)}
     assert evidence == {uid for _, _, uids in expected for uid in uids}
+
+
+def test_maps_and_pictures_of_the_result_are_referenced(tmp_path: Path, source: SourceSeries) -> None:
+    provenance, result = make_provenance(source), make_result(source)
+    shown = (
+        write_map(NULL_SPACE, source, result, provenance, tmp_path),
+        write_key_image(source, result, None, provenance, tmp_path),
+    )
+    derived = replace(write_derived(source, result, provenance, tmp_path), further=shown)
+    document = read(write_quality_report(source, derived, FIGURES, provenance, tmp_path))
+    evidence = {
+        (series, uid, kind)
+        for _, series, uid, kind in document.get_evidence(current_procedure_only=True)
+        if kind not in (CTImageStorage, EnhancedSRStorage)
+    }
+    assert evidence == {(one.series_instance_uid, one.sop_instance_uid, one.sop_class_uid) for one in shown}
+    images = {
+        item.referenced_sop_instance_uid: item.name.value
+        for item in find_content_items(document, recursive=True)
+        if item.ValueType == "IMAGE"
+    }
+    assert [images[one.sop_instance_uid] for one in shown] == ["NULLSPACE", "121180"]
 
 
 def test_it_is_an_enhanced_report_of_template_1500_beside_the_images(

@@ -141,6 +141,9 @@ def test_the_intervals_hold_about_as_much_of_the_truth_as_they_say(outcome: Resu
     by_tissue = outcome.report["interval_rms_hu_by_tissue"]
     assert set(by_tissue) == set(outcome.report["null_space_rms_hu_by_tissue"])
     assert outcome.report["interval_level"] == 0.9
+    assert outcome.report["interval_coverage"].startswith(
+        "calibrated on 3 CT(s) to hold 90 % of the truth; each"
+    )
 
 
 def test_a_single_sample_has_no_deviation(outcome: Result) -> None:

@@ -57,6 +57,15 @@ def test_an_interval_is_what_the_prior_states_times_the_factor_of_its_group() ->
         torch.testing.assert_close(found[slab][chosen], expected * torch.ones_like(found[slab][chosen]))
 
 
+def test_what_intervals_held_is_said_in_words_as_far_as_it_is_known() -> None:
+    facts = {"volumes": ["a", "b"], "held_when_left_out": {"a": 0.84, "b": 0.883}, "bound": 0.6}
+    assert Calibration(FACTORS, facts).in_words() == (
+        "calibrated on 2 CT(s) to hold 90 % of the truth; each of them was held to 84 to 88 % by the factors of the others; a "
+        "further one, drawn as they were, to 60 % at least on average"
+    )
+    assert Calibration(FACTORS, {}).in_words() == "calibrated on 0 CT(s) to hold 90 % of the truth"
+
+
 @pytest.fixture
 def prior(tmp_path: Path) -> Path:
     (tmp_path / weights.MANIFEST).write_text(json.dumps({"name": "mine", "sha256": "a" * 64}))

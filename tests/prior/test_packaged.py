@@ -9,6 +9,7 @@ from nullsplat.physics.degradation import degradation_for
 from nullsplat.physics.point_spread import BELL, GAUSSIAN
 from nullsplat.prior import weights
 from nullsplat.prior.block.pipeline import BlockPipeline
+from nullsplat.prior.calibration import calibration_of
 from nullsplat.prior.load import load_prior
 from nullsplat.prior.model_card import CARD
 from nullsplat.prior.series_figures import FIGURES, series_figures
@@ -34,6 +35,18 @@ def test_the_card_names_the_weights_and_every_source_and_no_other(name: str) -> 
     card = (folder / CARD).read_text()
     assert weights.model_hash(folder) in card
     assert {source for source in RADIOGRAPHS | CTS | THIN_CTS if source in card} == SOURCES[name]
+
+
+def test_the_card_states_what_calibration_and_training_range_say() -> None:
+    folder = weights.locate(weights.BLOCK)
+    card = (folder / CARD).read_text()
+    calibration, training = calibration_of(weights.BLOCK), training_range_of(weights.BLOCK)
+    assert calibration is not None
+    assert training is not None
+    held = calibration.facts["held_when_left_out"]
+    assert all(name in card for name in held)
+    assert f"held to {100 * min(held.values()):.0f} to {100 * max(held.values()):.0f} %" in card
+    assert f"the noise: up to {training.spans['noise_hu'][1]:.3g} HU" in card
 
 
 def test_the_packaged_prior_of_xrays_recognises_noise_on_smooth_images() -> None:

@@ -257,6 +257,18 @@ def test_the_card_states_data_checksum_command_and_losses(prior: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick_samples")
+def test_the_card_has_the_sections_of_the_fda_s_example_and_admits_what_nobody_measured(prior: Path) -> None:
+    text = write_model_card(prior, Origin("x", ())).read_text()
+    sections = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+    assert sections == [
+        "Device information", "Regulatory status", "Description", "Performance and limitations", "Risk management",
+        "Development",
+    ]  # fmt: skip
+    assert "None: the weights were never calibrated" in text
+    assert "nobody measured what the training has shown it" in text
+
+
+@pytest.mark.usefixtures("quick_samples")
 def test_the_card_admits_that_no_licence_was_stated(prior: Path) -> None:
     assert "were not stated" in write_model_card(prior, Origin("x", ())).read_text()
 

@@ -184,6 +184,12 @@ def test_a_report_is_stored_unless_somebody_says_no(surroundings: pytest.MonkeyP
     assert not Settings().quality_report
 
 
+def test_a_key_image_is_stored_only_if_somebody_says_so(surroundings: pytest.MonkeyPatch) -> None:
+    assert not Settings().key_image
+    surroundings.setenv("NULLSPLAT_KEY_IMAGE", "true")
+    assert Settings().key_image
+
+
 def test_the_transfer_syntax_is_one_that_can_be_written(surroundings: pytest.MonkeyPatch) -> None:
     assert Settings().transfer_syntax is OutputSyntax.EXPLICIT
     surroundings.setenv("NULLSPLAT_TRANSFER_SYNTAX", "jpeg-ls")

@@ -322,7 +322,8 @@ def test_the_same_run_has_the_same_uids_and_the_next_attempt_has_others(
 
 def test_the_settings_decide_what_is_written(settings: Settings) -> None:
     assert Output.of(settings) == Output(maps=True, report=True, options=DerivedOptions())
-    asked = {"parametric_maps": "never", "quality_report": False, "transfer_syntax": OutputSyntax.JPEG_LS}
+    asked = {"parametric_maps": "never", "quality_report": False, "key_image": True}
+    asked |= {"transfer_syntax": OutputSyntax.JPEG_LS}
     assert Output.of(settings.model_copy(update=asked)) == Output(
-        maps=False, report=False, options=DerivedOptions(syntax=OutputSyntax.JPEG_LS)
+        maps=False, report=False, key_image=True, options=DerivedOptions(syntax=OutputSyntax.JPEG_LS)
     )

@@ -45,6 +45,12 @@ def test_a_running_series_shows_its_stage_percentage_and_time_left(queue: Browse
         assert words in shown
 
 
+def test_buttons_stay_within_the_table(queue: Browser) -> None:
+    beyond = queue.run("""const edge = document.querySelector('table.queue').getBoundingClientRect().right;
+        return [...document.querySelectorAll('.queue button')].filter((one) => one.getBoundingClientRect().right > edge).map((one) => one.innerText)""")  # fmt: skip
+    assert beyond == []
+
+
 def test_progress_goes_on_without_a_new_row(
     queue: Browser, scene: Scene, site: Site, engine: PacedEngine
 ) -> None:

@@ -1,17 +1,19 @@
 """One series: history, deliveries, pictures, ways to other viewers."""
 
+import time
 from dataclasses import replace
 
 import pytest
 from tests.support.ui.archive import BrowserArchive
 from tests.support.ui.browser import Browser
 from tests.support.ui.engine import PacedEngine
+from tests.support.ui.phantom import key_image
 from tests.support.ui.scene import REPORT, Scene, fill, keep
 from tests.support.ui.site import Site
 
 from nullsplat_node.archive.archive import Archive
 from nullsplat_node.lifecycle.routing import Route
-from nullsplat_node.lifecycle.state import HELD, ROUTING, decode
+from nullsplat_node.lifecycle.state import HELD, RESULT, ROUTING, SeriesState, decode
 
 
 @pytest.fixture
@@ -104,12 +106,14 @@ def test_a_result_s_page_has_the_verdict_the_figures_and_the_way_to_compare(
     browser.open(f"{site.page}#/series/{scene.result}")
     browser.until(lambda: browser.texts(".verdict"))
     assert browser.texts(".verdict") == [
-        "✓ Agrees with the scan within its noise: 3.2 of 15.1 HU; 12 HU rms were added."
+        "✓ Agrees with the scan within its noise: 3.2 of 15.1 HU; 12 HU rms were added.",
+        "! The data contradict the assumed slice profile, so that edges across slices may be wrong: it would fit bell*1.",
     ]
     browser.until(lambda: "11.7 HU rms that the source does not determine" in browser.texts("main")[0])
     compare = browser.one(".card .button")
     assert compare.text == "Compare source and result"
     assert compare.get_attribute("href").endswith(f"#/compare/{scene.finished}")
+    assert "Nothing happened" not in browser.texts("main")[0]
 
 
 def test_a_series_unlike_the_training_data_is_said_beside_the_verdict_and_among_the_facts(
@@ -121,10 +125,39 @@ def test_a_series_unlike_the_training_data_is_said_beside_the_verdict_and_among_
     keep(archive, scene.finished, replace(state, result=replace(state.result, report=report)))
     browser.open(f"{site.page}#/series/{scene.result}")
     browser.until(lambda: browser.texts(".verdict.bad"))
-    (warning,) = browser.texts(".verdict.bad")
+    warning, _ = browser.texts(".verdict.bad")
     assert warning.startswith("! Unlike anything that the prior was trained on, so that added detail and")
     assert warning.endswith("wrong: the noise is 90 HU, familiar is 0 HU to 40 HU.")
     browser.until(lambda: "lies outside what the prior was trained on" in " ".join(browser.texts("dd")))
+
+
+def test_a_key_image_s_page_shows_it(
+    scene: Scene, archive: BrowserArchive, site: Site, browser: Browser
+) -> None:
+    picture = key_image("2.25.1001")
+    shown = archive.add([picture])
+    keep(archive, shown, SeriesState(RESULT, time.time(), source=scene.finished))
+    browser.open(f"{site.page}#/series/{shown}")
+    browser.one(".thumbnails .whole")
+    browser.until(
+        lambda: browser.run("return document.querySelector('.whole').naturalWidth") == picture.Columns
+    )
+
+
+def test_the_intervals_are_among_the_facts(
+    scene: Scene, archive: BrowserArchive, site: Site, browser: Browser
+) -> None:
+    state = decode(Archive(archive).look(scene.finished).stored_state)
+    by_tissue = {"lung": 45.3, "soft tissue": 51.8}
+    report = {**REPORT, "interval_rms_hu_by_tissue": by_tissue, "interval_coverage": "calibrated on 3 CTs"}
+    keep(archive, scene.finished, replace(state, result=replace(state.result, report=report)))
+    browser.open(f"{site.page}#/series/{scene.finished}")
+    browser.until(
+        lambda: (
+            "lung ±45 HU, soft tissue ±52 HU (rms of the half width); calibrated on 3 CTs"
+            in browser.texts("dd")
+        )
+    )
 
 
 def test_a_report_s_page_says_where_its_figures_are_and_an_earlier_run_s_that_they_are_gone(

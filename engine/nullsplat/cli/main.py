@@ -173,6 +173,13 @@ def sr(
             help="Write the run's measurements as a DICOM structured report into OUTPUT, a folder.",
         ),
     ] = False,
+    key_image: Annotated[
+        bool,
+        typer.Option(
+            "--key-image",
+            help="Write a picture of three planes as a DICOM Secondary Capture into OUTPUT, a folder.",
+        ),
+    ] = False,
     transfer_syntax: Annotated[
         TransferSyntax, typer.Option(help="How the slices in OUTPUT are encoded; every choice is lossless.")
     ] = TransferSyntax.explicit,
@@ -214,6 +221,7 @@ def sr(
                 field=field,
                 uncertainty=uncertainty,
                 quality_report=quality_report,
+                key_image=key_image,
                 syntax=OutputSyntax(transfer_syntax.value),
                 slice_profile=slice_profile,
                 in_plane_profile=in_plane_profile,

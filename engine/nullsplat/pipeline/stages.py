@@ -22,7 +22,7 @@ from nullsplat.pipeline.refine import Stage1, refine
 from nullsplat.pipeline.stage1 import Projections
 from nullsplat.pipeline.stage2 import field_of
 from nullsplat.prior import weights
-from nullsplat.prior.calibration import LEVEL, calibration_hash, calibration_of
+from nullsplat.prior.calibration import LEVEL, Calibration, calibration_hash, calibration_of
 from nullsplat.prior.load import load_prior
 from nullsplat.prior.series_figures import Figures, series_figures
 from nullsplat.prior.training_range import OUTSIDE, training_range_hash, training_range_of
@@ -137,11 +137,12 @@ def run_consistency(
         problem = pose(checkpoints.source, config, device, found.noise_hu)
         hu = finish(problem, _combined(checkpoints, config, device), config, progress)
         hu.clamp_(max=HIGHEST_HU)  # before the figures, which are to be of what can be written
-        half_width_hu = _half_width(checkpoints, hu, config)
+        calibration = calibration_of(config.prior)
+        half_width_hu = _half_width(checkpoints, hu, calibration)
         figures = {
             **figures_of(problem, hu, config),
             **_spread(checkpoints, hu),
-            **_certainty(half_width_hu, hu),
+            **_certainty(half_width_hu, hu, calibration),
         }
         checkpoints.keep_result(hu, half_width_hu)
     costs = {name: checkpoints.cost(name) for name in ("stage1", "stage2")}
@@ -168,18 +169,24 @@ def _spread(checkpoints: Checkpoints, hu: VolumeHu) -> dict[str, Any]:
     return {"deviation_rms_hu_by_tissue": rms_by_tissue(deviation_hu.to(hu.device), hu)}
 
 
-def _half_width(checkpoints: Checkpoints, hu: VolumeHu, config: PipelineConfig) -> VolumeHu | None:
+def _half_width(checkpoints: Checkpoints, hu: VolumeHu, calibration: Calibration | None) -> VolumeHu | None:
     """Of the calibrated intervals around the result; None where the prior states none, or was never calibrated."""
-    stated_hu, calibration = checkpoints.stated_hu, calibration_of(config.prior)
+    stated_hu = checkpoints.stated_hu
     if stated_hu is None or calibration is None:
         return None
     return calibration.half_width_hu(stated_hu.to(hu.device), hu)
 
 
-def _certainty(half_width_hu: VolumeHu | None, hu: VolumeHu) -> dict[str, Any]:
-    if half_width_hu is None:
+def _certainty(
+    half_width_hu: VolumeHu | None, hu: VolumeHu, calibration: Calibration | None
+) -> dict[str, Any]:
+    if half_width_hu is None or calibration is None:
         return {}
-    return {"interval_level": LEVEL, "interval_rms_hu_by_tissue": rms_by_tissue(half_width_hu, hu)}
+    return {
+        "interval_level": LEVEL,
+        "interval_coverage": calibration.in_words(),
+        "interval_rms_hu_by_tissue": rms_by_tissue(half_width_hu, hu),
+    }
 
 
 def _familiarity(series: Figures, config: PipelineConfig) -> dict[str, Any]:

@@ -66,6 +66,20 @@ class Calibration:
             half_width[slab][chosen] = factor if name == UNSEEN else factor * stated_hu[slab][chosen]
         return half_width
 
+    def in_words(self) -> str:
+        """How much of the truth intervals were seen to hold, in a sentence without its full stop; what the file does not say is left out."""
+        told = [
+            f"calibrated on {len(self.facts.get('volumes', ()))} CT(s) to hold {100 * LEVEL:.0f} % of the truth"
+        ]
+        if held := self.facts.get("held_when_left_out"):
+            low, high = (100 * one for one in (min(held.values()), max(held.values())))
+            told.append(f"each of them was held to {low:.0f} to {high:.0f} % by the factors of the others")
+        if "bound" in self.facts:
+            told.append(
+                f"a further one, drawn as they were, to {100 * self.facts['bound']:.0f} % at least on average"
+            )
+        return "; ".join(told)
+
 
 def calibration_of(prior: str) -> Calibration | None:
     """What is known of a prior's intervals; None for one that was never calibrated.

@@ -1,20 +1,61 @@
-"""The model card beside trained weights: what they are, what they learned from, how, and what that gave."""
+"""The model card beside trained weights: what they are, what they learned from, how, and what that gave.
+
+Source: FDA, draft guidance "Artificial Intelligence-Enabled Device Software Functions", January 2025, Appendix E (example of a model card).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib.figure
 import numpy as np
-from matplotlib.figure import Figure
 
 from nullsplat.prior import weights
+from nullsplat.prior.calibration import Calibration, calibration_of
+from nullsplat.prior.series_figures import FIGURES, Figure
+from nullsplat.prior.training_range import TrainingRange, training_range_of
 
 CARD = "MODEL_CARD.md"
 LOSS_FIGURE = "loss.png"
 SAMPLES_FIGURE = "samples.png"
 
 _LOSS_ROWS = 12
+
+Known = tuple[Calibration | None, TrainingRange | None]
+"""What was measured of the weights since, where somebody did."""
+
+_BEGIN = """In the form of the example in Appendix E of the FDA's draft guidance on AI-enabled device software functions (January 2025), as far as it can
+be filled in for research software. Written from the manifest of the weights by the program that trained them."""
+
+_DESCRIPTION = """## Regulatory status
+
+None. It is no medical device, not for diagnosis; no authority has reviewed or authorised it.
+
+## Description
+
+- **Intended users.** Researchers in CT imaging, with somebody who can judge a result against its source.
+- **Intended use.** Research on CT super-resolution, inside NullSplat.
+- **Indications for use.** None.
+- **Instructions for use.** "Reading a super-resolved series" and "Certainty" in NullSplat's documentation.
+- **Clinical benefits.** None were shown.
+- **Place in the clinical workflow.** After reconstruction: a further series beside the source, which stays what is read.
+- **Inputs.** {inputs}.
+- **Outputs.** {outputs}. NullSplat makes a volume of it that agrees with the measurement to within its noise.
+- **Degree of automation.** A node can process every series that a site's rules choose, without a person. It detects, measures and
+  decides nothing. Today viewers interpolate instead."""
+
+_RISKS = """## Risk management
+
+- **Potential risks.** A small structure is missing, displaced, of the wrong density, or invented; noise that is low is taken for dose;
+  added detail is taken for measured.
+- **What is done about it.** Every result is marked as research and, in part, synthetic; the source stays beside it; its agreement with the measurement
+  is stated in HU, and so are, where they are known, intervals for each voxel and warnings of series unlike the training; rules can
+  hold results back by these figures.
+- **Over the life cycle.** Other scanners, kernels and protocols than those of the training change how good results are; a node's metrics, and
+  `nullsplat eval` on a site's own CTs, show it.
+- **Interactions, deployment, updates.** Nothing is learned in use. Other weights have another SHA-256, and their results other UIDs, another Device UID
+  and another hash in the headers; a job never mixes two."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +79,8 @@ class Wording:
 
     Attributes:
         what: what the model is, its size as `{parameters:.2f}` million.
+        inputs: what one evaluation is given.
+        outputs: what it answers.
         loss_judges: what the loss says, and what it does not.
         counts: keys of the manifest's data with their names.
         data: how the data are used.
@@ -46,6 +89,8 @@ class Wording:
     """
 
     what: str
+    inputs: str
+    outputs: str
     loss_judges: str
     counts: Mapping[str, str]
     data: str
@@ -62,36 +107,77 @@ def write_card(folder: Path, origin: Origin, wording: Wording, parameters: int) 
     manifest = weights.manifest(folder)
     _plot_loss(manifest["history"], folder / LOSS_FIGURE)
     card = folder / CARD
-    card.write_text(card_text(manifest, origin, wording, parameters))
+    known = calibration_of(str(folder)), training_range_of(str(folder))
+    card.write_text(card_text(manifest, origin, wording, parameters, known))
     return card
 
 
-def card_text(manifest: dict[str, Any], origin: Origin, wording: Wording, parameters: int) -> str:
+def card_text(
+    manifest: dict[str, Any], origin: Origin, wording: Wording, parameters: int, known: Known = (None, None)
+) -> str:
     """The card as Markdown."""
     sections = [
-        _purpose(manifest, wording, parameters),
+        f"# Model card: {manifest['name']}\n\n{_BEGIN}",
+        _device(manifest, wording, parameters),
+        _DESCRIPTION.format(inputs=wording.inputs.capitalize(), outputs=wording.outputs.capitalize()),
+        _performance(manifest["history"], wording, known),
+        _RISKS,
         _data(manifest["data"], wording, origin.sources),
         _training(manifest, origin),
-        _losses(manifest["history"], wording),
-        f"## Samples\n\n{wording.pictures}\n\n![Samples]({SAMPLES_FIGURE})",
+        f"### Samples\n\n{wording.pictures}\n\n![Samples]({SAMPLES_FIGURE})",
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _purpose(manifest: dict[str, Any], wording: Wording, parameters: int) -> str:
-    return f"""# Model card: {manifest["name"]}
+def _device(manifest: dict[str, Any], wording: Wording, parameters: int) -> str:
+    return f"""## Device information
 
-{wording.what.format(parameters=parameters / 1e6)}
+- **Name.** {manifest["name"]}, a prior of NullSplat
+- **Version.** SHA-256 `{manifest["sha256"]}` of `{weights.UNET_FILE}`; NullSplat checks it before each use
+- **Created.** {manifest["trained"]}
 
-- Weights: `{weights.UNET_FILE}`
-- SHA-256: `{manifest["sha256"]}`; NullSplat checks it before each use
-- Trained: {manifest["trained"]}
+**Architecture.** {wording.what.format(parameters=parameters / 1e6)}"""
 
-**Intended use.** Research on CT super-resolution, inside NullSplat. Not a medical device, not for diagnosis.
 
-**Limits.** It knows what its training data show and nothing else: other body regions, implants, children or adults that
-the data lack, and other scanners are a domain shift. Fine detail that it adds is plausible, not measured; NullSplat's
-consistency figures and sample deviation say how much of a result that is. The loss below says {wording.loss_judges}, not how good a super-resolved CT is: that is what `nullsplat eval` measures, on volumes not listed here."""
+def _performance(history: list[dict[str, float]], wording: Wording, known: Known) -> str:
+    calibration, training = known
+    return f"""## Performance and limitations
+
+- **Accuracy.** The loss below says {wording.loss_judges}, not how good a super-resolved CT is: that is what `nullsplat eval` measures, on
+  volumes not listed here, with what it says of small lesions (`--task`). 95 % confidence intervals are not stated: there are too few volumes.
+- **Intervals.** {_intervals(calibration)}
+- **Precision.** The same source, settings, seed and weights give the same result on the same kind of processor.
+- **Known biases and failure modes.** It knows what its training data show and nothing else: other body regions, implants, children or
+  adults that the data lack, and other scanners are a domain shift. Fine detail that it adds is plausible, not measured.
+- **Gaps in what is known of the data.** Age, sex, ethnicity and disease of the patients were not evaluated, nor were scanners one by one.
+- **Limits of development and evaluation.** It was not trained on real scans that were reconstructed thick and thin; no reader has
+  judged results.
+- **Inputs unlike the training.** {_unlike(training)}
+- **Evidence.** The results in NullSplat's documentation; no clinical trial.
+
+{_losses(history, wording)}"""
+
+
+def _intervals(calibration: Calibration | None) -> str:
+    if calibration is None:
+        return "None: the weights were never calibrated (`nullsplat calibrate`)."
+    names = ", ".join(one["name"] for one in calibration.facts["volumes"])
+    return f"One for each voxel, {calibration.in_words()}.\n  The CTs: {names}."
+
+
+def _unlike(training: TrainingRange | None) -> str:
+    if training is None:
+        return "Not told apart: nobody measured what the training has shown it (`nullsplat training-range`)."
+    familiar = "".join(
+        f"\n  - {FIGURES[name].title}: {_span(FIGURES[name], *span)}"
+        for name, span in training.spans.items()
+        if name in FIGURES
+    )
+    return f"A series outside of these is answered with a warning:{familiar}"
+
+
+def _span(figure: Figure, low: float, high: float) -> str:
+    return f"up to {figure.told(high)}" if figure.only_above else f"{figure.told(low)} to {figure.told(high)}"
 
 
 def _data(counts: dict[str, dict[str, int]], wording: Wording, sources: Sequence[str]) -> str:
@@ -103,7 +189,9 @@ def _data(counts: dict[str, dict[str, int]], wording: Wording, sources: Sequence
         f"| {name} | {train.get(key, '')} | {validation.get(key, '')} |"
         for key, name in wording.counts.items()
     )
-    return f"""## Data
+    return f"""## Development
+
+### Data
 
 {stated}
 
@@ -120,7 +208,7 @@ def _training(manifest: dict[str, Any], origin: Origin) -> str:
     settings |= {f"augmentation: {key}": value for key, value in augmentation.items()}
     rows = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in settings.items())
     remark = f"\n{origin.remark}" if origin.remark else ""
-    return f"""## Training
+    return f"""### Training
 
 ```
 {origin.command}
@@ -139,7 +227,7 @@ def _losses(history: list[dict[str, float]], wording: Wording) -> str:
         f"| {history[i]['step']:.0f} | {history[i]['train']:.4f} | {history[i]['validation']:.4f} |"
         for i in chosen
     )
-    return f"""## Loss
+    return f"""### Loss
 
 {wording.loss}
 
@@ -152,7 +240,7 @@ def _losses(history: list[dict[str, float]], wording: Wording) -> str:
 
 def _plot_loss(history: list[dict[str, float]], path: Path) -> None:
     """Write the loss curves, both axes logarithmic."""
-    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()
     steps = [row["step"] for row in history]
     for name in ("train", "validation"):

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from nullsplat.core.units import LOWEST_HU
-from nullsplat.prior.block.conditions import conditions_of
+from nullsplat.prior.conditions import conditions_of
 from nullsplat.prior.task import Task
 
 Figures = dict[str, float]

@@ -106,6 +106,8 @@ class Settings(BaseSettings):
     """auto stores a map of the samples' standard deviation beside the result of a job with several; never does not."""
     quality_report: bool = True
     """Store a structured report with the figures of the run beside each result."""
+    key_image: bool = False
+    """Store a picture of three planes (Secondary Capture) beside each result, for viewers that show nothing else."""
     transfer_syntax: OutputSyntax = OutputSyntax.EXPLICIT
     """How the slices are encoded: explicit, jpeg-ls or jpeg-2000, all without loss."""
     executor_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,100}$")] | None = None

@@ -77,6 +77,10 @@ class RetryPolicy:
     backoff: Backoff = field(default_factory=Backoff)
 
 
+_SHOWN = ("slice_profile", "interval_rms_hu_by_tissue")
+"""What slices were taken for, and how far from the truth a voxel may be."""
+
+
 def refused(state: Optional[SeriesState], digest: str, refusal: Refused, now: float) -> SeriesState:
     """Return the state after an examination that refused the series.
 
@@ -166,10 +170,10 @@ def finished(state: SeriesState, result: JobResult, now: float) -> SeriesState:
 
 
 def _remembered(report: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return plain figures, and what slices were taken for; all the rest stays with the engine."""
+    """Return plain figures, and what the page shows beside them; all the rest stays with the engine."""
     figures = {name: value for name, value in report.items() if isinstance(value, (int, float, str))}
-    profile = report.get("slice_profile")
-    return {**figures, "slice_profile": dict(profile)} if isinstance(profile, dict) else figures
+    shown = {name: dict(report[name]) for name in _SHOWN if isinstance(report.get(name), dict)}
+    return {**figures, **shown}
 
 
 def failed(state: SeriesState, failure: Failure, now: float, policy: RetryPolicy) -> SeriesState:

@@ -34,13 +34,13 @@ function decided({ decision, code, job, derived }) {
 
 function measured(report) {
   const figures = Object.entries(FIGURES).filter(([name]) => typeof report[name] === 'number').map(([name, [term, words]]) => [term, words(report[name])]);
-  return [...figures, ...intervals(report.interval_rms_hu_by_tissue), ...profile(report.slice_profile), ...unfamiliar(report)];
+  return [...figures, ...intervals(report), ...profile(report.slice_profile), ...unfamiliar(report)];
 }
 
 /** Return how far from the truth a voxel may be. */
-function intervals(byTissue) {
+function intervals({ interval_rms_hu_by_tissue: byTissue, interval_coverage: coverage }) {
   const tissues = Object.entries(byTissue || {}).map(([tissue, hu]) => `${tissue.replaceAll('_', ' ')} ±${hu.toFixed(0)} HU`);
-  return tissues.length ? [['Holds 90 % of the truth', `${tissues.join(', ')} (rms of the half width)`]] : [];
+  return tissues.length ? [['Holds 90 % of the truth', `${tissues.join(', ')} (rms of the half width)${coverage ? `; ${coverage}` : ''}`]] : [];
 }
 
 /** Return what the engine took a slice and, where it refined the axial plane, a pixel for, and a warning where the series itself contradicts it. */

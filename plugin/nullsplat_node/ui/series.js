@@ -53,7 +53,7 @@ export class SeriesView {
     redrawIfChanged(this.images, [about, this.others, [...this.pictures.keys()], this.pair], () => this.imageNodes(about));
     redrawIfChanged(this.facts, [story.derived, story.job, story.decision, story.code, this.made], () => facts(story, this.made));
     redrawIfChanged(this.routes, story.deliveries, () => deliveries(story.deliveries || []));
-    redrawIfChanged(this.history, story.chapters, () => storyNodes(story.chapters));
+    redrawIfChanged(this.history, story.chapters, () => storyNodes(story.chapters, Boolean(story.source)));
   }
 
   stateNodes(name) {
@@ -112,6 +112,6 @@ function whyNoPictures(about) {
 }
 
 function headline(about) {
-  const kind = [about.modality, about.number && `series ${about.number}`, `${about.instances} images`].filter(Boolean).join(', ');
+  const kind = [about.modality, about.number && `series ${about.number}`, `${about.instances} image${about.instances === 1 ? '' : 's'}`].filter(Boolean).join(', ');
   return [patientLine(about), about.study, kind].filter(Boolean).join(' · ');
 }

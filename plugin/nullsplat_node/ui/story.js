@@ -9,8 +9,9 @@ const KINDS = {
   delivered: ['✓', 'Delivered'], abandoned: ['■', 'Delivery cancelled'], undelivered: ['✗', 'Not delivered'], held: ['‖', 'Held back'], marked: ['!', 'Marked'], failed: ['✗', 'Failed'], cancelled: ['■', 'Cancelled'], released: ['↻', 'Released'], note: ['·', 'Note'],
 };
 
-/** Return the history, the latest attempt first. */
-export function story(chapters) {
+/** Return the history, the latest attempt first; nothing for a result, whose history is that of its source. */
+export function story(chapters, isResult) {
+  if (isResult && !chapters.length) { return []; }
   const made = [...chapters].reverse().map((chapter) => element('div', { className: 'chapter' },
     element('h3', { textContent: chapter.attempt ? `Attempt ${chapter.attempt}` : 'Before' }), element('ol', { className: 'events' }, chapter.events.map(event))));
   return [element('h2', { textContent: 'History' }), ...(made.length ? made : [element('p', { className: 'quiet', textContent: 'Nothing happened yet.' })])];

@@ -8,6 +8,8 @@ export const MEANING = 'Agreement proves that averaging the result back to the s
 
 const UNFAMILIAR = 'Unlike anything that the prior was trained on, so that added detail and intervals may be wrong:';
 
+const CONTRADICTED = 'The data contradict the assumed slice profile, so that edges across slices may be wrong:';
+
 const ROUNDING = 0.5;  // HU; a stored result has whole HU
 
 /** Return whether the result agrees with the scan, and the sentence that says so; null where the figures are missing. */
@@ -32,9 +34,13 @@ export function verdictLines(report) {
   if (!found) { return []; }
   const kind = { true: 'good', false: 'bad', null: 'open' }[found.agrees];
   const mark = { good: '✓ ', bad: '! ', open: '? ' }[kind];
+  const { outside_training: outside, slice_profile: profile } = report;
   return [
-    element('p', { className: `verdict ${kind}` }, element('span', { className: 'mark', 'aria-hidden': 'true', textContent: mark }), found.words),
-    report.outside_training && element('p', { className: 'verdict bad' }, element('span', { className: 'mark', 'aria-hidden': 'true', textContent: '! ' }), UNFAMILIAR, ` ${report.outside_training}.`),
+    line(kind, mark, found.words),
+    outside && line('bad', '! ', `${UNFAMILIAR} ${outside}.`),
+    profile?.check?.verdict === 'contradicted' && line('bad', '! ', `${CONTRADICTED} ${profile.check.why}.`),
     element('p', { className: 'quiet', textContent: MEANING }),
   ].filter(Boolean);
 }
+
+function line(kind, mark, words) { return element('p', { className: `verdict ${kind}` }, element('span', { className: 'mark', 'aria-hidden': 'true', textContent: mark }), words); }

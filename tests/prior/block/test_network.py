@@ -12,9 +12,9 @@ from torch import Tensor
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.physics.point_spread import BOX, PointSpread
-from nullsplat.prior.block.conditions import CONDITIONS, conditions_of, phase
 from nullsplat.prior.block.network import build_block_unet, is_block_unet
 from nullsplat.prior.block.pipeline import BlockPipeline
+from nullsplat.prior.conditions import CONDITIONS, conditions_of, phase
 from nullsplat.prior.network import build_scheduler, build_unet
 from nullsplat.prior.residual import HU_UNIT, UNIT_PER_SPREAD, residual_unit
 from nullsplat.prior.slab_sampling import SlabSampling

@@ -12,11 +12,11 @@ from nullsplat.core.volume import Geometry, Volume
 from nullsplat.prior.block import pairs as pairs_module
 from nullsplat.prior.block import pool as pool_module
 from nullsplat.prior.block import stream
-from nullsplat.prior.block.conditions import phase
 from nullsplat.prior.block.network import BLOCK
 from nullsplat.prior.block.pool import CROP, IMAGE, PairPool, pair_folder
 from nullsplat.prior.block.store import Pair, save_pair
 from nullsplat.prior.block.stream import Source, pairs_ahead
+from nullsplat.prior.conditions import phase
 from nullsplat.prior.residual import HU_UNIT
 
 SMALL = (48, 96, 96)

@@ -14,6 +14,9 @@ ALLOWED = {
         "Synthetic Data is younger than DICOM 2023b, the validator in Debian is of 2022"
     ),
     r"Attribute is not present in standard DICOM IOD - \(0x0008,0x001c\)": "the same",
+    r"Attribute is not present in standard DICOM IOD - \(0x0018,0x1002\)": (
+        "PS3.3 C.12.1 has Device UID in the Contributing Equipment Sequence (type 3), the validator only elsewhere"
+    ),
     r"contains attributes not present in standard DICOM IOD - this is a Standard Extended SOP Class": (
         "follows from the one before, and others are named one by one"
     ),

@@ -133,8 +133,8 @@ def _browse_instance(dataset: Dataset, rest: list[str], query: dict[str, str]) -
         return "application/octet-stream", bytes(dataset.PixelData)
     if rest in (["image-int16"], ["image-uint16"]):
         return "image/x-portable-arbitrarymap", pam(dataset)
-    if rest == ["rendered"]:
-        return "image/png", _rendered(dataset, query)
+    if rest in (["rendered"], ["preview"]):
+        return "image/png", _rendered(dataset, query) if query else _png(dataset.pixel_array)
     raise KeyError(rest)
 
 
@@ -151,8 +151,12 @@ def _rendered(dataset: Dataset, query: dict[str, str]) -> bytes:
     low = float(query["window-center"]) - float(query["window-width"]) / 2
     grey = np.clip((hu - low) / float(query["window-width"]), 0, 1) * 255
     picture = Image.fromarray(grey.astype(np.uint8)).resize((int(query["width"]), int(query["height"])))
+    return _png(np.asarray(picture))
+
+
+def _png(pixels: Any) -> bytes:
     buffer = BytesIO()
-    picture.save(buffer, "PNG")
+    Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -15,6 +15,7 @@ SIZE, SPACING = 224, 1.5
 """Pixels along x and y, and their size in mm."""
 AIR, LUNG, FAT, TISSUE, BLOOD, BONE = -1000.0, -860.0, -90.0, 45.0, 60.0, 480.0
 PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 Image = NDArray[np.float32]
 
@@ -164,6 +165,21 @@ def uncertainty(
     else:
         dataset.BitsAllocated, dataset.FloatPixelData = 32, np.stack(images).astype("<f4").tobytes()
     return [dataset]
+
+
+def key_image(study: str) -> Dataset:
+    """A coloured picture, a single one without a place in the patient."""
+    made = ct_slice(0, 5.0, 8)
+    del made.ImagePositionPatient
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.StudyInstanceUID, made.SeriesInstanceUID = study, generate_uid()
+    made.SOPClassUID, made.Modality = SECONDARY_CAPTURE, "OT"
+    made.Rows, made.Columns, made.SamplesPerPixel, made.PlanarConfiguration = 30, 60, 3, 0
+    made.PhotometricInterpretation, made.PixelRepresentation = "RGB", 0
+    made.BitsAllocated, made.BitsStored, made.HighBit = 8, 8, 7
+    made.PixelData = bytes(30 * 60 * 3)
+    return made
 
 
 def _item(**attributes: Any) -> Dataset:

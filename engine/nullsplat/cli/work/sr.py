@@ -23,8 +23,9 @@ from nullsplat.core.errors import ConfigurationError, WeightsError
 from nullsplat.core.volume import Axes3, Volume
 from nullsplat.dicom.provenance import Provenance, profile_in_words
 from nullsplat.dicom.read.series import SourceSeries, read_folder
-from nullsplat.dicom.write.derived_series import DerivedOptions, write_derived
+from nullsplat.dicom.write.derived_series import DerivedOptions, FurtherImage, write_derived
 from nullsplat.dicom.write.encoding import OutputSyntax, check_encoder
+from nullsplat.dicom.write.key_image import write_key_image
 from nullsplat.dicom.write.quality_report import write_quality_report
 from nullsplat.io.nifti import is_nifti, write_nifti
 from nullsplat.io.volumes import check_readable, read_volume
@@ -59,6 +60,7 @@ class Request:
     field: Path | None = None
     uncertainty: bool = False
     quality_report: bool = False
+    key_image: bool = False
     syntax: OutputSyntax = OutputSyntax.EXPLICIT
     slice_profile: str = AUTO
     in_plane_profile: str = "gaussian"
@@ -170,10 +172,11 @@ def check_dicom_options(request: Request) -> None:
     Raises:
         ConfigurationError: the output is no DICOM folder, or there is no encoder for the transfer syntax.
     """
-    asked = request.quality_report or request.series or request.syntax is not OutputSyntax.EXPLICIT
-    if asked and is_nifti(request.target):
+    asked = request.quality_report or request.key_image or request.series
+    if (asked or request.syntax is not OutputSyntax.EXPLICIT) and is_nifti(request.target):
         raise ConfigurationError(
-            f"--quality-report, --series and --transfer-syntax are for DICOM folders, OUTPUT is {request.target.name}; "
+            "--quality-report, --key-image, --series and --transfer-syntax are for DICOM folders, OUTPUT is "
+            f"{request.target.name}; "
             "leave them out, or use --report"
         )
     check_encoder(request.syntax)
@@ -213,11 +216,19 @@ def _process_series(source: SourceSeries, request: Request, folder: Path) -> Res
     options = DerivedOptions(syntax=request.syntax)
     with whole_series(request.target):
         derived = write_derived(source, outcome.volume, provenance, request.target, options)
+        derived = replace(derived, further=tuple(_further(source, request, outcome, provenance)))
         if request.quality_report:
             write_quality_report(source, derived, outcome.report, provenance, request.target, options)
-        if request.uncertainty:
-            write_dicom_maps(outcome, source, provenance, request.target)
     return outcome
+
+
+def _further(
+    source: SourceSeries, request: Request, outcome: Result, provenance: Provenance
+) -> Iterator[FurtherImage]:
+    if request.uncertainty:
+        yield from write_dicom_maps(outcome, source, provenance, request.target)
+    if request.key_image:
+        yield write_key_image(source, outcome.volume, outcome.interval, provenance, request.target)
 
 
 def _configure(request: Request, resolution: Resolution) -> PipelineConfig:

@@ -6,6 +6,7 @@ from pathlib import Path
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.provenance import Provenance
 from nullsplat.dicom.read.series import SourceSeries
+from nullsplat.dicom.write.derived_series import FurtherImage
 from nullsplat.dicom.write.parametric_map import DEVIATION, INTERVAL, NULL_SPACE, MapKind, write_map
 from nullsplat.io.nifti import SUFFIXES, write_nifti
 from nullsplat.pipeline.run import Result
@@ -22,14 +23,16 @@ def write_nifti_maps(result: Result, target: Path) -> None:
         write_nifti(volume, files[kind])
 
 
-def write_dicom_maps(result: Result, source: SourceSeries, provenance: Provenance, folder: Path) -> None:
+def write_dicom_maps(
+    result: Result, source: SourceSeries, provenance: Provenance, folder: Path
+) -> Iterator[FurtherImage]:
     """Write a Parametric Map of each, in a series of its own.
 
     Raises:
         StorageError: a file cannot be written.
     """
     for kind, volume in _maps(result):
-        write_map(kind, source, volume, provenance, folder)
+        yield write_map(kind, source, volume, provenance, folder)
 
 
 def map_files(target: Path) -> tuple[Path, Path, Path]:

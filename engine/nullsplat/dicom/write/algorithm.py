@@ -4,8 +4,19 @@ Source: PS3.16 TID 4019.
 """
 
 from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.uids import hashed_uid
 
 NAME = "Super-resolution by null-space diffusion and signed Gaussian splatting"
+
+
+def device_uid(provenance: Provenance) -> str:
+    """Of the program with these weights: with others, or in another version, it is another device (IHE AIR 6.5.3.1)."""
+    return hashed_uid("device", provenance.software_version, provenance.model_hash)
+
+
+def software_versions(provenance: Provenance) -> list[str]:
+    """Of the program, and the first digits of its weights' hash."""
+    return [provenance.software_version, f"weights {provenance.model_hash[:12]}"]
 
 
 def parameters(provenance: Provenance) -> list[str]:

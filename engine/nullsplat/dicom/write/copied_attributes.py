@@ -77,11 +77,20 @@ WINDOW = ("WindowCenter", "WindowWidth")
 
 OPTIONAL_WITH_WINDOW = ("WindowCenterWidthExplanation", "VOILUTFunction")
 
-REQUIRED_EVEN_IF_EMPTY = (
+REQUIRED_OF_A_STUDY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "ReferringPhysicianName",
-    "StudyID", "AccessionNumber", "PatientPosition", "PositionReferenceIndicator", "AcquisitionNumber", "KVP",
+    "StudyID", "AccessionNumber",
 )  # fmt: skip
-"""Type 2 attributes: present in every CT image, empty where unknown."""
+"""Type 2 attributes: present in every object, empty where unknown."""
+
+REQUIRED_OF_CT = (
+    *REQUIRED_OF_A_STUDY,
+    "PatientPosition",
+    "PositionReferenceIndicator",
+    "AcquisitionNumber",
+    "KVP",
+)
+"""Likewise in every CT image."""
 
 
 def carry(source: Dataset, target: Dataset, keywords: Iterable[str]) -> None:
@@ -117,12 +126,18 @@ def _is_misspelt(terms: tuple[str, ...]) -> bool:
 
 
 def carry_series_level(source: Dataset, target: Dataset) -> None:
-    """Copy what all slices share.
-
-    Laterality even if empty where the body part is unknown and so could be one of a pair (type 2C).
-    """
+    """Copy what all slices share."""
     carry_study_level(source, target)
     carry(source, target, SERIES_LEVEL)
+    carry_body_part(source, target)
+
+
+def carry_body_part(source: Dataset, target: Dataset) -> None:
+    """Copy which part of the body it is.
+
+    Laterality even if empty where that is unknown and so could be one of a pair (type 2C).
+    """
+    carry(source, target, ("BodyPartExamined", "Laterality"))
     if not target.get("BodyPartExamined") and "Laterality" not in target:
         target.Laterality = None
 
@@ -154,8 +169,8 @@ def _has_value(source: Dataset, keyword: str) -> bool:
     return value is not None and (not hasattr(value, "__len__") or len(value) > 0)
 
 
-def fill_required(target: Dataset) -> None:
+def fill_required(target: Dataset, required: Iterable[str] = REQUIRED_OF_CT) -> None:
     """Add the type 2 attributes that the source lacks, empty."""
-    for keyword in REQUIRED_EVEN_IF_EMPTY:
+    for keyword in required:
         if keyword not in target:
             setattr(target, keyword, None)

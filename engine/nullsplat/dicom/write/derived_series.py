@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 from pydicom.uid import CTImageStorage, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 
 from nullsplat.core.errors import GeometryError
@@ -39,11 +40,29 @@ class DerivedSeries:
         series_instance_uid: of the derived series.
         sop_instance_uids: one per slice.
         paths: one file per slice.
+        further: what shows it in another way, and is stored with it.
     """
 
     series_instance_uid: str
     sop_instance_uids: tuple[str, ...]
     paths: tuple[Path, ...]
+    further: tuple["FurtherImage", ...] = ()
+
+
+@dataclass(frozen=True)
+class FurtherImage:
+    """A map or a picture that goes with a derived series: one object, alone in a series of its own.
+
+    Attributes:
+        shows: what it is, as a coded concept.
+        path: its file.
+    """
+
+    shows: Code
+    sop_class_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -175,13 +194,17 @@ def _slice(source: SourceSeries, result: Volume, index: int, template: Dataset) 
     position = _source_index(grid, geometry, index)
     carry_image_level(source.headers[_nearest(position, grid.shape[0])], dataset)
     fill_required(dataset)
-    thickness = source.slice_thickness * geometry.spacing[0] / grid.spacing[0]
-    set_plane(dataset, geometry, index, thickness)
+    set_plane(dataset, geometry, index, slice_thickness(source, geometry))
     set_pixels(dataset, result.hu[index])
     dataset.SourceImageSequence = _references(
         [source.headers[i] for i in _neighbours(position, grid.shape[0])]
     )
     return dataset
+
+
+def slice_thickness(source: SourceSeries, result: Geometry) -> float:
+    """Of the result's slices in mm: as much thinner than the source's as they are nearer."""
+    return source.slice_thickness * result.spacing[0] / source.volume.geometry.spacing[0]
 
 
 def _source_index(source: Geometry, result: Geometry, index: int) -> float:

@@ -1,6 +1,6 @@
-"""Who made the images: the scanner, and NullSplat.
+"""Who made the images: the scanner, and NullSplat with its weights, which every object names.
 
-Source: PS3.3 C.7.5.1 (General Equipment), C.12.1 (Contributing Equipment Sequence).
+Source: PS3.3 C.7.5.1 (General Equipment), C.12.1 (Contributing Equipment Sequence), IHE AIR 6.5.3.1.
 """
 
 import copy
@@ -35,7 +35,7 @@ def set_general_equipment(target: Dataset, provenance: Provenance) -> None:
     """Name the maker of the new series, which is not the scanner any more."""
     target.Manufacturer = PRODUCT_NAME
     target.ManufacturerModelName = PRODUCT_NAME
-    target.SoftwareVersions = [provenance.software_version, f"weights {provenance.model_hash[:12]}"]
+    target.SoftwareVersions = algorithm.software_versions(provenance)
 
 
 def date_time(moment: datetime) -> str:
@@ -59,11 +59,13 @@ def _scanner(header: Dataset) -> Dataset:
 
 
 def _processor(provenance: Provenance) -> Dataset:
-    return ContributingEquipment(
+    item = ContributingEquipment(
         manufacturer=PRODUCT_NAME,
         manufacturer_model_name=PRODUCT_NAME,
-        software_versions=provenance.software_version,
+        software_versions=algorithm.software_versions(provenance),
         purpose_of_reference=codes.DCM.ProcessingEquipment,
         contribution_datetime=date_time(provenance.created),
         contribution_description=algorithm.NAME,
     )
+    item.DeviceUID = algorithm.device_uid(provenance)
+    return item

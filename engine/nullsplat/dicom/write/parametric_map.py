@@ -14,7 +14,7 @@ from numpy import ndarray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
-from pydicom.uid import CTImageStorage
+from pydicom.uid import CTImageStorage, ParametricMapStorage
 
 from nullsplat.core.files import make_folder
 from nullsplat.core.volume import Volume
@@ -26,22 +26,20 @@ from nullsplat.dicom.uids import derive_uid
 from nullsplat.dicom.write import algorithm
 from nullsplat.dicom.write.codes import HALF_WIDTH, NULL_SPACE_CHANGE, SCHEME, coding_schemes
 from nullsplat.dicom.write.copied_attributes import carry, carry_series_level, fill_required
-from nullsplat.dicom.write.derived_series import DerivedOptions, check_same_extent, is_lossy, set_creation
+from nullsplat.dicom.write.derived_series import (
+    DerivedOptions,
+    FurtherImage,
+    check_same_extent,
+    is_lossy,
+    set_creation,
+    slice_thickness,
+)
 from nullsplat.dicom.write.equipment import contributing_equipment, set_general_equipment
 from nullsplat.dicom.write.files import write_file
 from nullsplat.dicom.write.labels import series_description, series_number
-from nullsplat.dicom.write.planes import decimal
+from nullsplat.dicom.write.planes import set_plane
 
 _LARGEST = 2**16 - 1
-_IDENTIFIERS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
-_PLANE = (
-    "Rows",
-    "Columns",
-    "PixelSpacing",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "SliceThickness",
-)
 
 
 @dataclass(frozen=True)
@@ -109,15 +107,6 @@ INTERVAL = MapKind(
 """How far from the truth a voxel may be, in HU, calibrated."""
 
 
-@dataclass(frozen=True)
-class WrittenMap:
-    """One map on disk."""
-
-    series_instance_uid: str
-    sop_instance_uid: str
-    path: Path
-
-
 def write_map(
     kind: MapKind,
     source: SourceSeries,
@@ -125,7 +114,7 @@ def write_map(
     provenance: Provenance,
     folder: Path,
     options: DerivedOptions | None = None,
-) -> WrittenMap:
+) -> FurtherImage:
     """Write one multi-frame object in a series of its own; the same arguments give the same bytes.
 
     Args:
@@ -144,11 +133,12 @@ def write_map(
     with quiet_pydicom():
         dataset = _parametric_map(kind, source, values, provenance)
         _describe_series(dataset, kind, source, provenance, options or DerivedOptions())
-        _fix_measures(dataset, source, values)
         _name_algorithm(dataset, provenance)
     path = folder / kind.file_name
     write_file(dataset, path)
-    return WrittenMap(str(dataset.SeriesInstanceUID), str(dataset.SOPInstanceUID), path)
+    return FurtherImage(
+        kind.quantity, ParametricMapStorage, dataset.SeriesInstanceUID, dataset.SOPInstanceUID, path
+    )
 
 
 def _parametric_map(
@@ -161,7 +151,7 @@ def _parametric_map(
         frame_of_reference_uid=str(source.headers[0].FrameOfReferenceUID),
     )
     return ParametricMap(
-        source_images=[_source_image(header, source.slice_thickness) for header in source.instances],
+        source_images=_result_images(source, values, provenance),
         pixel_array=frames,
         series_instance_uid=derive_uid(provenance, f"{kind.role} series"),
         series_number=1,
@@ -211,18 +201,26 @@ def _window(values: Volume) -> hd.VOILUTTransformation:
     return hd.VOILUTTransformation(window_center=bound / 2, window_width=bound)
 
 
-def _source_image(header: Dataset, slice_thickness: float) -> Dataset:
-    """What highdicom asks of a source image.
+def _result_images(source: SourceSeries, values: Volume, provenance: Provenance) -> list[Dataset]:
+    """What highdicom asks of the images that a map belongs to: the slices of the result, each of which lies where a frame does.
 
-    Who the patient is follows from the source afterwards: highdicom refuses names, dates and codes that real headers hold.
+    Viewers lay a map over the series that it refers to, frame by frame. Who the patient is follows from the source
+    afterwards: highdicom refuses names, dates and codes that real headers hold.
     """
+    return [_result_image(source, values, provenance, index) for index in range(values.geometry.shape[0])]
+
+
+def _result_image(source: SourceSeries, values: Volume, provenance: Provenance, index: int) -> Dataset:
     image = Dataset()
-    carry(header, image, (*_IDENTIFIERS, *_PLANE))
+    carry(source.headers[0], image, ("StudyInstanceUID", "FrameOfReferenceUID"))
     fill_required(image)
-    image.SOPClassUID = CTImageStorage  # of a multi-frame image highdicom would want the functional groups
+    image.SOPClassUID = CTImageStorage
+    image.SeriesInstanceUID = derive_uid(provenance, "series")
+    image.SOPInstanceUID = derive_uid(provenance, "slice", index)
     image.Modality = "CT"
-    image.SliceThickness = decimal(slice_thickness)
     image.Manufacturer = PRODUCT_NAME  # of the equipment items, which are replaced
+    image.Rows, image.Columns = values.geometry.shape[1:]
+    set_plane(image, values.geometry, index, slice_thickness(source, values.geometry))
     return image
 
 
@@ -243,18 +241,9 @@ def _describe_series(
     if options.synthetic_data:
         dataset.SyntheticData = "YES"
     dataset.LossyImageCompression = "01" if is_lossy(source) else "00"
-    for item in dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence:
-        item.ReferencedSOPClassUID = header.SOPClassUID
     dimensions = derive_uid(provenance, f"{kind.role} dimensions")  # highdicom draws one at random
     for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
         item.DimensionOrganizationUID = dimensions
-
-
-def _fix_measures(dataset: Dataset, source: SourceSeries, values: Volume) -> None:
-    """Give the slices the thickness of the result; highdicom takes the source's."""
-    ratio = values.geometry.spacing[0] / source.volume.geometry.spacing[0]
-    measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
-    measures.SliceThickness = decimal(source.slice_thickness * ratio)
 
 
 def _name_algorithm(dataset: Dataset, provenance: Provenance) -> None:

@@ -28,11 +28,13 @@ _CONTEXT = sr.RelationshipTypeValues.HAS_ACQ_CONTEXT
 _HU = codes.UCUM.HounsfieldUnit
 _RMS = codes.cid7464.RootMeanSquare
 _SOURCE = Code("260753009", "SCT", "Source")
+_CT, _OTHER = codes.DCM.ComputedTomography, codes.DCM.OtherModality
 
 
 def measurement_report(
     source: Sequence[Dataset],
     derived: Sequence[Dataset],
+    further: Sequence[tuple[Code, Dataset]],
     figures: Mapping[str, Any],
     provenance: Provenance,
 ) -> sr.MeasurementReport:
@@ -41,6 +43,7 @@ def measurement_report(
     Args:
         source: the source's images, of one series; their identifiers are enough.
         derived: the derived images likewise.
+        further: what each map or picture of the result shows, and its identifiers.
         figures: of the run, see `pipeline.stages.run_consistency`; what is not there is left out.
         provenance: of the run.
     """
@@ -51,13 +54,14 @@ def measurement_report(
     )
     content = report[0].ContentSequence
     position = next(i for i, item in enumerate(content) if item.name == codes.DCM.ImagingMeasurements)
-    content.insert(position, _image_library(source, derived))  # rows 6 and 7 of TID 1500, in this order
+    # Rows 6 and 7 of TID 1500, in this order.
+    content.insert(position, _image_library(source, derived, further))
     return report
 
 
 def _observed_by(provenance: Provenance) -> sr.ObservationContext:
     device = sr.DeviceObserverIdentifyingAttributes(
-        uid=derive_uid(provenance, "device observer"),
+        uid=algorithm.device_uid(provenance),
         name=PRODUCT_NAME,
         manufacturer_name=PRODUCT_NAME,
         model_name=f"{PRODUCT_NAME} {provenance.software_version}",
@@ -70,24 +74,27 @@ def _observed_by(provenance: Provenance) -> sr.ObservationContext:
     )
 
 
-def _image_library(source: Sequence[Dataset], derived: Sequence[Dataset]) -> sr.ContainerContentItem:
+def _image_library(
+    source: Sequence[Dataset], derived: Sequence[Dataset], further: Sequence[tuple[Code, Dataset]]
+) -> sr.ContainerContentItem:
     library = sr.ContainerContentItem(name=codes.DCM.ImageLibrary, relationship_type=_CONTAINS)
     library.ContentSequence = sr.ContentSequence(
         [
-            _group(source, codes.DCM.SourceSeriesForImageProcessingOperation, _SOURCE),
-            _group(derived, concepts.DERIVED_SERIES, concepts.DERIVED_SERIES),
+            _group(source, _CT, codes.DCM.SourceSeriesForImageProcessingOperation, _SOURCE),
+            _group(derived, _CT, concepts.DERIVED_SERIES, concepts.DERIVED_SERIES),
+            *(_group([image], _OTHER, shows, shows) for shows, image in further),
         ]
     )
     return library
 
 
-def _group(images: Sequence[Dataset], role: Code, image_name: Code) -> sr.ContainerContentItem:
+def _group(
+    images: Sequence[Dataset], modality: Code, role: Code, image_name: Code
+) -> sr.ContainerContentItem:
     """One series: what it is to the report, and each of its images."""
     group = sr.ContainerContentItem(name=codes.DCM.ImageLibraryGroup, relationship_type=_CONTAINS)
     shared = [
-        sr.CodeContentItem(
-            name=codes.DCM.Modality, value=codes.DCM.ComputedTomography, relationship_type=_CONTEXT
-        ),
+        sr.CodeContentItem(name=codes.DCM.Modality, value=modality, relationship_type=_CONTEXT),
         sr.CodeContentItem(name=concepts.SERIES_ROLE, value=role, relationship_type=_CONTEXT),
         sr.UIDRefContentItem(
             name=codes.DCM.SeriesInstanceUID,
@@ -128,6 +135,8 @@ def _measurements(
 def _comments(figures: Mapping[str, Any]) -> Iterator[str]:
     if outside := figures.get("outside_training"):
         yield f"Warning: the source lies outside what the model was trained on: {outside}. {UNFAMILIAR}"
+    if coverage := figures.get("interval_coverage"):
+        yield f"Intervals were {coverage}. They say nothing of a single voxel or finding."
     yield RESEARCH_USE
 
 

@@ -52,7 +52,7 @@ def write_quality_report(
 
     Args:
         source: what was super-resolved.
-        derived: what was made of it.
+        derived: what was made of it, with all that the report is to refer to.
         figures: of the run, see `pipeline.stages.run_consistency`; what is not there is left out.
         provenance: of the run; decides the UIDs and the creation time.
         folder: made if missing.
@@ -82,9 +82,13 @@ def _report(
         _evidence(study, derived.series_instance_uid, uid, CTImageStorage)
         for uid in derived.sop_instance_uids
     ]
+    further = [
+        (one.shows, _evidence(study, one.series_instance_uid, one.sop_instance_uid, one.sop_class_uid))
+        for one in derived.further
+    ]
     return EnhancedSR(
-        evidence=[*read, *made],
-        content=measurement_report(read, made, figures, provenance),
+        evidence=[*read, *made, *(image for _, image in further)],
+        content=measurement_report(read, made, further, figures, provenance),
         series_instance_uid=derive_uid(provenance, "quality report series"),
         series_number=1,
         sop_instance_uid=derive_uid(provenance, "quality report"),

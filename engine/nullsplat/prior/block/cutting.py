@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nullsplat.prior.block.conditions import phase
 from nullsplat.prior.block.network import BLOCK, known_of
+from nullsplat.prior.conditions import phase
 
 
 def rounds_of(thick: bool) -> tuple[tuple[int, ...], ...]:

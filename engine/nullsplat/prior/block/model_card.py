@@ -20,7 +20,9 @@ which 90 % of the truth is to lie (as it states them; `calibration.json`, where 
 `training_range.json`, where there is one, holds what its training has shown it: a series outside is answered with a warning. NullSplat's
 stage 1 cuts the volume across y and x and takes the mean of both answers, refines that across z where rows and columns are refined too,
 and constrains the result to be consistent with the measurement.""",
-    loss_judges="how well\ncrops of training-like volumes are refined",
+    inputs="two volumes made of a measured one by physics alone, factor, point spread, spacing and noise",
+    outputs="the expectation of what they lack, and the bounds between which 90 % of the truth is to lie",
+    loss_judges="how well crops of training-like volumes are refined",
     counts={"ct_volumes": "CT volumes", "pairs": "degraded volumes that are always the same"},
     data="""Truths are CT volumes at random pixel sizes, kernels, crops and orientations (a third with rows as
 slices), half of them clipped to [-512, 3071] HU. They are degraded by NullSplat's own operators, a

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle, softplus
 
-from nullsplat.prior.block.conditions import CONDITIONS
+from nullsplat.prior.conditions import CONDITIONS
 from nullsplat.prior.network import FOLD, build_residual_unet
 
 BLOCK = 4

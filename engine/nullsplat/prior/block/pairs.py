@@ -18,9 +18,9 @@ from nullsplat.physics.noise import estimate_noise
 from nullsplat.physics.point_spread import BELL, BOX, GAUSSIAN, PointSpread
 from nullsplat.physics.regularisation.base import across_slices, regularised_base, scaled_for
 from nullsplat.physics.upsampling import upsample_cubic
-from nullsplat.prior.block.conditions import conditions_of
 from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.block.store import Pair
+from nullsplat.prior.conditions import conditions_of
 from nullsplat.prior.residual import residual_unit
 
 CLIP_HU = (-512.0, 3071.0)

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from nullsplat.core.errors import StorageError
 from nullsplat.core.seeds import numpy_generator
-from nullsplat.prior.block.conditions import Conditions
 from nullsplat.prior.block.cutting import image_axes, phase_image, rounds_of
 from nullsplat.prior.block.network import BLOCK, known_of
 from nullsplat.prior.block.store import Pair, load_pair
+from nullsplat.prior.conditions import Conditions
 from nullsplat.prior.residual import HU_UNIT
 
 CROP = (96, 64, 64)

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from nullsplat.core.errors import StorageError
 from nullsplat.core.volume import Axes3
-from nullsplat.prior.block.conditions import Conditions
+from nullsplat.prior.conditions import Conditions
 
 
 @dataclass(frozen=True)

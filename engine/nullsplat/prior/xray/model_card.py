@@ -24,7 +24,9 @@ XRAY = Wording(
     what="""An unconditional diffusion model (DDPM, v-prediction, linear beta schedule) of two-dimensional X-ray projections,
 {parameters:.2f} million parameters. NullSplat's stage 1 samples it under the constraint of measured projections (DDNM,
 DDNM+): it may add what the measurement cannot see, and must keep what was measured.""",
-    loss_judges="how well image\nand noise are told apart",
+    inputs="projections with noise, and how much noise it is",
+    outputs="the velocity between them and the noise",
+    loss_judges="how well image and noise are told apart",
     counts={
         "radiographs": "radiographs",
         "radiograph_patients": "patients with radiographs",

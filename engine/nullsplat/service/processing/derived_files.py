@@ -1,13 +1,14 @@
 """Which DICOM objects a finished run becomes: the series, and what goes with it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.provenance import Provenance
 from nullsplat.dicom.read.series import SourceSeries
-from nullsplat.dicom.write.derived_series import DerivedOptions, write_derived
+from nullsplat.dicom.write.derived_series import DerivedOptions, FurtherImage, write_derived
+from nullsplat.dicom.write.key_image import write_key_image
 from nullsplat.dicom.write.parametric_map import DEVIATION, INTERVAL, MapKind, write_map
 from nullsplat.dicom.write.quality_report import write_quality_report
 from nullsplat.pipeline.checkpoints import Checkpoints
@@ -22,18 +23,20 @@ class Output:
     Attributes:
         maps: a map of the intervals goes with a result, and of the samples' standard deviation with one of several.
         report: the run's figures go with it as a structured report.
+        key_image: a picture of it goes with it.
         options: of all series.
     """
 
     maps: bool = True
     report: bool = True
+    key_image: bool = False
     options: DerivedOptions = field(default_factory=DerivedOptions)
 
     @classmethod
     def of(cls, settings: Settings) -> "Output":
         """What the settings ask for."""
         options = DerivedOptions(syntax=settings.transfer_syntax)
-        return cls(settings.parametric_maps == "auto", settings.quality_report, options)
+        return cls(settings.parametric_maps == "auto", settings.quality_report, settings.key_image, options)
 
 
 def write_all(
@@ -50,14 +53,22 @@ def write_all(
     series = write_derived(source, checkpoints.result, provenance, target, options)
     pairs = zip(series.sop_instance_uids, series.paths, strict=True)
     files = {str(uid): path.name for uid, path in pairs}
-    further: dict[str, dict[str, str]] = {}
-    for kind, values in _maps(checkpoints) if output.maps else ():
-        shown = write_map(kind, source, values, provenance, target, options)
-        further[shown.series_instance_uid] = {shown.sop_instance_uid: shown.path.name}
+    series = replace(series, further=tuple(_further(source, checkpoints, provenance, target, output)))
+    further = {one.series_instance_uid: {one.sop_instance_uid: one.path.name} for one in series.further}
     if output.report:
         told = write_quality_report(source, series, checkpoints.report, provenance, target, options)
         further[told.series_instance_uid] = {told.sop_instance_uid: told.path.name}
     return Derived(series.series_instance_uid, files, further)
+
+
+def _further(
+    source: SourceSeries, checkpoints: Checkpoints, provenance: Provenance, target: Path, output: Output
+) -> Iterator[FurtherImage]:
+    for kind, values in _maps(checkpoints) if output.maps else ():
+        yield write_map(kind, source, values, provenance, target, output.options)
+    if output.key_image:
+        shown = checkpoints.result, checkpoints.interval
+        yield write_key_image(source, *shown, provenance, target, output.options)
 
 
 def _maps(checkpoints: Checkpoints) -> Iterator[tuple[MapKind, Volume]]:

@@ -39,5 +39,5 @@ export class Marking {
   get threshold() { return Number(this.field.value); }
 
   /** Return what the colour means, empty while nothing is marked. */
-  get words() { return this.name ? `amber: ${LABELS[this.name]} over ${this.threshold} HU` : ''; }
+  get words() { return this.name ? `amber: over ${this.threshold} HU of ${LABELS[this.name]}` : ''; }
 }

@@ -29,7 +29,7 @@ export class PlaneView {
 
   /** Draw the pictures of a plane.
    *
-   * shown: `names` of the pictures, or the two of a `swipe` with its place; `values` and `captions` by name, `windows`, the `mark`, the `hairs`;
+   * shown: `names` of the pictures, or the two of a `swipe` with its place; `values` and `captions` by name, `windows`, the `mark` and its `legend`, the `hairs`;
    *   `stamp` tells its pixels from others, so that those that are drawn already are not drawn again.
    */
   draw(plane, shown) {
@@ -56,7 +56,7 @@ export class PlaneView {
 
   drawSwipe(plane, shown) {
     const { left, right } = shown.swipe;
-    this.swipe.fit(plane, `left: ${NAMES[left]}, right: ${NAMES[right]}`, shown.hairs);
+    this.swipe.fit(plane, [`left: ${NAMES[left]}`, `right: ${NAMES[right]}`, [left, right].includes('result') && shown.legend].filter(Boolean).join(', '), shown.hairs);
     this.paintOne(this.swipe.canvas, left, plane, shown);
     this.paintOne(this.over, right, plane, shown);
     this.clip(shown.swipe.at);

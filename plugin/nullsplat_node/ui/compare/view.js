@@ -187,7 +187,7 @@ export class CompareView {
     const mark = this.marking.name && this.comparison.has(this.marking.name) ? { values: values(this.marking.name), threshold: this.marking.threshold } : null;
     const swipe = this.layout.swipe;
     this.views[name].draw(plane, {
-      values, mark, swipe, stamp: [key, this.windowing.stamp, this.marking.words].join(), windows: this.windowing, hairs: this.hairs && this.hairsOf(plane),
+      values, mark, legend: mark && this.marking.words, swipe, stamp: [key, this.windowing.stamp, this.marking.words].join(), windows: this.windowing, hairs: this.hairs && this.hairsOf(plane),
       names: swipe ? [] : SIDE.filter((one) => this.comparison.has(one)), captions: (one) => this.caption(name, one),
     });
     const at = name === 'axial' ? this.ready : this.at[AXIS[name]];
@@ -218,10 +218,10 @@ export class CompareView {
 
   caption(plane, name) {
     const { comparison } = this;
-    const range = ({ centre, width }) => `${centre - width / 2} to ${centre + width / 2} HU`;
+    const range = ({ centre, width }) => `${Math.round(centre - width / 2)} to ${Math.round(centre + width / 2)} HU`;
     const words = {
       source: () => (plane === 'axial' ? this.sourceWords() : ''), result: () => [this.marking.words, plane === 'axial' && thick(comparison.lead.at(this.ready))].filter(Boolean).join(', '),
-      difference: () => 'result − interpolated source', uncertainty: () => `${comparison.map.words}, ${range(this.windowing.uncertainty)}`,
+      difference: () => 'result − interpolated source', uncertainty: () => `${range(this.windowing.uncertainty)}, ${comparison.map.words}`,
     };
     return words[name]();
   }
