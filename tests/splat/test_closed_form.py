@@ -27,6 +27,16 @@ def test_with_all_gaussians_the_field_is_the_residual(residual: Float[Tensor, "z
     torch.testing.assert_close(shown, residual, atol=0.02, rtol=0)  # Gaussians end at the kernel's cutoff
 
 
+def test_wider_ones_farther_apart_carry_what_is_smooth() -> None:
+    at = [torch.linspace(-2, 2, n) for n in (15, 20, 17)]
+    smooth = torch.exp(-sum(axis.square() for axis in torch.meshgrid(*at, indexing="ij")))
+    field = explain(smooth, SPACING, ClosedForm(step=2, voxels_each=1.0))
+    assert len(field) <= 8 * 10 * 9
+    shown = voxelise_field(field, tuple(smooth.shape), SPACING)
+    torch.testing.assert_close(shown, smooth, atol=0.03, rtol=0)
+    torch.testing.assert_close(field.means.mean(0), torch.zeros(3), atol=1e-4, rtol=0)
+
+
 def test_the_strongest_are_kept_and_of_both_signs(residual: Float[Tensor, "z y x"]) -> None:
     few = explain(residual, SPACING, ClosedForm(voxels_each=20.0))
     every = explain(residual, SPACING, ALL)
@@ -66,7 +76,9 @@ def test_densities_are_those_of_least_squares_along_one_axis() -> None:
     assert [got[z] for z in (-2.0, -1.0, 0.0, 1.0, 2.0)] == pytest.approx(wanted, abs=1e-5)
 
 
-@pytest.mark.parametrize("wrong", [{"sigma": 1.0}, {"sigma": 0.1}, {"voxels_each": 0.0}, {"most": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"sigma": 1.0}, {"sigma": 0.1}, {"voxels_each": 0.0}, {"most": 0}, {"step": 0}]
+)
 def test_settings_that_cannot_work_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match="got"):
         ClosedForm(**wrong)

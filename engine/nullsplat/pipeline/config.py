@@ -141,7 +141,7 @@ def configure(
         sampling=sampling,
         slabs=chosen.slabs,
         fit=chosen.fit,
-        field=ClosedForm(),
+        field=ClosedForm(step=2 if min(scale) > 2 else 1),
         detail=chosen.detail,
         finish=chosen.finish,
     )

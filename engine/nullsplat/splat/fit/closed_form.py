@@ -18,11 +18,13 @@ class ClosedForm:
     """Which Gaussians explain a volume.
 
     Attributes:
-        sigma: standard deviation in voxels along each axis.
+        step: voxels from one Gaussian to the next along each axis.
+        sigma: standard deviation along each axis, in steps.
         voxels_each: voxels that there must be for every Gaussian.
         most: Gaussians never to exceed, however large the volume: a field is a file that people download.
     """
 
+    step: int = 1
     sigma: float = 0.6
     voxels_each: float = 20.0
     most: int = 1_000_000
@@ -36,19 +38,19 @@ class ClosedForm:
         if (
             not 0.3 <= self.sigma <= 0.8
         ):  # wider ones nearly cancel each other: densities grow beyond all bounds
-            raise ConfigurationError(f"sigma must lie in [0.3, 0.8] voxels, got {self.sigma}")
-        if not self.voxels_each > 0 or self.most < 1:
+            raise ConfigurationError(f"sigma must lie in [0.3, 0.8] steps, got {self.sigma}")
+        if not self.voxels_each > 0 or min(self.step, self.most) < 1:
             raise ConfigurationError(
-                f"voxels_each must be above 0 and most at least 1, got {self.voxels_each} and {self.most}"
+                f"voxels_each must be above 0, step and most at least 1, got {self.voxels_each}, {self.step}, {self.most}"
             )
 
 
 def explain(residual: Float[Tensor, "z y x"], spacing: Axes3, config: ClosedForm) -> SignedGaussians:
     """The Gaussians that a residual consists of, the strongest of them.
 
-    With one Gaussian of fixed width at every voxel centre, the field is linear in its densities, and separable: one
-    small matrix product an axis gives the densities with which it passes through every voxel. Most of them are next to
-    nothing, as the residual is: air and flat tissue need no explanation. What the weak ones would have shown is left out.
+    With Gaussians of fixed width in fixed places, the field is linear in its densities, and separable: one small matrix
+    product an axis gives those that come closest to the residual, at all voxels alike. Most of them are next to nothing, as the
+    residual is: air and flat tissue need no explanation. What the weak ones would have shown is left out.
 
     Args:
         residual: what is to be explained, 1/mm.
@@ -58,13 +60,13 @@ def explain(residual: Float[Tensor, "z y x"], spacing: Axes3, config: ClosedForm
     Returns:
         The field in the frame of the residual's grid; one Gaussian without density where there is nothing to explain.
     """
-    inverse = [_interpolating(n, config.sigma).to(residual) for n in residual.shape]
+    inverse = [_inverse(n, config).to(residual) for n in residual.shape]
     density = apply_along_axes(residual, inverse)
-    at = _strongest(density, min(config.most, max(1, int(density.numel() / config.voxels_each)))).nonzero()
+    at = _strongest(density, min(config.most, max(1, int(residual.numel() / config.voxels_each)))).nonzero()
     if len(at) == 0:
         at = at.new_zeros(1, 3)
-    millimetres = residual.new_tensor(spacing)
-    middle = residual.new_tensor([(n - 1) / 2 for n in residual.shape])
+    millimetres = config.step * residual.new_tensor(spacing)
+    middle = residual.new_tensor([(n - 1) / 2 for n in density.shape])
     count = (len(at), 1)
     return SignedGaussians(
         means=((at - middle) * millimetres).flip(-1),
@@ -75,10 +77,12 @@ def explain(residual: Float[Tensor, "z y x"], spacing: Axes3, config: ClosedForm
     )
 
 
-def _interpolating(n: int, sigma: float) -> Float[Tensor, "n n"]:
-    """From values at voxels along an axis to the densities of Gaussians around them that sum to these values."""
-    distance = np.subtract.outer(np.arange(n), np.arange(n))
-    return torch.from_numpy(np.linalg.inv(np.exp(-0.5 * (distance / sigma) ** 2)))
+def _inverse(n: int, config: ClosedForm) -> Float[Tensor, "m n"]:
+    """From values at the voxels of an axis to the densities of Gaussians, in its middle, that come closest to them."""
+    count = -(-n // config.step)
+    places = config.step * (np.arange(count) - (count - 1) / 2)
+    distance = np.subtract.outer(np.arange(n) - (n - 1) / 2, places) / (config.sigma * config.step)
+    return torch.from_numpy(np.linalg.pinv(np.exp(-0.5 * distance**2)))
 
 
 def _strongest(density: Float[Tensor, "z y x"], count: int) -> Tensor:
