@@ -49,6 +49,8 @@ def test_a_scan_comes_back_super_resolved_and_everything_ends(
 def test_ctrl_c_ends_every_process(phantom: Path, tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     command = [
+        "env",
+        "--default-signal=INT",  # which shells ignore for what they run in the background
         sys.executable,
         "-m",
         "nullsplat.cli",
