@@ -8,9 +8,8 @@ import torch
 from diffusers import UNet2DModel
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from nullsplat.prior.network import FOLD, build_scheduler
+from nullsplat.prior.network import build_scheduler
 from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 
 TINY = {
@@ -28,17 +27,14 @@ TINY = {
 class KnowsOneImage(UNet2DModel):
     """A prior that has seen a single image: whatever it is shown, it says what is noise beside that image."""
 
-    def __init__(self, fold: int, prediction_type: str) -> None:
-        super().__init__(**TINY | {"in_channels": fold**2, "out_channels": fold**2})
-        self.fold, self.schedule = fold, build_scheduler(prediction_type)
+    def __init__(self) -> None:
+        super().__init__(**TINY)
         self.image = torch.zeros(1, 1)
+        self.alphas = build_scheduler().alphas_cumprod
 
-    def forward(self, x: Float[Tensor, "b c z u"], t: int) -> SimpleNamespace:
-        alpha = self.schedule.alphas_cumprod[t]
-        answer = noise = (pixel_shuffle(x, self.fold) - alpha.sqrt() * self.image) / (1 - alpha).sqrt()
-        if self.schedule.config.prediction_type == "v_prediction":
-            answer = alpha.sqrt() * noise - (1 - alpha).sqrt() * self.image
-        return SimpleNamespace(sample=pixel_unshuffle(answer, self.fold))
+    def forward(self, x: Float[Tensor, "b 1 z u"], t: int) -> SimpleNamespace:
+        alpha = self.alphas[t]
+        return SimpleNamespace(sample=(x - alpha.sqrt() * self.image) / (1 - alpha).sqrt())
 
 
 @pytest.fixture(scope="session")
@@ -54,9 +50,9 @@ def pipeline(random_unet: UNet2DModel) -> ProjectionDDNMPipeline:
     return ProjectionDDNMPipeline(random_unet, build_scheduler())
 
 
-@pytest.fixture(params=[(1, "epsilon"), (FOLD, "v_prediction")], ids=["noise", "velocity-of-folded-pixels"])
-def knows_one_image(request: pytest.FixtureRequest) -> KnowsOneImage:
-    return KnowsOneImage(*request.param)
+@pytest.fixture
+def knows_one_image() -> KnowsOneImage:
+    return KnowsOneImage()
 
 
 @pytest.fixture(scope="module", autouse=True)

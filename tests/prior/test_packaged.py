@@ -15,13 +15,11 @@ from nullsplat.prior.model_card import CARD
 from nullsplat.prior.series_figures import FIGURES, series_figures
 from nullsplat.prior.task import Task
 from nullsplat.prior.training_range import training_range_of
-from nullsplat.prior.xray.network import predict
 
 RADIOGRAPHS = {"NIH ChestX-ray14", "Kermany"}
 CTS = {"QIN LUNG CT", "CMB-CRC", "ACRIN-NSCLC", "ACRIN-FLT", "TCGA-LIHC"}
 THIN_CTS = {"RIDER Lung CT", "RIDER Pilot", "Visible Human", "Lung-Fused-CT-Pathology", "Lung-PET-CT-Dx"}
-CALIBRATING = {"Lung-Fused-CT-Pathology"}
-SOURCES = {weights.XRAY: RADIOGRAPHS | CTS | THIN_CTS - CALIBRATING, weights.BLOCK: CTS | THIN_CTS}
+SOURCES = {weights.XRAY: RADIOGRAPHS | CTS, weights.BLOCK: CTS | THIN_CTS}
 
 
 @pytest.mark.parametrize("name", weights.PACKAGED)
@@ -58,10 +56,8 @@ def test_the_packaged_prior_of_xrays_recognises_noise_on_smooth_images() -> None
     noise = torch.randn(ramp.shape, generator=generator)
     t = torch.tensor([100])
     with torch.no_grad():
-        predicted = predict(unet, scheduler.add_noise(ramp, noise, t), t)
-    assert (
-        torch.nn.functional.mse_loss(predicted, scheduler.get_velocity(ramp, noise, t)) < 0.1
-    )  # zero gets 1
+        predicted = unet(scheduler.add_noise(ramp, noise, t), t).sample
+    assert torch.nn.functional.mse_loss(predicted, noise) < 0.3  # answering zero gets 1
 
 
 def test_the_packaged_prior_of_slabs_was_better_than_its_base_on_other_patients() -> None:

@@ -7,11 +7,13 @@ from nullsplat.core.errors import WeightsError
 from nullsplat.prior import weights
 from nullsplat.prior.block.network import is_block_unet
 from nullsplat.prior.block.pipeline import BlockPipeline
-from nullsplat.prior.xray.network import is_xray_unet
 from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 
 Prior = BlockPipeline | ProjectionDDNMPipeline
 """Every kind of prior that there is."""
+
+_XRAY_CHANNELS = {(1, 1), (3, 3)}
+"""Of networks of X-rays: grey, or grey in the channels of colour, as converted ones are."""
 
 
 def load_prior(prior: str, device: torch.device) -> Prior | None:
@@ -35,9 +37,9 @@ def load_prior(prior: str, device: torch.device) -> Prior | None:
 def _kind(unet: UNet2DModel, prior: str) -> type[Prior]:
     if is_block_unet(unet):
         return BlockPipeline
-    if is_xray_unet(unet):
-        return ProjectionDDNMPipeline
     channels = unet.config.in_channels, unet.config.out_channels
+    if channels in _XRAY_CHANNELS:
+        return ProjectionDDNMPipeline
     raise WeightsError(
         f"a prior must be one of blocks of slabs or of X-rays, {prior} has {channels[0]} channels in and {channels[1]} out; "
         "one of single slabs, as earlier versions made them, must be trained anew by `nullsplat train-slab-prior`"

@@ -7,18 +7,15 @@ from nullsplat.core.errors import ConfigurationError
 
 TRAIN_STEPS = 1000
 
-FOLD = 2
-"""Pixels that are folded into channels along each side: a quarter of the arithmetic for the same receptive field."""
-
 _CHANNELS: dict[str, tuple[int, ...]] = {
-    "small": (64, 96, 128, 192),
-    "base": (96, 192, 288, 384),
+    "small": (32, 48, 64, 96),
+    "base": (64, 128, 192, 256),
 }
 _RESIDUAL_CHANNELS: dict[str, tuple[int, ...]] = {"small": (64, 128, 192), "base": (96, 192, 288)}
 
 
 def build_unet(size: str) -> UNet2DModel:
-    """A fresh unconditional UNet for projections whose pixels are folded by `FOLD`.
+    """A fresh unconditional UNet for single-channel projections.
 
     Args:
         size: `small` (trainable on a CPU) or `base` (for a GPU).
@@ -28,8 +25,8 @@ def build_unet(size: str) -> UNet2DModel:
     """
     channels = _channels(_CHANNELS, size)
     return UNet2DModel(
-        in_channels=FOLD**2,
-        out_channels=FOLD**2,
+        in_channels=1,
+        out_channels=1,
         block_out_channels=channels,
         layers_per_block=1 if size == "small" else 2,
         down_block_types=("DownBlock2D",) * len(channels),
@@ -78,8 +75,7 @@ def build_scheduler(prediction_type: str = "epsilon") -> DDIMScheduler:
     """The paper's schedule: linear beta from 1e-4 to 0.02 in 1000 steps.
 
     Args:
-        prediction_type: what the network predicts: the noise (`epsilon`, the paper's), the clean image or residual
-            (`sample`), or of both what is the harder to tell at each noise level (`v_prediction`).
+        prediction_type: what the network predicts: the noise (`epsilon`, the paper's) or the clean image or residual (`sample`).
     """
     return DDIMScheduler(
         num_train_timesteps=TRAIN_STEPS,

@@ -12,12 +12,12 @@ from torch import Tensor
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior.block import pipeline as block_pipeline
-from nullsplat.prior.block.network import BLOCK, KNOWN
+from nullsplat.prior.block.network import BLOCK, FOLD, KNOWN
 from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.block.pool import pair_folder
 from nullsplat.prior.block.store import Pair, save_pair
 from nullsplat.prior.conditions import CONDITIONS, Conditions
-from nullsplat.prior.network import FOLD, build_scheduler
+from nullsplat.prior.network import build_scheduler
 from nullsplat.prior.residual import UNIT_PER_SPREAD
 from nullsplat.prior.task import Task
 

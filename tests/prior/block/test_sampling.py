@@ -10,9 +10,9 @@ from tests.prior.block.conftest import TINY, answering, task
 from torch import Tensor
 
 from nullsplat.core.errors import Cancelled, ConfigurationError
-from nullsplat.prior.block.network import BLOCK
+from nullsplat.prior.block.network import BLOCK, FOLD
 from nullsplat.prior.block.pipeline import BlockPipeline
-from nullsplat.prior.network import FOLD, build_scheduler
+from nullsplat.prior.network import build_scheduler
 from nullsplat.prior.slab_sampling import SlabSampling
 
 CONFIG = SlabSampling(steps=2)

@@ -9,7 +9,10 @@ from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle, softplus
 
 from nullsplat.prior.conditions import CONDITIONS
-from nullsplat.prior.network import FOLD, build_residual_unet
+from nullsplat.prior.network import build_residual_unet
+
+FOLD = 2
+"""Pixels that are folded into channels along each side: a quarter of the arithmetic for the same receptive field."""
 
 BLOCK = 4
 """Neighbouring slabs that are refined at once: a quarter of the arithmetic, and a view of the third dimension."""

@@ -13,9 +13,8 @@ from torch import Tensor
 from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.seeds import torch_generator
 from nullsplat.prior.block.cutting import cut, image_axes, phase_image, rounds_of
-from nullsplat.prior.block.network import BLOCK, predict_residual
+from nullsplat.prior.block.network import BLOCK, FOLD, predict_residual
 from nullsplat.prior.conditions import Conditions, conditions_of
-from nullsplat.prior.network import FOLD
 from nullsplat.prior.precision import fast_bfloat16
 from nullsplat.prior.residual import HU_UNIT, TINY, residual_unit
 from nullsplat.prior.slab_sampling import MIRRORS, SlabSampling, noise_levels

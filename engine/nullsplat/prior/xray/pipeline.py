@@ -16,7 +16,6 @@ from nullsplat.core.progress import Progress, silent
 from nullsplat.physics.degradation import Separable
 from nullsplat.physics.null_space import ddnm_plus, ddnm_plus_noise, null_space_part
 from nullsplat.prior.precision import fast_bfloat16
-from nullsplat.prior.xray.network import image_channels, multiple_of, predict
 from nullsplat.prior.xray.sampling import SamplingConfig, view_noise, visited_timesteps
 
 
@@ -87,7 +86,7 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
     """
 
     def __init__(self, unet: UNet2DModel, scheduler: DDIMScheduler) -> None:
-        """Take a network and the schedule it was trained with, which also tells what it predicts."""
+        """Take a noise-predicting network and the schedule it was trained with."""
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
 
@@ -204,23 +203,23 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
         self, x: Float[Tensor, "b z u"], step: _Step
     ) -> tuple[Float[Tensor, "b z u"], Float[Tensor, "b z u"]]:
         """The clean image and the noise that the prior sees in `x`."""
-        predicted = self._predict(x, step.t)
-        signal, noise = step.alpha_bar**0.5, (1 - step.alpha_bar) ** 0.5
-        if self.scheduler.config.prediction_type == "v_prediction":
-            return signal * x - noise * predicted, signal * predicted + noise * x
-        return (x - noise * predicted) / signal, predicted
+        eps = self._predict_noise(x, step.t)
+        return (x - (1 - step.alpha_bar) ** 0.5 * eps) / step.alpha_bar**0.5, eps
 
-    def _predict(self, x: Float[Tensor, "b z u"], t: int) -> Float[Tensor, "b z u"]:
+    def _predict_noise(self, x: Float[Tensor, "b z u"], t: int) -> Float[Tensor, "b z u"]:
         """Run the network on images of any size, padded to what its down-sampling needs."""
-        multiple, (height, width) = multiple_of(self.unet), x.shape[1:]
-        images = x.reshape(-1, self._channels, height, width)
-        padded = pad(images, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+        multiple = 2 ** (len(self.unet.config.block_out_channels) - 1)
+        height, width = x.shape[1:]
+        bottom, right = -height % multiple, -width % multiple
+        padded = pad(x.reshape(-1, self._channels, height, width), (0, right, 0, bottom), mode="replicate")
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast_bfloat16(self.device)):
-            return predict(self.unet, padded, t)[:, :, :height, :width].flatten(0, 1)
+            predicted: Tensor = self.unet(padded, t).sample
+        return predicted[:, :, :height, :width].flatten(0, 1).float()
 
     @property
     def _channels(self) -> int:
-        return image_channels(self.unet)
+        """Image channels of the network, 1 or the 3 of a network for colour images that saw grey ones."""
+        return int(self.unet.config.in_channels)
 
     def _for_channels(self, views: Float[Tensor, "v ..."]) -> Float[Tensor, "b ..."]:
         """Each view once for every channel of the network, one after the other, on the network's device."""
