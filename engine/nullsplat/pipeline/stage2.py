@@ -32,7 +32,7 @@ def field_of(
         refined_hu: stage 1's volume in HU, on the same device; None where its prior makes none.
         projections: of stage 1, on the same device; None where it made none.
         config: `field`, `fit` and `seed` are used.
-        progress: hears how far it is.
+        progress: called with the fraction done.
 
     Returns:
         The field on the wanted grid; what it shows there is to be added to the base. It shows nothing where stage 1

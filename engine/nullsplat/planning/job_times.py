@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from nullsplat.core.errors import ConfigurationError, UnreadableFile
-from nullsplat.core.preset_facts import PRESET_FACTS
+from nullsplat.core.preset_facts import MACHINE, PRESET_FACTS
 from nullsplat.core.suggestion import did_you_mean
 from nullsplat.service.contract.messages import STAGES, fault
 
@@ -24,8 +24,8 @@ RESULT = (400, 512, 512)
 """Slices, rows and columns of the result that a job makes where no job was measured: a whole chest."""
 OVERHEAD = {"fetch": 4.4, "derive": 5.1, "store": 5.3}
 """Seconds of the stages that do not depend on the preset, for `RESULT`; docs/operations.md, best of two runs."""
-_SHARES = {"stage1": 0.4, "stage2": 0.55, "consistency": 0.05}
-"""Of the computation, only to know where a job that lost its worker goes on."""
+_SHARES = {"stage1": 0.88, "stage2": 0.03, "consistency": 0.09}
+"""Of the computation of `preview`, only to know where a job that lost its worker goes on."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def of_preset(preset: str) -> JobTimes:
     seconds = PRESET_FACTS[preset].seconds * np.prod(RESULT) / FACTS_VOXELS
     row = [OVERHEAD.get(name, 0.0) + _SHARES.get(name, 0.0) * seconds for name in STAGES]
     size = " x ".join(map(str, RESULT))
-    return JobTimes(np.array([row]), VARIATION, f"{preset} on two CPU cores, result of {size} voxels")
+    return JobTimes(np.array([row]), VARIATION, f"{preset} on {MACHINE}, result of {size} voxels")
 
 
 def measured(path: Path) -> JobTimes:

@@ -40,7 +40,7 @@ def plan(  # noqa: PLR0913, PLR0917 - options are parameters
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="Instead: a preset on two CPU cores, for a whole chest; preview by default."),
+        typer.Option(help="Instead: a preset on one CPU thread, for a whole chest; preview by default."),
     ] = None,
     site: Annotated[
         Path | None,

@@ -10,6 +10,7 @@ import torch
 
 from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.seeds import numpy_generator
+from nullsplat.core.units import hu_to_mu
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.evaluation.methods.known import Known
 from nullsplat.evaluation.methods.method import Asked, Method, Reconstruction, Task
@@ -20,7 +21,7 @@ from nullsplat.pipeline.forward_model import ForwardModel
 from nullsplat.pipeline.presets import PRESETS
 from nullsplat.pipeline.problem import Problem
 from nullsplat.pipeline.stage1 import Projections
-from nullsplat.pipeline.stage2 import field_of
+from nullsplat.pipeline.stage2 import field_of, fit_field
 from nullsplat.pipeline.stages import RUNNERS, Stage, VolumeHu, run_consistency, run_stage2
 from nullsplat.prior.weights import BLOCK, NONE, PACKAGED, XRAY, prior_hash
 from nullsplat.splat.field.placement import PlacedField
@@ -88,7 +89,8 @@ def _warm_up(device: torch.device) -> None:
     asked = Asked(Known((2.0, 2.0, 2.0)), seed=0)
     task = Task(Volume(hu, Geometry(hu.shape, (1.0, 1.0, 1.0))), asked.known, 0, device)
     config = _physics_alone(config_for("preview", asked))
-    _run_stages(task, replace(config, views=4, fit=replace(config.fit, steps=2)), RUNNERS, silent)
+    runners = RUNNERS | {"stage2": partial(run_stage2, fit=_fitted)}
+    _run_stages(task, replace(config, views=4, fit=replace(config.fit, steps=2)), runners, silent)
 
 
 def _stage_progress(progress: Progress, stage: str, index: int, stages: int) -> Progress:
@@ -125,6 +127,21 @@ def _sliced(profile: str) -> Callable[[PipelineConfig], PipelineConfig]:
 def _pixelled(profile: str) -> Callable[[PipelineConfig], PipelineConfig]:
     assumed = Profile.parse(profile)
     return lambda config: replace(config, resolution=replace(config.assumed, in_plane_profile=assumed))
+
+
+def _fitted(
+    model: ForwardModel,
+    base_hu: VolumeHu,
+    refined_hu: VolumeHu | None,
+    projections: Projections | None,
+    config: PipelineConfig,
+    progress: Progress,
+) -> PlacedField:
+    """Stage 2 that fits the base's own projections, with every kernel that a fit needs."""
+    seen = model.project_hr(hu_to_mu(base_hu))
+    return fit_field(
+        model, base_hu, Projections(seen, torch.zeros_like(seen), model.lr_beam.columns), config, progress
+    )
 
 
 def _no_field(

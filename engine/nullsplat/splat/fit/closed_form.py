@@ -21,7 +21,7 @@ class ClosedForm:
         step: voxels from one Gaussian to the next along each axis.
         sigma: standard deviation along each axis, in steps.
         voxels_each: voxels that there must be for every Gaussian.
-        most: Gaussians never to exceed, however large the volume: a field is a file that people download.
+        most: Gaussians at most, but for equal densities, however large the volume: a field is a file that people download.
     """
 
     step: int = 1
@@ -35,9 +35,8 @@ class ClosedForm:
         Raises:
             ConfigurationError: a width at which densities are not determined, or a number that is not positive.
         """
-        if (
-            not 0.3 <= self.sigma <= 0.8
-        ):  # wider ones nearly cancel each other: densities grow beyond all bounds
+        # Wider ones nearly cancel each other: densities grow beyond all bounds.
+        if not 0.3 <= self.sigma <= 0.8:
             raise ConfigurationError(f"sigma must lie in [0.3, 0.8] steps, got {self.sigma}")
         if not self.voxels_each > 0 or min(self.step, self.most) < 1:
             raise ConfigurationError(
