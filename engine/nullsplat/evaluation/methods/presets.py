@@ -78,7 +78,8 @@ def _run_stages(
         for index, (stage, run) in enumerate(runners.items()):
             run(checkpoints, config, task.device, _stage_progress(progress, stage, index, len(runners)))
         stages = {stage: checkpoints.cost(stage) for stage in runners}
-        return Reconstruction(checkpoints.result.hu, stages, checkpoints.report)
+        shown = checkpoints.sample or checkpoints.result
+        return Reconstruction(shown.hu, stages, checkpoints.report)
 
 
 @lru_cache(maxsize=2)
