@@ -55,7 +55,7 @@ PRESETS: dict[str, Preset] = {
         consistent_base=True,
         base=BASE,
         sampling=SamplingConfig(steps=6, start_sigma=0.1, relaxation=0.4, batch=2, shared_views=4),
-        slabs=SlabSampling(steps=6),
+        slabs=SlabSampling(steps=4),
         fit=PREVIEW,
         detail=0.9,
         finish=TotalVariation(iterations=0, bounds=NONNEGATIVE),
