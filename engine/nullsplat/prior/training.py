@@ -262,5 +262,5 @@ def _start_from(initial: UNet2DModel, unet: UNet2DModel) -> None:
     except RuntimeError as error:
         raise ConfigurationError(
             f"training can only go on from a network of the same size, of channels {unet.config.block_out_channels}; "
-            f"got one of {initial.config.block_out_channels}"
+            f"got one of {tuple(initial.config.block_out_channels)}"
         ) from error
