@@ -27,14 +27,17 @@ TINY = {
 class KnowsOneImage(UNet2DModel):
     """A prior that has seen a single image: whatever it is shown, it says what is noise beside that image."""
 
-    def __init__(self) -> None:
+    def __init__(self, prediction_type: str) -> None:
         super().__init__(**TINY)
-        self.image = torch.zeros(1, 1)
-        self.alphas = build_scheduler().alphas_cumprod
+        self.image, self.schedule = torch.zeros(1, 1), build_scheduler(prediction_type)
 
     def forward(self, x: Float[Tensor, "b 1 z u"], t: int) -> SimpleNamespace:
-        alpha = self.alphas[t]
-        return SimpleNamespace(sample=(x - alpha.sqrt() * self.image) / (1 - alpha).sqrt())
+        alpha = self.schedule.alphas_cumprod[t]
+        noise = (x - alpha.sqrt() * self.image) / (1 - alpha).sqrt()
+        velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * self.image
+        return SimpleNamespace(
+            sample=noise if self.schedule.config.prediction_type == "epsilon" else velocity
+        )
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +53,9 @@ def pipeline(random_unet: UNet2DModel) -> ProjectionDDNMPipeline:
     return ProjectionDDNMPipeline(random_unet, build_scheduler())
 
 
-@pytest.fixture
-def knows_one_image() -> KnowsOneImage:
-    return KnowsOneImage()
+@pytest.fixture(params=["epsilon", "v_prediction"])
+def knows_one_image(request: pytest.FixtureRequest) -> KnowsOneImage:
+    return KnowsOneImage(request.param)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -90,7 +90,7 @@ def test_a_prior_cannot_paint_an_object_where_the_measurement_excludes_it(
     knows_one_image.image = background + sign * disk
     op = degradation_for((8, 8), (4, 4))
     y = op.forward(background)[None].repeat(2, 1, 1)
-    sampler = ProjectionDDNMPipeline(knows_one_image, build_scheduler())
+    sampler = ProjectionDDNMPipeline(knows_one_image, knows_one_image.schedule)
     sampled = sampler(Measurement(y, op, 0.0), config, background.repeat(2, 1, 1)).mean
     seen, excluded = op.pinv(op.forward(sampled)), op.pinv(op.forward(background))
     assert float(op.forward(disk).max()) > 0.9  # the object would be seen
@@ -116,7 +116,7 @@ def test_little_noise_lets_the_prior_paint_little(
     knows_one_image.image = background + disk
     op = degradation_for((8, 8), (4, 4))
     measurement = Measurement(op.forward(background).repeat(3, 1, 1), op, sigma_y)
-    sampler = ProjectionDDNMPipeline(knows_one_image, build_scheduler())
+    sampler = ProjectionDDNMPipeline(knows_one_image, knows_one_image.schedule)
     sampled = sampler(measurement, config, background.repeat(3, 1, 1)).mean
     alpha = float(build_scheduler().alphas_cumprod[0])
     bound = sigma_y / ((1 - alpha) / alpha) ** 0.5 / 2 * float(disk.norm())
@@ -133,7 +133,7 @@ def test_ascent_leaves_of_a_guess_that_contradicts_the_measurement_what_relaxati
     knows_one_image.image = background
     op = degradation_for((8, 8), (4, 4))
     measurement = Measurement(op.forward(background)[None], op, 0.0)
-    sampler = ProjectionDDNMPipeline(knows_one_image, build_scheduler())
+    sampler = ProjectionDDNMPipeline(knows_one_image, knows_one_image.schedule)
     sampled = sampler(measurement, replace(CLIMBING, steps=steps), (background + disk)[None]).mean
     expected = 0.6**steps * op.forward(disk)
     torch.testing.assert_close(misfit(measurement, sampled)[0], expected, atol=1e-5, rtol=0)
@@ -173,7 +173,7 @@ def test_samples_that_agree_have_no_deviation(knows_one_image: torch.nn.Module) 
     knows_one_image.image, _ = scene_and_object()
     op = degradation_for((8, 8), (4, 4))
     measurement = Measurement(op.forward(knows_one_image.image)[None], op, 0.0)
-    sampler = ProjectionDDNMPipeline(knows_one_image, build_scheduler())
+    sampler = ProjectionDDNMPipeline(knows_one_image, knows_one_image.schedule)
     sampled = sampler(measurement, replace(FROM_NOISE, samples=4))
     assert float(sampled.deviation.max()) < 1e-5  # a difference of sums of squares would leave 3e-4
 
@@ -224,7 +224,7 @@ def test_bfloat16_is_used_where_the_processor_has_it_and_only_there(
     knows_one_image.register_forward_pre_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
     knows_one_image.image = torch.zeros(32, 16)
     measurement, truth = measure(views=1)
-    ProjectionDDNMPipeline(knows_one_image, build_scheduler())(measurement, FROM_GUESS, truth)
+    ProjectionDDNMPipeline(knows_one_image, knows_one_image.schedule)(measurement, FROM_GUESS, truth)
     assert set(seen) == {expected}
 
 

@@ -11,6 +11,8 @@ import torch
 
 from nullsplat.core.errors import Cancelled, ConfigurationError, UnreadableFile, WeightsError
 from nullsplat.prior import weights
+from nullsplat.prior.block.pipeline import BlockPipeline
+from nullsplat.prior.load import Prior, network_of
 from nullsplat.prior.model_card import CARD, LOSS_FIGURE, SAMPLES_FIGURE, Origin
 from nullsplat.prior.training import PriorTraining, TrainingConfig
 from nullsplat.prior.xray import model_card
@@ -18,6 +20,7 @@ from nullsplat.prior.xray.augmentation import Augmentation
 from nullsplat.prior.xray.data import ProjectedVolume, Radiograph
 from nullsplat.prior.xray.model_card import write_model_card
 from nullsplat.prior.xray.objective import NoiseObjective
+from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 from nullsplat.prior.xray.pool import ImagePool, split
 
 CONFIG = TrainingConfig(steps=4, batch=2, warmup=2, checkpoint_every=2)
@@ -137,6 +140,24 @@ def test_other_settings_do_not_resume_a_run(
         PriorTraining(dataclasses.replace(CONFIG, seed=1), NoiseObjective(*pools), folder)
     longer = PriorTraining(dataclasses.replace(CONFIG, steps=9), NoiseObjective(*pools), folder)
     assert longer.step == 4
+
+
+def test_a_run_goes_on_from_a_network_of_the_same_size_alone(
+    pools: tuple[ImagePool, ImagePool], tmp_path: Path
+) -> None:
+    initial = network_of(weights.XRAY, ProjectionDDNMPipeline)
+    training = PriorTraining(CONFIG, NoiseObjective(*pools), tmp_path, initial)
+    assert torch.equal(training.unet.conv_in.weight, initial.conv_in.weight)
+    with pytest.raises(ConfigurationError, match=r"\(64, 128, 192, 256\); got one of \(32, 48, 64, 96\)"):
+        PriorTraining(CONFIG, NoiseObjective(*pools, size="base"), tmp_path / "base", initial)
+
+
+@pytest.mark.parametrize("kind", [BlockPipeline, ProjectionDDNMPipeline])
+def test_a_prior_of_another_kind_is_nothing_to_go_on_from(kind: type[Prior]) -> None:
+    other = weights.XRAY if kind is BlockPipeline else weights.BLOCK
+    assert network_of(None, kind) is None
+    with pytest.raises(ConfigurationError, match=f"'{other}' is a prior of another kind"):
+        network_of(other, kind)
 
 
 def test_a_damaged_checkpoint_is_refused(

@@ -1,6 +1,7 @@
 """What the training of either prior can be told: options, and how a command line says them again."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Protocol, runtime_checkable
 
 import typer
@@ -27,6 +28,17 @@ Licences = Annotated[
         "--licence", metavar="TEXT", help="A data source with its licence, for the card. Repeat for more."
     ),
 ]
+Initial = Annotated[
+    str | None,
+    typer.Option(
+        "--initial",
+        metavar="NAME|DIR",
+        help="A prior of the same kind and size to continue from, such as a packaged one; without it, training starts afresh.",
+    ),
+]
+LearningRate = Annotated[
+    float, typer.Option(min=1e-6, max=1e-2, help="Peak learning rate; take a lower one with --initial.")
+]
 Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps in all; a resumed run counts on.")]
 Batch = Annotated[int, typer.Option(min=1, help="Crops per step.")]
 Precision = Annotated[MixedPrecision, typer.Option(help="bf16 is faster where the processor has it.")]
@@ -40,6 +52,14 @@ class Settings(Protocol):
     @property
     def steps(self) -> int:
         """Optimiser steps in all."""
+
+    @property
+    def initial(self) -> str | None:
+        """Prior that training continues from."""
+
+    @property
+    def learning_rate(self) -> float:
+        """At its peak."""
 
     @property
     def batch(self) -> int:
@@ -60,5 +80,7 @@ class Settings(Protocol):
 
 def settings_words(settings: Settings) -> list[str]:
     """The settings as words of a command line."""
-    words = ["--steps", str(settings.steps), "--batch", str(settings.batch), "--size", settings.size]
+    words = ["--initial", Path(settings.initial).name] if settings.initial else []
+    words += ["--steps", str(settings.steps), "--batch", str(settings.batch)]
+    words += ["--learning-rate", f"{settings.learning_rate:g}", "--size", settings.size]
     return [*words, "--mixed-precision", settings.mixed_precision, "--seed", str(settings.seed)]

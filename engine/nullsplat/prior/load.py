@@ -3,7 +3,7 @@
 import torch
 from diffusers import UNet2DModel
 
-from nullsplat.core.errors import WeightsError
+from nullsplat.core.errors import ConfigurationError, WeightsError
 from nullsplat.prior import weights
 from nullsplat.prior.block.network import is_block_unet
 from nullsplat.prior.block.pipeline import BlockPipeline
@@ -32,6 +32,23 @@ def load_prior(prior: str, device: torch.device) -> Prior | None:
     pipeline = _kind(unet, prior)(unet, scheduler)
     pipeline.to(device)
     return pipeline
+
+
+def network_of(prior: str | None, kind: type[Prior]) -> UNet2DModel | None:
+    """The network of a prior of one kind, to go on training from; None for None.
+
+    Raises:
+        ConfigurationError: it is of another kind.
+        WeightsError: there is no such prior, or it is damaged.
+    """
+    if prior is None:
+        return None
+    unet, _ = weights.load(weights.locate(prior))
+    if _kind(unet, prior) is not kind:
+        raise ConfigurationError(
+            f"{prior!r} is a prior of another kind than the one to train; name another, or none to start afresh"
+        )
+    return unet
 
 
 def _kind(unet: UNet2DModel, prior: str) -> type[Prior]:

@@ -75,7 +75,8 @@ def build_scheduler(prediction_type: str = "epsilon") -> DDIMScheduler:
     """The paper's schedule: linear beta from 1e-4 to 0.02 in 1000 steps.
 
     Args:
-        prediction_type: what the network predicts: the noise (`epsilon`, the paper's) or the clean image or residual (`sample`).
+        prediction_type: what the network predicts: the noise (`epsilon`, the paper's), the clean image or residual
+            (`sample`), or of both what is the harder to tell at each noise level (`v_prediction`).
     """
     return DDIMScheduler(
         num_train_timesteps=TRAIN_STEPS,

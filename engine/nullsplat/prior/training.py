@@ -88,7 +88,7 @@ class PriorTraining:
             initial: network whose weights a new run starts from; None starts from fresh ones.
 
         Raises:
-            ConfigurationError: the checkpoint in `folder` is of a run with other settings.
+            ConfigurationError: the checkpoint in `folder` is of a run with other settings, or `initial` is of another size.
             UnreadableFile: the checkpoint in `folder` is damaged.
         """
         self.config, self.objective, self.folder = config, objective, folder
@@ -96,7 +96,7 @@ class PriorTraining:
         torch.manual_seed(config.seed)
         unet = objective.build_unet()
         if initial is not None:
-            unet.load_state_dict(initial.state_dict())
+            _start_from(initial, unet)
         optimizer = torch.optim.AdamW(unet.parameters(), lr=config.learning_rate, weight_decay=1e-4)
         self.unet, self.optimizer = self.accelerator.prepare(unet, optimizer)
         self.ema = EMAModel(unet.parameters(), decay=config.ema_decay, use_ema_warmup=True, power=0.75)
@@ -254,3 +254,13 @@ class PriorTraining:
             "history": self.history,
         }
         (target / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def _start_from(initial: UNet2DModel, unet: UNet2DModel) -> None:
+    try:
+        unet.load_state_dict(initial.state_dict())
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"training can only go on from a network of the same size, of channels {unet.config.block_out_channels}; "
+            f"got one of {tuple(initial.config.block_out_channels)}"
+        ) from error

@@ -40,8 +40,10 @@ def train_prior(  # noqa: PLR0913, PLR0917 - options are parameters
     modality: archive.Modality = "CR,DX",
     ca_file: archive.CaFile = None,
     licence: options.Licences = None,
+    initial: options.Initial = None,
     steps: options.Steps = 8000,
     batch: options.Batch = 8,
+    learning_rate: options.LearningRate = 4e-4,
     size: Annotated[
         options.Size, typer.Option(help="small trains on a CPU in hours; base is for a GPU.")
     ] = options.Size.small,
@@ -65,5 +67,5 @@ def train_prior(  # noqa: PLR0913, PLR0917 - options are parameters
         archived = archive.archive_request(from_archive, credentials, modality, (archive_limit, per_patient))
         from nullsplat.cli.work.train_prior import Request, run  # noqa: PLC0415 - --help must not import torch
 
-        settings = (steps, batch, size.value, mixed_precision.value, seed)
+        settings = (initial, steps, batch, learning_rate, size.value, mixed_precision.value, seed)
         run(Request(tuple(data or ()), tuple(ct or ()), tuple(licence or ()), out, *settings, archived))

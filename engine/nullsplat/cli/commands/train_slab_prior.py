@@ -36,14 +36,7 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
         ),
     ] = None,
     licence: options.Licences = None,
-    initial: Annotated[
-        str | None,
-        typer.Option(
-            "--initial",
-            metavar="NAME|DIR",
-            help="A slab prior to continue from, such as the packaged block-small; without it, training starts afresh.",
-        ),
-    ] = None,
+    initial: options.Initial = None,
     pairs: Annotated[
         int,
         typer.Option(
@@ -53,9 +46,7 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
     validation_pairs: Annotated[int, typer.Option(min=1, help="Degraded volumes to validate on.")] = 12,
     steps: options.Steps = 9000,
     batch: options.Batch = 24,
-    learning_rate: Annotated[
-        float, typer.Option(min=1e-6, max=1e-2, help="Peak learning rate; take a lower one with --initial.")
-    ] = 5e-4,
+    learning_rate: options.LearningRate = 5e-4,
     size: Annotated[
         options.Size, typer.Option(help="small trains on a CPU in an hour; base is for a GPU.")
     ] = options.Size.small,

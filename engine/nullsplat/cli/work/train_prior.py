@@ -13,12 +13,14 @@ from nullsplat.cli.inputs.archived_radiographs import fetch
 from nullsplat.cli.inputs.ct_volumes import read_ct
 from nullsplat.cli.training_options import settings_words
 from nullsplat.core.console import StageDisplay
+from nullsplat.prior.load import network_of
 from nullsplat.prior.model_card import Origin
 from nullsplat.prior.training import PriorTraining, TrainingConfig
 from nullsplat.prior.xray.augmentation import Augmentation
 from nullsplat.prior.xray.data import ProjectedVolume, Radiograph, project, read_radiographs
 from nullsplat.prior.xray.model_card import write_model_card
 from nullsplat.prior.xray.objective import NoiseObjective
+from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 from nullsplat.prior.xray.pool import split
 
 VIEWS = 48
@@ -33,8 +35,10 @@ class Request:
     ct: tuple[Path, ...]
     licences: tuple[str, ...]
     out: Path
+    initial: str | None
     steps: int
     batch: int
+    learning_rate: float
     size: str
     mixed_precision: str
     seed: int
@@ -71,7 +75,9 @@ def run(request: Request) -> None:
             sources = (*sources, archived.source)
         train, validation = split(radiographs, volumes, Augmentation())
         objective = NoiseObjective(train, validation, request.size)
-        training = PriorTraining(_config(request), objective, request.out)
+        training = PriorTraining(
+            _config(request), objective, request.out, network_of(request.initial, ProjectionDDNMPipeline)
+        )
         if training.step:
             console.print(f"resuming after step {training.step}")
 
@@ -92,6 +98,7 @@ def _config(request: Request) -> TrainingConfig:
     return TrainingConfig(
         steps=request.steps,
         batch=request.batch,
+        learning_rate=request.learning_rate,
         mixed_precision=request.mixed_precision,
         seed=request.seed,
     )

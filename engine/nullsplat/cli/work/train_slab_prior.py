@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accelerate import PartialState
-from diffusers import UNet2DModel
 from rich.console import Console
 
 from nullsplat.cli.inputs.ct_volumes import read_ct
 from nullsplat.cli.training_options import settings_words
 from nullsplat.core.console import StageDisplay
-from nullsplat.core.errors import ConfigurationError, InputError
+from nullsplat.core.errors import InputError
 from nullsplat.core.progress import Progress
 from nullsplat.core.volume import Volume
-from nullsplat.prior import weights
 from nullsplat.prior.block.model_card import write_block_card
-from nullsplat.prior.block.network import is_block_unet
 from nullsplat.prior.block.objective import BlockObjective
+from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.block.pool import PairPool
 from nullsplat.prior.block.stream import Source, check_size, pairs_ahead
+from nullsplat.prior.load import network_of
 from nullsplat.prior.model_card import Origin
 from nullsplat.prior.training import PriorTraining, TrainingConfig
 from nullsplat.prior.xray.pool import held_out
@@ -55,8 +54,7 @@ class Request:
         words += [word for path in self.ct for word in ("--ct", path.name)]
         words += [word for path in self.validation_ct for word in ("--validation-ct", path.name)]
         words += ["--out", "DIR", "--pairs", str(self.pairs[0]), "--validation-pairs", str(self.pairs[1])]
-        words += ["--initial", Path(self.initial).name] if self.initial else []
-        words += ["--learning-rate", f"{self.learning_rate:g}", *settings_words(self)]
+        words += settings_words(self)
         return shlex.join(words)
 
 
@@ -78,7 +76,9 @@ def run(request: Request) -> None:
             )
         volumes = len(set(learned)), len(set(validated))
         objective = BlockObjective(train, validation, request.size, volumes)
-        training = PriorTraining(_config(request), objective, request.out, _initial(request))
+        training = PriorTraining(
+            _config(request), objective, request.out, network_of(request.initial, BlockPipeline)
+        )
         if training.step:
             console.print(f"resuming after step {training.step}")
 
@@ -112,23 +112,6 @@ def _named(display: StageDisplay, stage: str) -> Progress:
         display(stage, fraction, note)
 
     return report
-
-
-def _initial(request: Request) -> UNet2DModel | None:
-    """The network to go on from.
-
-    Raises:
-        ConfigurationError: it is of another kind.
-        WeightsError: there is no such prior, or it is damaged.
-    """
-    if request.initial is None:
-        return None
-    unet, _ = weights.load(weights.locate(request.initial))
-    if not is_block_unet(unet):
-        raise ConfigurationError(
-            f"--initial must name a slab prior, {request.initial!r} is of another kind; leave it out or name another"
-        )
-    return unet
 
 
 def _make_all(source: Source, pool: PairPool, progress: Progress) -> None:

@@ -86,7 +86,7 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
     """
 
     def __init__(self, unet: UNet2DModel, scheduler: DDIMScheduler) -> None:
-        """Take a noise-predicting network and the schedule it was trained with."""
+        """Take a network and the schedule it was trained with, which also tells what it predicts."""
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
 
@@ -203,10 +203,13 @@ class ProjectionDDNMPipeline(DiffusionPipeline):  # type: ignore[misc]
         self, x: Float[Tensor, "b z u"], step: _Step
     ) -> tuple[Float[Tensor, "b z u"], Float[Tensor, "b z u"]]:
         """The clean image and the noise that the prior sees in `x`."""
-        eps = self._predict_noise(x, step.t)
-        return (x - (1 - step.alpha_bar) ** 0.5 * eps) / step.alpha_bar**0.5, eps
+        predicted = self._predict(x, step.t)
+        signal, noise = step.alpha_bar**0.5, (1 - step.alpha_bar) ** 0.5
+        if self.scheduler.config.prediction_type == "v_prediction":
+            return signal * x - noise * predicted, signal * predicted + noise * x
+        return (x - noise * predicted) / signal, predicted
 
-    def _predict_noise(self, x: Float[Tensor, "b z u"], t: int) -> Float[Tensor, "b z u"]:
+    def _predict(self, x: Float[Tensor, "b z u"], t: int) -> Float[Tensor, "b z u"]:
         """Run the network on images of any size, padded to what its down-sampling needs."""
         multiple = 2 ** (len(self.unet.config.block_out_channels) - 1)
         height, width = x.shape[1:]
