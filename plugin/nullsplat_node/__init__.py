@@ -4,7 +4,7 @@
 Folders, each importing only those before it:
     checks       of what people write into configuration files
     series       what a series is, and why it cannot be taken
-    rules        which rule takes it, and what the rule orders
+    rules        which rule takes it, and what the rule options
     engine       the engine over HTTP
     lifecycle    what is remembered of a series, and what follows from what; pure
     access       who may ask for what

@@ -19,7 +19,7 @@ from nullsplat_node.outgoing.partners import Partner
 from nullsplat_node.outgoing.webhook import Webhook
 from nullsplat_node.rules.eligibility import Criteria
 from nullsplat_node.rules.file import read_rules
-from nullsplat_node.rules.rules import Orders, RuleSet, default_rules
+from nullsplat_node.rules.rules import ProcessingOptions, RuleSet, default_rules
 from nullsplat_node.series.dose import LowDoseRules
 
 METADATA = "NullSplat"
@@ -242,7 +242,7 @@ def _commitment(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> S
 
 
 def _criteria(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Criteria:
-    orders = Orders(
+    options = ProcessingOptions(
         scale=found["Scale"],
         target_spacing=found["TargetSliceSpacing"],
         preset=found["Preset"],
@@ -256,7 +256,9 @@ def _criteria(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Cri
         max_age_days=found["MaxAgeDays"],
         min_slices=found["MinSlices"],
         low_dose=found["LowDose"],
-        rules=read_rules(Path(file), orders, _known(found, configuration)) if file else default_rules(orders),
+        rules=read_rules(Path(file), options, _known(found, configuration))
+        if file
+        else default_rules(options),
     )
 
 

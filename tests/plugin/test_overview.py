@@ -21,7 +21,7 @@ from nullsplat_node.series.refusal import Refused
 from nullsplat_node.views.overview import (
     GROUPS,
     EngineSeen,
-    chapters,
+    by_attempt,
     counts_shown,
     deliveries,
     engine_shown,
@@ -102,7 +102,7 @@ def test_a_story_has_a_chapter_for_each_attempt() -> None:
     first = transitions.accepted(transitions.taken(None, JOB, NOW), NOW + 1)
     failed = transitions.failed(first, Failure("x", "no memory", True), NOW + 2, RetryPolicy())
     second = Job({**JOB.request, "attempt": 2}, "1" * 32, "d", "low dose")
-    told = chapters(transitions.taken(failed, second, NOW + 9).history)
+    told = by_attempt(transitions.taken(failed, second, NOW + 9).history)
     assert [(one["attempt"], [event["kind"] for event in one["events"]]) for one in told] == [
         (1, ["taken", "handed-over", "failed"]), (2, ["taken"])
     ]  # fmt: skip

@@ -175,8 +175,8 @@ def test_a_person_who_asks_does_not_wait_for_the_night(
     clock, series = Noon(), orthanc.add(ct_series(4), age=OLD)
     with running(orthanc, engine, clock, RulesFile=file(NIGHT)) as service:
         wait_until(lambda: "22:00" in service.series(series)["message"])
-        service.wish(series, "cancel")
-        service.wish(series, "again")
+        service.act(series, "cancel")
+        service.act(series, "again")
         wait_until(lambda: state_of(service, series) == "done")
 
 

@@ -19,7 +19,7 @@ from nullsplat.service.queue.jobs import JobStore
 from nullsplat.service.queue.priorities import Waiting, promotions
 
 Request = Callable[..., dict[str, Any]]
-SWEEPING_OFTEN = {"nullsplat.service.worker.process.SWEEP": 0.3}
+SWEEPING_OFTEN = {"nullsplat.service.worker.process.RECOVERY_INTERVAL": 0.3}
 
 
 def audited(engine: Engine, what: str) -> list[dict[str, Any]]:

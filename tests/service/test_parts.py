@@ -110,8 +110,8 @@ def test_stages_before_a_running_one_are_done(store: JobStore) -> None:
 def test_nothing_is_parked_that_was_not_asked_to_stop() -> None:
     stop = StopSignal()
     with stop.busy("k"):
-        stop.park_if_requested("k")
-    assert stop.parked_jobs(0) == frozenset()
+        stop.suspend_if_requested("k")
+    assert stop.suspended_jobs(0) == frozenset()
 
 
 # Time left

@@ -25,7 +25,7 @@ from nullsplat.service.queue.jobs import JobStore
 from nullsplat.service.queue.queue import JobQueue
 from nullsplat.service.queue.retention import LEAST_DAYS, Retention
 from nullsplat.service.settings import Settings
-from nullsplat.service.worker.spool_cleanup import Janitor
+from nullsplat.service.worker.spool_cleanup import SpoolCleanup
 
 WORKFLOW_TABLES = ("workflow_status", "workflow_input", "workflow_output", "operation_outputs")
 FAILURE = {"code": "storage", "message": "full", "retryable": True}
@@ -116,7 +116,7 @@ def test_rows_stay_for_a_week_whatever_is_set(
     filled(database, {"failed": LEAST_DAYS - 1, "cancelled": LEAST_DAYS + 1})
     (tmp_path / "jobs" / job_key(request(0))).mkdir(parents=True)
     retention = Retention(database)
-    Janitor(JobStore(database), retention, tmp_path, 0.0).clean()
+    SpoolCleanup(JobStore(database), retention, tmp_path, 0.0).clean()
     retention.close()
     assert [job.state for job in JobStore(database).newest(None, 10)] == ["failed"]
     assert list((tmp_path / "jobs").iterdir()) == []

@@ -139,7 +139,7 @@ def test_an_engine_that_is_away_is_told_with_since_when(
 
 
 def test_a_check_that_failed_is_shown_in_the_engine_s_words(queue: Browser, engine: PacedEngine) -> None:
-    engine.checks["spool"] = "900 MB are free, 2000 MB are to be kept in reserve; free some space"
+    engine.checks["spool"] = "900 MB are free, 2000 MB must stay in reserve; free some space"
     queue.until(lambda: "Disk of the engine: 900 MB are free" in queue.texts(".card")[2])
 
 

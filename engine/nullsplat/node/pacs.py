@@ -1,4 +1,4 @@
-"""A second DICOM node that results are routed to: it stores what it gets, byte for byte as it came."""
+"""A second DICOM node that results are routed to: it stores what it receives, byte for byte."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +22,8 @@ class Pacs:
 
     Attributes:
         folder: where arrived instances are written, one folder for each series.
-        ae_title: what it answers to.
-        port: where it listens; 0 lets the system choose one, and `start` writes down which.
+        ae_title: its AE title.
+        port: where it listens; 0 lets the system choose one, and `start` sets it.
     """
 
     folder: Path
@@ -43,7 +43,7 @@ class Pacs:
         self.stop()
 
     def start(self) -> None:
-        """Listen in threads of its own until `stop`."""
+        """Listen in background threads until `stop`."""
         entity = AE(ae_title=self.ae_title)
         entity.supported_contexts = AllStoragePresentationContexts
         entity.add_supported_context(Verification)
@@ -51,7 +51,7 @@ class Pacs:
             ("127.0.0.1", self.port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)]
         )
         if server is None:
-            raise RuntimeError("pynetdicom starts a server of its own when it is told not to block")
+            raise RuntimeError("pynetdicom must return a server when not blocking")
         self.port = int(server.server_address[1])
         self._server = server
 

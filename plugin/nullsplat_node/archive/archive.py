@@ -32,7 +32,7 @@ class NotInArchive(LookupError):
     """The series is not, or no longer, in the archive."""
 
 
-class ArchiveTrouble(RuntimeError):
+class ArchiveError(RuntimeError):
     """Orthanc could not do what was asked, most often because its disk is full; worth another try."""
 
 
@@ -216,7 +216,7 @@ class Archive:
         body = json.dumps(asked).encode("utf-8")
         try:
             raw = self._call(self._orthanc.RestApiPost, f"/modalities/{destination}/store", body)
-        except (NotInArchive, ArchiveTrouble) as error:
+        except (NotInArchive, ArchiveError) as error:
             raise StoreRefused(
                 f"Orthanc must know {destination!r} as one of DicomModalities, but would not send to it: {error}"
             ) from error
@@ -237,7 +237,7 @@ class Archive:
 
     def cancel_store(self, job: str) -> None:
         """Have Orthanc send no more of a store job; one that has ended is as good as cancelled."""
-        with contextlib.suppress(NotInArchive, ArchiveTrouble):
+        with contextlib.suppress(NotInArchive, ArchiveError):
             self._call(self._orthanc.RestApiPost, f"/jobs/{job}/cancel", b"")
 
     def commitment(self, transaction: str) -> Optional[Commitment]:
@@ -259,7 +259,7 @@ class Archive:
         except self._orthanc.OrthancException as error:
             if error.args and error.args[0] in (UNKNOWN_RESOURCE, INEXISTENT_ITEM):
                 raise NotInArchive(f"Orthanc does not know {path}") from error
-            raise ArchiveTrouble(f"Orthanc failed at {path}: {error}") from error
+            raise ArchiveError(f"Orthanc failed at {path}: {error}") from error
 
 
 def _epoch(last_update: str) -> float:

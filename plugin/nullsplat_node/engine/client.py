@@ -28,11 +28,11 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 BROKEN = (http.client.RemoteDisconnected, http.client.BadStatusLine, ConnectionResetError, BrokenPipeError)
 
 
-class EngineAway(Exception):
+class EngineUnavailable(Exception):
     """The engine cannot be reached or cannot be talked to now; to be tried again later."""
 
 
-class EngineUnreachable(EngineAway):
+class EngineUnreachable(EngineUnavailable):
     """There is no connection to the engine: it would be the same for every job."""
 
 
@@ -81,7 +81,7 @@ class EngineClient:
         """Put the job; the same job may be put again.
 
         Raises:
-            EngineAway, EngineRefused: see there.
+            EngineUnavailable, EngineRefused: see there.
         """
         return self._job("PUT", key, request)
 
@@ -89,7 +89,7 @@ class EngineClient:
         """Return the job's status, None when the engine does not know it.
 
         Raises:
-            EngineAway, EngineRefused: see there.
+            EngineUnavailable, EngineRefused: see there.
         """
         return self._known("GET", key)
 
@@ -97,7 +97,7 @@ class EngineClient:
         """Cancel the job and return its status, None when the engine does not know it.
 
         Raises:
-            EngineAway, EngineRefused: see there.
+            EngineUnavailable, EngineRefused: see there.
         """
         return self._known("DELETE", key)
 
@@ -105,7 +105,7 @@ class EngineClient:
         """Give a queued job another priority.
 
         Raises:
-            EngineAway, EngineRefused: see there.
+            EngineUnavailable, EngineRefused: see there.
         """
         return self._job("POST", key, {"priority": priority}, "/priority")
 
@@ -113,7 +113,7 @@ class EngineClient:
         """Have a failed job done once more.
 
         Raises:
-            EngineAway, EngineRefused: see there.
+            EngineUnavailable, EngineRefused: see there.
         """
         return self._job("POST", key, {}, "/release")
 
@@ -121,7 +121,7 @@ class EngineClient:
         """Pause the whole queue or resume it (`how` is one of these words), and return `engine_info` of after it.
 
         Raises:
-            EngineAway, EngineRefused: see there.
+            EngineUnavailable, EngineRefused: see there.
         """
         return _checked_info(self._exchange("POST", f"/v1/queue/{how}", {}))
 
@@ -129,7 +129,7 @@ class EngineClient:
         """Return what the engine says about itself: `engine_info` of the contract.
 
         Raises:
-            EngineAway: it cannot be reached, or speaks another version of the contract.
+            EngineUnavailable: it cannot be reached, or speaks another version of the contract.
             EngineRefused: it said no.
         """
         return _checked_info(self._exchange("GET", "/v1/engine"))
@@ -138,7 +138,7 @@ class EngineClient:
         """Return the engine's version.
 
         Raises:
-            EngineAway, EngineRefused: as `info`.
+            EngineUnavailable, EngineRefused: as `info`.
         """
         return str(self.info().get("version", ""))
 
@@ -146,14 +146,14 @@ class EngineClient:
         """Return the engine's own checks, by name: `ok`, or what is wrong.
 
         Raises:
-            EngineAway: it cannot be reached, or does not tell.
+            EngineUnavailable: it cannot be reached, or does not tell.
         """
         status, raw = self._reach("GET", "/readyz")  # 503 when one of them is not ok, with the same body
         try:
             checks = loads(raw)["checks"]
             return {str(name): str(outcome) for name, outcome in checks.items()}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise EngineAway(
+            raise EngineUnavailable(
                 f"the engine must tell its checks at /readyz, it answered HTTP {status} without them"
             ) from error
 
@@ -172,7 +172,7 @@ class EngineClient:
         try:
             return read_job_status(answer, key)
         except ContractError as error:
-            raise EngineAway(str(error)) from error
+            raise EngineUnavailable(str(error)) from error
 
     def _exchange(self, method: str, path: str, body: Optional[Mapping[str, Any]] = None) -> Any:
         status, raw = self._reach(method, path, body)
@@ -181,7 +181,9 @@ class EngineClient:
         try:
             return loads(raw)
         except ValueError as error:
-            raise EngineAway(f"the engine at {self._url} must answer with JSON, got {raw[:40]!r}") from error
+            raise EngineUnavailable(
+                f"the engine at {self._url} must answer with JSON, got {raw[:40]!r}"
+            ) from error
 
     def _reach(self, method: str, path: str, body: Optional[Mapping[str, Any]] = None) -> Tuple[int, bytes]:
         try:
@@ -219,7 +221,9 @@ class EngineClient:
 def _checked_info(info: Any) -> Dict[str, Any]:
     if not isinstance(info, dict) or info.get("contract") != VERSION:
         spoken = info.get("contract") if isinstance(info, dict) else info
-        raise EngineAway(f"the engine must speak contract version {VERSION}, it speaks {str(spoken)[:40]!r}")
+        raise EngineUnavailable(
+            f"the engine must speak contract version {VERSION}, it speaks {str(spoken)[:40]!r}"
+        )
     return info
 
 
@@ -228,14 +232,14 @@ def _refusal(status: int, raw: bytes) -> Exception:
     try:
         failure = read_error(loads(raw))
     except ValueError:
-        return EngineAway(
+        return EngineUnavailable(
             f"the engine answered HTTP {status} without a reason; check that EngineUrl names a NullSplat engine"
         )
     if (
         status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN, http.client.TOO_MANY_REQUESTS)
         or status >= http.client.INTERNAL_SERVER_ERROR
     ):
-        return EngineAway(f"the engine answered HTTP {status}: {failure.message}")
+        return EngineUnavailable(f"the engine answered HTTP {status}: {failure.message}")
     return EngineRefused(status, failure)
 
 

@@ -60,7 +60,7 @@ class Contact:
     Attributes:
         tries: contacts in a row that failed.
         next_try: earliest time of the next contact, seconds since the epoch.
-        trouble: why the last one failed, empty when it did not.
+        error: why the last one failed, empty when it did not.
         held: why the job is not handed over before `next_try`, empty when nothing holds it.
         progress: 0 to 1; None before the first answer.
         eta: seconds left; None when not known.
@@ -69,7 +69,7 @@ class Contact:
 
     tries: int = 0
     next_try: float = 0.0
-    trouble: str = ""
+    error: str = ""
     held: str = ""
     progress: Optional[float] = None
     stage: str = ""

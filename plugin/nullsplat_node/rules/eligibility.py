@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import List, Sequence, Tuple
 
 from nullsplat_node.rules.conditions import Origin, facts_of
-from nullsplat_node.rules.rules import Choice, Orders, RuleSet, choose, default_rules, in_words
+from nullsplat_node.rules.rules import Choice, ProcessingOptions, RuleSet, choose, default_rules, in_words
 from nullsplat_node.series.dose import LowDoseRules
 from nullsplat_node.series.frames import ENHANCED_CT, slices_of
 from nullsplat_node.series.geometry import Stack, stack_of
@@ -79,23 +79,23 @@ class Taken:
         scale: factors along z, y, x.
         decision: the reason, in a sentence.
         rule: the rule that takes it; empty when only a person did.
-        orders: how it is to be done; the scale may be chosen by them, `scale` is what was chosen.
-        has_gaps: its slices are thinner than they are apart, and the orders allow that.
+        options: how it is to be done; the scale may be chosen by them, `scale` is what was chosen.
+        has_gaps: its slices are thinner than they are apart, and the options allow that.
     """
 
     scale: Tuple[float, float, float]
     decision: str
     rule: str
-    orders: Orders
+    options: ProcessingOptions
     has_gaps: bool = False
 
 
-def glance(modality: str, age_days: float, criteria: Criteria, forced: bool = False) -> None:
+def prescreen(modality: str, age_days: float, criteria: Criteria, forced: bool = False) -> None:
     """Refuse what can be refused without reading a single image, which most series of an archive can.
 
     Args:
         age_days: days since the last image came.
-        forced: as for `examine`.
+        forced: as for `check_eligibility`.
     Raises:
         Refused: it is not taken; says why.
     """
@@ -113,7 +113,7 @@ def glance(modality: str, age_days: float, criteria: Criteria, forced: bool = Fa
         )
 
 
-def examine(candidate: Candidate, criteria: Criteria, forced: bool = False) -> Taken:
+def check_eligibility(candidate: Candidate, criteria: Criteria, forced: bool = False) -> Taken:
     """Return how the series is to be done.
 
     Args:
@@ -140,15 +140,15 @@ def examine(candidate: Candidate, criteria: Criteria, forced: bool = False) -> T
     facts = facts_of(slices, candidate.origin, criteria.low_dose)
     choice = choose(criteria.rules, facts)
     taking = choice.rule if choice.rule and choice.rule.process else None
-    orders = taking.orders if taking else criteria.rules.defaults
-    thickness = slice_thickness(stack.tags, stack.spacing, orders.allow_gaps)
+    options = taking.options if taking else criteria.rules.defaults
+    thickness = slice_thickness(stack.tags, stack.spacing, options.allow_gaps)
     one_acquisition(stack.tags)
-    scale = _scale(stack, orders)
+    scale = _scale(stack, options)
     permission = _permission(choice, criteria.rules, forced, _kind(slices) if facts.derived else "")
     gaps = unmeasured_share(thickness, stack.spacing)
     remarks = _remarks(slices, stack, len(candidate.instances) - len(images), gaps)
     decision = "; ".join([permission, _described(stack, scale), *remarks])
-    return Taken(scale, decision, taking.name if taking else "", orders, bool(gaps))
+    return Taken(scale, decision, taking.name if taking else "", options, bool(gaps))
 
 
 def _not_ours(images: Sequence[Tags], known_derived: bool) -> None:
@@ -249,15 +249,15 @@ def _enough_slices(count: int, least: int) -> None:
         )
 
 
-def _scale(stack: Stack, orders: Orders) -> Tuple[float, float, float]:
-    if orders.scale is not None:
-        _square_pixels(stack, orders.scale)
-        return orders.scale
-    factor = min(MAX_AUTO_SCALE, max(1, round(stack.spacing / orders.target_spacing)))
+def _scale(stack: Stack, options: ProcessingOptions) -> Tuple[float, float, float]:
+    if options.scale is not None:
+        _square_pixels(stack, options.scale)
+        return options.scale
+    factor = min(MAX_AUTO_SCALE, max(1, round(stack.spacing / options.target_spacing)))
     if factor == 1:
         raise Refused(
             "already-fine",
-            f"slices are {stack.spacing:.4g} mm apart and the target is {orders.target_spacing:g} mm; "
+            f"slices are {stack.spacing:.4g} mm apart and the target is {options.target_spacing:g} mm; "
             "set Scale to have it refined further",
         )
     return (factor, 1, 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, List, Mapping, Sequence
 
 from nullsplat_node.rules.conditions import TEXTS, Facts, Origin, facts_of
-from nullsplat_node.rules.eligibility import Candidate, Criteria, examine
+from nullsplat_node.rules.eligibility import Candidate, Criteria, check_eligibility
 from nullsplat_node.rules.rules import Choice, RuleSet, choose
 from nullsplat_node.series.refusal import TITLES, Refused
 from nullsplat_node.series.tags import Tags
@@ -85,12 +85,12 @@ def _chosen(choice: Choice) -> List[str]:
     taken = f"  rule {choice.rule.name!r} takes it: {choice.why}"
     if not choice.rule.process:
         return [taken, "  the rule leaves it alone"]
-    return [taken, f"  the rule orders: {choice.rule.orders}"]
+    return [taken, f"  the rule options: {choice.rule.options}"]
 
 
 def _outcome(sample: Sample, criteria: Criteria) -> str:
     try:
-        return f"would be done: {examine(Candidate(sample.instances, sample.origin), criteria).decision}"
+        return f"would be done: {check_eligibility(Candidate(sample.instances, sample.origin), criteria).decision}"
     except Refused as refusal:
         return f"would not be done ({TITLES[refusal.code]}): {refusal.message}"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Which rule takes a series, and what it orders: the first whose conditions all hold.
+"""Which rule takes a series, and what it options: the first whose conditions all hold.
 
 Rules are policy only. What makes a series unusable (`eligibility`) no rule overcomes, and a rule that takes a series
 decides on nothing that was decided before: finished series stay finished when the rules change.
@@ -20,7 +20,7 @@ LONGEST_LIST = 6
 
 
 @dataclass(frozen=True)
-class Orders:
+class ProcessingOptions:
     """What is to be done with a series.
 
     Attributes:
@@ -83,7 +83,7 @@ class Rule:
     name: str
     conditions: Tuple[Condition, ...]
     process: bool
-    orders: Orders
+    options: ProcessingOptions
 
     @property
     def asks_for_kind(self) -> bool:
@@ -100,7 +100,7 @@ class Rule:
     def __str__(self) -> str:
         """Return it in words."""
         when = f"when {', and '.join(map(str, self.conditions))}" if self.conditions else "always"
-        return f"{when}: {self.orders if self.process else 'leave alone'}"
+        return f"{when}: {self.options if self.process else 'leave alone'}"
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,12 @@ class RuleSet:
     """The rules in their order.
 
     Attributes:
-        defaults: the orders for what a person asks for and no rule takes.
+        defaults: the options for what a person asks for and no rule takes.
         source: the file that they stand in, empty for the one rule that holds without a file.
     """
 
     rules: Tuple[Rule, ...]
-    defaults: Orders
+    defaults: ProcessingOptions
     source: str = ""
 
     def named(self, name: str) -> Optional[Rule]:
@@ -123,8 +123,8 @@ class RuleSet:
     @property
     def destinations(self) -> Tuple[str, ...]:
         """All that results may be sent to, each once."""
-        orders = (self.defaults, *(rule.orders for rule in self.rules))
-        return tuple(dict.fromkeys(name for each in orders for name in each.destinations))
+        options = (self.defaults, *(rule.options for rule in self.rules))
+        return tuple(dict.fromkeys(name for each in options for name in each.destinations))
 
 
 @dataclass(frozen=True)
@@ -147,10 +147,10 @@ class Choice:
 DEFAULT_NAME = "low-dose CT"
 
 
-def default_rules(orders: Optional[Orders] = None) -> RuleSet:
+def default_rules(options: Optional[ProcessingOptions] = None) -> RuleSet:
     """Return the rule that holds without a file: low-dose CT is done."""
-    orders = orders or Orders()
-    return RuleSet((Rule(DEFAULT_NAME, (DoseCondition(True),), True, orders),), orders)
+    options = options or ProcessingOptions()
+    return RuleSet((Rule(DEFAULT_NAME, (DoseCondition(True),), True, options),), options)
 
 
 def choose(rules: RuleSet, facts: Facts) -> Choice:

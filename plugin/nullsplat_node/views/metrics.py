@@ -32,14 +32,14 @@ class Figures:
         counts: of all series.
         destinations: names of those that results are sent to.
         reachable: whether the last contact with the engine went well.
-        last_round: when the whole archive was last looked over, seconds since the epoch; None before the first time.
+        last_scan: when the whole archive was last looked over, seconds since the epoch; None before the first time.
         now: seconds since the epoch.
     """
 
     counts: Counts
     destinations: Tuple[str, ...]
     reachable: bool
-    last_round: Optional[float]
+    last_scan: Optional[float]
     now: float
 
 
@@ -75,7 +75,7 @@ def exposition(figures: Figures) -> str:
         _family(
             "nullsplat_node_last_reconciliation_timestamp_seconds",
             "When the whole archive was last scanned, in seconds since 1970; 0 before the first scan.",
-            [((), figures.last_round or 0.0)],
+            [((), figures.last_scan or 0.0)],
         ),
     )
     return "".join(families)

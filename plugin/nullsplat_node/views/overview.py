@@ -52,26 +52,26 @@ class EngineSeen:
     Attributes:
         info: what it said about itself, `engine_info` of the contract; empty when it never did.
         checks: its own checks, by name: `ok`, or what is wrong.
-        trouble: why the last contact failed, empty when it did not.
-        answered_at, away_since: seconds since the epoch, None when never.
+        error: why the last contact failed, empty when it did not.
+        answered_at, unreachable_since: seconds since the epoch, None when never.
     """
 
     url: str
     info: Mapping[str, Any]
     checks: Mapping[str, str]
-    trouble: str = ""
+    error: str = ""
     answered_at: Optional[float] = None
-    away_since: Optional[float] = None
+    unreachable_since: Optional[float] = None
 
 
 def engine_shown(seen: EngineSeen) -> Dict[str, Any]:
     """Return what the page says about the engine."""
     shown: Dict[str, Any] = {
         "url": seen.url,
-        "reachable": bool(seen.info) and not seen.trouble,
-        "trouble": seen.trouble,
+        "reachable": bool(seen.info) and not seen.error,
+        "trouble": seen.error,
         "answered_at": _iso(seen.answered_at),
-        "away_since": _iso(seen.away_since),
+        "away_since": _iso(seen.unreachable_since),
         "checks": [
             {"name": name, "ok": outcome == "ok", "text": outcome}
             for name, outcome in sorted(seen.checks.items())
@@ -155,7 +155,7 @@ def kind_of(words: str) -> str:
     return next((kind for beginning, kind in _KINDS if words.startswith(beginning)), "note")
 
 
-def chapters(history: Iterable[Tuple[float, str]]) -> List[Dict[str, Any]]:
+def by_attempt(history: Iterable[Tuple[float, str]]) -> List[Dict[str, Any]]:
     """Return the history in chapters, oldest first: a new one begins with every attempt."""
     made: List[Dict[str, Any]] = []
     for time, words in history:

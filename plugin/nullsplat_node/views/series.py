@@ -98,16 +98,16 @@ def full(series: str, state: Optional[SeriesState], contact: Contact) -> Dict[st
 
 def settings_shown(settings: Settings) -> Dict[str, Any]:
     """Return the settings in effect, without the secret."""
-    criteria, low_dose, orders = settings.criteria, settings.criteria.low_dose, settings.rules.defaults
+    criteria, low_dose, options = settings.criteria, settings.criteria.low_dose, settings.rules.defaults
     return {
         "engine_url": settings.engine.url,
         "rules_file": settings.rules.source,
         "rules": [{"name": rule.name, "text": str(rule)} for rule in settings.rules.rules],
-        "preset": orders.preset,
-        "scale": list(orders.scale) if orders.scale else "auto",
-        "target_slice_spacing_mm": orders.target_spacing,
+        "preset": options.preset,
+        "scale": list(options.scale) if options.scale else "auto",
+        "target_slice_spacing_mm": options.target_spacing,
         "seed": settings.engine.seed,
-        "samples": orders.samples,
+        "samples": options.samples,
         "automatic": criteria.automatic,
         "max_age_days": criteria.max_age_days,
         "min_slices": criteria.min_slices,
@@ -119,7 +119,7 @@ def settings_shown(settings: Settings) -> Dict[str, Any]:
             "stations": list(low_dose.stations),
             "body_parts": list(low_dose.body_parts),
         },
-        "destinations": list(orders.destinations),
+        "destinations": list(options.destinations),
         "dicomweb_destinations": list(settings.partners),
         "webhooks": list(settings.webhooks),
         "storage_commitment": list(settings.commitment.destinations),
@@ -134,7 +134,7 @@ def settings_shown(settings: Settings) -> Dict[str, Any]:
 def _title(state: SeriesState, contact: Contact) -> str:
     if state.phase == INELIGIBLE:
         return f"not taken: {TITLES.get(state.code, state.code)}"
-    if state.phase == PENDING and contact.held and not contact.trouble:
+    if state.phase == PENDING and contact.held and not contact.error:
         return "waiting, as its rule says"
     if state.phase == RUNNING and contact.position is not None:
         return "waiting in the engine's queue"
@@ -142,8 +142,8 @@ def _title(state: SeriesState, contact: Contact) -> str:
 
 
 def _message(state: SeriesState, contact: Contact) -> str:
-    if state.phase in IN_WORK and contact.trouble:
-        return f"{contact.trouble}; next try at {iso(contact.next_try)}"
+    if state.phase in IN_WORK and contact.error:
+        return f"{contact.error}; next try at {iso(contact.next_try)}"
     if state.phase == PENDING and contact.held:
         return f"rule {state.rule!r}: {contact.held}; next look at {iso(contact.next_try)}"
     if state.phase == ROUTING:

@@ -17,7 +17,7 @@ import json
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from nullsplat_node.access.gate import Refusal, user_of
-from nullsplat_node.archive.archive import ArchiveTrouble, NotInArchive
+from nullsplat_node.archive.archive import ArchiveError, NotInArchive
 from nullsplat_node.checks import PRIORITIES
 from nullsplat_node.lifecycle.actions import ACTIONS, PRIORITY
 from nullsplat_node.shallow_json import loads
@@ -52,8 +52,8 @@ def series_answer(service: Service, request: Mapping[str, Any]) -> Answer:
             return _wish(service, series, request)
     except NotInArchive:
         return _error(404, "no-such-series", f"there is no series {series} in this archive")
-    except ArchiveTrouble as trouble:
-        return _error(503, "archive", f"{trouble}; try again, and look at Orthanc's log and disk")
+    except ArchiveError as error:
+        return _error(503, "archive", f"{error}; try again, and look at Orthanc's log and disk")
     return 405, {"allow": "GET,POST"}
 
 
@@ -70,7 +70,7 @@ def _wish(service: Service, series: str, request: Mapping[str, Any]) -> Answer:
     if problem:
         return problem
     if asked["action"] != PRIORITY:
-        return _done(request, lambda: service.wish(series, str(asked["action"])))
+        return _done(request, lambda: service.act(series, str(asked["action"])))
     priority = asked.get("priority")
     if priority not in PRIORITIES:
         return _error(

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Callable, Optional
 
 from nullsplat_node.archive.archive import Archive, SeriesHere
-from nullsplat_node.engine.client import EngineAway, EngineRefused
+from nullsplat_node.engine.client import EngineRefused, EngineUnavailable
 from nullsplat_node.lifecycle import transitions
 from nullsplat_node.lifecycle.actions import CANCEL, DELIVER, RELEASE, why_not
 from nullsplat_node.lifecycle.state import PENDING, RUNNING, SeriesState
@@ -28,7 +28,7 @@ class NotPossible(Exception):
         self.code = code
 
 
-class Granting:
+class ActionHandler:
     """Every method raises NotPossible when what is asked for cannot be done now, and says why."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Granting:
             _at_engine(lambda: self._engine.ask(lambda client: client.move(before.key, priority)))
         self._replace(series, before, transitions.moved(before, priority, self._clock()))
 
-    def wish(self, series: str, action: str) -> None:
+    def act(self, series: str, action: str) -> None:
         """Do one of `wishes.ACTIONS`; raises NotInArchive too."""
         here = self._archive.look(series)
         before = self._store.load(here)
@@ -69,7 +69,7 @@ class Granting:
         if action == RELEASE and before is not None:
             self._release(series, before)
         else:
-            self._replace(series, before, self._after_wish(here, before, action))
+            self._replace(series, before, self._after_action(here, before, action))
         if action == CANCEL and before is not None:
             self._withdraw(before)
 
@@ -87,7 +87,7 @@ class Granting:
                 "changed-meanwhile", "the state of the series changed at this moment; look again"
             )
 
-    def _after_wish(self, here: SeriesHere, before: Optional[SeriesState], action: str) -> SeriesState:
+    def _after_action(self, here: SeriesHere, before: Optional[SeriesState], action: str) -> SeriesState:
         if action == CANCEL and before is not None:
             return transitions.cancelled(before, self._clock())
         if action == DELIVER and before is not None:
@@ -109,7 +109,7 @@ def _at_engine(action: Callable[[], object]) -> None:
     """Do something at the engine while a person waits for it."""
     try:
         action()
-    except EngineAway as error:
+    except EngineUnavailable as error:
         raise NotPossible("engine-away", f"{error}; ask again when it is back") from error
     except EngineRefused as refusal:
         raise NotPossible(refusal.failure.code, refusal.failure.message) from refusal

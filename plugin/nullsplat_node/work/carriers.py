@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Collection, List, Optional, Protocol, Set
 
-from nullsplat_node.archive.archive import Archive, ArchiveTrouble, NotInArchive
+from nullsplat_node.archive.archive import Archive, ArchiveError, NotInArchive
 from nullsplat_node.lifecycle import delivery_faults
 from nullsplat_node.lifecycle.delivery_faults import cure_of_status
 from nullsplat_node.lifecycle.routing import COMMITTING, Outcome, Route
@@ -122,7 +122,7 @@ class StowCarrier:
     def _instances(self, series: str) -> List[Instance]:
         try:
             return self._archive.instances(series)
-        except (NotInArchive, ArchiveTrouble) as error:
+        except (NotInArchive, ArchiveError) as error:
             raise Unreadable(str(error)) from error
 
     def _read(self, instance: str) -> bytes:
@@ -130,7 +130,7 @@ class StowCarrier:
             raise Unreadable("Orthanc stops")
         try:
             return self._archive.file(instance)
-        except (NotInArchive, ArchiveTrouble) as error:
+        except (NotInArchive, ArchiveError) as error:
             raise Unreadable(str(error)) from error
 
 

@@ -10,7 +10,7 @@ from nullsplat_node.engine.contract import fingerprint, job_key, parameters
 from nullsplat_node.lifecycle import transitions
 from nullsplat_node.lifecycle.state import DONE, HELD, ROUTING, UNDELIVERED, SeriesState
 from nullsplat_node.lifecycle.transitions import Job
-from nullsplat_node.rules.eligibility import Candidate, Taken, examine, glance
+from nullsplat_node.rules.eligibility import Candidate, Taken, check_eligibility, prescreen
 from nullsplat_node.series.refusal import Refused
 from nullsplat_node.series.tags import Tags, text
 from nullsplat_node.shallow_json import TooDeep
@@ -54,7 +54,7 @@ class Intake:
 
     def _job(self, here: SeriesHere, state: Optional[SeriesState], forced: bool) -> Job:
         criteria = self._settings.criteria
-        glance(here.modality, (self._clock() - here.changed_at) / DAY, criteria, forced)
+        prescreen(here.modality, (self._clock() - here.changed_at) / DAY, criteria, forced)
         tags = self._tags(here)
         series_uid = text(tags[0], "SeriesInstanceUID")
         self._require_unique(here, series_uid)
@@ -63,7 +63,7 @@ class Intake:
             self._archive.origin(here),
             self._store.is_derived(series_uid),
         )
-        taken = examine(candidate, criteria, forced)
+        taken = check_eligibility(candidate, criteria, forced)
         request = self._request(tags, taken, state)
         return Job(
             request,
@@ -72,7 +72,7 @@ class Intake:
             taken.decision,
             forced,
             rule=taken.rule,
-            destinations=taken.orders.destinations,
+            destinations=taken.options.destinations,
         )
 
     def _tags(self, here: SeriesHere) -> List[Tags]:
@@ -95,7 +95,7 @@ class Intake:
             )
 
     def _request(self, tags: List[Tags], taken: Taken, state: Optional[SeriesState]) -> Dict[str, object]:
-        orders, seed = taken.orders, self._settings.engine.seed
+        options, seed = taken.options, self._settings.engine.seed
         series_uid = text(tags[0], "SeriesInstanceUID")
         mark = fingerprint(series_uid, [text(one, "SOPInstanceUID") for one in tags])
         return {
@@ -105,9 +105,9 @@ class Intake:
             # Counted over all sets of instances, so that no key comes twice: one may have been cancelled.
             "attempt": state.attempt + 1 if state else 1,
             "parameters": parameters(
-                orders.preset, taken.scale, seed, orders.samples, orders.slice_profile, taken.has_gaps
+                options.preset, taken.scale, seed, options.samples, options.slice_profile, taken.has_gaps
             ),
-            "priority": orders.priority,
+            "priority": options.priority,
         }
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Callable, Dict, Mapping, Optional, Tuple
 
 from nullsplat_node.archive.archive import SeriesHere
-from nullsplat_node.engine.client import EngineAway, EngineRefused
+from nullsplat_node.engine.client import EngineRefused, EngineUnavailable
 from nullsplat_node.engine.contract import Failure, JobResult, JobStatus, job_key
 from nullsplat_node.engine.link import EngineLink
 from nullsplat_node.lifecycle import transitions
@@ -82,17 +82,17 @@ class Steps:
     def _ask_engine(self, step: Step, series: str, state: SeriesState) -> float:
         try:
             return self._at_engine[step](series, state)
-        except EngineAway as error:
+        except EngineUnavailable as error:
             return self._wait_for_engine(series, str(error))
         except EngineRefused as refusal:
             self._fail(series, state, refusal.failure)
             return AT_ONCE
 
-    def _wait_for_engine(self, series: str, trouble: str) -> float:
+    def _wait_for_engine(self, series: str, error: str) -> float:
         before = self.contact(series)
         tries = before.tries + 1
         next_try = self._clock() + self._settings.retry.backoff.delay(tries)
-        self.contacts[series] = replace(before, tries=tries, next_try=next_try, trouble=trouble, held="")
+        self.contacts[series] = replace(before, tries=tries, next_try=next_try, error=error, held="")
         return AT_ONCE
 
     def _submit(self, series: str, state: SeriesState) -> float:
@@ -126,8 +126,8 @@ class Steps:
         now = self._clock()
         handed = self._store.handed_over(rule.name, now)
         if handed is not None and series in handed:  # it has its place in this day
-            return hold(rule.orders.hours, None, None, now)
-        return hold(rule.orders.hours, rule.orders.daily, None if handed is None else len(handed), now)
+            return hold(rule.options.hours, None, None, now)
+        return hold(rule.options.hours, rule.options.daily, None if handed is None else len(handed), now)
 
     def _renumber(self, series: str, state: SeriesState) -> float:
         request = {**(state.request or {}), "attempt": state.attempt + 1}
@@ -192,8 +192,8 @@ class Steps:
     def _judgement(self, state: SeriesState, result: JobResult) -> Judgement:
         """Return what its rule finds in the engine's figures: the present rule of that name, else the defaults."""
         rule = self._settings.rules.named(state.rule)
-        orders = rule.orders if rule else self._settings.rules.defaults
-        return Judgement(orders.hold.exceeded_by(result.report), orders.mark.exceeded_by(result.report))
+        options = rule.options if rule else self._settings.rules.defaults
+        return Judgement(options.hold.exceeded_by(result.report), options.mark.exceeded_by(result.report))
 
     def _find(self, result: JobResult, source: str) -> Tuple[Result, int]:
         """Return the result as it lies in the archive, and how many instances of all its series are missing."""
@@ -239,7 +239,7 @@ def cancel_at_engine(engine: EngineLink, key: str) -> None:
     """Tell the engine to cancel a job.
 
     Raises:
-        EngineAway: it could not be told.
+        EngineUnavailable: it could not be told.
     """
     # A job that cannot be cancelled any more, having ended, is as good as cancelled.
     with contextlib.suppress(EngineRefused):

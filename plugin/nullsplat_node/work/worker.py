@@ -9,8 +9,8 @@ import threading
 import traceback
 from typing import Callable, List, Optional, Set
 
-from nullsplat_node.archive.archive import ArchiveTrouble, NotInArchive
-from nullsplat_node.engine.client import EngineAway, EngineRefused
+from nullsplat_node.archive.archive import ArchiveError, NotInArchive
+from nullsplat_node.engine.client import EngineRefused, EngineUnavailable
 from nullsplat_node.lifecycle.reconciler import Seen, Step, decide
 from nullsplat_node.lifecycle.state import IN_WORK, ROUTING, SeriesState
 from nullsplat_node.work.agenda import Agenda
@@ -32,11 +32,11 @@ class Worker:
     """Does what the reconciler decides.
 
     Attributes:
-        last_round: when the whole archive was last looked over, None before the first time.
+        last_scan: when the whole archive was last looked over, None before the first time.
     """
 
     def __init__(self, parts: Parts, steps: Steps) -> None:
-        self.last_round: Optional[float] = None
+        self.last_scan: Optional[float] = None
         self._archive = parts.archive
         self._engine = parts.engine
         self._store = parts.store
@@ -45,7 +45,7 @@ class Worker:
         self._log = parts.log
         self._steps = steps
         self._agenda = Agenda()
-        self._hints: "queue.Queue[Optional[str]]" = queue.Queue()
+        self._notified: "queue.Queue[Optional[str]]" = queue.Queue()
         self._orphans: List[str] = []
         self._unread: Set[str] = set()
         self._turn = 0
@@ -60,50 +60,50 @@ class Worker:
     def stop(self, patience: float) -> None:
         """Ask the thread to end and wait for at most that many seconds; nothing is lost when it does not."""
         self._stopping.set()
-        self._hints.put(None)
+        self._notified.put(None)
         self._thread.join(patience)
 
     def look_at_engine(self) -> None:
         """Say that somebody wants to know how the engine is; returns at once."""
         self._watched = True
-        self._hints.put(None)
+        self._notified.put(None)
 
-    def hint(self, series: str) -> None:
+    def notify(self, series: str) -> None:
         """Say that something may have changed about a series; returns at once."""
-        self._hints.put(series)
+        self._notified.put(series)
 
     def _run(self) -> None:
-        next_round = self._clock()
+        next_scan = self._clock()
         while not self._stopping.is_set():
-            if self._was_set_back(next_round):
+            if self._was_set_back(next_scan):
                 self._steps.try_all_at_once()
-                next_round = self._clock()
-            if self._clock() >= next_round:
-                self._guarded(self._round)
-                next_round = self._clock() + self._settings.reconcile_interval
-            self._take_hints(next_round)
-            if self._watched and self._clock() - self._engine.greeted_at >= ENGINE_FRESH:
+                next_scan = self._clock()
+            if self._clock() >= next_scan:
+                self._guarded(self._scan)
+                next_scan = self._clock() + self._settings.reconcile_interval
+            self._take_notified(next_scan)
+            if self._watched and self._clock() - self._engine.pinged_at >= ENGINE_FRESH:
                 self._watched = False
-                self._guarded(self._greet)
+                self._guarded(self._ping)
             series = self._agenda.pop_due(self._clock())
             if series is not None:
                 self._attend(series)
 
-    def _was_set_back(self, next_round: float) -> bool:
+    def _was_set_back(self, next_scan: float) -> bool:
         """Return whether the clock was set back, so that all times noted so far lie too far ahead."""
-        return next_round - self._clock() > self._settings.reconcile_interval
+        return next_scan - self._clock() > self._settings.reconcile_interval
 
-    def _take_hints(self, next_round: float) -> None:
-        """Wait until something is due or somebody hints, and note what is hinted."""
-        due = min(next_round, self._agenda.next_time() or next_round)
+    def _take_notified(self, next_scan: float) -> None:
+        """Wait until something is due or somebody hints, and note what is changed."""
+        due = min(next_scan, self._agenda.next_time() or next_scan)
         # Not longer, or a clock that is set back would stop everything for as long.
         longest = self._settings.reconcile_interval
         try:
-            hinted = self._hints.get(timeout=min(longest, max(0.0, due - self._clock())))
+            changed = self._notified.get(timeout=min(longest, max(0.0, due - self._clock())))
             while True:
-                if hinted is not None:
-                    self._agenda.add(hinted, self._clock())
-                hinted = self._hints.get_nowait()
+                if changed is not None:
+                    self._agenda.add(changed, self._clock())
+                changed = self._notified.get_nowait()
         except queue.Empty:
             return
 
@@ -111,8 +111,8 @@ class Worker:
         """Do the work and return whether it went well: the thread must outlive any surprise."""
         try:
             work()
-        except ArchiveTrouble as trouble:
-            self._log.error(f"NullSplat: {trouble}; retrying later")
+        except ArchiveError as error:
+            self._log.error(f"NullSplat: {error}; retrying later")
             return False
         except Exception as surprise:  # noqa: BLE001 - last resort; what is expected is handled where it happens
             where = traceback.extract_tb(surprise.__traceback__)[-1]
@@ -166,26 +166,26 @@ class Worker:
                 f"NullSplat: series {series} is {after.phase}{f' ({after.code})' if after.code else ''}"
             )
 
-    def _round(self) -> None:
+    def _scan(self) -> None:
         """Look over the whole archive and speak with the engine; whatever an event did not tell is found here."""
-        self._greet()
+        self._ping()
         now = self._clock()
         known = self._store.known()
         present = self._archive.series()
-        if self.last_round is None:
+        if self.last_scan is None:
             self._unread = set(present).difference(known)
         for series in known.difference(present):
             self._drop(series)
         self._cancel_orphans()
         for series in self._worth_a_look(present, known):
             self._agenda.add(series, now)
-        self.last_round = now
+        self.last_scan = now
         self._was_read()
 
     def _was_read(self, *series: str) -> None:
         """Take note that these series were looked at since the start, or are gone."""
         self._unread.difference_update(series)
-        if self.last_round is not None and not self._unread:
+        if self.last_scan is not None and not self._unread:
             self._store.completed()
 
     def _worth_a_look(self, present: List[str], known: Set[str]) -> List[str]:
@@ -208,13 +208,13 @@ class Worker:
         longest = max(self._settings.retry.backoff.longest, BETWEEN_LOOKS * self._store.delivering())
         return self._agenda.planned(series) <= self._clock() + longest
 
-    def _greet(self) -> None:
-        was_away = bool(self._engine.trouble)
+    def _ping(self) -> None:
+        was_away = bool(self._engine.error)
         try:
-            self._engine.greet()
-        except (EngineAway, EngineRefused):
+            self._engine.ping()
+        except (EngineUnavailable, EngineRefused):
             if not was_away:
-                self._log.warning(f"NullSplat: {self._engine.trouble}")
+                self._log.warning(f"NullSplat: {self._engine.error}")
             return
         if was_away:
             self._log.warning("NullSplat: the engine can be reached again")
@@ -242,6 +242,6 @@ class Worker:
         while self._orphans:
             try:
                 cancel_at_engine(self._engine, self._orphans[-1])
-            except EngineAway:
+            except EngineUnavailable:
                 return
             self._orphans.pop()
