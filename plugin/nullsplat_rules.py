@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Checks a rules file, or tries it on series, without Orthanc. `nullsplat rules` runs this as a process of its own.
+"""Checks a rules file, or tries it on series, without Orthanc. `nullsplat rules` runs this as a separate process.
 
     python3 nullsplat_rules.py check FILE.toml
     python3 nullsplat_rules.py check < request.json

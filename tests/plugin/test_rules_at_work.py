@@ -152,7 +152,7 @@ def test_a_job_waits_for_its_hours_also_over_a_restart_and_is_handed_over_then(
             wait_until(lambda: "handed over only in 22:00-06:00" in service.series(series)["message"])
             wait_for_rounds(orthanc, 2)
             shown = service.series(series)
-            assert (shown["state"], shown["title"]) == ("pending", "waiting, as its rule says")
+            assert (shown["state"], shown["title"]) == ("pending", "waiting, held by its rule")
     assert engine.requests == {}
     clock.move_to(22)
     with running(orthanc, engine, clock, RulesFile=file(NIGHT)) as service:

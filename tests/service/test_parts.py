@@ -293,7 +293,7 @@ def test_a_gpu_has_one_living_worker(database: sa.Engine) -> None:
     registry.enter(Identity("third", "another-host", "b", 2, "2"), "GPU-1")
 
 
-def test_a_worker_that_was_taken_for_dead_is_known_again_at_its_next_beat(
+def test_a_worker_presumed_dead_is_alive_again_at_its_next_heartbeat(
     database: sa.Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry, far = Registry(database), Identity("far", "another-host", "b", 1, "1")
@@ -303,7 +303,7 @@ def test_a_worker_that_was_taken_for_dead_is_known_again_at_its_next_beat(
     assert registry.alive() == set()
     registry.beat(far)
     assert registry.alive() == {"far"}
-    assert "taken for dead" in caplog.text
+    assert "presumed dead" in caplog.text
 
 
 def test_what_counts_as_silence_can_be_set(database: sa.Engine) -> None:

@@ -38,7 +38,7 @@ def test_a_running_series_shows_its_stage_percentage_and_time_left(queue: Browse
     for words in (
         "Being processed",
         "46 %",
-        "fitting Gaussians",
+        "representing the detail by Gaussians",
         "iteration 2100 of 5000",
         "about 3 min left",
     ):

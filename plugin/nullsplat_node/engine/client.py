@@ -2,7 +2,7 @@
 """The engine over HTTP, with the standard library alone.
 
 Not `orthanc.HttpPost`: with plugin 4.0 that stops all Python in Orthanc for as long as the engine takes.
-Every request of the contract may be repeated without harm, so a connection that breaks is tried once more.
+Every request of the contract is idempotent, so a broken connection is retried once.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ BROKEN = (http.client.RemoteDisconnected, http.client.BadStatusLine, ConnectionR
 
 
 class EngineUnavailable(Exception):
-    """The engine cannot be reached or cannot be talked to now; to be tried again later."""
+    """The engine cannot be reached or does not answer properly; may be retried later."""
 
 
 class EngineUnreachable(EngineUnavailable):
-    """There is no connection to the engine: it would be the same for every job."""
+    """There is no connection to the engine; every job would fail alike."""
 
 
 class EngineRefused(Exception):
-    """The engine understood and said no.
+    """The engine refused the request.
 
     Attributes:
         status: HTTP status.
@@ -51,7 +51,7 @@ class EngineRefused(Exception):
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the secret to somebody else."""
+    """A redirect would send the secret to another server."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
@@ -71,7 +71,7 @@ class EngineClient:
         self._url = url
         self._secret = secret
         self._timeout = timeout
-        # No proxy: the engine is a neighbour, and a proxy would see the secret.
+        # No proxy: the engine is near, and a proxy would see the secret.
         context = ssl.create_default_context(cafile=ca_file or None)
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), _NoRedirect()
@@ -110,7 +110,7 @@ class EngineClient:
         return self._job("POST", key, {"priority": priority}, "/priority")
 
     def release(self, key: str) -> JobStatus:
-        """Have a failed job done once more.
+        """Run a failed job again.
 
         Raises:
             EngineUnavailable, EngineRefused: see there.
@@ -126,11 +126,11 @@ class EngineClient:
         return _checked_info(self._exchange("POST", f"/v1/queue/{how}", {}))
 
     def info(self) -> Dict[str, Any]:
-        """Return what the engine says about itself: `engine_info` of the contract.
+        """Return `engine_info` of the contract.
 
         Raises:
             EngineUnavailable: it cannot be reached, or speaks another version of the contract.
-            EngineRefused: it said no.
+            EngineRefused: it refused.
         """
         return _checked_info(self._exchange("GET", "/v1/engine"))
 
@@ -146,7 +146,7 @@ class EngineClient:
         """Return the engine's own checks, by name: `ok`, or what is wrong.
 
         Raises:
-            EngineUnavailable: it cannot be reached, or does not tell.
+            EngineUnavailable: it cannot be reached, or does not report them.
         """
         status, raw = self._reach("GET", "/readyz")  # 503 when one of them is not ok, with the same body
         try:
@@ -154,7 +154,7 @@ class EngineClient:
             return {str(name): str(outcome) for name, outcome in checks.items()}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise EngineUnavailable(
-                f"the engine must tell its checks at /readyz, it answered HTTP {status} without them"
+                f"the engine must report its checks at /readyz, it answered HTTP {status} without them"
             ) from error
 
     def _known(self, method: str, key: str) -> Optional[JobStatus]:
@@ -228,7 +228,7 @@ def _checked_info(info: Any) -> Dict[str, Any]:
 
 
 def _refusal(status: int, raw: bytes) -> Exception:
-    """Return what an error answer means: the engine's own word, or that this is no engine at all."""
+    """Return the exception for an error response: the engine's own failure, or that this is no engine."""
     try:
         failure = read_error(loads(raw))
     except ValueError:
@@ -251,5 +251,5 @@ def _reason(error: Exception) -> str:
             "and EngineUrl the host that it is made for"
         )
     if isinstance(inner, ssl.SSLError):
-        return f"no TLS there that both sides can speak ({inner.reason or inner}); does it serve https?"
+        return f"no TLS version in common ({inner.reason or inner}); does it serve https?"
     return str(inner) or type(inner).__name__

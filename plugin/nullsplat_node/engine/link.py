@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The engine with a memory: after it could not be reached, nobody waits for it again for a moment.
+"""A circuit breaker: after the engine could not be reached, requests fail at once for a while.
 
-Without this, a hundred waiting series would each sit through the whole timeout of an engine that is away.
+Without it, a hundred waiting series would each wait for the whole timeout of an unreachable engine.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class EngineLink:
     Attributes:
         error: why the last contact failed, empty when it did not.
         version: of the engine, empty before the first contact.
-        info: what the engine last said about itself, empty before the first contact.
-        checks: the engine's own checks at the last greeting, by name: `ok`, or what is wrong.
+        info: its latest `engine_info`, empty before the first contact.
+        checks: the engine's own checks at the last ping, by name: `ok`, or what is wrong.
         answered_at: when it last answered, seconds since the epoch; None before the first time.
-        pinged_at: when it last told about itself; 0 before the first time.
-        unreachable_since: since when it has not answered; None while it does.
+        pinged_at: when it last sent `engine_info`; 0 before the first time.
+        unreachable_since: since when it has not answered; None while it answers.
     """
 
     def __init__(self, client: EngineClient, pause: float, clock: Callable[[], float]) -> None:
@@ -49,7 +49,7 @@ class EngineLink:
         Raises:
             EngineUnavailable, EngineRefused: as the client does; also at once while the pause lasts.
         """
-        # Not longer than the pause, though the clock be set back meanwhile.
+        # Not longer than the pause, even if the clock is set back meanwhile.
         if 0 < self._closed_until - self._clock() <= self._pause:
             raise EngineUnreachable(self.error)
         try:
@@ -63,7 +63,7 @@ class EngineLink:
         return answer
 
     def ping(self) -> None:
-        """Ask the engine what it is and how it does.
+        """Fetch `engine_info` and the engine's checks.
 
         Raises:
             EngineUnavailable, EngineRefused: as `ask`.
@@ -92,7 +92,7 @@ class EngineLink:
         try:
             return self._client.checks()
         except EngineUnavailable as error:
-            return {"readiness": str(error)}  # jobs may still be handed over, so this is not error
+            return {"readiness": str(error)}  # jobs can still be submitted, so the engine counts as reachable
 
     def _note_error(self, error: Exception) -> None:
         self.error = str(error)

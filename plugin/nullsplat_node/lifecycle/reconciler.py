@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What is the next thing to do for a series? A pure function of what is remembered, what is there, and the time.
+"""The next step for a series: a pure function of the stored state, the archive and the time.
 
-Events only say when to ask; the answer never depends on an event having arrived.
+Events only trigger a check; its outcome never depends on an event having arrived.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Seen:
     """The series as it lies in the archive now.
 
     Attributes:
-        digest: stands for the set of instances.
+        digest: digest of the set of instances.
         changed_at: when the last instance came, seconds since the epoch.
     """
 
@@ -55,13 +55,13 @@ class Seen:
 
 @dataclass(frozen=True)
 class Contact:
-    """How it went with the engine lately; not remembered over a restart, after which all is tried at once.
+    """Recent contact with the engine; not kept over a restart, after which everything is retried at once.
 
     Attributes:
         tries: contacts in a row that failed.
         next_try: earliest time of the next contact, seconds since the epoch.
         error: why the last one failed, empty when it did not.
-        held: why the job is not handed over before `next_try`, empty when nothing holds it.
+        held: why the job is not submitted before `next_try`, empty when it may be.
         progress: 0 to 1; None before the first answer.
         eta: seconds left; None when not known.
         position: in the engine's queue, 1 for the next; None when it does not wait there.

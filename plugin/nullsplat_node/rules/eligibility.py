@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Is this series ours to do? One answer with one readable reason."""
+"""Whether a series is eligible: one verdict with one readable reason."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ SPECTRAL_IMAGE_TYPES = frozenset(
     }
 )
 MARKER = "nullsplat"
-"""What our own results are recognised by, in Manufacturer and in Contributing Equipment."""
+"""Marks our own results, in Manufacturer and in Contributing Equipment."""
 MAX_AUTO_SCALE = 8
-"""Largest factor that is chosen without being asked for; the method was evaluated up to 8."""
+"""Largest factor that is chosen automatically; the method was evaluated up to 8."""
 
 
 @dataclass(frozen=True)
 class Criteria:
-    """What the settings say about taking series.
+    """The settings that decide which series are taken.
 
     Attributes:
-        automatic: take eligible series without being asked.
-        max_age_days: leave series alone whose last image came longer ago; so that a plugin which is new on an
-            old archive does not begin with its past.
+        automatic: take eligible series automatically.
+        max_age_days: skip series whose last image came longer ago, so that a plugin newly installed at an
+            old archive does not start with its past.
         min_slices: fewest slices of a stack.
         low_dose: what counts as low dose, for rules that ask for it.
-        rules: which series are taken, and how they are to be done.
+        rules: which series are taken, and with which options.
     """
 
     automatic: bool = True
@@ -73,13 +73,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Taken:
-    """The series is ours to do.
+    """The series is eligible.
 
     Attributes:
         scale: factors along z, y, x.
         decision: the reason, in a sentence.
         rule: the rule that takes it; empty when only a person did.
-        options: how it is to be done; the scale may be chosen by them, `scale` is what was chosen.
+        options: the processing options; `scale` is what was chosen where they leave it open.
         has_gaps: its slices are thinner than they are apart, and the options allow that.
     """
 
@@ -91,7 +91,7 @@ class Taken:
 
 
 def prescreen(modality: str, age_days: float, criteria: Criteria, forced: bool = False) -> None:
-    """Refuse what can be refused without reading a single image, which most series of an archive can.
+    """Refuse what can be refused without reading an image, as most series of an archive can.
 
     Args:
         age_days: days since the last image came.
@@ -114,11 +114,11 @@ def prescreen(modality: str, age_days: float, criteria: Criteria, forced: bool =
 
 
 def check_eligibility(candidate: Candidate, criteria: Criteria, forced: bool = False) -> Taken:
-    """Return how the series is to be done.
+    """Return how the series is to be processed.
 
     Args:
         forced: a person asked for it; overrules policy (rules, age, automatic), never what makes it unusable.
-            A rule that would take it still says how it is done, else the defaults do.
+            The options are those of the rule that would take it, else the defaults.
     Raises:
         Refused: it is not taken; says why.
     """
@@ -284,7 +284,7 @@ def _decodable(tags: Tags) -> None:
 
 
 def _permission(choice: Choice, rules: RuleSet, forced: bool, derived: str) -> str:
-    """Return why the series may be done; `Refused` when it may not.
+    """Return why the series may be processed; raise `Refused` when it may not.
 
     Args:
         derived: what kind of derived series it is, empty for an original.
@@ -306,7 +306,7 @@ def _permission(choice: Choice, rules: RuleSet, forced: bool, derived: str) -> s
 
 
 def _in_words(choice: Choice, rules: RuleSet) -> str:
-    if not rules.source:  # the one rule is about dose alone, and so is its reason
+    if not rules.source:  # the built-in rule is about dose alone, and so is its reason
         return choice.why if choice.rule else choice.passed[0].why
     if choice.rule is None:
         return f"no rule takes it ({choice.why})"
@@ -321,7 +321,7 @@ def _kind(slices: Sequence[Tags]) -> str:
 
 
 def _remarks(slices: Sequence[Tags], stack: Stack, left_out: int, gaps: float) -> List[str]:
-    """Return what is unusual about the series and does not keep it from being done."""
+    """Return what is unusual about the series without making it ineligible."""
     remarks = []
     if gaps:
         remarks.append(f"gaps are allowed, {gaps:.0%} of the length was never measured")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The rules file: TOML in, rules out, or a sentence that says what is wrong where.
+"""Reads the rules file (TOML), or says what is wrong where.
 
 The whole file is checked before anything starts. Python has read TOML since 3.11, which is what Debian 12 has; where
-Orthanc embeds an older one, the plugin runs without a rules file and refuses one with that reason. A reader of our own
-for a part of TOML would be a second dialect that other programs do not know.
+Orthanc embeds an older one, the plugin runs without a rules file and refuses one with that reason. A parser of our own
+for a subset of TOML would be a dialect that other programs do not know.
 """
 
 from __future__ import annotations
@@ -299,7 +299,7 @@ _FIELDS = {"target_slice_spacing": "target_spacing", "max_per_day": "daily"}
 def _line_of(text: str, table: str, index: int, key: str) -> int:
     """Return the line on which the key stands, else that of its table; 0 when neither is found.
 
-    The reader of TOML does not tell lines, so this looks for them as they are usually written.
+    The TOML parser does not report lines, so this searches for keys as they are usually written.
     """
     lines = text.splitlines()
     headers = [number for number, line in enumerate(lines) if re.match(rf"\s*\[+\s*{table}\s*\]+", line)]

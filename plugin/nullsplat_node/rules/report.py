@@ -15,10 +15,10 @@ from nullsplat_node.series.tags import Tags
 
 @dataclass(frozen=True)
 class Sample:
-    """A series as somebody wants to try the rules on it.
+    """A series to try the rules on.
 
     Attributes:
-        label: what to call it.
+        label: its name in the report.
         instances: simplified tags of every image; at least one.
     """
 
@@ -85,7 +85,7 @@ def _chosen(choice: Choice) -> List[str]:
     taken = f"  rule {choice.rule.name!r} takes it: {choice.why}"
     if not choice.rule.process:
         return [taken, "  the rule leaves it alone"]
-    return [taken, f"  the rule options: {choice.rule.options}"]
+    return [taken, f"  processing options: {choice.rule.options}"]
 
 
 def _outcome(sample: Sample, criteria: Criteria) -> str:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Which rule takes a series, and what it options: the first whose conditions all hold.
+"""Which rule takes a series, and with which processing options: the first whose conditions all hold.
 
-Rules are policy only. What makes a series unusable (`eligibility`) no rule overcomes, and a rule that takes a series
-decides on nothing that was decided before: finished series stay finished when the rules change.
+Rules are policy only. No rule overrides what makes a series unusable (`eligibility`), and changed rules do not
+affect earlier decisions: finished series stay finished.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ LONGEST_LIST = 6
 
 @dataclass(frozen=True)
 class ProcessingOptions:
-    """What is to be done with a series.
+    """How a series is to be processed, and where its result goes.
 
     Attributes:
         scale: factors along z, y, x; None chooses z for `target_spacing`.
         target_spacing: slice spacing to reach when the scale is chosen, mm.
         destinations: names in Orthanc's DicomModalities, or in DicomWebDestinations.
         slice_profile: how the scanner weights a slice; auto leaves it to the engine, which reads the header.
-        hours: when jobs are handed over, none for any hour.
-        daily: how many series are handed over a day, None for no limit.
+        hours: when jobs are submitted, none for any hour.
+        daily: how many series are submitted a day, None for no limit.
         allow_gaps: take series whose slices are thinner than they are apart.
         hold: results beyond these limits wait for a person before they are sent on.
-        mark: results beyond these limits say so on their page.
+        mark: results beyond these limits are marked on their page.
     """
 
     scale: Optional[Factors] = None
@@ -78,7 +78,7 @@ class ProcessingOptions:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule; with `process` false it leaves what it takes alone."""
+    """One rule; with `process` false it excludes what it takes."""
 
     name: str
     conditions: Tuple[Condition, ...]
@@ -91,7 +91,7 @@ class Rule:
         return any(isinstance(condition, DerivedCondition) for condition in self.conditions)
 
     def judged(self, facts: Facts) -> List[Verdict]:
-        """Return the verdicts of the conditions; what is done by a rule is original unless the rule asks for derived."""
+        """Return the verdicts of the conditions; unless a rule asks for derived slices, they must be original."""
         implied = (
             (DerivedCondition(False),) if facts.derived and self.process and not self.asks_for_kind else ()
         )
@@ -108,8 +108,8 @@ class RuleSet:
     """The rules in their order.
 
     Attributes:
-        defaults: the options for what a person asks for and no rule takes.
-        source: the file that they stand in, empty for the one rule that holds without a file.
+        defaults: the options for series that a person requests and no rule takes.
+        source: their file, empty for the built-in rule.
     """
 
     rules: Tuple[Rule, ...]
@@ -122,7 +122,7 @@ class RuleSet:
 
     @property
     def destinations(self) -> Tuple[str, ...]:
-        """All that results may be sent to, each once."""
+        """All destinations of results, each once."""
         options = (self.defaults, *(rule.options for rule in self.rules))
         return tuple(dict.fromkeys(name for each in options for name in each.destinations))
 
@@ -148,7 +148,7 @@ DEFAULT_NAME = "low-dose CT"
 
 
 def default_rules(options: Optional[ProcessingOptions] = None) -> RuleSet:
-    """Return the rule that holds without a file: low-dose CT is done."""
+    """Return the built-in rule: low-dose CT is processed."""
     options = options or ProcessingOptions()
     return RuleSet((Rule(DEFAULT_NAME, (DoseCondition(True),), True, options),), options)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The state of a series as people and programs read it over REST; no patient data, no secret."""
+"""The state of a series over REST; no patient data, no secret."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ _TITLES = {
     "cancelled": "cancelled",
     "result": "made by NullSplat",
 }
+_STAGE_TITLES = {
+    "fetch": "fetching the series",
+    "stage1": "estimating missing detail",
+    "stage2": "representing the detail by Gaussians",
+    "consistency": "enforcing data consistency",
+    "derive": "writing DICOM",
+    "store": "storing the result",
+}
 
 
 def iso(time: float) -> str:
@@ -57,7 +65,11 @@ def brief(state: SeriesState, contact: Contact) -> Dict[str, Any]:
         shown["code"] = state.code
     if state.phase in IN_WORK and contact.progress is not None:
         shown.update(
-            progress=contact.progress, stage=contact.stage, note=contact.note, eta_seconds=contact.eta
+            progress=contact.progress,
+            stage=contact.stage,
+            stage_title=_STAGE_TITLES.get(contact.stage, contact.stage),
+            note=contact.note,
+            eta_seconds=contact.eta,
         )
     if state.phase == RUNNING and contact.position is not None:
         shown["position"] = contact.position
@@ -71,8 +83,8 @@ def full(series: str, state: Optional[SeriesState], contact: Contact) -> Dict[st
     if state is None:
         shown: Dict[str, Any] = {
             "state": "new",
-            "title": "not examined yet",
-            "message": "it is examined as soon as no more instances arrive",
+            "title": "not checked yet",
+            "message": "it is checked as soon as no more instances arrive",
         }
         return {"series": series, **shown, "actions": list(possible(None)), "history": []}
     shown = {"series": series, **brief(state, contact), "actions": list(possible(state))}
@@ -135,7 +147,7 @@ def _title(state: SeriesState, contact: Contact) -> str:
     if state.phase == INELIGIBLE:
         return f"not taken: {TITLES.get(state.code, state.code)}"
     if state.phase == PENDING and contact.held and not contact.error:
-        return "waiting, as its rule says"
+        return "waiting, held by its rule"
     if state.phase == RUNNING and contact.position is not None:
         return "waiting in the engine's queue"
     return f"{_TITLES[state.phase]}{', marked' if state.code == MARKED else ''}"

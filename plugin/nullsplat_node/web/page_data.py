@@ -2,9 +2,9 @@
 """The routes that the status page gets its data from.
 
 GET  /nullsplat/overview?group=NAME    the node, the engine and the queue
-GET  /nullsplat/story/{id}             one series, with its history in chapters
+GET  /nullsplat/story/{id}             one series, with its history by attempt
 
-What a person asks for goes to the route of the series, see `rest`.
+Actions go to the route of the series, see `rest`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def overview_answer(service: Service, request: Mapping[str, Any], configuration:
 
 
 def story_answer(service: Service, request: Mapping[str, Any]) -> Answer:
-    """Return HTTP status and body for the story of one series."""
+    """Return HTTP status and body for one series with its history."""
     if request["method"] != "GET":
         return 405, {"allow": "GET"}
     series = request["groups"][0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Examining a series as it lies in the archive, and making a job of it."""
+"""Checks a series of the archive, and makes a job of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DAY = 86400.0
 
 
 class Intake:
-    """Decides on series and writes the job requests."""
+    """Decides on series and builds the job requests."""
 
     def __init__(self, parts: Parts) -> None:
         self._archive = parts.archive
@@ -28,8 +28,8 @@ class Intake:
         self._settings = parts.settings
         self._clock = parts.clock
 
-    def examined(self, here: SeriesHere, state: Optional[SeriesState], retry: bool = False) -> SeriesState:
-        """Return the state after an examination that nobody asked for.
+    def checked(self, here: SeriesHere, state: Optional[SeriesState], retry: bool = False) -> SeriesState:
+        """Return the state after an automatic check.
 
         Args:
             retry: the last attempt failed and another is due.
@@ -45,7 +45,7 @@ class Intake:
         return transitions.taken(state, job, self._clock(), retries)
 
     def asked_for(self, here: SeriesHere, state: Optional[SeriesState]) -> SeriesState:
-        """Return the state after a person asked for the series to be done, whatever the policy says.
+        """Return the state after a person requested processing, overruling policy.
 
         Raises:
             Refused: it cannot be done.
@@ -81,17 +81,17 @@ class Intake:
         except TooDeep:
             raise Refused(
                 "incomplete-header",
-                "headers that can be understood are needed, sequences are nested too deep in some",
+                "headers that can be read are needed, in some of them sequences are nested too deeply",
             ) from None
 
     def _require_unique(self, here: SeriesHere, series_uid: str) -> None:
-        """Refuse a series whose UID another one has, of another patient or study: by DICOMweb they cannot be told apart."""
+        """Refuse a series whose UID another one has, of another patient or study: DICOMweb cannot tell them apart."""
         others = [one for one in self._archive.find_series(series_uid) if one != here.series]
         if others:
             raise Refused(
                 "series-not-unique",
                 f"one series with this Series Instance UID is needed, the archive holds {1 + len(others)}, under other patients "
-                "or studies; delete those that are wrong, and what is left is taken within some minutes",
+                "or studies; delete the wrong ones, and the remaining one is taken within minutes",
             )
 
     def _request(self, tags: List[Tags], taken: Taken, state: Optional[SeriesState]) -> Dict[str, object]:

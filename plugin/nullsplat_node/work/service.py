@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The plugin put together: events in, questions and wishes of people in, work in a thread of its own."""
+"""The plugin as a whole: takes events, queries and actions, and works in a background thread."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from nullsplat_node.work.steps import Steps
 from nullsplat_node.work.worker import Worker
 
 LONGEST_LIST = 200
-"""Series in the status, those first that we work or worked on, the latest first."""
+"""Series in the status: processed ones first, the latest first."""
 JOIN_SECONDS = 2.0
 """Orthanc cuts threads off when it stops, so there is no point in waiting longer."""
 
 
 class Service:
-    """Everything the plugin does, behind plain calls.
+    """The plugin's functions.
 
     Args:
         archive: Orthanc.
@@ -65,22 +65,22 @@ class Service:
         self._actions = ActionHandler(parts, self._store, self._intake, deliveries.withdraw)
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the worker thread."""
         self._worker.start()
 
     def stop(self) -> None:
-        """End the work; whatever is under way goes on after the next start."""
+        """Stop; whatever is in progress resumes after the next start."""
         self._errands.stop()
         self._worker.stop(JOIN_SECONDS)
 
     def series_changed(self, series: str) -> None:
-        """Take note that a series became stable or was deleted; returns at once."""
+        """Record that a series became stable or was deleted; returns at once."""
         self._worker.notify(series)
 
     def store_ended(self, job: str) -> None:
-        """Take note that one of Orthanc's jobs, or of our own errands, ended; returns at once.
+        """Record that one of Orthanc's jobs, or of our own errands, ended; returns at once.
 
-        Only its own series is looked at: with thousands on their way, a look at each for each that ends does nothing else.
+        Only its own series is checked: with thousands in delivery, checking all for each that ends would take all the time.
         """
         series = self._store.waits_for(job)
         if series is not None:
@@ -108,7 +108,7 @@ class Service:
         }
 
     def metrics(self) -> str:
-        """Return the node's figures in Prometheus' text format."""
+        """Return the node's metrics in Prometheus' text format."""
         last_scan, destinations = self._worker.last_scan, self._settings.rules.destinations
         return exposition(
             Figures(self._store.counts(), destinations, self._reachable, last_scan, self._clock())
@@ -116,7 +116,7 @@ class Service:
 
     def overview(self, group: str) -> Dict[str, Any]:
         """Return what the status page shows first: the node, the engine and the queue, filtered by `group`."""
-        self._worker.look_at_engine()  # what it says will be there the next time
+        self._worker.look_at_engine()  # its answer will be there the next time
         phases = overview.GROUPS.get(group, frozenset(PHASES))
         counted, states = self._store.counts().phases, self._store.latest(phases)
         left_out = sum(counted.get(phase, 0) for phase in phases) - len(states)
@@ -131,7 +131,7 @@ class Service:
         }
 
     def history(self, series: str) -> Dict[str, Any]:
-        """Return everything about one series, with its history in chapters.
+        """Return everything about one series, with its history by attempt.
 
         Raises:
             NotInArchive: there is no such series.
@@ -163,7 +163,7 @@ class Service:
         return full(series, self._store.load(here), self._steps.contact(series))
 
     def act(self, series: str, action: str) -> Dict[str, Any]:
-        """Do what a person asks for and return the series' state after it.
+        """Carry out an action and return the series' state after it.
 
         Raises:
             NotInArchive: there is no such series.
@@ -179,7 +179,7 @@ class Service:
 
         Raises:
             NotInArchive: there is no such series.
-            NotPossible: it does not wait any more, or the engine cannot be reached; says why.
+            NotPossible: it is no longer queued, or the engine cannot be reached; says why.
         """
         self._actions.move(series, priority)
         self._steps.forget(series)
@@ -187,10 +187,10 @@ class Service:
         return self.series(series)
 
     def switch(self, how: str) -> Dict[str, Any]:
-        """Pause the engine's queue or resume it, and return what the page says about the engine.
+        """Pause the engine's queue or resume it, and return the engine's part of the page.
 
         Raises:
-            NotPossible: the engine cannot be reached, or said no; says why.
+            NotPossible: the engine cannot be reached, or refused; says why.
         """
         self._actions.switch(how)
         return overview.engine_shown(self._engine_seen())
