@@ -87,7 +87,7 @@ def test_nobody_works_during_maintenance_and_nothing_is_lost_by_it() -> None:
     assert later.began == pytest.approx([2 * HOUR])
 
 
-def test_a_failed_attempt_begins_anew_after_a_while() -> None:
+def test_a_failed_attempt_is_restarted_after_a_while() -> None:
     site = site_of(jobs={"failing": 0.6, "retry": "1m", "attempts": 2})
     trace = trace_of((0, 1))  # its luck, 0.5, lets it fail after 5/6 of its work
     ends = {simulation.simulate(trace, site, 1, seed, pickup=0.0).ended[0] for seed in range(20)}

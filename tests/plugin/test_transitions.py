@@ -151,7 +151,7 @@ def test_nobody_asks_an_engine_again_before_its_time() -> None:
 @pytest.mark.parametrize(
     "state", [None, pending(), running(), routed(), transitions.cancelled(running(), 5.0)]
 )
-def test_other_instances_are_always_examined_anew(state: SeriesState | None) -> None:
+def test_other_instances_are_always_checked_again(state: SeriesState | None) -> None:
     assert decided(state, digest="d2") is Step.EXAMINE
 
 
@@ -237,7 +237,7 @@ def test_what_will_not_pass_is_not_tried_again() -> None:
     assert possible(state) == (RELEASE, AGAIN)
 
 
-def test_a_person_who_asks_again_gets_all_automatic_attempts_anew() -> None:
+def test_a_person_who_asks_again_gets_all_automatic_attempts_back() -> None:
     state = replace(running(), retries=2)
     failed = transitions.failed(state, Failure("archive", "away", True), 100.0, POLICY)
     assert failed.retry_at is None

@@ -97,7 +97,7 @@ def test_several_processes_write_whole_lines(tmp_path: Path) -> None:
     assert sorted(found) == [(f"worker {who}", number) for who in range(3) for number in range(60)]
 
 
-def test_a_file_that_was_rotated_away_is_begun_anew(tmp_path: Path) -> None:
+def test_a_file_that_was_rotated_away_is_created_again(tmp_path: Path) -> None:
     log = AuditLog(tmp_path, "worker a")
     log.write(Entry(Event.STARTED, log.who, KEY))
     (tmp_path / AUDIT_FILE).rename(tmp_path / "audit.jsonl.1")

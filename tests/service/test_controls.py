@@ -126,7 +126,7 @@ def test_a_paused_queue_stays_so_over_restarts_and_lets_running_jobs_end(
     engine.release("stage2")
     engine.wait(running, "succeeded")
     engine.end(worker, signal.SIGTERM)
-    engine.start_worker()  # registers the queue anew, and it must stay paused
+    engine.start_worker()  # registers the queue again, and it must stay paused
     wait_for(lambda: engine.client.get("/v1/engine").json()["workers"], what="the worker")
     time.sleep(1)  # it looks twenty times
     assert engine.status(waiting)["state"] == "queued"

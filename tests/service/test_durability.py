@@ -143,9 +143,7 @@ def test_a_job_that_takes_its_worker_down_each_time_is_given_up(engine: Engine, 
     engine.wait(engine.put(request_for(attempt=2)), "succeeded")
 
 
-def test_a_job_of_another_version_of_the_workflow_is_started_anew(
-    engine: Engine, request_for: Request
-) -> None:
+def test_a_job_of_another_version_of_the_workflow_is_restarted(engine: Engine, request_for: Request) -> None:
     key = engine.put(request_for())
     with engine.database() as connection:
         connection.execute(sa.text("UPDATE workflow_status SET application_version = '0'"))
@@ -170,7 +168,7 @@ def test_stages_whose_files_are_gone_are_done_again(
     assert len(archive.derived(SERIES)) == 1
 
 
-def test_files_lost_while_storing_are_not_made_anew(
+def test_files_lost_while_storing_are_not_re_created(
     engine: Engine, archive: ArchiveDouble, request_for: Request
 ) -> None:
     archive.fail_store_after = 32

@@ -274,7 +274,7 @@ def test_a_name_can_be_used_again_when_its_worker_is_dead(database: sa.Engine) -
     registry.enter(me)
     with pytest.raises(ConfigurationError, match="NULLSPLAT_EXECUTOR_ID"):
         registry.enter(Identity("gpu0", "another-host", "b", 1, "1"))
-    registry.enter(me)  # the same process, started anew in place
+    registry.enter(me)  # the same process, restarted in place
     registry.leave(me)
     assert registry.alive() == set()
 

@@ -121,7 +121,7 @@ def test_while_the_node_is_silent_the_last_state_stays_and_it_is_said(
     queue: Browser, scene: Scene, site: Site
 ) -> None:
     site.silent = True
-    queue.until(lambda: "What is shown is the last that was known" in " ".join(queue.texts("#connection")))
+    queue.until(lambda: "The last known state is shown" in " ".join(queue.texts("#connection")))
     assert "46 %" in row(queue, scene.running)
     site.silent = False
     queue.until(lambda: queue.run("return document.getElementById('connection').hidden"))
@@ -202,7 +202,7 @@ def test_workers_are_shown_with_their_gpu_and_what_they_do(queue: Browser, engin
             "gpu0: NVIDIA L4, 5.0 GB of 24.0 GB in use, working on job aaaaaaaa…" in queue.texts(".card")[1]
         )
     )
-    assert "gpu1: CPU, idle, heard of" in queue.texts(".card")[1]
+    assert "gpu1: CPU, idle, last heartbeat" in queue.texts(".card")[1]
 
 
 def test_a_failed_series_is_retried_as_the_same_attempt(

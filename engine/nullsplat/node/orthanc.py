@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.node.configuration import configuration_folder, overlay, plugin_folder, read_configuration
 from nullsplat.node.installation import PLUGIN_FOLDER, installed_orthanc
-from nullsplat.node.processes import Child, ChildFailed, free_port, start
+from nullsplat.node.processes import Child, ChildFailed, Startable, free_port, start
 
 ADMIN, ENGINE = "admin", "engine"
 GRANTED = ("AllowEcho", "AllowStore")
@@ -63,7 +62,7 @@ class NodeSettings:
     dicom_port: int = 0
 
 
-class OrthancNode:
+class OrthancNode(Startable):
     """Starts and ends Orthanc; as a context manager, both.
 
     Attributes:
@@ -77,17 +76,6 @@ class OrthancNode:
         self.dicom_port = settings.dicom_port or free_port()
         self.log = settings.folder / "orthanc.log"
         self._child: Child | None = None
-
-    def __enter__(self) -> "OrthancNode":
-        """Start."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self.stop()
 
     @property
     def url(self) -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
@@ -11,13 +10,14 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from nullsplat.core.errors import StorageError
 from nullsplat.core.files import make_folder, replacing
+from nullsplat.node.processes import Startable
 
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
 
 
 @dataclass
-class Pacs:
+class Pacs(Startable):
     """A storage SCP on loopback.
 
     Attributes:
@@ -30,17 +30,6 @@ class Pacs:
     ae_title: str = "PACS"
     port: int = 0
     _server: ThreadedAssociationServer | None = field(default=None, init=False, repr=False)
-
-    def __enter__(self) -> "Pacs":
-        """Start listening."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop listening."""
-        self.stop()
 
     def start(self) -> None:
         """Listen in background threads until `stop`."""

@@ -7,9 +7,11 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from nullsplat.core.errors import NullSplatError
 
@@ -20,6 +22,27 @@ class ChildFailed(NullSplatError):
     """A process that the demonstration needs has ended, or was not ready in time."""
 
     code = "child-failed"
+
+
+class Startable(ABC):
+    """Starts on entering a context, and stops on leaving it."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start, or raise."""
+
+    @abstractmethod
+    def stop(self) -> object:
+        """Stop; may be called at any time."""
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The version of the tables' schema: made anew, brought up to date, or refused when a later version of NullSplat made it.
+"""The version of the tables' schema: created, migrated, or refused if a later version of NullSplat made it.
 
 A change of the tables is a step in `_STEPS` and a new `VERSION`; tests/service/schema holds dumps of the released ones.
 The tables of DBOS have a version and steps of their own.
