@@ -116,7 +116,7 @@ def decided(
 
 
 def test_each_phase_has_its_next_step() -> None:
-    assert decided(None) is Step.EXAMINE
+    assert decided(None) is Step.CHECK
     assert decided(pending()) is Step.SUBMIT
     assert decided(running()) is Step.POLL
     assert decided(transitions.finished(running(), RESULT, 2.0)) is Step.VERIFY
@@ -133,10 +133,10 @@ def test_a_series_that_still_grows_is_left_alone_until_it_is_stable() -> None:
 def test_what_was_noted_while_the_clock_was_ahead_is_not_waited_for() -> None:
     """A machine whose battery is empty starts in another year, until it hears of the right time."""
     year = 365 * 86_400.0
-    assert decide(None, Seen("d1", 1000.0 + year), Contact(), 1000.0, STABLE_AGE).step is Step.EXAMINE
+    assert decide(None, Seen("d1", 1000.0 + year), Contact(), 1000.0, STABLE_AGE).step is Step.CHECK
     failed = replace(running(), phase=FAILED, retry_at=1000.0 + year)
     assert decided(failed) is Step.RETRY
-    assert decided(replace(failed, phase=INELIGIBLE)) is Step.EXAMINE
+    assert decided(replace(failed, phase=INELIGIBLE)) is Step.CHECK
     assert decided(replace(failed, retry_at=1000.0 + routing.LONGEST_WAIT)) is Step.WAIT
     waiting = Route("PACS", tries=3, next_try=1000.0 + year)
     assert routing.next_look((waiting,), 1000.0) == 1000.0
@@ -152,7 +152,7 @@ def test_nobody_asks_an_engine_again_before_its_time() -> None:
     "state", [None, pending(), running(), routed(), transitions.cancelled(running(), 5.0)]
 )
 def test_other_instances_are_always_checked_again(state: SeriesState | None) -> None:
-    assert decided(state, digest="d2") is Step.EXAMINE
+    assert decided(state, digest="d2") is Step.CHECK
 
 
 def test_late_slices_supersede_a_running_job_which_the_engine_is_told_to_drop() -> None:

@@ -215,7 +215,7 @@ def test_a_missing_pg_dump_is_said(
 def test_a_whole_database_is_said_to_be_whole(database: sa.Engine, asked_for: Settings) -> None:
     filled(database, {"failed": 1, "queued": 1})
     told = CliRunner().invoke(app, ["db", "check"])
-    assert (told.exit_code, "is whole: 2 jobs" in told.output) == (0, True), told.output
+    assert (told.exit_code, "is intact: 2 jobs" in told.output) == (0, True), told.output
 
 
 def test_a_database_without_tables_is_not_made_by_a_check(settings: Settings) -> None:

@@ -29,7 +29,7 @@ CLOCK_GRAIN = 1.0
 class Step(Enum):
     """What can be done for a series."""
 
-    EXAMINE = "examine"
+    CHECK = "check"
     RETRY = "retry"
     SUBMIT = "submit"
     POLL = "poll"
@@ -100,8 +100,8 @@ def decide(state: Optional[SeriesState], seen: Seen, contact: Contact, now: floa
     stable_at = seen.changed_at + stable_age + CLOCK_GRAIN
     if not has_come(stable_at, now, 2 * (stable_age + CLOCK_GRAIN)):
         return Next(Step.WAIT, stable_at)
-    if state is None or _must_examine(state, seen):
-        return Next(Step.EXAMINE)
+    if state is None or _must_check(state, seen):
+        return Next(Step.CHECK)
     if state.obsolete and now >= contact.next_try:
         return Next(Step.CANCEL_OBSOLETE)
     following = _by_phase(state, contact, now)
@@ -110,7 +110,7 @@ def decide(state: Optional[SeriesState], seen: Seen, contact: Contact, now: floa
     return following
 
 
-def _must_examine(state: SeriesState, seen: Seen) -> bool:
+def _must_check(state: SeriesState, seen: Seen) -> bool:
     return state.digest != seen.digest and state.code != "state-unreadable"
 
 
@@ -120,7 +120,7 @@ def _by_phase(state: SeriesState, contact: Contact, now: float) -> Next:
     if state.phase == ROUTING:
         return _when(Step.ROUTE, next_look(state.routes, now) or now, now)
     if state.phase in (FAILED, INELIGIBLE) and state.retry_at is not None:
-        again = Step.RETRY if state.phase == FAILED else Step.EXAMINE
+        again = Step.RETRY if state.phase == FAILED else Step.CHECK
         return Next(again) if has_come(state.retry_at, now) else Next(Step.WAIT, state.retry_at)
     return Next(Step.REST)
 

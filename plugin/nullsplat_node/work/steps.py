@@ -54,7 +54,7 @@ class Steps:
 
     def perform(self, step: Step, here: SeriesHere, state: Optional[SeriesState]) -> float:
         """Perform one step and return when to check again."""
-        if step in (Step.EXAMINE, Step.RETRY):
+        if step in (Step.CHECK, Step.RETRY):
             after = self._intake.checked(here, state, retry=step is Step.RETRY)
             self._store.replace(here.series, state, after)
             self.forget(here.series)
