@@ -154,7 +154,9 @@ def test_what_the_engine_does_not_release_stays_failed_and_its_reason_is_told(
         with pytest.raises(NotPossible, match="there is no such job"):
             service.act(series, "release")
         engine.stop()
-        with pytest.raises(NotPossible, match=r"cannot be reached.*ask again when it is back") as refusal:
+        with pytest.raises(
+            NotPossible, match=r"cannot be reached.*try again when it can be reached"
+        ) as refusal:
             service.act(series, "release")
         assert refusal.value.code == "engine-away"
         assert service.series(series)["state"] == "failed"

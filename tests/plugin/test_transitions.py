@@ -161,7 +161,7 @@ def test_late_slices_supersede_a_running_job_which_the_engine_is_told_to_drop() 
     assert superseded.key == "key-d2-1"
     assert superseded.obsolete == ("key-d1-1",)
     assert decided(superseded, digest="d2") is Step.CANCEL_OBSOLETE
-    assert decided(transitions.told(superseded, "key-d1-1"), digest="d2") is Step.SUBMIT
+    assert decided(transitions.obsolete_cancelled(superseded, "key-d1-1"), digest="d2") is Step.SUBMIT
 
 
 def test_a_superseded_result_stays_known_so_that_it_is_never_taken() -> None:
@@ -182,7 +182,7 @@ def test_a_cancelled_job_is_cancelled_at_the_engine_too_and_then_there_is_peace(
     state = transitions.cancelled(running(), 5.0)
     assert decided(state) is Step.CANCEL_OBSOLETE
     assert decided(state, contact=Contact(next_try=2000.0)) is Step.WAIT
-    assert decided(transitions.told(state, state.key)) is Step.REST
+    assert decided(transitions.obsolete_cancelled(state, state.key)) is Step.REST
 
 
 @pytest.mark.parametrize(

@@ -110,9 +110,9 @@ def assign(given: Mapping[str, str], engine_user: str, configuration: Mapping[st
 
 
 def asks_for_passwords(configuration: Mapping[str, Any]) -> bool:
-    """Return whether Orthanc lets in registered users only; unless told, it does where others may reach it."""
-    told = configuration.get("AuthenticationEnabled")
-    return bool(configuration.get("RemoteAccessAllowed", False) if told is None else told)
+    """Return whether Orthanc lets in registered users only; by default it does where others may reach it."""
+    required = configuration.get("AuthenticationEnabled")
+    return bool(configuration.get("RemoteAccessAllowed", False) if required is None else required)
 
 
 def _check_users(given: Mapping[str, str], engine_user: str, registered: Mapping[str, Any]) -> None:

@@ -132,18 +132,18 @@ class Route:
 
 
 def for_each(
-    routes: Sequence[Route], parcels: Sequence[Parcel], told: Collection[str] = ()
+    routes: Sequence[Route], parcels: Sequence[Parcel], notified: Collection[str] = ()
 ) -> Tuple[Route, ...]:
     """Return the routes with those that wait for all of a result as one for each of its series.
 
     Args:
-        told: destinations that are notified of the result as a whole.
+        notified: destinations that are notified of the result as a whole.
     """
     split = []
     for route in routes:
         if route.series or route.phase != WAITING:
             split.append(route)
-        elif route.destination in told:
+        elif route.destination in notified:
             split.append(replace(route, series=parcels[0].series, what=NOTIFICATION))
         else:
             split += [replace(route, series=parcel.series, what=parcel.what) for parcel in parcels]

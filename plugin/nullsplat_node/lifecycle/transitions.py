@@ -270,7 +270,7 @@ def moved(state: SeriesState, priority: str, now: float) -> SeriesState:
     return _note(replace(state, request=request), now, f"a person made its priority {priority}")
 
 
-def told(state: SeriesState, key: str) -> SeriesState:
+def obsolete_cancelled(state: SeriesState, key: str) -> SeriesState:
     """Return the state after the engine was told to cancel the job `key`."""
     return replace(state, obsolete=tuple(other for other in state.obsolete if other != key))
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Interprets a DICOMweb server's response to STOW-RS (PS3.18 10.5.3); pure.
 
-Only an answer that names an instance counts as its confirmation. One that the server has already is as good as stored:
+Only an answer that names an instance counts as its confirmation. One that the server has already counts as stored:
 NullSplat never writes different content under a UID that it has used.
 """
 

@@ -163,7 +163,7 @@ def choose(rules: RuleSet, facts: Facts) -> Choice:
             why = ", ".join(verdict.words for verdict in verdicts)
             return Choice(rule, why or "it takes everything", tuple(passed))
         passed.append(Passed(rule.name, ", and ".join(against)))
-    return Choice(None, _nobody(passed), tuple(passed))
+    return Choice(None, _none_takes(passed), tuple(passed))
 
 
 def in_words(scale: Factors) -> str:
@@ -171,7 +171,7 @@ def in_words(scale: Factors) -> str:
     return f"{' x '.join(f'{factor:g}' for factor in scale)} (z, y, x)"
 
 
-def _nobody(passed: List[Passed]) -> str:
+def _none_takes(passed: List[Passed]) -> str:
     listed = [f"{one.name!r}: {one.why}" for one in passed[:LONGEST_LIST]]
     if len(passed) > LONGEST_LIST:
         listed.append(f"and {len(passed) - LONGEST_LIST} more")

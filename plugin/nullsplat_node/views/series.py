@@ -157,7 +157,7 @@ def _message(state: SeriesState, contact: Contact) -> str:
     if state.phase in IN_WORK and contact.error:
         return f"{contact.error}; next try at {iso(contact.next_try)}"
     if state.phase == PENDING and contact.held:
-        return f"rule {state.rule!r}: {contact.held}; next look at {iso(contact.next_try)}"
+        return f"rule {state.rule!r}: {contact.held}; next check at {iso(contact.next_try)}"
     if state.phase == ROUTING:
         return "; ".join([*_mark(state), *(_route_words(route) for route in state.routes)])
     if state.phase == UNDELIVERED:

@@ -108,6 +108,6 @@ def _at_engine(action: Callable[[], object]) -> None:
     try:
         action()
     except EngineUnavailable as error:
-        raise NotPossible("engine-away", f"{error}; ask again when it is back") from error
+        raise NotPossible("engine-away", f"{error}; try again when it can be reached") from error
     except EngineRefused as refusal:
         raise NotPossible(refusal.failure.code, refusal.failure.message) from refusal

@@ -33,8 +33,8 @@ class Deliveries:
         self._dicom = DicomCarrier(parts.archive, parts.settings.commitment.destinations)
         settings = parts.settings
         stow = {name: StowCarrier(one, parts.archive, errands) for name, one in settings.partners.items()}
-        told = {name: WebhookCarrier(one, errands) for name, one in settings.webhooks.items()}
-        self._others: Mapping[str, Carrier] = {**stow, **told}
+        notified = {name: WebhookCarrier(one, errands) for name, one in settings.webhooks.items()}
+        self._others: Mapping[str, Carrier] = {**stow, **notified}
 
     def advance(self, series: str, state: SeriesState) -> float:
         """Advance the routes of a series, and return when to check again."""

@@ -231,7 +231,7 @@ class Steps:
     def _cancel_obsolete(self, series: str, state: SeriesState) -> float:
         key = state.obsolete[0]
         cancel_at_engine(self._engine, key)
-        self._store.replace(series, state, transitions.told(state, key))
+        self._store.replace(series, state, transitions.obsolete_cancelled(state, key))
         return AT_ONCE
 
 

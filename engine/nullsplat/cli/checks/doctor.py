@@ -22,8 +22,8 @@ def run(report: Path | None = None) -> int:
         StorageError: the report cannot be written.
     """
     console = Console(soft_wrap=True, highlight=False)
-    told = [_tell(console, finding) for finding in findings()]
-    missing = sum(finding.level is Level.MISSING for finding in told)
+    found = [_tell(console, finding) for finding in findings()]
+    missing = sum(finding.level is Level.MISSING for finding in found)
     verdict = (
         "nothing that is needed is missing"
         if not missing
@@ -31,7 +31,7 @@ def run(report: Path | None = None) -> int:
     )
     console.print(f"\n{verdict}")
     if report is not None:
-        _write_report(told, report)
+        _write_report(found, report)
         console.print(f"{report} is for a support request; read it before you pass it on", markup=False)
     return 1 if missing else 0
 
@@ -43,13 +43,13 @@ def _tell(console: Console, finding: Finding) -> Finding:
     return finding
 
 
-def _write_report(told: list[Finding], path: Path) -> None:
-    if any(finding.subject == PACKAGES and finding.level is Level.MISSING for finding in told):
+def _write_report(found: list[Finding], path: Path) -> None:
+    if any(finding.subject == PACKAGES and finding.level is Level.MISSING for finding in found):
         raise ConfigurationError("a report needs all packages; install what is missing, see above")
     # Imported here: it cannot be imported where a package is missing.
     from nullsplat.cli.checks.report import write_report  # noqa: PLC0415
 
-    write_report(told, path)
+    write_report(found, path)
 
 
 def findings() -> Iterator[Finding]:

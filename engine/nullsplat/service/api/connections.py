@@ -41,7 +41,7 @@ class LimitedProtocol(H11Protocol):
     """uvicorn's protocol for one connection, with a deadline for whatever the client has to do."""
 
     limits: ClassVar[ConnectionLimits]
-    told: ClassVar[float] = -math.inf
+    reported_at: ClassVar[float] = -math.inf
     """When the log last reported too many connections."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -105,8 +105,8 @@ class LimitedProtocol(H11Protocol):
 
     def _tell_too_many(self) -> None:
         """At most once a minute, so that opening connections cannot fill the disk."""
-        if self.loop.time() - self.told > QUIET_SECONDS:
-            type(self).told = self.loop.time()
+        if self.loop.time() - self.reported_at > QUIET_SECONDS:
+            type(self).reported_at = self.loop.time()
             logger.warning(
                 "more than %d connections (NULLSPLAT_CONNECTIONS); those idle for longest are closed",
                 self.limits.connections,

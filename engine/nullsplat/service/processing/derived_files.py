@@ -56,8 +56,8 @@ def write_all(
     series = replace(series, further=tuple(_further(source, checkpoints, provenance, target, output)))
     further = {one.series_instance_uid: {one.sop_instance_uid: one.path.name} for one in series.further}
     if output.report:
-        told = write_quality_report(source, series, checkpoints.report, provenance, target, options)
-        further[told.series_instance_uid] = {told.sop_instance_uid: told.path.name}
+        report = write_quality_report(source, series, checkpoints.report, provenance, target, options)
+        further[report.series_instance_uid] = {report.sop_instance_uid: report.path.name}
     return Derived(series.series_instance_uid, files, further)
 
 
