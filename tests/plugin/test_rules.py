@@ -137,7 +137,7 @@ NOBODY = '[[rule]]\nname = "others"\nmatch.station = "X"\n'
 @pytest.mark.parametrize(
     ("text", "code", "words"),
     [
-        (LEFT_ALONE, "left-alone", "rule 'never' leaves it alone: it takes everything"),
+        (LEFT_ALONE, "left-alone", "rule 'never' excludes it: it takes everything"),
         (NOBODY, "no-rule", "no rule takes it ('others': it has no station, needed is X)"),
     ],
 )

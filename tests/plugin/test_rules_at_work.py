@@ -149,7 +149,7 @@ def test_a_job_waits_for_its_hours_also_over_a_restart_and_is_handed_over_then(
     clock, series = Noon(), orthanc.add(ct_series(4), age=OLD)
     for _ in range(2):
         with running(orthanc, engine, clock, RulesFile=file(NIGHT)) as service:
-            wait_until(lambda: "handed over only in 22:00-06:00" in service.series(series)["message"])
+            wait_until(lambda: "submitted only in 22:00-06:00" in service.series(series)["message"])
             wait_for_rounds(orthanc, 2)
             shown = service.series(series)
             assert (shown["state"], shown["title"]) == ("pending", "waiting, held by its rule")

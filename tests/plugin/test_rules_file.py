@@ -46,7 +46,7 @@ MISTAKES = [
     (A + 'slice_profile = "1mm:1,-3,1"', "with a positive sum), got '1mm:1,-3,1'"),
     (A + "slice_profile = 4", "line 3, rule 'a': slice_profile must be auto, bell, box or gaussian, with a factor"),
     (A + "process = 1", "line 3, rule 'a': process must be true or false, got 1"),
-    (A + "process = false\nscale = 4", "line 4, rule 'a': process = false leaves the series alone, so scale"),
+    (A + "process = false\nscale = 4", "line 4, rule 'a': process = false excludes the series, so scale"),
     (A + "max_per_day = 1.5", "line 3, rule 'a': max_per_day must be a whole number from 1 to 100000, got 1.5"),
     (A + 'hours = "22-6"', "line 3, rule 'a': hours must be like \"22:00-06:00\", or a list of such hours, got"),
     (A + 'hours = "25:00-06:00"', "hours must be like"),

@@ -113,7 +113,7 @@ class StateStore:
         self._complete = True
 
     def handed_over(self, rule: str, now: float) -> Optional[FrozenSet[str]]:
-        """Return the series handed over under this rule that day, None while not all series were loaded.
+        """Return the series submitted under this rule that day, None while not all series were loaded.
 
         Also those that were deleted meanwhile, as long as the plugin runs.
         """

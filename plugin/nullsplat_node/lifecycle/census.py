@@ -129,14 +129,14 @@ class Latest:
 
 
 class HandedOver:
-    """Which series were handed over on which day under which rule."""
+    """Which series were submitted on which day under which rule."""
 
     def __init__(self) -> None:
         self._places: Dict[str, Tuple[str, float]] = {}
         self._days: Dict[Tuple[str, float], Set[str]] = {}
 
     def note(self, series: str, rule: str, day: float) -> None:
-        """Record the last time that a series was handed over, on the day that began then."""
+        """Record the last time that a series was submitted, on the day that began then."""
         before, now = self._places.get(series), (rule, day)
         if before == now:
             return

@@ -86,7 +86,7 @@ class SeriesState:
         forced: a person asked for it against the policy.
         rule: the rule that took it, empty when only a person did.
         destinations: where its result goes; None in states of versions that asked the settings then.
-        handed_at: when a job for it was last handed over under this rule.
+        handed_at: when a job for it was last submitted under this rule.
         request, key: the job as it is handed to the engine.
         retries: attempts started automatically since a person last started one.
         retry_at: when the next automatic attempt starts.

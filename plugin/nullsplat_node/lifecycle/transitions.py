@@ -143,7 +143,7 @@ def taken(state: Optional[SeriesState], job: Job, now: float, retries: int = 0) 
 
 def accepted(state: SeriesState, now: float) -> SeriesState:
     """Return the state after the engine confirmed the job."""
-    return _enter(replace(state, handed_at=now), RUNNING, now, "handed over to the engine")
+    return _enter(replace(state, handed_at=now), RUNNING, now, "submitted to the engine")
 
 
 def same_again(state: SeriesState, digest: str, now: float) -> SeriesState:

@@ -310,7 +310,7 @@ def _in_words(choice: Choice, rules: RuleSet) -> str:
         return choice.why if choice.rule else choice.passed[0].why
     if choice.rule is None:
         return f"no rule takes it ({choice.why})"
-    leaves = "" if choice.rule.process else " leaves it alone"
+    leaves = "" if choice.rule.process else " excludes it"
     return f"rule {choice.rule.name!r}{leaves}: {choice.why}"
 
 

@@ -138,7 +138,7 @@ def _rule(
     options = {key: value for key, value in found.items() if key not in ("name", "process", "match")}
     if not found.get("process", True) and options:
         key = next(iter(options))
-        place.fail(f"process = false leaves the series alone, so {key} would have no effect; remove one", key)
+        place.fail(f"process = false excludes the series, so {key} would have no effect; remove one", key)
     conditions = _checked(place, found.get("match", {}), _MATCH, "match.")
     return Rule(
         name,

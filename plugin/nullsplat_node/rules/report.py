@@ -81,10 +81,10 @@ def _one(sample: Sample, criteria: Criteria) -> str:
 
 def _chosen(choice: Choice) -> List[str]:
     if choice.rule is None:
-        return ["  no rule takes it, so it is left alone unless a person presses Run"]
+        return ["  no rule takes it, so it is not processed unless a person presses Run"]
     taken = f"  rule {choice.rule.name!r} takes it: {choice.why}"
     if not choice.rule.process:
-        return [taken, "  the rule leaves it alone"]
+        return [taken, "  the rule excludes it"]
     return [taken, f"  processing options: {choice.rule.options}"]
 
 

@@ -64,7 +64,7 @@ class ProcessingOptions:
         if self.slice_profile != "auto":
             words.append(f"slice profile {self.slice_profile}")
         if self.hours:
-            words.append(f"handed over only in {' and '.join(map(str, self.hours))}")
+            words.append(f"submitted only in {' and '.join(map(str, self.hours))}")
         if self.daily is not None:
             words.append(f"at most {self.daily} series a day")
         if self.allow_gaps:
@@ -100,7 +100,7 @@ class Rule:
     def __str__(self) -> str:
         """Return it in words."""
         when = f"when {', and '.join(map(str, self.conditions))}" if self.conditions else "always"
-        return f"{when}: {self.options if self.process else 'leave alone'}"
+        return f"{when}: {self.options if self.process else 'exclude'}"
 
 
 @dataclass(frozen=True)

@@ -77,16 +77,16 @@ def hold(spans: Sequence[Span], most: Optional[int], handed: Optional[int], now:
         handed: how many others were today, None while that is not counted yet.
     """
     if most is not None and handed is None:
-        return Hold(now + RECOUNT_SECONDS, "what was handed over today is being counted")
+        return Hold(now + RECOUNT_SECONDS, "the jobs submitted today are being counted")
     if most is not None and handed is not None and handed >= most:
         until = opens_at(spans, day_of(now)[1])
         return Hold(
-            until, f"{handed} of at most {most} series a day were handed over, so it waits for the next day"
+            until, f"{handed} of at most {most} series a day were submitted, so it waits for the next day"
         )
     until = opens_at(spans, now)
     if until == now:
         return None
-    return Hold(until, f"series are handed over only in {' and '.join(map(str, spans))}")
+    return Hold(until, f"series are submitted only in {' and '.join(map(str, spans))}")
 
 
 def _next(here: datetime, start: int) -> float:

@@ -35,7 +35,7 @@ TITLES = {
     "already-fine": "already as fine as the target",
     "not-low-dose": "not a low-dose series",
     "no-rule": "no rule takes it",
-    "left-alone": "left alone by a rule",
+    "left-alone": "excluded by a rule",
     "not-automatic": "automatic processing is switched off",
     "too-old": "arrived long ago",
 }

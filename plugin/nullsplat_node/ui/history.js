@@ -5,7 +5,7 @@ import { element } from './dom.js';
 import { sentence, when } from './words.js';
 
 const KINDS = {
-  taken: ['●', 'Decided'], refused: ['–', 'Refused'], 'handed-over': ['➜', 'Handed over'], computed: ['◕', 'Computed'], stored: ['◆', 'Stored'],
+  taken: ['●', 'Decided'], refused: ['–', 'Refused'], 'handed-over': ['➜', 'Submitted'], computed: ['◕', 'Computed'], stored: ['◆', 'Stored'],
   delivered: ['✓', 'Delivered'], abandoned: ['■', 'Delivery cancelled'], undelivered: ['✗', 'Not delivered'], held: ['‖', 'Held back'], marked: ['!', 'Marked'], failed: ['✗', 'Failed'], cancelled: ['■', 'Cancelled'], released: ['↻', 'Released'], note: ['·', 'Note'],
 };
 

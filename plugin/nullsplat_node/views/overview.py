@@ -134,7 +134,8 @@ def _urgency(item: Tuple[str, SeriesState]) -> Tuple[int, float, str]:
 _KINDS = (
     ("taken as attempt", "taken"),
     ("not taken", "refused"),
-    ("handed over", "handed-over"),
+    ("submitted to", "handed-over"),
+    ("handed over", "handed-over"),  # as earlier versions wrote it
     ("the engine has finished", "computed"),
     ("the result is here", "stored"),
     ("held back: ", "held"),
