@@ -27,13 +27,17 @@ def main() -> None:
     config, device = configure(scale=4), resolve_device("auto")
     problem = pose(ns.read(options.source), config, device)
     base_hu = base_volume(problem, config)
-    stage1 = refine(problem, base_hu, load_prior(config.prior, device), config)
+    refined_hu = refine(problem, base_hu, load_prior(config.prior, device), config).hu
+    if refined_hu is None:
+        raise SystemExit(
+            f"a prior of volumes is needed, {config.prior} refines projections; choose another preset"
+        )
 
     print(f"noise of the measurement: {problem.noise_hu:.1f} HU")
-    for name, hu in (("base", base_hu), ("stage 1", stage1.hu)):
+    for name, hu in (("base", base_hu), ("stage 1", refined_hu)):
         rmse = residual(hu, problem.lr_hu, problem.model.volume_op).square().mean().sqrt()
         print(f"{name}: degraded again, {rmse:.1f} HU from the measurement")
-    ns.write(ns.Volume(stage1.hu.cpu().numpy(), problem.model.hr), options.target)
+    ns.write(ns.Volume(refined_hu.cpu().numpy(), problem.model.hr), options.target)
 
 
 if __name__ == "__main__":

@@ -54,12 +54,13 @@ def main() -> None:
     problem = pose(ns.read(options.source), config)
     base_hu = base_volume(problem, config)
     proposal = prior.refine_volume(base_hu, base_hu, problem.task, config.slabs).hu
-    stage1 = refine(problem, base_hu, prior, config)
+    refined_hu = refine(problem, base_hu, prior, config).hu
+    assert refined_hu is not None  # noqa: S101 - a prior of volumes makes one
 
-    for name, hu in (("proposal", proposal), ("result", stage1.hu)):
+    for name, hu in (("proposal", proposal), ("result", refined_hu)):
         rmse = residual(hu, problem.lr_hu, problem.model.volume_op).square().mean().sqrt()
         print(f"{name}: degraded again, {rmse:.1f} HU from the measurement (noise {problem.noise_hu:.1f} HU)")
-    ns.write(ns.Volume(stage1.hu.cpu().numpy(), problem.model.hr), options.target)
+    ns.write(ns.Volume(refined_hu.cpu().numpy(), problem.model.hr), options.target)
 
 
 if __name__ == "__main__":

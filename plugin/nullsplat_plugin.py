@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The script that Orthanc's Python plugin loads: {"PythonScript": ".../plugin/nullsplat_plugin.py"}.
 
-Only joins Orthanc's callbacks to `nullsplat_node.work.service`. A wrong setting raises here, so that Orthanc stops
+Connects Orthanc's callbacks to `nullsplat_node.work.service`. A wrong setting raises here, so that Orthanc stops
 with the reason instead of running without the plugin.
 """
 
@@ -34,8 +34,8 @@ SERVICE = Service(ARCHIVE, SETTINGS, LOG, audit.writer(LOG, os.environ))
 GATE = gate.Gate(SETTINGS.roles, SETTINGS.trusted_origins)
 REFUSED = RefusedRequests(orthanc.LogWarning, time.monotonic)
 SERVED: Dict[str, Callable[..., None]] = {}
-"""The plugin's routes, which say themselves why they refuse. Orthanc's Python plugin 5 to 7 crash when Orthanc stops, unless
-somebody else still holds on to what was registered with them."""
+"""The plugin's routes, which report themselves why they refuse. Orthanc's Python plugin 5 to 7 crashes when Orthanc stops, unless
+another reference to the registered functions is kept."""
 OHIF_PAGE = ohif.read_page(CONFIGURATION, LOG)
 
 _SERIES_EVENTS = (orthanc.ChangeType.STABLE_SERIES, orthanc.ChangeType.DELETED)
@@ -43,7 +43,7 @@ _JOB_EVENTS = (orthanc.ChangeType.JOB_SUCCESS, orthanc.ChangeType.JOB_FAILURE)
 
 
 def on_change(change_type: int, level: int, resource: str) -> None:
-    """Take note and return at once: Orthanc tells all events one after the other on a single thread."""
+    """Notify and return at once: Orthanc delivers all events on a single thread."""
     if change_type == orthanc.ChangeType.ORTHANC_STARTED:
         SERVICE.start()
         warn_of_modalities()
@@ -58,13 +58,13 @@ def on_change(change_type: int, level: int, resource: str) -> None:
 
 
 def warn_of_modalities() -> None:
-    """Say which modalities in Orthanc's database may read the archive; one of them may just have come by REST."""
+    """Log which modalities in Orthanc's database may read the archive; one of them may just have been added by REST."""
     for sentence in exposure.added_modalities(ARCHIVE.modalities(), CONFIGURATION):
         orthanc.LogWarning(f"NullSplat: {sentence}")
 
 
 def on_http_request(uri: str, **request: Any) -> bool:
-    """Let the request through, or not; Orthanc answers what it may not with 403 and no words."""
+    """Admit or refuse the request; Orthanc answers a refused one with a bare 403."""
     method = gate.METHODS.get(request["method"], "?")
     refusal = GATE.refusal(method, uri, request.get("headers", {}), request.get("get", {}))
     if refusal is None:
@@ -74,7 +74,7 @@ def on_http_request(uri: str, **request: Any) -> bool:
 
 
 def serve(route: str, answer: Callable[..., None]) -> None:
-    """Register a route that is answered only to those who may ask; the others are told why not."""
+    """Register a route with access control; refused requests get the reason."""
 
     def guarded(output: Any, uri: str, **request: Any) -> None:
         refusal = GATE.refusal(request["method"], uri, request.get("headers", {}))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Checks a rules file, or tries it on series, without Orthanc. `nullsplat rules` runs this as a process of its own.
+"""Checks a rules file, or tries it on series, without Orthanc. `nullsplat rules` runs this as a separate process.
 
     python3 nullsplat_rules.py check FILE.toml
     python3 nullsplat_rules.py check < request.json
@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from nullsplat_node.checks import SettingsError
 from nullsplat_node.rules.file import read_rules
 from nullsplat_node.rules.report import check_report, read_samples, trial_report
-from nullsplat_node.rules.rules import Orders
+from nullsplat_node.rules.rules import ProcessingOptions
 from nullsplat_node.settings import read_criteria
 
 USAGE = "use: nullsplat_rules.py check FILE.toml, or: nullsplat_rules.py check|test < request.json"
@@ -37,7 +37,7 @@ def main(arguments: List[str]) -> int:
 
 def _report(arguments: List[str]) -> str:
     if len(arguments) == 2 and arguments[0] == "check":
-        return check_report(read_rules(pathlib.Path(arguments[1]), Orders()))
+        return check_report(read_rules(pathlib.Path(arguments[1]), ProcessingOptions()))
     if arguments not in (["check"], ["test"]):
         raise ValueError(USAGE)
     request: Any = json.load(sys.stdin)

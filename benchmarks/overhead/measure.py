@@ -150,7 +150,7 @@ def measure(node: Node, folder: Path, shape: tuple[int, int, int], seed: int) ->
     return {
         "C-STORE from the scanner": sent - began,
         "waiting for stability": stable - sent,
-        "examination": taken - stable,
+        "check": taken - stable,
         "hand-over": handed - taken,
         "fetch": stages["fetch"],
         "empty stages": sum(stages[name] for name in ("stage1", "stage2", "consistency")),

@@ -22,13 +22,13 @@ from nullsplat.service.contract.messages import STAGES, job_key
 from nullsplat.service.database.schema import open_database
 from nullsplat.service.database.tables import jobs, schema_version, tallies, transaction
 from nullsplat.service.queue.jobs import JobStore, waiting_stages
-from nullsplat.service.queue.priorities import WaitingLine
+from nullsplat.service.queue.priorities import PriorityQueue
 from nullsplat.service.queue.queue import JobQueue
 from nullsplat.service.queue.retention import BATCH as BATCH_OF_PURGE
 from nullsplat.service.queue.retention import Retention
 from nullsplat.service.queue.workers import Registry
 from nullsplat.service.settings import Settings
-from nullsplat.service.worker.recovery import Sweeper
+from nullsplat.service.worker.recovery import Recovery
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 from rows import Row, table, timed  # noqa: E402
@@ -154,17 +154,17 @@ def calls(settings: Settings, count: int, waiting: int) -> list[Row]:
 
 def workers_calls(engine: sa.Engine, spool: Path, count: int) -> list[Row]:
     store = JobStore(engine)
-    retention, line = Retention(engine), WaitingLine(engine)
-    sweeper = Sweeper(engine, Registry(engine), AuditLog(spool, "bench"), 0.0)
+    retention, line = Retention(engine), PriorityQueue(engine)
+    recovery = Recovery(engine, Registry(engine), AuditLog(spool, "bench"), 0.0)
     key = job_key(request(count))
     store.begin(key)
     found = [
         timed("recent_stages (each stage of each job)", lambda: store.recent_stages("preview")),
         timed("report of progress", lambda: store.report(key, waiting_stages(), 0.5, None)),
-        timed("workflows of dead workers (each sweep)", sweeper._take_over),
-        timed("workflows of other versions (each sweep)", sweeper._drop_other_versions),
-        timed("jobs without a workflow (each sweep)", sweeper._restart_lost),
-        timed("jobs whose workflow ended by itself (each sweep)", sweeper._fail_given_up),
+        timed("workflows of dead workers (each sweep)", recovery._take_over),
+        timed("workflows of other versions (each sweep)", recovery._drop_other_versions),
+        timed("jobs without a workflow (each sweep)", recovery._restart_lost),
+        timed("jobs whose workflow ended by itself (each sweep)", recovery._fail_given_up),
         timed("ageing (each sweep)", lambda: line.age(1e9)),
         timed("purge with nothing to do", lambda: retention.purge(datetime(2020, 1, 1, tzinfo=UTC))),
     ]  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Checks of what people write into configuration files: each returns the value, or says what it must be."""
+"""Validation of configuration values: each check returns the value, or raises with what it must be."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ def file_name(name: str, value: Any) -> str:
 
 
 def shown(file: str) -> str:
-    """Return the name of a file with a secret; anything but a whole path may be the secret itself, written into the wrong place."""
-    return file if Path(file).is_absolute() else "what stands there"
+    """Return the name of a secret's file for messages; anything but an absolute path may be the secret itself, put in the wrong place."""
+    return file if Path(file).is_absolute() else "the value given"
 
 
 def names(name: str, value: Any) -> Tuple[str, ...]:

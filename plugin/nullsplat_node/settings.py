@@ -19,7 +19,7 @@ from nullsplat_node.outgoing.partners import Partner
 from nullsplat_node.outgoing.webhook import Webhook
 from nullsplat_node.rules.eligibility import Criteria
 from nullsplat_node.rules.file import read_rules
-from nullsplat_node.rules.rules import Orders, RuleSet, default_rules
+from nullsplat_node.rules.rules import ProcessingOptions, RuleSet, default_rules
 from nullsplat_node.series.dose import LowDoseRules
 
 METADATA = "NullSplat"
@@ -46,7 +46,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class StorageCommitment:
-    """Which destinations vouch for what they were sent, and how long their report is waited for, in seconds."""
+    """Destinations that are asked for storage commitment, and how long to wait for their report, in seconds."""
 
     destinations: Tuple[str, ...] = ()
     timeout: float = 3600.0
@@ -61,13 +61,13 @@ class Settings:
         roles: what each of Orthanc's users may do.
         trusted_origins: of other sites' pages that may change something.
         stable_age: seconds without a new instance after which a series counts as complete.
-        reconcile_interval: seconds between looks over the whole archive.
-        poll_interval: seconds between looks at a running job.
+        reconcile_interval: seconds between scans of the whole archive.
+        poll_interval: seconds between polls of a running job.
         send_further: maps and quality reports go along with the images.
-        delivery_tries: stores of one series to one destination after which a person has to look.
+        delivery_tries: stores of one series to one destination after which it is given up.
         partners: the destinations that take STOW-RS, by name.
-        webhooks: what is told of complete results, by the names that stand among the destinations.
-        commitment: what is delivered only when the destination vouches for it.
+        webhooks: systems notified of complete results, by their names among the destinations.
+        commitment: storage commitment.
     """
 
     engine: Engine
@@ -86,12 +86,12 @@ class Settings:
     commitment: StorageCommitment = StorageCommitment()
 
     def __repr__(self) -> str:
-        """Never show the secret, wherever this ends up."""
+        """Never show the secret."""
         return f"Settings(engine={self.engine!r}, rules={self.rules!r})"
 
     @property
     def persistence(self) -> Persistence:
-        """Return how long a delivery is tried again."""
+        """Return how long a delivery is retried."""
         return Persistence(self.retry.backoff, self.delivery_tries)
 
     @property
@@ -186,7 +186,7 @@ def read_settings(configuration: Mapping[str, Any], environment: Mapping[str, st
 
 
 def read_criteria(configuration: Mapping[str, Any]) -> Criteria:
-    """Return what decides about series, out of Orthanc's whole configuration; needs no secret.
+    """Return the criteria for series, out of Orthanc's whole configuration; needs no secret.
 
     Raises:
         SettingsError: as `read_settings`.
@@ -223,7 +223,7 @@ def _check_partners(found: Mapping[str, Any], configuration: Mapping[str, Any]) 
 
 
 def _commitment(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> StorageCommitment:
-    """Return what stands there; Orthanc would not take the report of one that it does not know, or does not allow it."""
+    """Return the commitment settings; Orthanc would reject the report of an unknown destination, or one without permission."""
     modalities, names = configuration.get("DicomModalities", {}), found["StorageCommitment"]
     in_database = configuration.get("DicomModalitiesInDatabase", False)
     for name in names:
@@ -242,7 +242,7 @@ def _commitment(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> S
 
 
 def _criteria(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Criteria:
-    orders = Orders(
+    options = ProcessingOptions(
         scale=found["Scale"],
         target_spacing=found["TargetSliceSpacing"],
         preset=found["Preset"],
@@ -256,7 +256,9 @@ def _criteria(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Cri
         max_age_days=found["MaxAgeDays"],
         min_slices=found["MinSlices"],
         low_dose=found["LowDose"],
-        rules=read_rules(Path(file), orders, _known(found, configuration)) if file else default_rules(orders),
+        rules=read_rules(Path(file), options, _known(found, configuration))
+        if file
+        else default_rules(options),
     )
 
 
@@ -284,7 +286,7 @@ def _secret(file: str, environment: Mapping[str, str]) -> str:
 
 
 def _check_orthanc(configuration: Mapping[str, Any]) -> None:
-    """Refuse what would lose the states or leave the archive open."""
+    """Refuse a configuration that would lose the states or leave the archive open."""
     for name in ("UserMetadata", "RegisteredUsers", "DicomModalities"):
         if not isinstance(configuration.get(name, {}), dict):  # not shown: it may hold passwords
             raise SettingsError(f"{name} of Orthanc's configuration must be a section {{...}}")

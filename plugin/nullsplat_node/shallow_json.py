@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""JSON that others sent, read without trust in its depth.
+"""Parses untrusted JSON with a limit on its depth.
 
-Python's parser calls itself for each level. Orthanc answers requests on threads with a stack of 100 KB, on which some
+Python's parser recurses for each level. Orthanc answers requests on threads with a stack of 100 KB, on which some
 hundred levels end the whole process, long before Python would raise RecursionError.
 """
 
@@ -17,11 +17,11 @@ _MARKS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
 class TooDeep(ValueError):
-    """The JSON is nested deeper than is read."""
+    """The JSON is nested too deeply."""
 
 
 def loads(raw: Union[bytes, str]) -> Any:
-    """Return what JSON says.
+    """Return the parsed JSON.
 
     Raises:
         TooDeep: more than `DEEPEST` levels.

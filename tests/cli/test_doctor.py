@@ -162,7 +162,7 @@ CLOSED = dict.fromkeys(PERMISSIONS, False)
             Level.NOTE,
             "CT has AllowFind, AllowFindWorklist, AllowGet, AllowMove: whoever",
         ),
-        (["CT"], Level.NOTE, "does not tell them to admin"),
+        (["CT"], Level.NOTE, "does not list them to admin"),
     ],
 )
 def test_modalities_that_may_read_the_archive_are_noted_wherever_orthanc_keeps_them(

@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from nullsplat.service.contract.messages import schema
+from nullsplat.service.contract.messages import STAGES, schema
 from nullsplat_node import checks
 from nullsplat_node.engine import contract
+from nullsplat_node.lifecycle.reconciler import Contact
+from nullsplat_node.lifecycle.state import RUNNING, SeriesState
 from nullsplat_node.views.overview import EngineSeen, engine_shown
+from nullsplat_node.views.series import brief
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,6 +56,14 @@ def test_the_key_is_the_agreed_one_and_priority_does_not_change_it() -> None:
     assert contract.job_key(request) == "b6a730502cd122115b7c40e38db044fd"
     assert contract.job_key({**request, "priority": "stat"}) == contract.job_key(request)
     assert contract.job_key(EXAMPLES["job_request.again"]) != contract.job_key(request)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_pages_get_a_title_for_every_stage_whatever_its_prior(stage: str) -> None:
+    shown = brief(SeriesState(RUNNING, 0.0), Contact(progress=0.5, stage=stage))
+    assert shown["stage"] == stage
+    assert shown["stage_title"] not in ("", stage)
+    assert "projections" not in shown["stage_title"]  # the presets' prior works on slabs
 
 
 @given(

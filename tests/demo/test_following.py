@@ -104,7 +104,7 @@ def nothing() -> None:
 
 
 def test_the_decision_is_told_once_there_is_one(node: ScriptedNode, observer: Observer) -> None:
-    node.says(SERIES, {"state": "new", "title": "not examined yet", "message": ""}, state("pending"))
+    node.says(SERIES, {"state": "new", "title": "not checked yet", "message": ""}, state("pending"))
     assert wait_for_decision(observer, "abc", nothing) == "low dose"
 
 

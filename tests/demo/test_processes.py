@@ -18,14 +18,14 @@ def test_a_child_is_ended_even_when_it_does_not_want_to(tmp_path: Path) -> None:
     child = sleeper(tmp_path / "log", code)
     while "on" not in child.log.read_text():
         time.sleep(0.02)
-    child.stop(patience=0.2)
+    child.stop(timeout=0.2)
     assert child.process.poll() == -signal.SIGKILL
 
 
 def test_an_ended_child_is_reported_with_its_last_words(tmp_path: Path) -> None:
     child = sleeper(tmp_path / "log", "raise SystemExit('no room')")
     child.process.wait()
-    with pytest.raises(ChildFailed, match=r"exit code 1; its last words were 'no room'"):
+    with pytest.raises(ChildFailed, match=r"exit code 1; the last line of its log is 'no room'"):
         child.check()
 
 
@@ -33,7 +33,7 @@ def test_a_child_that_never_listens_is_given_up(tmp_path: Path) -> None:
     child = sleeper(tmp_path / "log")
     try:
         with pytest.raises(ChildFailed, match="must listen on port"):
-            wait_until_listening(child, free_port(), patience=0.3)
+            wait_until_listening(child, free_port(), timeout=0.3)
     finally:
         child.stop()
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_color_lut
 from tests.support.dicom.results import derive, make_provenance, make_result
 from tests.support.dicom.series import OBLIQUE, Spec, edited, make_series
 from tests.support.dicom.validation import errors_of, needs_validator, warnings_of
@@ -48,7 +49,7 @@ def source() -> SourceSeries:
 def test_values_and_places_survive_the_round_trip(tmp_path: Path, spec: Spec, kind: MapKind) -> None:
     source = read_datasets(make_series(spec))
     expected = values_of(source, kind)
-    volume = hd.imread(write(source, tmp_path, kind)).get_volume()
+    volume = hd.imread(write(source, tmp_path, kind)).get_volume(apply_icc_profile=False)
     indices = volume.map_reference_to_indices(
         np.array([expected.geometry.position((5, 2, 3))]), round_output=True
     )
@@ -152,6 +153,29 @@ def test_each_frame_refers_to_the_slice_of_the_result_in_its_place(tmp_path: Pat
 
 
 @needs_validator
+@pytest.mark.parametrize("kind", [DEVIATION, INTERVAL], ids=lambda kind: kind.role)
+def test_the_palette_runs_along_the_window_and_only_gets_lighter(
+    tmp_path: Path, source: SourceSeries, kind: MapKind
+) -> None:
+    dataset = dcmread(write(source, tmp_path, kind))
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    window, mapped = shared.FrameVOILUTSequence[0], shared.StoredValueColorRangeSequence[0]
+    assert dataset.PixelPresentation == "COLOR_RANGE"
+    assert mapped.MinimumStoredValueMapped == window.WindowCenter - window.WindowWidth / 2 == 0
+    assert mapped.MaximumStoredValueMapped == window.WindowCenter + window.WindowWidth / 2 > 0
+    colours = apply_color_lut(np.arange(256, dtype=np.uint8), dataset)
+    lightness = colours.astype(float) @ [0.2126, 0.7152, 0.0722]  # of sRGB's primaries, ITU-R BT.709
+    assert (np.diff(lightness) > 0).all()
+    assert (colours[0].max(), colours[-1].min()) == (0, 0xFFFF)
+    assert len(dataset.ICCProfile) > 0
+
+
+def test_a_change_of_two_signs_stays_grey(tmp_path: Path, source: SourceSeries) -> None:
+    dataset = dcmread(write(source, tmp_path, NULL_SPACE))
+    assert dataset.PixelPresentation == "MONOCHROME"
+    assert "RedPaletteColorLookupTableData" not in dataset
+
+
 @KINDS
 def test_the_validator_finds_no_errors(tmp_path: Path, source: SourceSeries, kind: MapKind) -> None:
     path = write(source, tmp_path, kind)

@@ -1,5 +1,6 @@
 """The images, built from this checkout and put to work: a series goes in by C-STORE and comes back finer."""
 
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from pydicom import dcmread
 from tests.docker.buildah import Container
 from tests.docker.container_node import SCANNER, USER, ContainerNode, owned, processes_of
@@ -77,6 +80,18 @@ def test_the_image_says_how_it_is_to_be_run(images: Images, name: str) -> None:
     assert configuration["Healthcheck"]["Test"][0] == "CMD"
     secrets = [one for one in configuration["Env"] if re.search("PASSWORD|SECRET|TOKEN", one)]
     assert not secrets
+
+
+def test_the_engine_says_what_it_is_made_of(images: Images) -> None:
+    container = Container(images.buildah, images.engine, {}, {})
+    text = container.output("sh", "-c", "cat /opt/nullsplat/share/nullsplat/nullsplat-*.cdx.json")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    script = "from importlib.metadata import distributions as d; [print(x.metadata['Name'], x.version) for x in d()]"
+    installed = dict(line.split() for line in container.output("python3", "-c", script).splitlines())
+    told = {one["name"]: one["version"] for one in json.loads(text)["components"] if one["type"] == "library"}
+    assert told["torch"].endswith("+cpu")
+    assert told.items() <= installed.items()
+    assert installed.keys() - told.keys() <= {"nullsplat", "pip", "setuptools"}
 
 
 def test_orthanc_says_what_is_missing(images: Images, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from nullsplat_node.checks import SettingsError
 from nullsplat_node.engine.contract import ContractError, read_error, read_job_status
 from nullsplat_node.lifecycle.state import StateUnreadable, decode, encode
 from nullsplat_node.rules.file import rules_from
-from nullsplat_node.rules.rules import Orders
+from nullsplat_node.rules.rules import ProcessingOptions
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "contract" / "examples"
 RULES = Path(__file__).resolve().parents[2] / "orthanc-config" / "rules.example.toml"
@@ -108,7 +108,7 @@ def stored_state(content: bytes) -> None:
 
 def rules_text(content: bytes) -> None:
     """A rules file: rules, or a reason with its place."""
-    base = Orders(None, 1.25, "standard", 1, "normal", ())
+    base = ProcessingOptions(None, 1.25, "standard", 1, "normal", ())
     try:
         rules_from(content.decode("utf-8", "replace"), "rules.toml", base)
     except SettingsError:

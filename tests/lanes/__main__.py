@@ -16,7 +16,7 @@ from tests.lanes.budget import Load, judge
 from tests.lanes.caches import use_caches
 from tests.lanes.running import ROOT, Order, Outcome, Running, never_started, order_of_tests, start
 from tests.lanes.table import NAMES
-from tests.lanes.telling import failures, last_words, skipped
+from tests.lanes.telling import failures, last_log_line, skipped
 
 FOLDER = ROOT / "build" / "test"
 LONGEST = 3600.0
@@ -73,7 +73,7 @@ def _run(orders: Sequence[Order], folder: Path) -> list[Outcome]:
                 running.remove(lane)
                 ended.append(lane)
                 print(
-                    f"{lane.name:8} {lane.seconds:5.0f} s, {lane.cpu:5.0f} s of processor: {last_words(lane.log)}",
+                    f"{lane.name:8} {lane.seconds:5.0f} s, {lane.cpu:5.0f} s of processor: {last_log_line(lane.log)}",
                     flush=True,
                 )
     finally:

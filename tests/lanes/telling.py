@@ -8,7 +8,7 @@ TAIL = 200
 """Lines of a log without a report of failures, as of a process that was killed."""
 
 
-def last_words(log: Path) -> str:
+def last_log_line(log: Path) -> str:
     """The last line that says something: pytest's own summary."""
     lines = [line.strip("= ") for line in _lines(log) if line.strip("= ")]
     return lines[-1] if lines else "said nothing"

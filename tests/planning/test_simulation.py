@@ -70,7 +70,7 @@ def test_another_worker_takes_over_as_soon_as_the_loss_is_noticed(failing_at: An
 
 
 def test_a_series_that_loses_its_worker_too_often_is_given_up(failing_at: Any) -> None:
-    failing_at(*(50.0 + 200 * n for n in range(workflow.LIVES)))
+    failing_at(*(50.0 + 200 * n for n in range(workflow.MAX_ATTEMPTS)))
     site = site_of(workers={"days_between_failures": 1, "restart": "195s", "noticed": "10s"})
     trace = trace_of((0, 1), seconds=3000)
     course = simulation.simulate(trace, site, 1, pickup=0.0)
@@ -87,7 +87,7 @@ def test_nobody_works_during_maintenance_and_nothing_is_lost_by_it() -> None:
     assert later.began == pytest.approx([2 * HOUR])
 
 
-def test_a_failed_attempt_begins_anew_after_a_while() -> None:
+def test_a_failed_attempt_is_restarted_after_a_while() -> None:
     site = site_of(jobs={"failing": 0.6, "retry": "1m", "attempts": 2})
     trace = trace_of((0, 1))  # its luck, 0.5, lets it fail after 5/6 of its work
     ends = {simulation.simulate(trace, site, 1, seed, pickup=0.0).ended[0] for seed in range(20)}
@@ -119,8 +119,8 @@ def test_a_series_without_result_is_late_and_not_left_out() -> None:
 
 def test_what_is_assumed_of_the_node_is_what_the_node_does() -> None:
     jobs = Jobs()
-    assert workflow.LIVES == simulation.LIVES
-    assert process.SWEEP == line.SWEEP
+    assert workflow.MAX_ATTEMPTS == simulation.MAX_ATTEMPTS
+    assert process.RECOVERY_INTERVAL == line.RECOVERY_INTERVAL
     assert jobs.ageing_seconds == Settings.model_fields["ageing_seconds"].default
     assert jobs.attempts == RetryPolicy().max_attempts
     stable = re.search(r'"StableAge"\s*:\s*(\d+)', (ROOT / "orthanc-config/orthanc.json").read_text())

@@ -116,7 +116,7 @@ def test_what_is_not_kept_is_sent_again_and_then_waits_for_a_person_with_the_rea
         words = "given up after 3 tries: storage commitment by PACS failed: 1 instances are not kept, Failure Reason 0x0213"
         assert words in shown["message"]
         orthanc.reporting = kept
-        service.wish(source, "deliver")
+        service.act(source, "deliver")
         reaches(service, source, "done")
     assert len(orthanc.sent) == 4
 

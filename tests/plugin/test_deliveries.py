@@ -247,7 +247,7 @@ def test_what_was_delivered_is_remembered_over_a_restart() -> None:
         assert len(sent) == 2
         with running(orthanc, engine, Destinations=["PACS"]) as service:
             wait_until(lambda: ended(service))
-            service.wish(source, "deliver")
+            service.act(source, "deliver")
             wait_until(lambda: len(orthanc.sent) > 2 and ended(service))
     assert orthanc.sent[2:] == [one for one in sent if orthanc.modalities()[one[0]] == "SR"]
     phases = {route["what"]: route["phase"] for route in orthanc.remembered(source)["routes"]}
@@ -304,8 +304,8 @@ def test_the_end_of_one_delivery_has_that_one_looked_at_and_no_other() -> None:
     there = OnTheirWay(4)
     there.service.store_ended(there.job(there.sources[2]))
     there.service.store_ended("a job of somebody else")
-    assert there.worker._hints.get_nowait() == there.sources[2]
-    assert there.worker._hints.empty()
+    assert there.worker._notified.get_nowait() == there.sources[2]
+    assert there.worker._notified.empty()
 
 
 def test_orthanc_tells_which_of_its_jobs_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,10 +328,10 @@ def test_the_more_are_on_their_way_the_rarer_each_is_looked_at(monkeypatch: pyte
 
 def test_a_round_leaves_deliveries_alone_that_are_looked_at_anyway() -> None:
     there = OnTheirWay(4)
-    there.worker._round()
+    there.worker._scan()
     assert there.waits() == {5.0}
     there.now -= 10_000  # the clock was set back, and what was planned lies too far ahead
-    there.worker._round()
+    there.worker._scan()
     assert there.waits() == {0.0}
 
 
@@ -360,6 +360,6 @@ def test_a_look_at_a_delivery_under_way_costs_few_questions() -> None:
 def test_what_is_cancelled_is_not_sent_on() -> None:
     there = OnTheirWay(2)
     job = there.job(there.sources[0])
-    assert there.service.wish(there.sources[0], "cancel")["state"] == "done"
+    assert there.service.act(there.sources[0], "cancel")["state"] == "done"
     cancelled = [path for method, path in there.orthanc.calls if (method, path[:6]) == ("POST", "/jobs/")]
     assert cancelled == [f"/jobs/{job}/cancel"]

@@ -10,8 +10,8 @@ from pydicom.dataset import Dataset
 from tests.support.plugin.series import Change, ct_series, simplified_tags
 
 from nullsplat_node.rules.conditions import DerivedCondition
-from nullsplat_node.rules.eligibility import Candidate, Criteria, examine, glance
-from nullsplat_node.rules.rules import Orders, Rule, RuleSet, default_rules
+from nullsplat_node.rules.eligibility import Candidate, Criteria, check_eligibility, prescreen
+from nullsplat_node.rules.rules import ProcessingOptions, Rule, RuleSet, default_rules
 from nullsplat_node.series.refusal import FORCIBLE, TITLES, Refused
 
 CRITERIA = Criteria(min_slices=3)
@@ -95,14 +95,14 @@ def test_what_cannot_be_used_is_refused_by_name_even_if_a_person_asks(
     code: str, change: Change, forced: bool
 ) -> None:
     with pytest.raises(Refused) as refusal:
-        examine(candidate(change=change), CRITERIA, forced)
+        check_eligibility(candidate(change=change), CRITERIA, forced)
     assert refusal.value.code == code
     assert not refusal.value.forcible
     assert len(refusal.value.message) > 20
 
 
 def test_an_ordinary_low_dose_chest_is_taken_and_the_decision_names_its_evidence() -> None:
-    taken = examine(candidate(), CRITERIA)
+    taken = check_eligibility(candidate(), CRITERIA)
     assert taken.scale == (4, 1, 1)
     assert (
         taken.decision
@@ -112,14 +112,14 @@ def test_an_ordinary_low_dose_chest_is_taken_and_the_decision_names_its_evidence
 
 @pytest.mark.parametrize("degrees", [15, -28])
 def test_a_tilted_stack_is_taken_and_the_decision_says_so(degrees: float) -> None:
-    taken = examine(candidate(change=tilted(degrees)), CRITERIA)
+    taken = check_eligibility(candidate(change=tilted(degrees)), CRITERIA)
     assert f"the gantry was tilted by {abs(degrees):.1f} degrees" in taken.decision
 
 
 @pytest.mark.parametrize("tag", [12.5, "NaN"])
 def test_the_tilt_in_the_header_decides_nothing(tag: object) -> None:
     tags = [{**one, "GantryDetectorTilt": str(tag)} for one in candidate().instances]
-    assert "tilted" not in examine(Candidate(tags), CRITERIA).decision
+    assert "tilted" not in check_eligibility(Candidate(tags), CRITERIA).decision
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,13 @@ def test_the_tilt_in_the_header_decides_nothing(tag: object) -> None:
 def test_what_a_series_comes_with_does_not_hide_it(other: dict[str, Any]) -> None:
     page = ct_series(1, change=every(ImagePositionPatient=None, **other))
     slices = candidate().instances
-    taken = examine(Candidate([simplified_tags(page[0]), *slices]), CRITERIA)
+    taken = check_eligibility(Candidate([simplified_tags(page[0]), *slices]), CRITERIA)
     assert "12 slices" in taken.decision
     assert "1 image of it that are no slices are left out" in taken.decision
 
 
 def test_a_missing_frame_of_reference_is_no_reason_to_refuse() -> None:
-    decision = examine(candidate(change=every(FrameOfReferenceUID="")), CRITERIA).decision
+    decision = check_eligibility(candidate(change=every(FrameOfReferenceUID="")), CRITERIA).decision
     assert "no Frame of Reference UID" in decision
 
 
@@ -150,26 +150,28 @@ LOSSY_COPY = every(ImageType=["DERIVED", "PRIMARY", "AXIAL"], LossyImageCompress
 )
 def test_derived_slices_wait_for_a_person_or_a_rule_that_asks_for_them(change: Change, words: str) -> None:
     with pytest.raises(Refused, match=words) as refusal:
-        examine(candidate(change=change), CRITERIA)
+        check_eligibility(candidate(change=change), CRITERIA)
     assert (refusal.value.code, refusal.value.forcible) == ("derived-slices", True)
-    assert examine(candidate(change=change), CRITERIA, forced=True).scale == (4, 1, 1)
-    asking = Rule("reformats", (DerivedCondition(True),), True, Orders())
-    criteria = Criteria(min_slices=3, rules=RuleSet((*default_rules().rules, asking), Orders(), "rules.toml"))
-    assert examine(candidate(change=change), criteria).rule == "reformats"
-    assert examine(candidate(), criteria).rule == "low-dose CT"
+    assert check_eligibility(candidate(change=change), CRITERIA, forced=True).scale == (4, 1, 1)
+    asking = Rule("reformats", (DerivedCondition(True),), True, ProcessingOptions())
+    criteria = Criteria(
+        min_slices=3, rules=RuleSet((*default_rules().rules, asking), ProcessingOptions(), "rules.toml")
+    )
+    assert check_eligibility(candidate(change=change), criteria).rule == "reformats"
+    assert check_eligibility(candidate(), criteria).rule == "low-dose CT"
 
 
 def test_a_rule_that_leaves_alone_leaves_derived_slices_alone_too() -> None:
-    rules = RuleSet((Rule("phantoms", (), False, Orders()),), Orders(), "rules.toml")
+    rules = RuleSet((Rule("phantoms", (), False, ProcessingOptions()),), ProcessingOptions(), "rules.toml")
     with pytest.raises(Refused) as refusal:
-        examine(candidate(change=THICK_REFORMAT), Criteria(min_slices=3, rules=rules))
+        check_eligibility(candidate(change=THICK_REFORMAT), Criteria(min_slices=3, rules=rules))
     assert refusal.value.code == "left-alone"
 
 
 @pytest.mark.parametrize("slices", [1, 2])
 def test_too_few_slices_are_refused_before_their_geometry_is_looked_at(slices: int) -> None:
     with pytest.raises(Refused, match="at least 3 slices") as refusal:
-        examine(candidate(slices), CRITERIA)
+        check_eligibility(candidate(slices), CRITERIA)
     assert refusal.value.code == "too-few-slices"
 
 
@@ -177,24 +179,25 @@ def test_too_few_slices_are_refused_before_their_geometry_is_looked_at(slices: i
 def test_the_automatic_scale_reaches_the_target_spacing_within_its_limits(
     spacing: float, factor: int
 ) -> None:
-    assert examine(candidate(spacing=spacing), CRITERIA).scale == (factor, 1, 1)
+    assert check_eligibility(candidate(spacing=spacing), CRITERIA).scale == (factor, 1, 1)
 
 
 def test_a_series_that_is_fine_already_is_left_alone_unless_a_scale_is_set() -> None:
     with pytest.raises(Refused) as refusal:
-        examine(candidate(spacing=1.25), CRITERIA)
+        check_eligibility(candidate(spacing=1.25), CRITERIA)
     assert refusal.value.code == "already-fine"
-    assert examine(
-        candidate(spacing=1.25), Criteria(min_slices=3, rules=default_rules(Orders(scale=(2, 2, 2))))
+    assert check_eligibility(
+        candidate(spacing=1.25),
+        Criteria(min_slices=3, rules=default_rules(ProcessingOptions(scale=(2, 2, 2)))),
     ).scale == (2, 2, 2)
 
 
 def test_normal_dose_is_refused_but_a_person_may_overrule_that() -> None:
     normal = candidate(change=every(CTDIvol=9.5))
     with pytest.raises(Refused, match=r"CTDIvol 9\.5 mGy > 3 mGy") as refusal:
-        examine(normal, CRITERIA)
+        check_eligibility(normal, CRITERIA)
     assert refusal.value.forcible
-    assert examine(normal, CRITERIA, forced=True).decision.startswith(
+    assert check_eligibility(normal, CRITERIA, forced=True).decision.startswith(
         "a person asked for it (not low dose because"
     )
 
@@ -202,39 +205,41 @@ def test_normal_dose_is_refused_but_a_person_may_overrule_that() -> None:
 def test_nothing_is_taken_by_itself_when_automatic_is_off() -> None:
     criteria = Criteria(automatic=False)
     with pytest.raises(Refused) as refusal:
-        glance("CT", 0.0, criteria)
+        prescreen("CT", 0.0, criteria)
     assert refusal.value.code == "not-automatic"
-    glance("CT", 0.0, criteria, forced=True)
+    prescreen("CT", 0.0, criteria, forced=True)
 
 
 def test_an_old_archive_is_left_alone_unless_a_person_asks() -> None:
-    glance("CT", 29.9, CRITERIA)
+    prescreen("CT", 29.9, CRITERIA)
     with pytest.raises(Refused, match="came 400 days ago and MaxAgeDays is 30") as refusal:
-        glance("CT", 400.0, CRITERIA)
+        prescreen("CT", 400.0, CRITERIA)
     assert refusal.value.forcible
-    glance("CT", 400.0, CRITERIA, forced=True)
+    prescreen("CT", 400.0, CRITERIA, forced=True)
 
 
 def test_another_modality_is_refused_before_an_image_is_read_even_if_a_person_asks() -> None:
     with pytest.raises(Refused, match="Modality must be CT, got MR") as refusal:
-        glance("MR", 0.0, CRITERIA, forced=True)
+        prescreen("MR", 0.0, CRITERIA, forced=True)
     assert refusal.value.code == "not-ct"
 
 
 def test_a_known_result_is_ours_whatever_its_tags_say() -> None:
     with pytest.raises(Refused) as refusal:
-        examine(Candidate(candidate().instances, known_derived=True), CRITERIA, forced=True)
+        check_eligibility(Candidate(candidate().instances, known_derived=True), CRITERIA, forced=True)
     assert refusal.value.code == "ours"
 
 
 def test_the_order_of_the_instances_does_not_matter() -> None:
     forward = candidate()
-    assert examine(Candidate(list(reversed(forward.instances))), CRITERIA) == examine(forward, CRITERIA)
+    assert check_eligibility(Candidate(list(reversed(forward.instances))), CRITERIA) == check_eligibility(
+        forward, CRITERIA
+    )
 
 
 def test_positions_rounded_to_a_tenth_of_a_millimetre_pass() -> None:
     rounded = candidate(change=positions(lambda i: [0, 0, round(3.3333 * i, 1)]))
-    assert examine(rounded, CRITERIA).scale == (3, 1, 1)
+    assert check_eligibility(rounded, CRITERIA).scale == (3, 1, 1)
 
 
 def test_every_refusal_has_a_title_and_an_unknown_code_cannot_be_made() -> None:
@@ -270,7 +275,7 @@ def test_garbage_in_any_attribute_gives_a_reason_and_never_a_crash(data: st.Data
         victim = tags[data.draw(st.integers(0, 3))]
         victim[data.draw(st.sampled_from(keywords))] = data.draw(GARBAGE)
     with contextlib.suppress(Refused):  # with a code that is checked where it is made
-        assert examine(Candidate(tags), CRITERIA).scale[0] > 1
+        assert check_eligibility(Candidate(tags), CRITERIA).scale[0] > 1
 
 
 @pytest.mark.parametrize(
@@ -281,17 +286,17 @@ def test_a_value_that_is_no_number_is_named_in_the_reason(keyword: str) -> None:
     tags = candidate().instances
     tags[5][keyword] = "NaN"  # type: ignore[index]
     with pytest.raises(Refused, match=rf"{keyword} .*instance 6\b") as refusal:
-        examine(Candidate(tags), CRITERIA)
+        check_eligibility(Candidate(tags), CRITERIA)
     assert refusal.value.code == "incomplete-header"
 
 
 def test_gaps_are_taken_only_where_the_orders_allow_them_and_the_decision_says_so() -> None:
     thin = candidate(spacing=10.0, change=every(SliceThickness=1))
     with pytest.raises(Refused, match="1 mm thick every 10 mm") as refusal:
-        examine(thin, CRITERIA, forced=True)
+        check_eligibility(thin, CRITERIA, forced=True)
     assert (refusal.value.code, refusal.value.forcible) == ("slice-gaps", False)
-    allowing = Criteria(min_slices=3, rules=default_rules(Orders(allow_gaps=True)))
-    taken = examine(thin, allowing)
+    allowing = Criteria(min_slices=3, rules=default_rules(ProcessingOptions(allow_gaps=True)))
+    taken = check_eligibility(thin, allowing)
     assert taken.has_gaps
     assert "gaps are allowed, 90% of the length was never measured" in taken.decision
-    assert not examine(candidate(), allowing).has_gaps
+    assert not check_eligibility(candidate(), allowing).has_gaps

@@ -10,7 +10,7 @@ import pytest
 from tests.support.plugin.fake_engine import FakeEngine
 
 from nullsplat.node.processes import free_port
-from nullsplat_node.engine.client import EngineAway, EngineClient, EngineRefused, EngineUnreachable
+from nullsplat_node.engine.client import EngineClient, EngineRefused, EngineUnavailable, EngineUnreachable
 from nullsplat_node.engine.link import EngineLink
 
 SECRET = "a-secret-of-the-tests"
@@ -71,7 +71,7 @@ def test_a_connection_that_breaks_is_tried_once_more() -> None:
 def test_the_secret_goes_along_but_never_to_where_a_redirect_points() -> None:
     with raw_server(http("200 OK", b"{}")) as (elsewhere, stolen):
         redirect = http("307 Temporary Redirect", b"", b"Location: %s/v1/engine\r\n" % elsewhere.encode())
-        with raw_server(redirect) as (url, received), pytest.raises(EngineAway, match="HTTP 307"):
+        with raw_server(redirect) as (url, received), pytest.raises(EngineUnavailable, match="HTTP 307"):
             client(url).version()
         assert f"Authorization: Bearer {SECRET}".encode() in received[0]
         assert stolen == []
@@ -106,13 +106,13 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_whatever_else_answers_is_no_engine_and_the_job_waits(answer: bytes) -> None:
-    with raw_server(answer, answer) as (url, _), pytest.raises(EngineAway):
+    with raw_server(answer, answer) as (url, _), pytest.raises(EngineUnavailable):
         client(url).job(KEY)
 
 
 def test_another_contract_version_is_not_spoken_to() -> None:
     later = http("200 OK", b'{"contract": 2, "version": "9"}')
-    with raw_server(later) as (url, _), pytest.raises(EngineAway, match="version 1, it speaks '2'"):
+    with raw_server(later) as (url, _), pytest.raises(EngineUnavailable, match="version 1, it speaks '2'"):
         client(url).version()
 
 
@@ -120,7 +120,8 @@ def test_a_wrong_secret_is_said_plainly_and_the_job_waits_for_it_to_be_set_right
     with (
         FakeEngine("another-secret-entirely") as engine,
         pytest.raises(
-            EngineAway, match=r"HTTP 401: the Authorization header must carry the engine's shared secret"
+            EngineUnavailable,
+            match=r"HTTP 401: the Authorization header must carry the engine's shared secret",
         ),
     ):
         client(engine.url).job(KEY)
@@ -155,24 +156,24 @@ def test_after_the_engine_could_not_be_reached_nobody_waits_for_it_until_the_pau
     assert asked == [1000.0, 1005.0]
     now[0] = 1010.0
     assert link.ask(lambda _: "hello") == "hello"
-    assert link.trouble == ""
+    assert link.error == ""
 
 
 def test_the_link_remembers_since_when_the_engine_is_away_and_when_it_last_answered() -> None:
     now = [1000.0]
     with FakeEngine(SECRET) as engine:
         link = EngineLink(client(engine.url), 0.0, lambda: now[0])
-        link.greet()
-        assert (link.answered_at, link.away_since, link.info["contract"]) == (1000.0, None, 1)
+        link.ping()
+        assert (link.answered_at, link.unreachable_since, link.info["contract"]) == (1000.0, None, 1)
         engine.stop()
         for now[0] in (1010.0, 1020.0):
             with pytest.raises(EngineUnreachable):
-                link.greet()
-        assert (link.answered_at, link.away_since) == (1000.0, 1010.0)
+                link.ping()
+        assert (link.answered_at, link.unreachable_since) == (1000.0, 1010.0)
         engine.start()
         now[0] = 1030.0
-        link.greet()
-        assert (link.answered_at, link.away_since) == (1030.0, None)
+        link.ping()
+        assert (link.answered_at, link.unreachable_since) == (1030.0, None)
 
 
 def test_checks_are_read_from_an_engine_that_is_not_ready() -> None:
@@ -188,13 +189,13 @@ def test_checks_are_read_from_an_engine_that_is_not_ready() -> None:
 def test_an_engine_that_tells_no_checks_is_still_met() -> None:
     with (
         raw_server(http("404 Not Found", b"{}")) as (url, _),
-        pytest.raises(EngineAway, match="HTTP 404 without them"),
+        pytest.raises(EngineUnavailable, match="HTTP 404 without them"),
     ):
         client(url).checks()
     answers = http("200 OK", b'{"contract": 1, "version": "9"}'), http("200 OK", b"[]")
     with raw_server(*answers) as (url, _):
         link = EngineLink(client(url), 0.0, lambda: 0.0)
-        link.greet()
+        link.ping()
     assert link.version == "9"
     assert "without them" in link.checks["readiness"]
-    assert link.trouble == ""
+    assert link.error == ""

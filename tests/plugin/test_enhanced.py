@@ -15,7 +15,7 @@ from nullsplat.core.errors import IneligibleSeries
 from nullsplat.dicom.read.series import read_datasets
 from nullsplat_node.engine.contract import fingerprint
 from nullsplat_node.rules.conditions import Origin, facts_of
-from nullsplat_node.rules.eligibility import Candidate, Criteria, examine
+from nullsplat_node.rules.eligibility import Candidate, Criteria, check_eligibility
 from nullsplat_node.series.frames import slices_of
 from nullsplat_node.series.refusal import Refused
 
@@ -35,7 +35,10 @@ def enhanced(edit: Edit = lambda _: None, order: list[int] | None = None) -> Dat
 
 
 def test_it_is_taken_like_the_same_scan_in_classic_slices() -> None:
-    ours, classic = examine(candidate(enhanced()), CRITERIA), examine(candidate(*make_series(SPEC)), CRITERIA)
+    ours, classic = (
+        check_eligibility(candidate(enhanced()), CRITERIA),
+        check_eligibility(candidate(*make_series(SPEC)), CRITERIA),
+    )
     assert ours == classic
     assert ours.scale == (4, 1, 1)
     assert "12 slices 5 mm apart" in ours.decision
@@ -107,7 +110,7 @@ def test_plugin_and_engine_refuse_the_same_for_the_same_reason(
 ) -> None:
     datasets = make()
     with pytest.raises(Refused) as refusal:
-        examine(candidate(*datasets), CRITERIA, forced=True)
+        check_eligibility(candidate(*datasets), CRITERIA, forced=True)
     assert refusal.value.code == code
     with pytest.raises(IneligibleSeries) as refused:
         read_datasets(datasets)

@@ -19,7 +19,7 @@ from nullsplat_node.lifecycle.state import DONE, HELD, MARKED, ROUTING, Result, 
 from nullsplat_node.lifecycle.transitions import Judgement
 from nullsplat_node.rules.file import RulesError, rules_from
 from nullsplat_node.rules.limits import FIGURES, Limits
-from nullsplat_node.rules.rules import Orders
+from nullsplat_node.rules.rules import ProcessingOptions
 from nullsplat_node.work.action_handler import NotPossible
 from nullsplat_node.work.audit import Entry, entries
 from nullsplat_node.work.service import Service
@@ -87,11 +87,11 @@ def test_rules_read_them_and_say_them() -> None:
         '[defaults]\nmark = { warnings = true }\n[[rule]]\nname = "a"\nsamples = 4\n'
         "hold = { consistency_hu = 5, deviation_hu = 30 }",
         "r.toml",
-        Orders(),
+        ProcessingOptions(),
     )
     (rule,) = rules.rules
-    assert rule.orders.hold == Limits((("consistency_hu", 5.0), ("deviation_hu", 30.0)))
-    assert rule.orders.mark == Limits(warnings=True)
+    assert rule.options.hold == Limits((("consistency_hu", 5.0), ("deviation_hu", 30.0)))
+    assert rule.options.mark == Limits(warnings=True)
     assert "held back when the RMSE against the source is above 5 HU or the RMS deviation" in str(rule)
     assert "marked when there is a warning" in str(rule)
 
@@ -110,7 +110,7 @@ def test_rules_read_them_and_say_them() -> None:
 )
 def test_limits_that_cannot_be_meant_stop_the_start(limits: str, words: str) -> None:
     with pytest.raises(RulesError) as refusal:
-        rules_from(f'[[rule]]\nname = "a"\n{limits}', "r.toml", Orders())
+        rules_from(f'[[rule]]\nname = "a"\n{limits}', "r.toml", ProcessingOptions())
     assert words in str(refusal.value)
 
 
@@ -149,10 +149,10 @@ def test_only_an_operator_passes_on() -> None:
 
 
 def node(
-    orthanc: FakeOrthanc, engine: EngineBeside, folder: Path, orders: str, lines: list[Entry] | None = None
+    orthanc: FakeOrthanc, engine: EngineBeside, folder: Path, options: str, lines: list[Entry] | None = None
 ) -> AbstractContextManager[Service]:
     file = folder / "rules.toml"
-    file.write_text(f'[[rule]]\nname = "a"\ndestinations = ["PACS"]\n{orders}\n')
+    file.write_text(f'[[rule]]\nname = "a"\ndestinations = ["PACS"]\n{options}\n')
     record = None if lines is None else lines.append
     return running(orthanc, engine, record=record, modalities=["PACS"], RulesFile=str(file))
 
@@ -165,14 +165,14 @@ def reaches(service: Service, source: str, state: str) -> dict[str, Any]:
 def test_a_result_beyond_its_limit_waits_over_restarts_until_a_person_passes_it_on(tmp_path: Path) -> None:
     orthanc, lines = FakeOrthanc(), list[Entry]()
     source = orthanc.add(ct_series(4))
-    orders = "hold = { consistency_hu = 3 }"
+    options = "hold = { consistency_hu = 3 }"
     with EngineBeside(SECRET, orthanc=orthanc) as engine:
-        with node(orthanc, engine, tmp_path, orders) as service:
+        with node(orthanc, engine, tmp_path, options) as service:
             shown = reaches(service, source, "held")
         assert shown["message"] == "the RMSE against the source is 3.2 HU, above 3 HU"
         assert shown["title"] == "finished, held back"
         assert shown["actions"] == [DELIVER, "again", CANCEL]
-        with node(orthanc, engine, tmp_path, orders, lines) as service:
+        with node(orthanc, engine, tmp_path, options, lines) as service:
             wait_until(lambda: rounds(orthanc) > 2)
             service.store_ended("store-job-1")
             wait_for_rounds(orthanc, 2)
@@ -181,13 +181,13 @@ def test_a_result_beyond_its_limit_waits_over_restarts_until_a_person_passes_it_
             assert [row["series"] for row in rows] == [source]
             assert 'nullsplat_node_series{state="held"} 1' in service.metrics()
             assert 'nullsplat_node_routes{destination="PACS",state="waiting"} 0' in service.metrics()
-            service.wish(source, DELIVER)
+            service.act(source, DELIVER)
             shown = reaches(service, source, "done")
         assert shown["title"] == "finished, marked"
         assert shown["message"] == "the RMSE against the source is 3.2 HU, above 3 HU"
     assert [destination for _, destination in orthanc.sent] == ["PACS"]
     assert [line["what"] for line in lines] == ["passed-on", "delivered"]
-    kinds = [event["kind"] for chapter in service.story(source)["chapters"] for event in chapter["events"]]
+    kinds = [event["kind"] for chapter in service.history(source)["chapters"] for event in chapter["events"]]
     assert kinds[-4:] == ["stored", "held", "note", "delivered"]
 
 
@@ -199,10 +199,10 @@ def test_a_person_may_leave_it_here_for_good(tmp_path: Path) -> None:
         node(orthanc, engine, tmp_path, "hold = { warnings = true, consistency_hu = 3 }") as service,
     ):
         reaches(service, source, "held")
-        service.wish(source, CANCEL)
+        service.act(source, CANCEL)
         shown = reaches(service, source, "done")
         with pytest.raises(NotPossible):
-            service.wish(source, DELIVER)
+            service.act(source, DELIVER)
     assert [route["state"] for route in shown["routes"]] == ["abandoned"]
     assert orthanc.sent == []
 

@@ -30,7 +30,7 @@ def figures(*states: SeriesState, **changed: Any) -> Figures:
     census = Census()
     for number, state in enumerate(states):
         census.change(f"{number:044d}", None, state)
-    given = {"destinations": (), "reachable": True, "last_round": None, "now": 1000.0, **changed}
+    given = {"destinations": (), "reachable": True, "last_scan": None, "now": 1000.0, **changed}
     return Figures(census.counts(), **given)
 
 
@@ -104,7 +104,7 @@ def test_the_oldest_pending_series_gives_the_age() -> None:
 
 
 def test_engine_and_last_look_are_told() -> None:
-    told = samples(exposition(figures(reachable=False, last_round=1.7e9 + 0.25)))
+    told = samples(exposition(figures(reachable=False, last_scan=1.7e9 + 0.25)))
     assert told["nullsplat_node_engine_reachable",] == 0
     assert told["nullsplat_node_last_reconciliation_timestamp_seconds",] == 1.7e9 + 0.25
     assert samples(exposition(figures()))["nullsplat_node_last_reconciliation_timestamp_seconds",] == 0

@@ -21,7 +21,7 @@ from nullsplat_node.series.refusal import Refused
 from nullsplat_node.views.overview import (
     GROUPS,
     EngineSeen,
-    chapters,
+    by_attempt,
     counts_shown,
     deliveries,
     engine_shown,
@@ -98,14 +98,18 @@ def test_a_row_has_age_priority_and_what_may_be_asked_for() -> None:
     )
 
 
-def test_a_story_has_a_chapter_for_each_attempt() -> None:
+def test_the_history_is_split_by_attempt() -> None:
     first = transitions.accepted(transitions.taken(None, JOB, NOW), NOW + 1)
     failed = transitions.failed(first, Failure("x", "no memory", True), NOW + 2, RetryPolicy())
     second = Job({**JOB.request, "attempt": 2}, "1" * 32, "d", "low dose")
-    told = chapters(transitions.taken(failed, second, NOW + 9).history)
+    told = by_attempt(transitions.taken(failed, second, NOW + 9).history)
     assert [(one["attempt"], [event["kind"] for event in one["events"]]) for one in told] == [
         (1, ["taken", "handed-over", "failed"]), (2, ["taken"])
     ]  # fmt: skip
+
+
+def test_an_entry_of_an_earlier_version_is_recognised() -> None:
+    assert kind_of("handed over to the engine") == "handed-over"
 
 
 def test_every_entry_that_a_transition_writes_is_recognised() -> None:

@@ -34,7 +34,7 @@ class FakeService:
             raise self.error
         return {"how": how}
 
-    def wish(self, series: str, action: str) -> dict[str, Any]:
+    def act(self, series: str, action: str) -> dict[str, Any]:
         self.wishes.append((series, action))
         return self.series(series)
 

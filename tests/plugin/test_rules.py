@@ -9,7 +9,7 @@ from tests.support.plugin.rules import CHEST, chosen, facts, rules_of
 from tests.support.plugin.series import ct_series, simplified_tags
 
 from nullsplat_node.rules.conditions import NUMBERS, TEXTS, Origin, facts_of
-from nullsplat_node.rules.eligibility import Candidate, Criteria, examine
+from nullsplat_node.rules.eligibility import Candidate, Criteria, check_eligibility
 from nullsplat_node.rules.rules import DEFAULT_NAME, choose, default_rules
 from nullsplat_node.series.dose import LowDoseRules
 from nullsplat_node.series.refusal import Refused
@@ -119,9 +119,9 @@ def test_a_profile_is_among_what_a_rule_orders_only_where_it_asks_for_one() -> N
 
 def test_a_taken_series_is_done_as_its_rule_says() -> None:
     text = '[[rule]]\nname = "a"\nscale = [2, 1, 1]\npriority = "stat"\ndestinations = ["PACS"]\nsamples = 3'
-    taken = examine(Candidate(FOUR), criteria(text))
+    taken = check_eligibility(Candidate(FOUR), criteria(text))
     assert taken.scale == (2, 1, 1)
-    assert (taken.rule, taken.orders.priority, taken.orders.destinations, taken.orders.samples) == (
+    assert (taken.rule, taken.options.priority, taken.options.destinations, taken.options.samples) == (
         "a",
         "stat",
         ("PACS",),
@@ -137,7 +137,7 @@ NOBODY = '[[rule]]\nname = "others"\nmatch.station = "X"\n'
 @pytest.mark.parametrize(
     ("text", "code", "words"),
     [
-        (LEFT_ALONE, "left-alone", "rule 'never' leaves it alone: it takes everything"),
+        (LEFT_ALONE, "left-alone", "rule 'never' excludes it: it takes everything"),
         (NOBODY, "no-rule", "no rule takes it ('others': it has no station, needed is X)"),
     ],
 )
@@ -145,10 +145,10 @@ def test_what_rules_leave_alone_a_person_may_have_done_by_the_defaults(
     text: str, code: str, words: str
 ) -> None:
     with pytest.raises(Refused) as refusal:
-        examine(Candidate(FOUR), criteria(text))
+        check_eligibility(Candidate(FOUR), criteria(text))
     assert (refusal.value.code, refusal.value.forcible) == (code, True)
     assert refusal.value.message == f"{words}; press Run to process it anyway"
-    forced = examine(Candidate(FOUR), criteria("[defaults]\nscale = 3\n" + text), forced=True)
+    forced = check_eligibility(Candidate(FOUR), criteria("[defaults]\nscale = 3\n" + text), forced=True)
     assert (forced.scale, forced.rule) == ((3, 1, 1), "")
     assert forced.decision.startswith(f"a person asked for it ({words})")
 
@@ -156,7 +156,7 @@ def test_what_rules_leave_alone_a_person_may_have_done_by_the_defaults(
 def test_no_rule_overcomes_what_makes_a_series_unusable() -> None:
     scouts = [{**one, "ImageType": "ORIGINAL\\PRIMARY\\LOCALIZER"} for one in FOUR]
     with pytest.raises(Refused) as refusal:
-        examine(Candidate(scouts), criteria('[[rule]]\nname = "all"'))
+        check_eligibility(Candidate(scouts), criteria('[[rule]]\nname = "all"'))
     assert refusal.value.code == "localizer"
 
 

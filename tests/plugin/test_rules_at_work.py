@@ -149,10 +149,10 @@ def test_a_job_waits_for_its_hours_also_over_a_restart_and_is_handed_over_then(
     clock, series = Noon(), orthanc.add(ct_series(4), age=OLD)
     for _ in range(2):
         with running(orthanc, engine, clock, RulesFile=file(NIGHT)) as service:
-            wait_until(lambda: "handed over only in 22:00-06:00" in service.series(series)["message"])
+            wait_until(lambda: "submitted only in 22:00-06:00" in service.series(series)["message"])
             wait_for_rounds(orthanc, 2)
             shown = service.series(series)
-            assert (shown["state"], shown["title"]) == ("pending", "waiting, as its rule says")
+            assert (shown["state"], shown["title"]) == ("pending", "waiting, held by its rule")
     assert engine.requests == {}
     clock.move_to(22)
     with running(orthanc, engine, clock, RulesFile=file(NIGHT)) as service:
@@ -175,8 +175,8 @@ def test_a_person_who_asks_does_not_wait_for_the_night(
     clock, series = Noon(), orthanc.add(ct_series(4), age=OLD)
     with running(orthanc, engine, clock, RulesFile=file(NIGHT)) as service:
         wait_until(lambda: "22:00" in service.series(series)["message"])
-        service.wish(series, "cancel")
-        service.wish(series, "again")
+        service.act(series, "cancel")
+        service.act(series, "again")
         wait_until(lambda: state_of(service, series) == "done")
 
 

@@ -11,7 +11,7 @@ from tests.support.plugin.rules import rules_of
 
 from nullsplat.node.configuration import configuration_folder
 from nullsplat_node.rules.file import RulesError, read_rules, rules_from
-from nullsplat_node.rules.rules import Orders
+from nullsplat_node.rules.rules import ProcessingOptions
 from nullsplat_node.rules.schedule import Span
 from nullsplat_node.settings import SettingsError, read_criteria
 
@@ -46,7 +46,7 @@ MISTAKES = [
     (A + 'slice_profile = "1mm:1,-3,1"', "with a positive sum), got '1mm:1,-3,1'"),
     (A + "slice_profile = 4", "line 3, rule 'a': slice_profile must be auto, bell, box or gaussian, with a factor"),
     (A + "process = 1", "line 3, rule 'a': process must be true or false, got 1"),
-    (A + "process = false\nscale = 4", "line 4, rule 'a': process = false leaves the series alone, so scale"),
+    (A + "process = false\nscale = 4", "line 4, rule 'a': process = false excludes the series, so scale"),
     (A + "max_per_day = 1.5", "line 3, rule 'a': max_per_day must be a whole number from 1 to 100000, got 1.5"),
     (A + 'hours = "22-6"', "line 3, rule 'a': hours must be like \"22:00-06:00\", or a list of such hours, got"),
     (A + 'hours = "25:00-06:00"', "hours must be like"),
@@ -82,11 +82,13 @@ def test_a_mistake_is_named_with_file_line_rule_key_and_what_is_needed(text: str
 
 
 def test_rules_inherit_from_the_defaults_which_inherit_from_the_settings() -> None:
-    base = Orders(preset="paper", samples=7, destinations=("A",))
+    base = ProcessingOptions(preset="paper", samples=7, destinations=("A",))
     text = '[defaults]\nsamples = 2\nhours = "22:00-06:00"\n[[rule]]\nname = "a"\nscale = 4\nmax_per_day = 9'
     rules = rules_of(text, base)
-    assert rules.defaults == Orders(preset="paper", samples=2, destinations=("A",), hours=(Span(1320, 360),))
-    assert rules.rules[0].orders == Orders(
+    assert rules.defaults == ProcessingOptions(
+        preset="paper", samples=2, destinations=("A",), hours=(Span(1320, 360),)
+    )
+    assert rules.rules[0].options == ProcessingOptions(
         scale=(4, 1, 1),
         preset="paper",
         samples=2,
@@ -100,7 +102,7 @@ def test_a_rule_can_take_back_what_the_defaults_say() -> None:
     rules = rules_of(
         '[defaults]\ndestinations = ["A"]\nscale = 4\n' + A + 'destinations = []\nscale = "auto"'
     )
-    assert (rules.rules[0].orders.destinations, rules.rules[0].orders.scale) == ((), None)
+    assert (rules.rules[0].options.destinations, rules.rules[0].options.scale) == ((), None)
 
 
 def test_modalities_are_not_checked_where_orthanc_keeps_them_in_its_database(tmp_path: Path) -> None:
@@ -114,14 +116,14 @@ def test_modalities_are_not_checked_where_orthanc_keeps_them_in_its_database(tmp
 
 def test_a_file_as_an_editor_of_windows_leaves_it_is_read(tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_bytes(b'\xef\xbb\xbf[[rule]]\r\nname = "a"\r\n')
-    assert [rule.name for rule in read_rules(tmp_path / "rules.toml", Orders()).rules] == ["a"]
+    assert [rule.name for rule in read_rules(tmp_path / "rules.toml", ProcessingOptions()).rules] == ["a"]
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"# \xe9")
     for name in ("nothing.toml", "latin.toml"):
         with pytest.raises(RulesError, match=f"{name} must be a readable UTF-8 file"):
-            read_rules(tmp_path / name, Orders())
+            read_rules(tmp_path / name, ProcessingOptions())
 
 
 def test_an_older_python_says_what_it_cannot_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +136,7 @@ def test_an_older_python_says_what_it_cannot_do(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_shipped_example_is_valid_and_shows_every_key() -> None:
     path = configuration_folder() / "rules.example.toml"
-    rules = read_rules(path, Orders())
+    rules = read_rules(path, ProcessingOptions())
     assert [rule.name for rule in rules.rules] == [
         "phantoms",
         "research scanner",
@@ -151,4 +153,4 @@ def test_the_shipped_example_is_valid_and_shows_every_key() -> None:
 @given(st.text(max_size=60) | st.text("[]rule={}\"'.\n#max1", max_size=60))
 def test_any_text_is_either_rules_or_a_reason(text: str) -> None:
     with contextlib.suppress(RulesError):
-        assert rules_from(text, "rules.toml", Orders()).rules
+        assert rules_from(text, "rules.toml", ProcessingOptions()).rules

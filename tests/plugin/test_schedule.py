@@ -93,7 +93,7 @@ def test_a_job_waits_for_its_hours_and_says_so() -> None:
     found = hold((NIGHT,), None, 0, at("2026-11-22 15:00"))
     assert found is not None
     assert found.until == at("2026-11-22 22:00")
-    assert found.words == "series are handed over only in 22:00-06:00"
+    assert found.words == "series are submitted only in 22:00-06:00"
     assert hold((NIGHT,), None, 0, at("2026-11-22 23:00")) is None
 
 
@@ -103,7 +103,7 @@ def test_what_is_too_much_for_a_day_waits_for_the_next_and_then_for_its_hours() 
     full = hold((), 3, 3, now)
     assert full is not None
     assert full.until == at("2026-11-23 00:00")
-    assert full.words == "3 of at most 3 series a day were handed over, so it waits for the next day"
+    assert full.words == "3 of at most 3 series a day were submitted, so it waits for the next day"
     lunch = hold((LUNCH,), 3, 3, now)
     assert lunch is not None
     assert lunch.until == at("2026-11-23 12:00")

@@ -88,7 +88,7 @@ def test_orthanc_takes_images_and_report_by_both_ways_and_vouches_for_them(
 def test_a_request_for_commitment_survives_the_end_of_orthanc(
     arrangement: Arrangement,
 ) -> None:
-    """No report could arrive before; after the restart nobody knows the request any more, and it is made anew."""
+    """No report could arrive before; after the restart the request is unknown, and it is made again."""
     node, second = arrangement.node, arrangement.second
     second.learn(free_port())
     series = node.send(ct_series(4))

@@ -74,7 +74,7 @@ def test_the_past_of_an_old_archive_is_left_alone_until_a_person_asks(
     with running(orthanc, engine) as service:
         wait_until(lambda: service.series(series)["state"] == "ineligible")
         assert service.series(series)["code"] == "too-old"
-        assert service.wish(series, "run")["decision"].startswith("a person asked for it")
+        assert service.act(series, "run")["decision"].startswith("a person asked for it")
         wait_until(lambda: service.series(series)["state"] == "running")
 
 
@@ -85,7 +85,7 @@ def test_nothing_is_taken_without_a_person_when_automatic_is_off(
     with running(orthanc, engine, Automatic=False) as service:
         wait_until(lambda: service.series(series)["state"] == "ineligible")
         assert engine.requests == {}
-        service.wish(series, "run")
+        service.act(series, "run")
         wait_until(lambda: service.series(series)["state"] == "running")
 
 
@@ -95,10 +95,10 @@ def test_a_person_cannot_ask_for_what_still_arrives_or_is_not_there(
     series = orthanc.add(ct_series(4), age=-100)
     with running(orthanc, engine) as service:
         with pytest.raises(NotPossible, match="instances may still arrive; ask again in") as refusal:
-            service.wish(series, "run")
+            service.act(series, "run")
         assert refusal.value.code == "still-arriving"
         with pytest.raises(NotInArchive):
-            service.wish("0" * 44, "run")
+            service.act("0" * 44, "run")
 
 
 def test_a_settled_series_costs_two_questions_a_round_and_no_writing(
@@ -136,7 +136,7 @@ def test_a_failed_series_is_released_as_the_same_attempt(orthanc: FakeOrthanc, e
         wait_until(lambda: service.series(series)["state"] == "failed")
         key = service.series(series)["job"]["key"]
         engine.hold = True
-        shown = service.wish(series, "release")
+        shown = service.act(series, "release")
         assert (shown["state"], shown["job"]["key"]) == ("running", key)
         wait_until(lambda: service.series(series).get("progress") is not None)
     assert list(engine.requests) == [key]
@@ -152,10 +152,12 @@ def test_what_the_engine_does_not_release_stays_failed_and_its_reason_is_told(
         wait_until(lambda: service.series(series)["state"] == "failed")
         engine.forget()
         with pytest.raises(NotPossible, match="there is no such job"):
-            service.wish(series, "release")
+            service.act(series, "release")
         engine.stop()
-        with pytest.raises(NotPossible, match=r"cannot be reached.*ask again when it is back") as refusal:
-            service.wish(series, "release")
+        with pytest.raises(
+            NotPossible, match=r"cannot be reached.*try again when it can be reached"
+        ) as refusal:
+            service.act(series, "release")
         assert refusal.value.code == "engine-away"
         assert service.series(series)["state"] == "failed"
 

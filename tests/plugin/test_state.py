@@ -122,7 +122,7 @@ def use(state: SeriesState) -> None:
         full("s", state, Contact()),
         overview.queue_shown({"s": state, "n": neighbour}, lambda _: Contact(), 9e9),
         overview.deliveries(state),
-        overview.chapters(state.history),
+        overview.by_attempt(state.history),
     ])  # fmt: skip
     message_about("s", state)
 

@@ -365,7 +365,7 @@ def test_a_series_goes_to_both_kinds_and_a_slow_server_holds_nobody_up(token: Pa
             assert states() == {"PACS": {"delivered"}, "SLOW": {"sending"}, "QUICK": {"delivered"}}
             go_on.set()
             wait_until(lambda: service.series(source)["state"] == "done")
-            shown = json.dumps([service.status(), service.story(source), service.metrics()])
+            shown = json.dumps([service.status(), service.history(source), service.metrics()])
     assert quick.received == slow.received
     assert len(quick.received) == sum(
         len(one["Instances"]) for key, one in orthanc._series.items() if key != source

@@ -116,7 +116,7 @@ def decided(
 
 
 def test_each_phase_has_its_next_step() -> None:
-    assert decided(None) is Step.EXAMINE
+    assert decided(None) is Step.CHECK
     assert decided(pending()) is Step.SUBMIT
     assert decided(running()) is Step.POLL
     assert decided(transitions.finished(running(), RESULT, 2.0)) is Step.VERIFY
@@ -133,10 +133,10 @@ def test_a_series_that_still_grows_is_left_alone_until_it_is_stable() -> None:
 def test_what_was_noted_while_the_clock_was_ahead_is_not_waited_for() -> None:
     """A machine whose battery is empty starts in another year, until it hears of the right time."""
     year = 365 * 86_400.0
-    assert decide(None, Seen("d1", 1000.0 + year), Contact(), 1000.0, STABLE_AGE).step is Step.EXAMINE
+    assert decide(None, Seen("d1", 1000.0 + year), Contact(), 1000.0, STABLE_AGE).step is Step.CHECK
     failed = replace(running(), phase=FAILED, retry_at=1000.0 + year)
     assert decided(failed) is Step.RETRY
-    assert decided(replace(failed, phase=INELIGIBLE)) is Step.EXAMINE
+    assert decided(replace(failed, phase=INELIGIBLE)) is Step.CHECK
     assert decided(replace(failed, retry_at=1000.0 + routing.LONGEST_WAIT)) is Step.WAIT
     waiting = Route("PACS", tries=3, next_try=1000.0 + year)
     assert routing.next_look((waiting,), 1000.0) == 1000.0
@@ -151,8 +151,8 @@ def test_nobody_asks_an_engine_again_before_its_time() -> None:
 @pytest.mark.parametrize(
     "state", [None, pending(), running(), routed(), transitions.cancelled(running(), 5.0)]
 )
-def test_other_instances_are_always_examined_anew(state: SeriesState | None) -> None:
-    assert decided(state, digest="d2") is Step.EXAMINE
+def test_other_instances_are_always_checked_again(state: SeriesState | None) -> None:
+    assert decided(state, digest="d2") is Step.CHECK
 
 
 def test_late_slices_supersede_a_running_job_which_the_engine_is_told_to_drop() -> None:
@@ -161,7 +161,7 @@ def test_late_slices_supersede_a_running_job_which_the_engine_is_told_to_drop() 
     assert superseded.key == "key-d2-1"
     assert superseded.obsolete == ("key-d1-1",)
     assert decided(superseded, digest="d2") is Step.CANCEL_OBSOLETE
-    assert decided(transitions.told(superseded, "key-d1-1"), digest="d2") is Step.SUBMIT
+    assert decided(transitions.obsolete_cancelled(superseded, "key-d1-1"), digest="d2") is Step.SUBMIT
 
 
 def test_a_superseded_result_stays_known_so_that_it_is_never_taken() -> None:
@@ -182,7 +182,7 @@ def test_a_cancelled_job_is_cancelled_at_the_engine_too_and_then_there_is_peace(
     state = transitions.cancelled(running(), 5.0)
     assert decided(state) is Step.CANCEL_OBSOLETE
     assert decided(state, contact=Contact(next_try=2000.0)) is Step.WAIT
-    assert decided(transitions.told(state, state.key)) is Step.REST
+    assert decided(transitions.obsolete_cancelled(state, state.key)) is Step.REST
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_what_will_not_pass_is_not_tried_again() -> None:
     assert possible(state) == (RELEASE, AGAIN)
 
 
-def test_a_person_who_asks_again_gets_all_automatic_attempts_anew() -> None:
+def test_a_person_who_asks_again_gets_all_automatic_attempts_back() -> None:
     state = replace(running(), retries=2)
     failed = transitions.failed(state, Failure("archive", "away", True), 100.0, POLICY)
     assert failed.retry_at is None

@@ -246,7 +246,7 @@ def test_the_receiver_hears_of_a_result_when_it_arrived_everywhere(receiver: Rec
         assert receiver.got == []
         orthanc.unreachable = False
         shown = reaches(service, source, "done")
-        told = json.dumps([shown, service.status(), service.story(source)])
+        told = json.dumps([shown, service.status(), service.history(source)])
     assert [destination for _, destination in orthanc.sent] == ["PACS", "PACS"]
     assert len(receiver.got) == 2  # after the first was not taken
     first, second = receiver.messages
@@ -274,7 +274,7 @@ def test_what_was_not_delivered_is_told_and_told_again_after_it_was(receiver: Re
     ):
         reaches(service, source, "undelivered")
         orthanc.unreachable = False
-        service.wish(source, "deliver")
+        service.act(source, "deliver")
         reaches(service, source, "done")
     states = [[one["state"] for one in message["data"]["deliveries"]] for message in receiver.messages]
     assert states == [[GIVEN_UP], [DELIVERED]]

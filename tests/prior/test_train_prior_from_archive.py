@@ -88,7 +88,7 @@ def test_password_never_appears_in_output(
     assert code == 0, more
     archive.away = True
     _, after = train(archive, tmp_path / "away", "--debug")
-    assert "ArchiveAway: " in after  # the traceback is there
+    assert "ArchiveUnavailable: " in after  # the traceback is there
     for text in (output, more, after, caplog.text):
         assert "open-sesame" not in text
     for path in (tmp_path / "run").rglob("*"):

@@ -13,9 +13,9 @@ import pytest
 from tests.support.service.archive_double import ArchiveDouble
 from tests.support.service.dicom_samples import SERIES, STUDY, ct_series
 
-from nullsplat.core.errors import ArchiveAway, ArchiveError, Cancelled, ConfigurationError
+from nullsplat.core.errors import ArchiveError, ArchiveUnavailable, Cancelled, ConfigurationError
 from nullsplat.dicomweb.archive import Archive
-from nullsplat.dicomweb.retry import patiently
+from nullsplat.dicomweb.retry import retry_until_deadline
 from nullsplat.service.settings import Settings
 
 
@@ -70,7 +70,7 @@ def test_an_answer_that_does_not_name_every_instance_is_not_believed(
 ) -> None:
     archive.silent = True
     (tmp_path / "1.dcm").write_bytes(next(iter(ct_series().values())))
-    with pytest.raises(ArchiveAway, match="did not confirm 1 of 1"):
+    with pytest.raises(ArchiveUnavailable, match="did not confirm 1 of 1"):
         client.store(STUDY, [tmp_path / "1.dcm"])
 
 
@@ -79,23 +79,23 @@ def test_a_connection_that_was_closed_while_idle_is_not_noticed(
 ) -> None:
     archive.idle_seconds = 0.1
     for _ in range(3):
-        patiently(client.probe, 5, lambda why: None)
+        retry_until_deadline(client.probe, 5, lambda why: None)
         time.sleep(0.3)
 
 
 def test_an_archive_that_does_not_run_is_a_pause(client: Archive, archive: ArchiveDouble) -> None:
     archive.stop()
-    with pytest.raises(ArchiveAway, match="cannot be reached: connection refused"):
+    with pytest.raises(ArchiveUnavailable, match="cannot be reached: connection refused"):
         client.probe()
     archive.start()
-    patiently(client.probe, 5, lambda why: None)
+    retry_until_deadline(client.probe, 5, lambda why: None)
 
 
 def test_an_answer_that_breaks_off_is_a_pause(
     client: Archive, archive: ArchiveDouble, tmp_path: Path
 ) -> None:
     archive.break_off = True
-    with pytest.raises(ArchiveAway):
+    with pytest.raises(ArchiveUnavailable):
         list(client.retrieve(STUDY, SERIES, tmp_path))
 
 
@@ -104,7 +104,7 @@ def test_an_instance_that_is_cut_off_in_an_intact_answer_is_a_pause_and_is_not_k
     client: Archive, archive: ArchiveDouble, tmp_path: Path, cut_off: int
 ) -> None:
     archive.cut_off = cut_off
-    with pytest.raises(ArchiveAway, match="ends in the middle of a value"):
+    with pytest.raises(ArchiveUnavailable, match="ends in the middle of a value"):
         list(client.retrieve(STUDY, SERIES, tmp_path))
     assert not list(tmp_path.iterdir())
 
@@ -115,22 +115,22 @@ def test_an_answer_that_is_not_dicomweb_is_a_refusal(
     archive.talks_html = True
     with pytest.raises(ArchiveError, match="not DICOMweb") as caught:
         list(client.retrieve(STUDY, SERIES, tmp_path))
-    assert not isinstance(caught.value, ArchiveAway)
+    assert not isinstance(caught.value, ArchiveUnavailable)
 
 
 def test_patience_ends(client: Archive, archive: ArchiveDouble) -> None:
     archive.away = True
     notes: list[str] = []
     with pytest.raises(ArchiveError, match="given up after 1 s") as caught:
-        patiently(client.probe, 1.0, notes.append)
-    assert not isinstance(caught.value, ArchiveAway)
+        retry_until_deadline(client.probe, 1.0, notes.append)
+    assert not isinstance(caught.value, ArchiveUnavailable)
     assert "HTTP 503" in notes[0]
 
 
 def test_a_refusal_is_not_repeated(client: Archive, archive: ArchiveDouble) -> None:
     archive.password = "changed"
     with pytest.raises(ArchiveError, match="HTTP 401"):
-        patiently(client.probe, 60.0, lambda why: pytest.fail("there was nothing to wait for"))
+        retry_until_deadline(client.probe, 60.0, lambda why: pytest.fail("there was nothing to wait for"))
 
 
 def test_an_archive_that_ends_while_tls_begins_is_waited_for(settings: Settings) -> None:
@@ -145,7 +145,7 @@ def test_an_archive_that_ends_while_tls_begins_is_waited_for(settings: Settings)
         access = replace(settings.archive, url=f"https://127.0.0.1:{listening.getsockname()[1]}/dicom-web")
         with (
             contextlib.closing(Archive(access)) as client,
-            pytest.raises(ArchiveAway, match="cannot be reached"),
+            pytest.raises(ArchiveUnavailable, match="cannot be reached"),
         ):
             client.probe()
         listening.shutdown(socket.SHUT_RDWR)
@@ -177,7 +177,7 @@ def test_waiting_for_the_archive_can_be_cancelled(client: Archive, archive: Arch
 
     archive.away = True
     with pytest.raises(Cancelled):
-        patiently(client.probe, 60.0, cancelled)
+        retry_until_deadline(client.probe, 60.0, cancelled)
 
 
 def test_proxies_of_the_surroundings_are_not_used(client: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,10 +192,10 @@ def test_a_confirmation_that_leaves_things_out_is_a_pause_and_no_surprise(
     answer = pydicom.Dataset()
     answer.ReferencedSOPSequence = [pydicom.Dataset()]
     monkeypatch.setattr(client._writer, "store_instances", lambda *_, **__: answer)
-    with pytest.raises(ArchiveAway, match="did not confirm 1 of 1"):
+    with pytest.raises(ArchiveUnavailable, match="did not confirm 1 of 1"):
         client.store(STUDY, [tmp_path / "1.dcm"])
     answer.FailedSOPSequence = [pydicom.Dataset()]
-    with pytest.raises(ArchiveAway, match="did not store 1 of 1"):
+    with pytest.raises(ArchiveUnavailable, match="did not store 1 of 1"):
         client.store(STUDY, [tmp_path / "1.dcm"])
 
 
@@ -224,7 +224,7 @@ def test_no_image_and_no_question_follows_a_redirect(
         ):
             with pytest.raises(ArchiveError, match=r"HTTP 307.*NULLSPLAT_ARCHIVE_URL") as refused:
                 ask()
-            assert not isinstance(refused.value, ArchiveAway)  # asking again would not help
+            assert not isinstance(refused.value, ArchiveUnavailable)  # asking again would not help
     finally:
         elsewhere.stop()
     assert (elsewhere.stored, elsewhere.retrieved) == ([], 0)

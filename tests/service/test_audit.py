@@ -17,7 +17,7 @@ from tests.support.service.dicom_samples import SERIES
 from tests.support.service.engine import Engine, wait_for
 from tests.support.service.fast_processing import CONFIG, MODEL
 
-from nullsplat.service.audit import AUDIT_FILE, AuditLog, Entry, What, output_hash
+from nullsplat.service.audit import AUDIT_FILE, AuditLog, Entry, Event, output_hash
 
 Request = Callable[..., dict[str, Any]]
 KEY = "0" * 32
@@ -87,7 +87,7 @@ def test_several_processes_write_whole_lines(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from nullsplat.service.audit import *\n"
         "log = AuditLog(Path(sys.argv[1]), f'worker {sys.argv[2]}')\n"
-        "for number in range(60): log.write(Entry(What.STARTED, log.who, f'{number:032x}', input='f' * 3000))"
+        "for number in range(60): log.write(Entry(Event.STARTED, log.who, f'{number:032x}', input='f' * 3000))"
     )
     children = [
         subprocess.Popen([sys.executable, "-c", script, str(tmp_path), str(number)]) for number in range(3)
@@ -97,11 +97,11 @@ def test_several_processes_write_whole_lines(tmp_path: Path) -> None:
     assert sorted(found) == [(f"worker {who}", number) for who in range(3) for number in range(60)]
 
 
-def test_a_file_that_was_rotated_away_is_begun_anew(tmp_path: Path) -> None:
+def test_a_file_that_was_rotated_away_is_created_again(tmp_path: Path) -> None:
     log = AuditLog(tmp_path, "worker a")
-    log.write(Entry(What.STARTED, log.who, KEY))
+    log.write(Entry(Event.STARTED, log.who, KEY))
     (tmp_path / AUDIT_FILE).rename(tmp_path / "audit.jsonl.1")
-    log.write(Entry(What.FAILED, log.who, KEY, code="storage"))
+    log.write(Entry(Event.FAILED, log.who, KEY, code="storage"))
     assert [line["what"] for line in lines(tmp_path)] == ["failed"]
     assert "started" in (tmp_path / "audit.jsonl.1").read_text()
 
@@ -111,7 +111,7 @@ def test_a_disk_that_takes_no_line_is_told_and_stops_nothing(
 ) -> None:
     (tmp_path / AUDIT_FILE).symlink_to("/dev/full")
     with caplog.at_level(logging.ERROR):
-        AuditLog(tmp_path, "worker a").write(Entry(What.STORED, "worker a", KEY))
+        AuditLog(tmp_path, "worker a").write(Entry(Event.STORED, "worker a", KEY))
     assert "the audit line stored could not be written" in caplog.text
     assert "No space left on device" in caplog.text
 

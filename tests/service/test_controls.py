@@ -19,7 +19,7 @@ from nullsplat.service.queue.jobs import JobStore
 from nullsplat.service.queue.priorities import Waiting, promotions
 
 Request = Callable[..., dict[str, Any]]
-SWEEPING_OFTEN = {"nullsplat.service.worker.process.SWEEP": 0.3}
+SWEEPING_OFTEN = {"nullsplat.service.worker.process.RECOVERY_INTERVAL": 0.3}
 
 
 def audited(engine: Engine, what: str) -> list[dict[str, Any]]:
@@ -126,7 +126,7 @@ def test_a_paused_queue_stays_so_over_restarts_and_lets_running_jobs_end(
     engine.release("stage2")
     engine.wait(running, "succeeded")
     engine.end(worker, signal.SIGTERM)
-    engine.start_worker()  # registers the queue anew, and it must stay paused
+    engine.start_worker()  # registers the queue again, and it must stay paused
     wait_for(lambda: engine.client.get("/v1/engine").json()["workers"], what="the worker")
     time.sleep(1)  # it looks twenty times
     assert engine.status(waiting)["state"] == "queued"

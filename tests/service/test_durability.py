@@ -13,7 +13,7 @@ from tests.support.service.archive_double import ArchiveDouble
 from tests.support.service.dicom_samples import SERIES
 from tests.support.service.engine import Engine, wait_for
 
-from nullsplat.service.worker.workflow import LIVES
+from nullsplat.service.worker.workflow import MAX_ATTEMPTS
 
 Request = Callable[..., dict[str, Any]]
 ONCE = ["prepare", "stage1", "stage2", "consistency", "derive"]
@@ -108,7 +108,7 @@ def test_a_worker_told_to_stop_leaves_at_once_and_its_job_goes_on_later(
 ) -> None:
     engine.hold("stage2")
     key = engine.put(request_for())
-    for _ in range(LIVES + 1):  # stopping on purpose is never held against the job
+    for _ in range(MAX_ATTEMPTS + 1):  # stopping on purpose is never held against the job
         worker = engine.start_worker()
         engine.wait_for_stage(key, "stage2", "running")
         wait_for(lambda: engine.status(key)["stages"][2]["progress"] == 0.5, what="progress")
@@ -130,22 +130,20 @@ def test_an_idle_worker_stops_cleanly(engine: Engine) -> None:
 def test_a_job_that_takes_its_worker_down_each_time_is_given_up(engine: Engine, request_for: Request) -> None:
     engine.hold("stage2")
     key = engine.put(request_for())
-    for lost in range(1, LIVES + 1):
+    for lost in range(1, MAX_ATTEMPTS + 1):
         worker = engine.start_worker()
         wait_for(lambda lost=lost: engine.calls().count("stage2") == lost, what="stage 2")
         engine.end(worker)
     engine.start_worker()
     status = engine.wait(key, "failed")
     assert status["failure"]["code"] == "worker-lost"
-    assert engine.calls().count("stage2") == LIVES
+    assert engine.calls().count("stage2") == MAX_ATTEMPTS
     # The worker lives on and does other jobs.
     engine.release("stage2")
     engine.wait(engine.put(request_for(attempt=2)), "succeeded")
 
 
-def test_a_job_of_another_version_of_the_workflow_is_started_anew(
-    engine: Engine, request_for: Request
-) -> None:
+def test_a_job_of_another_version_of_the_workflow_is_restarted(engine: Engine, request_for: Request) -> None:
     key = engine.put(request_for())
     with engine.database() as connection:
         connection.execute(sa.text("UPDATE workflow_status SET application_version = '0'"))
@@ -170,7 +168,7 @@ def test_stages_whose_files_are_gone_are_done_again(
     assert len(archive.derived(SERIES)) == 1
 
 
-def test_files_lost_while_storing_are_not_made_anew(
+def test_files_lost_while_storing_are_not_re_created(
     engine: Engine, archive: ArchiveDouble, request_for: Request
 ) -> None:
     archive.fail_store_after = 32

@@ -16,7 +16,7 @@ from nullsplat.service.settings import Settings
 from nullsplat.service.worker.progress import StopSignal
 from nullsplat.service.worker.steps import Oversight, StageRunner
 from nullsplat.service.worker.store import remember_derived
-from nullsplat.service.worker.watchdog import Watchdog, start_anew
+from nullsplat.service.worker.watchdog import Watchdog, restart_process
 
 LOST = {"code": "cancelled", "message": "the job was cancelled on request", "retryable": False}
 REQUEST = {"study_instance_uid": "2.25.9", "parameters": {"preset": "preview"}, "fingerprint": "f"}
@@ -38,7 +38,7 @@ def runner(database: sa.Engine, settings: Settings, tmp_path: Path) -> StageRunn
     """Of a worker that does not hold the job: nothing was heard of it for long."""
     settings.prepare_spool()
     store = JobStore(database, "the-lost-one")
-    oversight = Oversight(StopSignal(), Watchdog(store, 60.0, start_anew))
+    oversight = Oversight(StopSignal(), Watchdog(store, 60.0, restart_process))
     audit = AuditLog(settings.spool, "worker the-lost-one")
     return StageRunner(settings, store, FastProcessing(tmp_path / "control"), oversight, audit)
 

@@ -66,7 +66,7 @@ def test_only_so_many_addresses_are_remembered() -> None:
         buckets.take(str(number))
     assert len(buckets._buckets) == ADDRESSES
     assert buckets.take(str(ADDRESSES)) == 1
-    assert buckets.take("0") == 0  # forgotten, so it begins anew
+    assert buckets.take("0") == 0  # forgotten, so it starts full
 
 
 # API

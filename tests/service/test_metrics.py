@@ -21,7 +21,7 @@ from nullsplat.service.database.schema import open_database
 from nullsplat.service.database.tables import jobs, transaction
 from nullsplat.service.error_codes import known_reasons
 from nullsplat.service.queue.jobs import OPEN, JobStore, insert_job, reset_job, waiting_stages
-from nullsplat.service.queue.worker_status import FactBook, WorkerFacts, gather
+from nullsplat.service.queue.worker_status import WorkerFacts, WorkerStatus, gather
 from nullsplat.service.queue.workers import Registry, this_process
 from nullsplat.service.settings import Settings
 
@@ -187,7 +187,7 @@ def test_every_code_of_the_engine_is_a_known_reason() -> None:
 
 
 def test_living_workers_tell_of_their_gpu_and_dead_ones_nothing(database: sa.Engine, tmp_path: Path) -> None:
-    registry, book, me = Registry(database), FactBook(database), this_process("gpu0")
+    registry, book, me = Registry(database), WorkerStatus(database), this_process("gpu0")
     registry.enter(me)
     book.note("gpu0", WorkerFacts(10, 100, 'NVIDIA "H100"', 3, 80))
     book.note("gone", WorkerFacts(1, 2, "NVIDIA H100", 3, 4))

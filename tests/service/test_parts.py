@@ -110,8 +110,8 @@ def test_stages_before_a_running_one_are_done(store: JobStore) -> None:
 def test_nothing_is_parked_that_was_not_asked_to_stop() -> None:
     stop = StopSignal()
     with stop.busy("k"):
-        stop.park_if_requested("k")
-    assert stop.parked_jobs(0) == frozenset()
+        stop.suspend_if_requested("k")
+    assert stop.suspended_jobs(0) == frozenset()
 
 
 # Time left
@@ -274,7 +274,7 @@ def test_a_name_can_be_used_again_when_its_worker_is_dead(database: sa.Engine) -
     registry.enter(me)
     with pytest.raises(ConfigurationError, match="NULLSPLAT_EXECUTOR_ID"):
         registry.enter(Identity("gpu0", "another-host", "b", 1, "1"))
-    registry.enter(me)  # the same process, started anew in place
+    registry.enter(me)  # the same process, restarted in place
     registry.leave(me)
     assert registry.alive() == set()
 
@@ -293,7 +293,7 @@ def test_a_gpu_has_one_living_worker(database: sa.Engine) -> None:
     registry.enter(Identity("third", "another-host", "b", 2, "2"), "GPU-1")
 
 
-def test_a_worker_that_was_taken_for_dead_is_known_again_at_its_next_beat(
+def test_a_worker_presumed_dead_is_alive_again_at_its_next_heartbeat(
     database: sa.Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry, far = Registry(database), Identity("far", "another-host", "b", 1, "1")
@@ -303,7 +303,7 @@ def test_a_worker_that_was_taken_for_dead_is_known_again_at_its_next_beat(
     assert registry.alive() == set()
     registry.beat(far)
     assert registry.alive() == {"far"}
-    assert "taken for dead" in caplog.text
+    assert "presumed dead" in caplog.text
 
 
 def test_what_counts_as_silence_can_be_set(database: sa.Engine) -> None:

@@ -14,7 +14,7 @@ from tests.support.service.fast_processing import FastProcessing
 
 from nullsplat.core.errors import ArchiveError, NotDicomweb, StoreRefused, UnreadableFile
 from nullsplat.dicomweb.archive import Archive
-from nullsplat.dicomweb.retry import patiently
+from nullsplat.dicomweb.retry import retry_until_deadline
 from nullsplat.service.audit import AuditLog
 from nullsplat.service.contract.messages import STAGES, fault
 from nullsplat.service.database.schema import open_database
@@ -24,7 +24,7 @@ from nullsplat.service.queue.jobs import JobStore, insert_job
 from nullsplat.service.settings import Settings
 from nullsplat.service.worker.progress import StopSignal
 from nullsplat.service.worker.steps import Oversight, StageRunner
-from nullsplat.service.worker.watchdog import Watchdog, start_anew
+from nullsplat.service.worker.watchdog import Watchdog, restart_process
 
 KEY = "0" * 32
 ODD = [42, None, "text", {"error": "busy"}, [1, 2], [None], [{"00080018": "DOE^JANE"}], [{}], [{"00080018": {"Value": "x"}}, 3]]  # fmt: skip
@@ -52,7 +52,7 @@ def test_a_search_that_is_answered_by_something_else_is_no_surprise_and_worth_pa
         client.holding(STUDY, SERIES)
     assert "DOE" not in str(caught.value)
     asked.clear()
-    holding = patiently(lambda: client.holding(STUDY, SERIES), 5.0, lambda why: None)
+    holding = retry_until_deadline(lambda: client.holding(STUDY, SERIES), 5.0, lambda why: None)
     assert holding.sop_instance_uids == frozenset(ct_series())
 
 
@@ -147,7 +147,7 @@ def runner(database: sa.Engine, settings: Settings, processing: Disturbed, reque
     with transaction(database) as connection:
         insert_job(connection, KEY, request_for())
     store = JobStore(database)
-    oversight = Oversight(StopSignal(), Watchdog(store, 60.0, start_anew))
+    oversight = Oversight(StopSignal(), Watchdog(store, 60.0, restart_process))
     return StageRunner(settings, store, processing, oversight, AuditLog(settings.spool, "worker"))
 
 

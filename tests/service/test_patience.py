@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from nullsplat.core.errors import ArchiveAway, ArchiveError
+from nullsplat.core.errors import ArchiveError, ArchiveUnavailable
 from nullsplat.dicomweb import retry
-from nullsplat.dicomweb.retry import Heard, patiently
+from nullsplat.dicomweb.retry import LastContact, retry_until_deadline
 
 ENOUGH = 20
 
@@ -20,29 +20,29 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 class Trying:
     """An action that fails each time, after the archive was silent or busy for longer than the longest pause."""
 
-    def __init__(self, heard: Heard | None = None) -> None:
+    def __init__(self, contact: LastContact | None = None) -> None:
         self.tries = 0
-        self._heard = heard
+        self._contact = contact
 
     def __call__(self) -> None:
         self.tries += 1
         if self.tries == ENOUGH:
             raise ArchiveError("it would never have ended")
         time.sleep(0.1)
-        if self._heard is not None:
-            self._heard.note()
-        raise ArchiveAway("no answer")
+        if self._contact is not None:
+            self._contact.note()
+        raise ArchiveUnavailable("no answer")
 
 
 def test_an_archive_that_is_silent_until_the_timeout_is_given_up() -> None:
     silent = Trying()
     with pytest.raises(ArchiveError, match="given up after 0 s"):
-        patiently(silent, 0.3, lambda why: None, Heard())
+        retry_until_deadline(silent, 0.3, lambda why: None, LastContact())
     assert silent.tries < ENOUGH / 2
 
 
 def test_an_archive_that_was_there_for_a_while_is_forgiven_another_absence() -> None:
-    heard = Heard()
-    busy = Trying(heard)
+    contact = LastContact()
+    busy = Trying(contact)
     with pytest.raises(ArchiveError, match="it would never have ended"):
-        patiently(busy, 0.3, lambda why: None, heard)
+        retry_until_deadline(busy, 0.3, lambda why: None, contact)

@@ -16,11 +16,11 @@ from nullsplat.service.audit import AuditLog
 from nullsplat.service.contract.messages import job_key
 from nullsplat.service.database.schema import open_database
 from nullsplat.service.queue.jobs import JobStore, waiting_stages
-from nullsplat.service.queue.priorities import WaitingLine
+from nullsplat.service.queue.priorities import PriorityQueue
 from nullsplat.service.queue.queue import JobQueue
 from nullsplat.service.queue.retention import Retention
 from nullsplat.service.queue.workers import Registry
-from nullsplat.service.worker.recovery import Sweeper
+from nullsplat.service.worker.recovery import Recovery
 
 BIG = ("nullsplat_jobs", "workflow_status")
 
@@ -59,9 +59,9 @@ def database(request: pytest.FixtureRequest, empty_database: Path, tmp_path: Pat
 
 
 def asked_all_the_time(engine: sa.Engine, folder: Path) -> dict[str, Callable[[], object]]:
-    store, queue, line = JobStore(engine), JobQueue(engine), WaitingLine(engine)
+    store, queue, line = JobStore(engine), JobQueue(engine), PriorityQueue(engine)
     retention, registry = Retention(engine), Registry(engine)
-    sweeper = Sweeper(engine, registry, AuditLog(folder, "test"), 60.0)
+    recovery = Recovery(engine, registry, AuditLog(folder, "test"), 60.0)
     key, running = job_key(request(1)), job_key(request(2))
     queue.submit(key, request(1))
     queue.submit(running, request(2))
@@ -76,7 +76,7 @@ def asked_all_the_time(engine: sa.Engine, folder: Path) -> dict[str, Callable[[]
         "recent stages": lambda: store.recent_stages("preview"),
         "progress": lambda: store.report(running, waiting_stages(), 0.5, None),
         "a worker's progress": lambda: JobStore(engine, "me").report(running, waiting_stages(), 0.5, None),
-        "a sweep": sweeper.sweep,
+        "a sweep": recovery.run,
         "ageing": lambda: line.age(1.0),
         "another priority": lambda: line.move(key, "stat"),
         "a purge": lambda: retention.purge(datetime(2020, 1, 1, tzinfo=UTC)),

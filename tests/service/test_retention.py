@@ -25,7 +25,7 @@ from nullsplat.service.queue.jobs import JobStore
 from nullsplat.service.queue.queue import JobQueue
 from nullsplat.service.queue.retention import LEAST_DAYS, Retention
 from nullsplat.service.settings import Settings
-from nullsplat.service.worker.spool_cleanup import Janitor
+from nullsplat.service.worker.spool_cleanup import SpoolCleanup
 
 WORKFLOW_TABLES = ("workflow_status", "workflow_input", "workflow_output", "operation_outputs")
 FAILURE = {"code": "storage", "message": "full", "retryable": True}
@@ -116,7 +116,7 @@ def test_rows_stay_for_a_week_whatever_is_set(
     filled(database, {"failed": LEAST_DAYS - 1, "cancelled": LEAST_DAYS + 1})
     (tmp_path / "jobs" / job_key(request(0))).mkdir(parents=True)
     retention = Retention(database)
-    Janitor(JobStore(database), retention, tmp_path, 0.0).clean()
+    SpoolCleanup(JobStore(database), retention, tmp_path, 0.0).clean()
     retention.close()
     assert [job.state for job in JobStore(database).newest(None, 10)] == ["failed"]
     assert list((tmp_path / "jobs").iterdir()) == []
@@ -215,7 +215,7 @@ def test_a_missing_pg_dump_is_said(
 def test_a_whole_database_is_said_to_be_whole(database: sa.Engine, asked_for: Settings) -> None:
     filled(database, {"failed": 1, "queued": 1})
     told = CliRunner().invoke(app, ["db", "check"])
-    assert (told.exit_code, "is whole: 2 jobs" in told.output) == (0, True), told.output
+    assert (told.exit_code, "is intact: 2 jobs" in told.output) == (0, True), told.output
 
 
 def test_a_database_without_tables_is_not_made_by_a_check(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from nullsplat.service.api.job_statistics import job_figures
 from nullsplat.service.database.schema import VERSION, open_database, version_of
 from nullsplat.service.database.tables import jobs, metadata, schema_version, tallies, transaction
 from nullsplat.service.queue.jobs import JobStore
-from nullsplat.service.queue.priorities import WaitingLine
+from nullsplat.service.queue.priorities import PriorityQueue
 
 SCHEMAS = Path(__file__).parent / "schema"
 RELEASED = sorted(int(re.sub(r"\D", "", path.stem.split("-")[0])) for path in SCHEMAS.glob("v*-sqlite.sql"))
@@ -70,7 +70,7 @@ def test_a_released_database_goes_on_with_everything_in_it(released: sa.Engine) 
     assert figures.failures["storage"] == 1
     assert figures.tallied.stages["fetch"].total == 2.0
     assert figures.tallied.whole.buckets()[-1][1] == 1
-    assert {place.position for place in WaitingLine(released).places().values()} >= {1}
+    assert {place.position for place in PriorityQueue(released).places().values()} >= {1}
     with transaction(released) as connection:
         assert version_of(connection) == VERSION
 

@@ -229,7 +229,7 @@ def test_a_folder_that_others_use_is_not_taken_from_them(
     settings = Settings(spool=shared)
     (shared / "passwd").write_text("of somebody else")
     with pytest.raises(
-        ConfigurationError, match=r"must be a folder of its own.* holds passwd; name another one"
+        ConfigurationError, match=r"must be a separate folder.* holds passwd; name another one"
     ):
         settings.prepare_spool()
     assert shared.stat().st_mode & 0o777 == 0o755
@@ -242,4 +242,4 @@ def test_a_misspelt_variable_is_named_with_what_was_probably_meant() -> None:
     (words,) = unknown_variables(
         ["NULLSPLAT_RETENTION_DAY", "NULLSPLAT_SECRET_FILE", "NULLSPLAT_VIEWER", "HOME"]
     )
-    assert words == "NULLSPLAT_RETENTION_DAY is no setting; did you mean NULLSPLAT_RETENTION_DAYS?"
+    assert words == "NULLSPLAT_RETENTION_DAY is not a setting; did you mean NULLSPLAT_RETENTION_DAYS?"

@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> JobFolder:
 
 
 def store(client: Archive, folder: JobFolder, **jobs: Any) -> None:
-    Store(client, Jobs(**jobs), patience=0.0)("key", REQUEST, folder, silent)
+    Store(client, Jobs(**jobs), timeout=0.0)("key", REQUEST, folder, silent)
 
 
 def held(archive: ArchiveDouble) -> dict[str, set[str]]:

@@ -39,7 +39,7 @@ def test_a_stuck_stage_fails_by_name_and_its_worker_ends(engine: Engine, request
     key = engine.put(request_for())
     status = engine.wait(key, "failed")
     assert status["failure"]["code"] == "stage-timeout"
-    assert "started anew" in status["failure"]["message"]
+    assert "was restarted" in status["failure"]["message"]
     assert {stage["name"]: stage["state"] for stage in status["stages"]}["stage2"] == "failed"
     assert engine.wait_for_end(worker) == RESTART
     # The next worker tidies up behind it, and does not touch the job.
@@ -49,7 +49,7 @@ def test_a_stuck_stage_fails_by_name_and_its_worker_ends(engine: Engine, request
     assert engine.calls().count("stage2") == 1
 
 
-def test_a_worker_starts_itself_anew_in_place_and_does_the_next_job(
+def test_a_worker_restarts_in_place_and_takes_the_next_job(
     engine: Engine, request_for: Request, tmp_path: Path
 ) -> None:
     engine.control.mkdir(exist_ok=True)

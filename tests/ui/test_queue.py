@@ -38,7 +38,7 @@ def test_a_running_series_shows_its_stage_percentage_and_time_left(queue: Browse
     for words in (
         "Being processed",
         "46 %",
-        "fitting Gaussians",
+        "representing the detail by Gaussians",
         "iteration 2100 of 5000",
         "about 3 min left",
     ):
@@ -121,7 +121,7 @@ def test_while_the_node_is_silent_the_last_state_stays_and_it_is_said(
     queue: Browser, scene: Scene, site: Site
 ) -> None:
     site.silent = True
-    queue.until(lambda: "What is shown is the last that was known" in " ".join(queue.texts("#connection")))
+    queue.until(lambda: "The last known state is shown" in " ".join(queue.texts("#connection")))
     assert "46 %" in row(queue, scene.running)
     site.silent = False
     queue.until(lambda: queue.run("return document.getElementById('connection').hidden"))
@@ -139,7 +139,7 @@ def test_an_engine_that_is_away_is_told_with_since_when(
 
 
 def test_a_check_that_failed_is_shown_in_the_engine_s_words(queue: Browser, engine: PacedEngine) -> None:
-    engine.checks["spool"] = "900 MB are free, 2000 MB are to be kept in reserve; free some space"
+    engine.checks["spool"] = "900 MB are free, 2000 MB must stay in reserve; free some space"
     queue.until(lambda: "Disk of the engine: 900 MB are free" in queue.texts(".card")[2])
 
 
@@ -202,7 +202,7 @@ def test_workers_are_shown_with_their_gpu_and_what_they_do(queue: Browser, engin
             "gpu0: NVIDIA L4, 5.0 GB of 24.0 GB in use, working on job aaaaaaaa…" in queue.texts(".card")[1]
         )
     )
-    assert "gpu1: CPU, idle, heard of" in queue.texts(".card")[1]
+    assert "gpu1: CPU, idle, last heartbeat" in queue.texts(".card")[1]
 
 
 def test_a_failed_series_is_retried_as_the_same_attempt(

@@ -25,11 +25,11 @@ def test_the_story_of_a_series_is_told_and_leads_on(scene: Scene, site: Site, br
     browser.open(f"{site.page}#/series/{scene.finished}")
     browser.until(lambda: len(browser.all(".thumbnails img")) == 6)
     page = browser.texts("main")[0]
-    chapters = browser.texts(".chapter")
-    assert [chapter.split("\n")[0] for chapter in chapters] == ["Attempt 2", "Attempt 1"]
-    assert "Low dose because CTDIvol 1.1 mGy" in chapters[1]
-    assert "stage 2 needed 9.1 GB of GPU memory" in chapters[1].replace("Stage", "stage")
-    assert "Delivered" in chapters[0]
+    attempts = browser.texts(".attempt")
+    assert [attempt.split("\n")[0] for attempt in attempts] == ["Attempt 2", "Attempt 1"]
+    assert "Low dose because CTDIvol 1.1 mGy" in attempts[1]
+    assert "stage 2 needed 9.1 GB of GPU memory" in attempts[1].replace("Stage", "stage")
+    assert "Delivered" in attempts[0]
     assert [line.split("\t")[:2] for line in browser.texts("table.plain tbody tr")] == [
         ["PACS", "Delivered"],
         ["TEACHING", "Delivered"],

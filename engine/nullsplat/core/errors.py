@@ -10,7 +10,7 @@
     │   └── ConfigurationError     a setting is missing, misspelt or out of range
     ├── WeightsError               the prior's weights are missing or fail their checksum
     ├── ArchiveError               the DICOMweb archive is unreachable or misbehaves; may be retried
-    │   ├── ArchiveAway            it cannot be reached, is overloaded or broke off
+    │   ├── ArchiveUnavailable            it cannot be reached, is overloaded or broke off
     │   ├── NotInArchive           it does not know what was asked for
     │   ├── NotDicomweb            it answers something that is not DICOMweb
     │   └── StoreRefused           it never takes these instances; not to be retried
@@ -95,7 +95,7 @@ class ArchiveError(NullSplatError):
     retryable = True
 
 
-class ArchiveAway(ArchiveError):
+class ArchiveUnavailable(ArchiveError):
     """The archive cannot be reached, is overloaded or broke off: the same request may well succeed soon."""
 
 

@@ -2,7 +2,6 @@
 
 import secrets
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Any
 
 from nullsplat.demo.options import Options
@@ -10,7 +9,7 @@ from nullsplat.node.engine import Engine, EngineSettings
 from nullsplat.node.observer import Node
 from nullsplat.node.orthanc import ADMIN, ENGINE, Modality, NodeSettings, OrthancNode
 from nullsplat.node.pacs import Pacs
-from nullsplat.node.processes import free_port
+from nullsplat.node.processes import Startable, free_port
 from nullsplat.node.scanner import Peer
 from nullsplat.node.viewer import is_there, viewer_configuration
 
@@ -19,7 +18,7 @@ STABLE_AGE_SECONDS = 3
 """Short, because the demonstration sends from the same machine; a scanner may pause for longer between slices."""
 
 
-class DemoNode:
+class DemoNode(Startable):
     """Starts all parts in order, and ends them in the opposite order whatever happens.
 
     Attributes:
@@ -66,20 +65,13 @@ class DemoNode:
             )
         )
 
-    def __enter__(self) -> "DemoNode":
-        """Start everything and wait until the engine says that it is ready."""
+    def start(self) -> None:
+        """Start everything and wait until the engine is ready."""
         with ExitStack() as stack:
             stack.callback(self.stop)
             self.orthanc.start()
             self.engine.start()
             stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End everything."""
-        self.stop()
 
     def stop(self) -> None:
         """End the engine first, so that it can still talk to the archive, then Orthanc and the PACS."""

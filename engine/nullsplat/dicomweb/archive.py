@@ -9,7 +9,7 @@ import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
 
-from nullsplat.core.errors import ArchiveAway, StoreRefused, UnreadableFile
+from nullsplat.core.errors import ArchiveUnavailable, StoreRefused, UnreadableFile
 from nullsplat.dicomweb.access import Access
 from nullsplat.dicomweb.connection import ANY_TRANSFER_SYNTAX, Connection, first_value
 
@@ -41,7 +41,7 @@ class Archive:
     """A DICOMweb server, seen from one worker.
 
     Every method raises:
-        ArchiveAway: worth another try soon.
+        ArchiveUnavailable: worth another try soon.
         NotDicomweb: it answers something else, perhaps only while it is being serviced.
         ArchiveError: the archive refuses.
     """
@@ -98,11 +98,11 @@ class Archive:
             raise _refused(final, {str(instance.SOPClassUID.name) for instance in instances})
         if failed:
             reasons = ", ".join(f"{reason:#06x}" for reason in sorted(set(failed)))
-            raise ArchiveAway(
+            raise ArchiveUnavailable(
                 f"the archive did not store {len(failed)} of {len(files)} instances (reason {reasons})"
             )
         if missing:
-            raise ArchiveAway(f"the archive did not confirm {len(missing)} of {len(files)} instances")
+            raise ArchiveUnavailable(f"the archive did not confirm {len(missing)} of {len(files)} instances")
 
     def close(self) -> None:
         """Close idle connections."""
@@ -123,7 +123,7 @@ def _require_whole(instance: pydicom.Dataset) -> None:
     """Refuse an instance that ends within a value: the answer around it may be intact, and pydicom takes what is there."""
     for element in map(instance.get_item, instance.keys()):
         if isinstance(element, RawDataElement) and len(element.value or b"") < _announced(element):
-            raise ArchiveAway(
+            raise ArchiveUnavailable(
                 "the archive sent an instance that ends in the middle of a value; if it keeps doing so, look at the archive's "
                 "disk and have the series sent again"
             )

@@ -12,7 +12,7 @@ from dicomweb_client.web import DICOMwebClient
 from pydicom.errors import InvalidDicomError
 from requests.auth import HTTPBasicAuth
 
-from nullsplat.core.errors import ArchiveAway, ArchiveError, NotDicomweb, NotInArchive
+from nullsplat.core.errors import ArchiveError, ArchiveUnavailable, NotDicomweb, NotInArchive
 from nullsplat.dicomweb.access import Access
 
 CONNECT_TIMEOUT = 5.0
@@ -20,7 +20,7 @@ ANY_TRANSFER_SYNTAX = (("application/dicom", "*"),)
 """Send what is stored as it is: transcoding takes longer, and the reader can decode it."""
 
 
-PASSING = (ArchiveAway, NotInArchive, NotDicomweb)
+PASSING = (ArchiveUnavailable, NotInArchive, NotDicomweb)
 """What may be over soon: it is worth patience."""
 GARBLED = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, OverflowError, SyntaxError,
@@ -72,7 +72,7 @@ class Connection:
 
     @contextlib.contextmanager
     def plain_errors(self) -> Iterator[None]:
-        """Turn what the client raises into ArchiveAway, NotInArchive, NotDicomweb or another ArchiveError."""
+        """Turn what the client raises into ArchiveUnavailable, NotInArchive, NotDicomweb or another ArchiveError."""
         try:
             with self._released_on_error():
                 yield
@@ -85,11 +85,13 @@ class Connection:
                     f"{self._url} shows a certificate that is not trusted ({reason.verify_message}); let "
                     f"{self._names.ca_file} name its issuer's, or have the archive's certificate mended"
                 ) from error
-            raise ArchiveAway(f"{self._url} cannot be reached: {_root_cause(error)}") from error
+            raise ArchiveUnavailable(f"{self._url} cannot be reached: {_root_cause(error)}") from error
         except requests.RequestException as error:
-            raise ArchiveAway(f"{self._url} did not answer properly: {type(error).__name__}") from error
+            raise ArchiveUnavailable(
+                f"{self._url} did not answer properly: {type(error).__name__}"
+            ) from error
         except EOFError as error:
-            raise ArchiveAway(f"{self._url} broke off in the middle of an instance") from error
+            raise ArchiveUnavailable(f"{self._url} broke off in the middle of an instance") from error
         except GARBLED as error:
             raise NotDicomweb(
                 f"{self._url} answered what is not DICOMweb ({type(error).__name__}); "
@@ -125,7 +127,7 @@ class Connection:
                 f"{self._url} does not know what was asked for (HTTP 404); is it the DICOMweb root?"
             )
         if status in (408, 409, 425, 429) or status >= 500:
-            return ArchiveAway(f"{self._url} cannot do it now (HTTP {status})")
+            return ArchiveUnavailable(f"{self._url} cannot do it now (HTTP {status})")
         return ArchiveError(f"{self._url} refuses the request (HTTP {status})")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from nullsplat.core.errors import ArchiveAway, ArchiveError, NotInArchive
+from nullsplat.core.errors import ArchiveError, ArchiveUnavailable, NotInArchive
 from nullsplat.core.progress import Progress
 from nullsplat.dicom.read.radiographs import Unusable, UnusableRadiograph, read_radiograph, unusable_kind
 from nullsplat.dicomweb.access import Access
@@ -52,7 +52,7 @@ def gather(access: Access, wanted: Wanted, cache: RadiographCache, progress: Pro
     """Fetch what is wanted and not in the cache yet; a search that was finished before is not made again.
 
     Raises:
-        ArchiveError: the archive refuses or stays away; what was fetched stays in the cache.
+        ArchiveError: the archive refuses or stays unreachable; what was fetched stays in the cache.
         StorageError: the cache cannot be written.
         UnreadableFile: the cache is damaged.
     """
@@ -63,7 +63,7 @@ def gather(access: Access, wanted: Wanted, cache: RadiographCache, progress: Pro
     fetching = RadiographFetching(access, wanted, cache, progress)
     try:
         gathered = fetching.run()
-    except ArchiveAway as error:
+    except ArchiveUnavailable as error:
         raise ArchiveError(
             f"{error}; given up after several attempts. What was fetched stays in {cache.folder}: start the same "
             "command again when the archive answers"
@@ -92,7 +92,7 @@ class RadiographFetching:
         """Look at the chosen studies one after the other.
 
         Raises:
-            ArchiveError: the archive refuses or stays away.
+            ArchiveError: the archive refuses or stays unreachable.
             StorageError: the cache cannot be written.
         """
         studies = choose(
@@ -141,7 +141,7 @@ class RadiographFetching:
     def _retrieved(self, instance: Instance) -> Dataset:
         try:
             dataset = self._archive.retrieve(instance)
-        except (ArchiveAway, NotInArchive) as error:
+        except (ArchiveUnavailable, NotInArchive) as error:
             self._failures += 1
             if self._failures == FAILURES_IN_A_ROW or not self._archive.answers():
                 raise

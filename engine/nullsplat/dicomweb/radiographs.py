@@ -9,12 +9,12 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
-from nullsplat.core.errors import ArchiveAway
+from nullsplat.core.errors import ArchiveUnavailable
 from nullsplat.dicom.headers import quiet_pydicom
 from nullsplat.dicom.read.radiographs import Unusable, UnusableRadiograph
 from nullsplat.dicomweb.access import Access
 from nullsplat.dicomweb.connection import ANY_TRANSFER_SYNTAX, Connection, first_value
-from nullsplat.dicomweb.retry import repeatedly
+from nullsplat.dicomweb.retry import retry_with_pauses
 
 MODALITY, MODALITIES_IN_STUDY, PATIENT_ID = "00080060", "00080061", "00100020"
 STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = "0020000D", "0020000E"
@@ -24,7 +24,7 @@ PAGE = 100
 """Answers asked for at a time; archives limit them to a few hundred or thousand when they are not asked."""
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Seconds between attempts while the archive is away: a minute in all, for a restart or a busy moment."""
+"""Seconds between attempts while the archive is unreachable: a minute in all, for a restart or a busy moment."""
 
 Answer = dict[str, Any]
 Search = Callable[..., list[Answer]]
@@ -63,8 +63,8 @@ class Instance:
 class RadiographArchive:
     """A DICOMweb server that is searched for radiographs, and never written to.
 
-    Every method tries again while the archive is away, for as long as `PAUSES` allow, and raises:
-        ArchiveAway: it stayed away.
+    Every method retries while the archive is unreachable, for as long as `PAUSES` allow, and raises:
+        ArchiveUnavailable: it stayed unreachable.
         NotInArchive: it does not know what was asked for.
         ArchiveError: it refuses, or answers what is not DICOMweb.
     """
@@ -121,14 +121,14 @@ class RadiographArchive:
                 )
                 return image
 
-        return repeatedly(attempt, PAUSES, self._tell)
+        return retry_with_pauses(attempt, PAUSES, self._tell)
 
     def answers(self) -> bool:
         """Whether a search succeeds at this moment; raises ArchiveError only."""
         try:
             with self._connection.plain_errors():
                 self._client.search_for_studies(limit=1)
-        except ArchiveAway:
+        except ArchiveUnavailable:
             return False
         return True
 
@@ -160,7 +160,7 @@ class RadiographArchive:
                     raise ValueError("a search must be answered with attributes")
                 return answers
 
-        return repeatedly(attempt, PAUSES, self._tell)
+        return retry_with_pauses(attempt, PAUSES, self._tell)
 
 
 @contextmanager

@@ -1,10 +1,10 @@
-"""Trying again while the archive is away, without hiding it."""
+"""Retries while the archive is unreachable, with a note that says so."""
 
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from nullsplat.core.errors import ArchiveAway, ArchiveError
+from nullsplat.core.errors import ArchiveError, ArchiveUnavailable
 from nullsplat.dicomweb.connection import PASSING
 
 T = TypeVar("T")
@@ -15,68 +15,71 @@ LONGEST_PAUSE = 30.0
 TICK = 0.5
 
 
-class Heard:
-    """When the archive last gave or took something, on the monotonic clock; 0 before the first time."""
+class LastContact:
+    """When the archive last sent or accepted something, on the monotonic clock; 0 before the first time."""
 
     def __init__(self) -> None:
         self.at = 0.0
 
     def note(self) -> None:
-        """It did so now."""
+        """Set it to now."""
         self.at = time.monotonic()
 
 
-def patiently(
-    action: Callable[[], T], patience: float, tell: Callable[[str], None], heard: Heard | None = None
+def retry_until_deadline(
+    action: Callable[[], T],
+    timeout: float,
+    report: Callable[[str], None],
+    last_contact: LastContact | None = None,
 ) -> T:
-    """Do what needs the archive; while it is away, or answers what may pass, try again, at growing intervals.
+    """Call `action`; while the archive is unreachable or its error is transient, retry with exponential backoff.
 
     Args:
         action: may be called several times.
-        patience: seconds until giving up.
-        tell: hears twice a second why it takes so long; may raise to give up earlier.
-        heard: noted by the action whenever the archive gave something. An archive that was there for a while within an
-            attempt has a new absence forgiven; one that is silent until a time-out was never there.
+        timeout: seconds without contact until giving up.
+        report: called twice a second with the reason for the delay; may raise to give up earlier.
+        last_contact: updated by the action whenever the archive answers. If it did so for a while within an attempt, the
+            deadline starts over; an attempt that got no answer until it timed out does not count.
     Raises:
-        ArchiveError: the archive refused, or was away for longer than `patience`.
+        ArchiveError: the archive refused, or was unreachable for longer than `timeout`.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     pause = FIRST_PAUSE
     while True:
         begun = time.monotonic()
         try:
             return action()
         except PASSING as error:
-            # It was there for a while: a new absence begins.
-            if heard is not None and heard.at - begun > LONGEST_PAUSE:
-                deadline, pause = heard.at + patience, FIRST_PAUSE
+            # It answered for a while: this is a new outage.
+            if last_contact is not None and last_contact.at - begun > LONGEST_PAUSE:
+                deadline, pause = last_contact.at + timeout, FIRST_PAUSE
             if time.monotonic() + pause > deadline:
-                raise ArchiveError(f"{error}; given up after {patience:.0f} s, run the job again") from error
-            _wait(pause, tell, f"{error}; trying again")
+                raise ArchiveError(f"{error}; given up after {timeout:.0f} s, run the job again") from error
+            _wait(pause, report, f"{error}; trying again")
         pause = min(LONGEST_PAUSE, max(1.0, 2 * pause))
 
 
-def repeatedly(action: Callable[[], T], pauses: Sequence[float], tell: Callable[[str], None]) -> T:
-    """Do what needs the archive; while it is away try again after each of the pauses, then let the error through.
+def retry_with_pauses(action: Callable[[], T], pauses: Sequence[float], report: Callable[[str], None]) -> T:
+    """Call `action`; while the archive is unreachable, retry after each of the pauses, then raise.
 
     Args:
         action: may be called once more than there are pauses.
         pauses: seconds.
-        tell: hears twice a second why it takes so long.
+        report: called twice a second with the reason for the delay.
     Raises:
-        ArchiveAway: the last attempt failed as well.
+        ArchiveUnavailable: the last attempt failed as well.
         ArchiveError: the archive refused.
     """
     for pause in pauses:
         try:
             return action()
-        except ArchiveAway as error:
-            _wait(pause, tell, f"{error}; trying again")
+        except ArchiveUnavailable as error:
+            _wait(pause, report, f"{error}; trying again")
     return action()
 
 
-def _wait(seconds: float, tell: Callable[[str], None], why: str) -> None:
+def _wait(seconds: float, report: Callable[[str], None], why: str) -> None:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
-        tell(why)
+        report(why)
         time.sleep(min(TICK, left))

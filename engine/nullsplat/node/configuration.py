@@ -1,4 +1,4 @@
-"""Where the node's own files are: Orthanc's configuration and the plugin, in a checkout or an installed package."""
+"""Locates Orthanc's configuration and the plugin, in a checkout or an installed package."""
 
 import json
 import re
@@ -63,7 +63,7 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def overlay(configuration: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """The configuration with `overrides` put over it: sections are merged, everything else is replaced."""
+    """The configuration updated by `overrides`: sections are merged, everything else is replaced."""
     merged = dict(configuration)
     for name, value in overrides.items():
         below = merged.get(name)

@@ -1,4 +1,4 @@
-"""The engine as it runs in a hospital: the API and one worker, each a process of its own."""
+"""The engine as it runs in a hospital: the API and one worker, each its own process."""
 
 import sys
 import time
@@ -17,13 +17,13 @@ SLOWEST_START = 120.0
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """What the engine's processes are told through their environment.
+    """Settings of the engine's processes.
 
     Attributes:
         port: loopback port of the API.
         secret: shared with the plugin.
         archive_url: DICOMweb root of the archive.
-        archive_username: user of the archive that may only use DICOMweb.
+        archive_username: user of the archive, limited to DICOMweb.
         archive_password: that user's password.
         device: auto, cpu or cuda.
         folder: working folder and logs.
@@ -39,7 +39,7 @@ class EngineSettings:
 
     @property
     def url(self) -> str:
-        """Where the API answers."""
+        """Base URL of the API."""
         return f"http://127.0.0.1:{self.port}"
 
     def environment(self) -> dict[str, str]:
@@ -64,7 +64,7 @@ class Engine:
         self._children: list[Child] = []
 
     def start(self) -> None:
-        """Start the API and the worker, and wait until the engine says that it can do a job.
+        """Start the API and the worker, and wait until the engine is ready.
 
         Raises:
             ChildFailed: a process ended, or the engine was not ready in time.
@@ -106,7 +106,7 @@ class Engine:
             time.sleep(0.3)
 
     def _what_is_wrong(self) -> str:
-        """Empty when the engine is ready, else its own words."""
+        """Empty when the engine is ready, else what /readyz reports."""
         try:
             answer = ask("GET", f"{self.settings.url}/readyz", timeout=10)
         except requests.RequestException as error:

@@ -1,4 +1,4 @@
-"""Where Orthanc is on this machine, and whether all of it is there."""
+"""Locates Orthanc on this machine, and checks that its plugins are installed."""
 
 import os
 import shutil
@@ -14,14 +14,14 @@ NEEDED = {
     "libOrthancWebViewer.so": "orthanc-webviewer",
 }
 COMMAND, PLUGIN_FOLDER = "NULLSPLAT_ORTHANC", "NULLSPLAT_ORTHANC_PLUGINS"
-"""Environment variables: another Orthanc than the installed one, and the folder in which it looks for its plugins."""
+"""Environment variables: another Orthanc than the installed one, and its plugin folder."""
 
 
 def installed_orthanc() -> Path:
-    """The Orthanc binary, after a look at whether all of Orthanc is there.
+    """The Orthanc binary, once all of Orthanc was found.
 
-    NULLSPLAT_ORTHANC may name another one, such as a script that runs it in a chroot. Where that has its plugins only
-    it can tell, so they are not looked for.
+    NULLSPLAT_ORTHANC may name another one, such as a script that runs it in a chroot. Its plugins are then
+    not looked for.
 
     Raises:
         ConfigurationError: something is missing; says what to install.
@@ -43,7 +43,7 @@ def installed_orthanc() -> Path:
 def _named_orthanc(named: str) -> Path:
     found = shutil.which(named)
     if found is None:
-        raise ConfigurationError(f"{COMMAND} must name a program that can be run, {named!r} is none")
+        raise ConfigurationError(f"{COMMAND} must name an executable program, {named!r} is none")
     return Path(found)
 
 

@@ -6,9 +6,9 @@ import requests
 
 
 def ask(method: str, url: str, **options: Any) -> requests.Response:
-    """Send one request on a connection of its own, past any proxy that the machine has.
+    """Send one request on a new connection, bypassing proxies.
 
-    Orthanc closes a connection after its answer, or after a second, without saying so; a question that goes out on it at
+    Orthanc closes a connection after its answer, or after a second, without announcing it; a request sent on it at
     that moment is lost.
 
     Args:

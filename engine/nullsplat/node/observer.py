@@ -13,7 +13,7 @@ from nullsplat.node.loopback import ask
 Json = dict[str, Any]
 POLL_SECONDS = 1.0
 STALLED_SECONDS = 900.0
-"""Without any news for this long, something is wrong that nobody noticed."""
+"""Seconds without any change after which something must be wrong."""
 
 _ENDED = {"done", "held", "undelivered", "failed", "cancelled"}
 
@@ -26,7 +26,7 @@ class SeriesRefusedError(NullSplatError):
 
 @dataclass(frozen=True)
 class Node:
-    """Where the node's parts answer.
+    """Addresses of the node's parts.
 
     Attributes:
         orthanc_url: Orthanc's REST API.
@@ -68,12 +68,12 @@ class Observer:
         return str(self._archived("GET", f"/series/{series}")["ParentStudy"])
 
     def state(self, series: str) -> Json:
-        """What the plugin says about a series, given by Orthanc's identifier."""
+        """The plugin's state of a series, given by Orthanc's identifier."""
         state: Json = self._archived("GET", f"/nullsplat/series/{series}")
         return state
 
     def job(self, key: str) -> Json | None:
-        """The engine's job_status, or None before the job was handed over."""
+        """The engine's job_status, or None before the job was submitted."""
         bearer = {"Authorization": f"Bearer {self._node.secret}"}
         answer = ask("GET", f"{self._node.engine_url}/v1/jobs/{key}", headers=bearer, timeout=30)
         if answer.status_code == requests.codes.not_found:
@@ -87,10 +87,10 @@ class Observer:
 
 
 def wait_for_decision(observer: Observer, series: str, check: Callable[[], None]) -> str:
-    """Wait until the plugin has looked at the series; returns its decision in words.
+    """Wait until the plugin has checked the series; returns its decision in words.
 
     Args:
-        observer: asks the node.
+        observer: queries the node.
         series: Orthanc's identifier.
         check: raises when a process of the node has ended.
 
@@ -119,9 +119,9 @@ def follow(
     """Show the progress of each stage until the result is in the archive and delivered.
 
     Args:
-        observer: asks the node.
+        observer: queries the node.
         series: Orthanc's identifier of the source series.
-        show: told stage, fraction and note.
+        show: called with stage, fraction and note.
         check: raises when a process of the node has ended.
 
     Returns:
@@ -129,7 +129,7 @@ def follow(
 
     Raises:
         SeriesRefusedError: the job failed.
-        Cancelled: somebody cancelled it.
+        Cancelled: it was cancelled.
         ArchiveError: nothing happened for a long time.
     """
     news: object = None
@@ -147,7 +147,7 @@ def follow(
             news, since = latest, time.monotonic()
         if time.monotonic() - since > STALLED_SECONDS:
             raise ArchiveError(
-                f"the series must get on, but has been {state['title']!r} for {STALLED_SECONDS:.0f} s"
+                f"the series must make progress, but has been {state['title']!r} for {STALLED_SECONDS:.0f} s"
             )
         time.sleep(POLL_SECONDS)
 
@@ -164,7 +164,7 @@ def _show(stage: Json, job: Json | None, show: Callable[[str, float, str], None]
 def _finished(state: Json, job: Json | None) -> tuple[Json, Json]:
     if state["state"] == "cancelled":
         raise Cancelled(
-            "the job was cancelled by somebody else; press 'Run again' in Orthanc Explorer or start anew"
+            "the job was cancelled elsewhere; press 'Run again' in Orthanc Explorer, or start the demo again"
         )
     if state["state"] == "failed" or job is None:
         raise SeriesRefusedError(f"the job must succeed, but failed: {state['message']}")

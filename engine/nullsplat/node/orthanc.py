@@ -1,4 +1,4 @@
-"""A real Orthanc with the NullSplat plugin, in a data folder of its own: for the demonstration and the tests."""
+"""A real Orthanc with the NullSplat plugin, in its own data folder: for the demonstration and the tests."""
 
 import json
 import os
@@ -8,25 +8,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.node.configuration import configuration_folder, overlay, plugin_folder, read_configuration
 from nullsplat.node.installation import PLUGIN_FOLDER, installed_orthanc
-from nullsplat.node.processes import Child, ChildFailed, free_port, start
+from nullsplat.node.processes import Child, ChildFailed, Startable, free_port, start
 
 ADMIN, ENGINE = "admin", "engine"
 GRANTED = ("AllowEcho", "AllowStore")
 WITHHELD = ("AllowFind", "AllowFindWorklist", "AllowGet", "AllowMove", "AllowStorageCommitment")
-"""Said to be false, because Orthanc grants a modality whatever its entry leaves out."""
+"""Set to false, because Orthanc grants a modality every permission that its entry leaves out."""
 SLOWEST_START = 60.0
 """Seconds. Orthanc itself needs one or two; a busy machine more."""
 
 
 @dataclass(frozen=True)
 class Modality:
-    """Another DICOM node, as Orthanc is to know it: one that may store here, and that can be sent to."""
+    """Another DICOM node, as configured in Orthanc: one that may store here, and that can be sent to."""
 
     ae_title: str
     host: str
@@ -40,15 +39,15 @@ class Modality:
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """How the node is to run.
+    """Configuration of the node.
 
     Attributes:
         folder: data and log; kept between starts.
         admin_password, engine_password: of the users `admin` and `engine`.
         secret: shared with the engine.
-        engine_url: where the engine answers.
+        engine_url: base URL of the engine's API.
         modalities: other DICOM nodes by the name that Orthanc gives them.
-        overrides: put over `orthanc-config/`, section by section.
+        overrides: replace parts of `orthanc-config/`, section by section.
         http_port, dicom_port: loopback ports; 0 lets the system choose.
     """
 
@@ -63,7 +62,7 @@ class NodeSettings:
     dicom_port: int = 0
 
 
-class OrthancNode:
+class OrthancNode(Startable):
     """Starts and ends Orthanc; as a context manager, both.
 
     Attributes:
@@ -78,20 +77,9 @@ class OrthancNode:
         self.log = settings.folder / "orthanc.log"
         self._child: Child | None = None
 
-    def __enter__(self) -> "OrthancNode":
-        """Start."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self.stop()
-
     @property
     def url(self) -> str:
-        """Where Orthanc Explorer and the REST API answer."""
+        """Base URL of Orthanc Explorer and the REST API."""
         return f"http://127.0.0.1:{self.http_port}"
 
     @property
@@ -101,7 +89,7 @@ class OrthancNode:
 
     @property
     def ae_title(self) -> str:
-        """What Orthanc answers to by DICOM."""
+        """Orthanc's DICOM address."""
         return str(self._configuration()["DicomAet"])
 
     def start(self) -> None:
@@ -180,7 +168,7 @@ class OrthancNode:
                 child.check()
                 if time.monotonic() > deadline:
                     raise ChildFailed(
-                        f"Orthanc must answer within {SLOWEST_START:.0f} s; {child.last_words()}"
+                        f"Orthanc must answer within {SLOWEST_START:.0f} s; {child.last_log_line()}"
                     )
                 time.sleep(0.1)
         except ChildFailed as failure:
@@ -213,7 +201,7 @@ def _check_port_free(purpose: str, port: int) -> None:
 
 
 def _plugin_reason(log: Path) -> str:
-    """What the plugin said in the log about why it does not start, empty when it said nothing."""
+    """The plugin's reason in the log why it does not start, empty when there is none."""
     lines = log.read_text(errors="replace").splitlines()
     for number in range(len(lines) - 2, -1, -1):
         if "Error during the installation of the Python script" in lines[number]:

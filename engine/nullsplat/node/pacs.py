@@ -1,8 +1,7 @@
-"""A second DICOM node that results are routed to: it stores what it gets, byte for byte as it came."""
+"""A second DICOM node that results are routed to: it stores what it receives, byte for byte."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
@@ -11,19 +10,20 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from nullsplat.core.errors import StorageError
 from nullsplat.core.files import make_folder, replacing
+from nullsplat.node.processes import Startable
 
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
 
 
 @dataclass
-class Pacs:
+class Pacs(Startable):
     """A storage SCP on loopback.
 
     Attributes:
         folder: where arrived instances are written, one folder for each series.
-        ae_title: what it answers to.
-        port: where it listens; 0 lets the system choose one, and `start` writes down which.
+        ae_title: its AE title.
+        port: where it listens; 0 lets the system choose one, and `start` sets it.
     """
 
     folder: Path
@@ -31,19 +31,8 @@ class Pacs:
     port: int = 0
     _server: ThreadedAssociationServer | None = field(default=None, init=False, repr=False)
 
-    def __enter__(self) -> "Pacs":
-        """Start listening."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop listening."""
-        self.stop()
-
     def start(self) -> None:
-        """Listen in threads of its own until `stop`."""
+        """Listen in background threads until `stop`."""
         entity = AE(ae_title=self.ae_title)
         entity.supported_contexts = AllStoragePresentationContexts
         entity.add_supported_context(Verification)
@@ -51,7 +40,7 @@ class Pacs:
             ("127.0.0.1", self.port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)]
         )
         if server is None:
-            raise RuntimeError("pynetdicom starts a server of its own when it is told not to block")
+            raise RuntimeError("pynetdicom must return a server when not blocking")
         self.port = int(server.server_address[1])
         self._server = server
 

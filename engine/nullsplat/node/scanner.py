@@ -1,4 +1,4 @@
-"""Sends DICOM files to a node by C-STORE, the way a scanner does."""
+"""Sends DICOM files to a node by C-STORE, as a scanner does."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Peer:
     ae_title: str
 
     def __str__(self) -> str:
-        """The node in the way that DICOM people write it."""
+        """The node in the usual notation, AE@host:port."""
         return f"{self.ae_title}@{self.host}:{self.port}"
 
 
@@ -34,13 +34,13 @@ def send(
     calling: str = "CTSCANNER",
     progress: Callable[[int], None] | None = None,
 ) -> None:
-    """C-STORE all files in one association, each in the transfer syntax it is in.
+    """C-STORE all files in one association, each in its own transfer syntax.
 
     Args:
         paths: DICOM files with file meta information.
         peer: where to.
         calling: our own application entity title.
-        progress: told how many have been stored.
+        progress: called with the number stored.
 
     Raises:
         ArchiveError: the node cannot be reached, refuses the association or does not store an instance.

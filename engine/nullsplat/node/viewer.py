@@ -14,7 +14,7 @@ def is_there(folder: Path) -> bool:
 
 
 def viewer_configuration(folder: Path) -> dict[str, Any]:
-    """What Orthanc needs to serve the viewer: the shipped example with this folder; empty without a viewer.
+    """Orthanc's configuration to serve the viewer: the shipped example with this folder; empty without a viewer.
 
     Raises:
         ConfigurationError: the example cannot be read.

@@ -4,7 +4,7 @@ import heapq
 
 from nullsplat.service.queue.priorities import PRIORITIES, Waiting, promotions
 
-SWEEP = 10.0
+RECOVERY_INTERVAL = 10.0
 """Seconds between two sweeps of a worker, as in service.worker.process."""
 Entry = tuple[float, int]
 """Since when a series is queued, and its number."""
@@ -22,7 +22,7 @@ class Line:
         self._ageing = ageing_seconds
         self._heaps: dict[Kind, list[Entry]] = {}
         self._aged: dict[int, str] = {}
-        self._swept = -SWEEP
+        self._swept = -RECOVERY_INTERVAL
 
     def __len__(self) -> int:
         """How many wait."""
@@ -36,7 +36,7 @@ class Line:
         """The next series, which leaves the line and is worked on until `leave`; None when nobody waits."""
         if not self._heaps:
             return None
-        if moment - self._swept >= SWEEP:
+        if moment - self._swept >= RECOVERY_INTERVAL:
             self._sweep(moment)
         own, now = kind = min(self._heaps, key=lambda kind: (PRIORITIES[kind[1]], self._heaps[kind][0]))
         entry = self._pop(kind)

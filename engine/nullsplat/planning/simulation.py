@@ -17,7 +17,7 @@ from nullsplat.planning.notation import DAY, WEEK, seconds_of, weekly_window
 from nullsplat.planning.site import Site
 from nullsplat.planning.trace import Trace
 
-LIVES = 3
+MAX_ATTEMPTS = 3
 """How often a job may lose its worker before it is given up, as in service.worker.workflow."""
 PICKUP = 0.25
 """Seconds until an idle worker sees a job: half of the time between two looks at the queue."""
@@ -214,7 +214,7 @@ class _Node:
             self._queue(number)
             return
         work.lost += 1
-        if work.lost >= LIVES:
+        if work.lost >= MAX_ATTEMPTS:
             del self._work[number]
             return
         self._env.process(self._queue_later(number, seconds_of(self._site.workers.noticed)))

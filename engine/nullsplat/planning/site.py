@@ -83,7 +83,7 @@ class Jobs(_Part):
     ageing_seconds: NotNegative = 4 * 3600.0
     """As NULLSPLAT_AGEING_SECONDS."""
     before: str = "1m"
-    """From the last slice to the queue: Orthanc's StableAge, and the plugin's examination."""
+    """From the last slice to the queue: Orthanc's StableAge, and the plugin's check."""
     after: str = "8s"
     """From the archive to the PACS: the plugin's polling and C-STORE."""
 

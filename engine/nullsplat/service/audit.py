@@ -1,8 +1,8 @@
-"""The audit log: who did what with which job when, one JSON line each, for good.
+"""The audit log: who did what with which job when, one JSON line each; append-only.
 
 Lines hold keys, hashes and codes, never a patient's data nor UIDs. Every process writes for itself: each line is
-appended with a single write, so that lines of several processes never mix. The file is opened anew for each line, so
-that logrotate may move it away at any time.
+appended with a single write, so that lines of several processes never mix. The file is reopened for each line, so
+that logrotate may rename it at any time.
 """
 
 import hashlib
@@ -28,8 +28,8 @@ OUTPUT = "output.json"
 logger = logging.getLogger(__name__)
 
 
-class What(StrEnum):
-    """What can happen to a job, and to the queue as a whole."""
+class Event(StrEnum):
+    """What can happen to a job, or to the queue as a whole."""
 
     REQUESTED = "requested"
     STARTED = "started"
@@ -57,7 +57,7 @@ class Entry:
         code: of the failure.
     """
 
-    what: What
+    what: Event
     who: str
     job: str = ""
     input: str = ""
@@ -77,7 +77,7 @@ class AuditLog:
         self.who = who
 
     def write(self, entry: Entry) -> None:
-        """Append a line and wait until it is on the disk; a disk that refuses it is told to the log, loudly."""
+        """Append a line and wait until it is on the disk; if the disk refuses it, the line goes to the log as an error."""
         facts = {name: value for name, value in asdict(entry).items() if value}
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **facts}) + "\n"
         try:
@@ -91,25 +91,25 @@ class AuditLog:
                 extra={"job": entry.job},
             )
 
-    def switched(self, what: What, who: str) -> None:
-        """Append what happened to the queue as a whole."""
+    def switched(self, what: Event, who: str) -> None:
+        """Append an event of the queue as a whole."""
         self.write(Entry(what, who))
 
     def moved(self, job: Job, who: str) -> None:
         """Append that a job was given another priority."""
         request = job.request
         entry = Entry(
-            What.MOVED, who, job.key, input=str(request["fingerprint"]), priority=str(request["priority"])
+            Event.MOVED, who, job.key, input=str(request["fingerprint"]), priority=str(request["priority"])
         )
         self.write(entry)
 
-    def note(self, what: What, job: Job, who: str = "", code: str = "") -> None:
-        """Append what happened to a job of which there is no result (yet)."""
+    def note(self, what: Event, job: Job, who: str = "", code: str = "") -> None:
+        """Append an event of a job that has no result yet."""
         fingerprint = str(job.request["fingerprint"])
         self.write(Entry(what, who or self.who, job.key, input=fingerprint, code=code))
 
     def stored(self, job: Job, folder: JobFolder, derived: Derived, report: Mapping[str, Any]) -> None:
-        """Append that the result is in the archive, and remember its hash for the job's last line."""
+        """Append that the result is in the archive, and keep its hash for the job's last line."""
         try:
             output = output_hash({uid: folder.derived / name for uid, name in derived.files.items()})
             folder.write(OUTPUT, output)
@@ -119,16 +119,16 @@ class AuditLog:
         ) as error:  # what is safe in the archive must not be undone for its hash
             logger.error("what was stored could not be hashed: %s", error, extra={"job": job.key})
             output = ""
-        self._made(What.STORED, job, output, report)
+        self._made(Event.STORED, job, output, report)
 
     def over(self, job: Job, folder: JobFolder) -> None:
-        """Append how a job ended; that it was cancelled was written when somebody asked for it."""
+        """Append how a job ended; a cancellation was written when it was requested."""
         if job.state == "failed":
-            self.note(What.FAILED, job, code=str((job.failure or {}).get("code", "internal")))
+            self.note(Event.FAILED, job, code=str((job.failure or {}).get("code", "internal")))
         elif job.state == "succeeded":
-            self._made(What.FINISHED, job, folder.read(OUTPUT) or "", (job.result or {}).get("report", {}))
+            self._made(Event.FINISHED, job, folder.read(OUTPUT) or "", (job.result or {}).get("report", {}))
 
-    def _made(self, what: What, job: Job, output: str, report: Mapping[str, Any]) -> None:
+    def _made(self, what: Event, job: Job, output: str, report: Mapping[str, Any]) -> None:
         hashes = {"config": str(report.get("config_hash", "")), "model": str(report.get("model_hash", ""))}
         fingerprint = str(job.request["fingerprint"])
         self.write(Entry(what, self.who, job.key, input=fingerprint, output=output, **hashes))
@@ -154,7 +154,7 @@ def _append(path: Path, line: bytes) -> None:
     try:
         if os.write(file, line) < len(line):
             os.write(file, b"\n")  # the disk is full: the next line must at least not continue a torn one
-            raise OSError(0, "only part of the line found room")
+            raise OSError(0, "only part of the line was written")
         os.fsync(file)
     finally:
         os.close(file)

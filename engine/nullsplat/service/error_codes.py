@@ -9,7 +9,7 @@ from nullsplat.core import errors
 from nullsplat.dicom.refusals import Refusal
 
 WORKER_LOST = "worker-lost"
-"""Code of a job that was given up because it took its worker down too often."""
+"""Code of a job that was given up because its worker was lost too often."""
 OTHER = "other"
 
 

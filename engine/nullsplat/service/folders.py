@@ -1,4 +1,4 @@
-"""Where a job's files lie, whether there is room for them, and what is left when it is over."""
+"""A job's files: where they are, whether there is room for them, and what is kept when it ends."""
 
 import json
 import logging
@@ -11,10 +11,8 @@ from nullsplat.core.errors import StorageError
 from nullsplat.core.files import replacing, writing
 
 MIB = 2**20
-VANISHED = (
-    "let nothing else write or clear up below the folder that NULLSPLAT_SPOOL names, and look at its disk"
-)
-"""What helps when files of a job are not what a worker left there."""
+VANISHED = "let nothing else write or delete below the folder that NULLSPLAT_SPOOL names, and check its disk"
+"""Advice where a job's files are not as a worker left them."""
 LARGER = "free some space or let NULLSPLAT_SPOOL name a folder on a larger disk"
 SOURCE_BYTES_PER_VOXEL = 2 + 4
 """The DICOM files, and the volume as float32."""
@@ -50,18 +48,18 @@ class JobFolder:
         return self.path / "derived"
 
     def write(self, name: str, content: Any) -> None:
-        """Write a small JSON document in one piece: it is there as a whole or not at all; raises StorageError."""
+        """Write a small JSON document atomically: whole or not at all; raises StorageError."""
         with writing(self.path, LARGER):
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replacing(self.path / name, LARGER, durable=True) as partial:
             partial.write_text(json.dumps(content))
 
     def has(self, name: str) -> bool:
-        """Whether `write` wrote that, be it damaged since."""
+        """Whether `write` wrote that, even if it was damaged since."""
         return (self.path / name).exists()
 
     def read(self, name: str) -> Any:
-        """What `write` wrote; None where there is nothing, or what is there is damaged and has to be made again."""
+        """What `write` wrote; None where there is nothing, or it is damaged and has to be made again."""
         try:
             return json.loads((self.path / name).read_text())
         except FileNotFoundError:
@@ -79,11 +77,11 @@ class JobFolder:
 
     @property
     def has_images(self) -> bool:
-        """Whether anything is here that shows a patient."""
+        """Whether any image data are here."""
         return any(folder.exists() for folder in self._images())
 
     def discard_images(self) -> None:
-        """Delete all that shows a patient; small documents (figures, report) stay."""
+        """Delete all image data; small documents (figures, report) stay."""
         for folder in self._images():
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -100,7 +98,7 @@ def bytes_needed(source_voxels: int, scale: tuple[float, float, float], samples:
 
 
 def require_space(spool: Path, needed: int, reserve_mib: int) -> None:
-    """Refuse work that the disk has no room for.
+    """Refuse a job that the disk has no room for.
 
     Raises:
         StorageError: fewer than `needed` bytes are free beyond the reserve.

@@ -1,4 +1,4 @@
-"""The process's log, as text or as JSON lines. It names jobs by their keys and never carries what was in an image."""
+"""The process's log, as text or as JSON lines. It names jobs by their keys and never contains image attributes."""
 
 import contextlib
 import json
@@ -14,11 +14,11 @@ from typing import TextIO
 from nullsplat.service.tracebacks import traceback_text
 
 OWN = ("nullsplat", "warnings")
-"""Loggers that speak at the level that was set; all libraries speak from WARNING on."""
+"""Loggers that follow the level that was set; libraries log from WARNING on."""
 SILENT = ("dicomweb_client", "pydicom", "highdicom", "pynetdicom")
-"""Libraries whose messages quote attributes and UIDs. What matters of it reaches us as their errors."""
+"""Libraries whose messages quote attributes and UIDs. What matters reaches us as their exceptions."""
 FIELDS = ("job", "stage", "state", "seconds", "code", "traceback")
-"""What a line may carry beside its event, given as `extra` or by `working_on`."""
+"""Fields that a line may have beside its event, given as `extra` or by `working_on`."""
 
 _UID = re.compile(r"(?<![\d.])[0-2](?:\.\d+){2,}")
 _SHORTEST_UID = 16
@@ -57,7 +57,7 @@ class TextFormatter(logging.Formatter):
         trace = entry.pop("traceback", None)
         head = f"{entry.pop('time')} {entry.pop('level')} {entry.pop('logger')}: {entry.pop('event')}"
         line = " ".join([head, *(f"{name}={value}" for name, value in entry.items())])
-        # A line break within a message would let it pass for two.
+        # A line break within a message would make it look like two.
         line = _CONTROL.sub(lambda found: repr(found[0])[1:-1], line)
         return without_uids(line if trace is None else f"{line}\n{trace}")
 
@@ -82,7 +82,7 @@ def configure_logging(level: str, form: str = "text", stream: TextIO | None = No
         logging.getLogger(name).setLevel(level)
     for name in SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    # DBOS adds a console handler of its own unless it finds one.
+    # DBOS adds its own console handler unless it finds one.
     logging.getLogger("dbos").addHandler(logging.NullHandler())
     warnings.showwarning = _log_warning
 
@@ -102,7 +102,7 @@ def _entry(record: logging.LogRecord) -> dict[str, object]:
 
 
 def without_uids(text: str) -> str:
-    """The last line of defence: UIDs lead to a patient for whoever can ask the archive."""
+    """The last line of defence: UIDs identify a patient for anyone with access to the archive."""
     return _UID.sub(lambda found: "[uid]" if len(found[0]) >= _SHORTEST_UID else found[0], text)
 
 
@@ -114,5 +114,5 @@ def _log_warning(
     file: object = None,
     line: str | None = None,
 ) -> None:
-    # DICOM libraries quote the offending value in their warnings, so only the place is told.
+    # DICOM libraries quote the offending value in their warnings, so only the place is logged.
     logging.getLogger("warnings").info("%s at %s:%d", category.__name__, filename, lineno)

@@ -41,10 +41,10 @@ def variable_of(field: str) -> str:
 
 
 def unknown_variables(environment: Iterable[str]) -> tuple[str, ...]:
-    """Sentences on variables that nobody reads, such as one that is misspelt and leaves its setting at the default."""
+    """Warnings about variables that are not read, such as a misspelt one that leaves its setting at the default."""
     known = {*map(variable_of, Settings.model_fields), *OF_OTHERS}
     return tuple(
-        f"{name} is no setting{did_you_mean(name, known)}"
+        f"{name} is not a setting{did_you_mean(name, known)}"
         for name in sorted(environment)
         if name.startswith(PREFIX) and name not in known
     )
@@ -71,9 +71,9 @@ class Settings(BaseSettings):
     archive_ca_file: Path | None = None
     """Certificates that the archive's certificate is checked against, instead of the system's."""
     archive_patience_seconds: Annotated[float, Field(ge=0)] = 600.0
-    """How long a job waits for an archive that is away before it fails."""
+    """How long a job waits for an unreachable archive before it fails."""
     archive_timeout_seconds: Seconds = 120.0
-    """How long one answer of the archive may be silent."""
+    """Read timeout of one answer of the archive."""
 
     secret: Annotated[SecretStr, Field(min_length=16)]
     """Shared with the plugin; at least 16 characters of printable ASCII, as they stand in a header."""
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     cpu_threads: Annotated[int, Field(ge=0)] = 0
     """Threads that the processing may use; 0 leaves it to the libraries."""
     prior: str | None = None
-    """Folder of a prior of one's own, as the `train-` commands make it; by default the presets' packaged ones."""
+    """Folder of a custom prior, as the `train-` commands make it; by default the presets' packaged ones."""
     slice_profile: str = AUTO
     """How scanners weight a slice: auto as the header says, else bell, box, a factor (bell*1.2) or a measured curve."""
     in_plane_profile: str = "gaussian"
@@ -113,9 +113,9 @@ class Settings(BaseSettings):
     executor_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,100}$")] | None = None
     """Name of this worker among several; made from host and process when not set."""
     worker_lost_seconds: Annotated[float, Field(ge=2)] = 60.0
-    """After which a silent worker on another machine counts as dead; the same on all machines."""
+    """Time without a heartbeat after which a worker on another machine counts as dead; the same on all machines."""
     ageing_seconds: Annotated[float, Field(ge=0)] = 4 * 3600.0
-    """After which a waiting job moves up one class, from night to normal to stat; 0 for never."""
+    """Time after which a queued job moves up one class, from night to normal to stat; 0 for never."""
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     log_format: Annotated[str, Field(pattern="^(text|json)$")] = "text"
     """text for people; json for programs, one object a line."""
@@ -125,13 +125,13 @@ class Settings(BaseSettings):
     request_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     """Size of a request's body; a job_request has less than one thousand bytes."""
     requests_per_second: Annotated[float, Field(ge=0)] = 200.0
-    """How often one address may ask the API for long; 0 for as often as it likes."""
+    """Sustained rate of requests from one address; 0 for no limit."""
     request_burst: Annotated[int, Field(ge=1)] = 1000
-    """How often one address may ask the API at once."""
+    """Burst of requests from one address."""
     request_seconds: Seconds = 10.0
-    """How long a client may take over sending one request."""
+    """How long a client may take to send one request."""
     connections: Annotated[int, Field(ge=8)] = 256
-    """At one time, of all clients; of more, the one that has asked nothing for longest is cut off."""
+    """Concurrent connections of all clients; beyond that, the one idle for longest is closed."""
 
     fetch_limit_seconds: Seconds = 3600.0
     stage1_limit_seconds: Seconds = 4 * 3600.0
@@ -140,7 +140,7 @@ class Settings(BaseSettings):
     derive_limit_seconds: Seconds = 3600.0
     store_limit_seconds: Seconds = 3600.0
     stage_stop_seconds: Seconds = 60.0
-    """How long after its limit a stage may go on that does not stop by itself, before its worker starts itself anew."""
+    """Grace period for a stage past its limit to stop by itself, before its worker restarts."""
 
     FROM_FILE: ClassVar[tuple[str, ...]] = ("secret", "archive_password", "database_url")
     secret_file: Path | None = None
@@ -216,13 +216,13 @@ class Settings(BaseSettings):
 
     @property
     def url(self) -> str:
-        """Where the API answers."""
+        """Base URL of the API."""
         scheme = "http" if self.tls_certificate_file is None else "https"
         return f"{scheme}://{self.host}:{self.port}"
 
     @property
     def archive(self) -> Access:
-        """The archive and the way in."""
+        """The archive and its credentials."""
         credentials = None
         if self.archive_username is not None and self.archive_password is not None:
             credentials = self.archive_username, self.archive_password.get_secret_value()
@@ -249,7 +249,7 @@ class Settings(BaseSettings):
         try:
             if foreign := _used_by_others(self.spool):
                 raise ConfigurationError(
-                    f"{PREFIX}SPOOL must be a folder of its own, which is closed to other users, {self.spool} is open to them "
+                    f"{PREFIX}SPOOL must be a separate folder, closed to other users, {self.spool} is open to them "
                     f"and holds {foreign}; name another one"
                 )
             private_folder(self.spool)
@@ -262,11 +262,11 @@ class Settings(BaseSettings):
 
 
 _OURS = ("nullsplat.sqlite", "audit.jsonl", "lost+found")
-"""Beginnings of names in a spool without jobs: restored from a backup, or a disk of its own."""
+"""Prefixes of names in a spool without jobs: restored from a backup, or the root of a disk."""
 
 
 def _used_by_others(folder: Path) -> str:
-    """The name of something in a folder that is open to others and no spool yet, such as /tmp; empty where there is none."""
+    """The name of a foreign file in a folder that others can read, such as /tmp; empty where there is none."""
     if not folder.exists() or is_private(folder) or (folder / "jobs").is_dir():
         return ""
     return next((path.name for path in folder.iterdir() if not path.name.startswith(_OURS)), "")

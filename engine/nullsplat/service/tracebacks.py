@@ -8,7 +8,7 @@ QUOTING = re.compile(r"/(pydicom|highdicom|pynetdicom|dicomweb_client|requests|u
 
 
 def traceback_text(error: BaseException) -> str:
-    """Where an error happened and what it says; only its type where `QUOTING` code took part."""
+    """The traceback and message of an error; only its type where `QUOTING` code took part."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = traceback.format_list(frames)
     quoting = any(QUOTING.search(frame.filename) for frame in frames)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Who may ask for what, and from where."""
+"""Access control: who may do what, and from where."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Whether a page of another site had a browser send a request, with the password that the browser remembers.
+"""Detects cross-site requests, which a browser sends with the password that it remembers.
 
-A browser tells by `Sec-Fetch-Site` (W3C Fetch Metadata) where a request comes from, but only over https and to its own
+A browser states by `Sec-Fetch-Site` (W3C Fetch Metadata) where a request comes from, but only over https and to its own
 machine; with anything but a GET it sends `Origin` (RFC 6454) besides. A GET of a browser that Orthanc takes for a
-DELETE (`?_method=DELETE`) may carry neither, so a browser that tells nothing is not believed. Programs send none of
+DELETE (`?_method=DELETE`) may carry neither, so a browser that sends neither is refused. Programs send none of
 these headers.
 """
 
@@ -31,7 +31,7 @@ def from_elsewhere(headers: Mapping[str, str], trusted: FrozenSet[str]) -> bool:
 
 
 def _source(headers: Mapping[str, str]) -> str:
-    """Return the origin of the page that asks, `null` where the browser keeps it secret, empty where nobody says."""
+    """Return the origin of the requesting page, `null` where the browser hides it, empty without such a header."""
     if "origin" in headers:
         return headers["origin"].lower()
     referer = headers.get("referer", "").lower()
@@ -39,7 +39,7 @@ def _source(headers: Mapping[str, str]) -> str:
 
 
 def _authority(address: str) -> str:
-    """Return host and port, empty where there is none that could be ours."""
+    """Return host and port, empty for a malformed origin."""
     try:
         return urlsplit(address).netloc
     except ValueError:  # such as http://[
@@ -52,7 +52,7 @@ def _own_names(headers: Mapping[str, str]) -> Set[str]:
 
 
 def _is_followed_link(site: str, headers: Mapping[str, str]) -> bool:
-    """Return whether this is an address that was typed, or followed from a mail: nobody means to delete by that."""
+    """Return whether this is an address that was typed, or followed from a mail: that is never meant to delete."""
     return site == "none" and headers.get("sec-fetch-mode") == "navigate"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What Orthanc's configuration leaves open that nobody may have meant to: said in the log at start."""
+"""Warnings, logged at start, about access that Orthanc's configuration grants, perhaps by accident."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, List, Mapping
 from nullsplat_node.access.roles import Roles, asks_for_passwords
 
 PERMISSIONS = ("AllowFind", "AllowFindWorklist", "AllowGet", "AllowMove")
-"""By which a modality reads the archive; Orthanc grants each that an entry of DicomModalities does not name."""
+"""Permissions to read the archive; Orthanc grants each that an entry of DicomModalities leaves out."""
 
 
 def exposures(configuration: Mapping[str, Any], roles: Roles) -> List[str]:
-    """Return one sentence for each thing."""
+    """Return one sentence for each."""
     return [*_open_modalities(configuration), *_users_without_role(configuration, roles)]
 
 
@@ -30,7 +30,7 @@ def _open_modalities(configuration: Mapping[str, Any]) -> List[str]:
 
 
 def added_modalities(known: Mapping[str, Any], configuration: Mapping[str, Any]) -> List[str]:
-    """Return one sentence for each modality that may read the archive and does not stand in the configuration.
+    """Return one sentence for each modality that may read the archive and is not in the configuration.
 
     Args:
         known: what Orthanc knows of all modalities, those included that came by REST and lie in its database.
@@ -42,7 +42,7 @@ def added_modalities(known: Mapping[str, Any], configuration: Mapping[str, Any])
         if granted and name not in configured:
             found.append(
                 f"modality {name}, which lies in Orthanc's database, has {', '.join(granted)}: whoever has its AE title and "
-                "address may query or retrieve all patients; PUT it anew with false for each, where that is not meant"
+                "address may query or retrieve all patients; PUT it again with false for each, where that is not meant"
             )
     return found
 
@@ -53,5 +53,5 @@ def _users_without_role(configuration: Mapping[str, Any], roles: Roles) -> List[
     if not nameless or not asks_for_passwords(configuration):
         return []
     return [
-        f"RegisteredUsers: {', '.join(nameless)} stand without a role in NullSplat.Roles and may only read (role {roles.others})"
+        f"RegisteredUsers: {', '.join(nameless)} have no role in NullSplat.Roles and may only read (role {roles.others})"
     ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Which requests go on to Orthanc or to this plugin: by who asks, and from where.
+"""Admits or refuses requests to Orthanc and this plugin, by user and origin.
 
-Orthanc checks the password before it asks this filter, but plugin 4.0 does not say who was let in; the name is
+Orthanc checks the password before it asks this filter, but plugin 4.0 does not pass on the user; the name is
 taken from the same Authorization header that Orthanc compared.
 """
 
@@ -17,11 +17,11 @@ from nullsplat_node.access.cross_site import from_elsewhere
 from nullsplat_node.access.roles import ADMINISTRATOR, ENGINE, Roles, may, needed
 
 LARGEST_QUESTION = 4 * 2**20
-"""Bytes. Orthanc takes as much memory as a request announces, before anything of it has come."""
+"""Bytes. Orthanc allocates as much memory as a request announces, before receiving it."""
 STORING = (ENGINE, ADMINISTRATOR)
 """Roles that send images."""
 EXPANDED = "expand"
-"""The argument by which Orthanc shows not only the names in a list, but all about each."""
+"""The argument by which Orthanc lists not only names, but all details."""
 _NONE: Mapping[str, str] = {}
 METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
 """OrthancPluginHttpMethod, as the filter is told the method."""
@@ -29,7 +29,7 @@ METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a request does not go on: `code` for machines, the message for people."""
+    """Why a request is refused: `code` for machines, the message for people."""
 
     code: str
     message: str
@@ -48,7 +48,7 @@ def user_of(headers: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Gate:
-    """Decides about requests.
+    """Admits or refuses requests.
 
     Attributes:
         roles: who may do what.
@@ -61,7 +61,7 @@ class Gate:
     def refusal(
         self, method: str, uri: str, headers: Mapping[str, str], query: Mapping[str, str] = _NONE
     ) -> Optional[Refusal]:
-        """Return why the request must not go on, None when it may.
+        """Return why the request is refused, None when it is admitted.
 
         Args:
             method: of HTTP; any that is not known needs an administrator.
@@ -71,7 +71,7 @@ class Gate:
         if method != "GET" and from_elsewhere(headers, self.trusted):
             return Refusal(
                 "cross-site",
-                "a page of another site sent this with the password that the browser remembers; use the node's own "
+                "a page of another site sent this request with the password that the browser remembers; use the node's own "
                 "pages or a program, or let NullSplat.TrustedOrigins name that site",
             )
         user, path = user_of(headers), normal(uri)

@@ -9,11 +9,11 @@ from nullsplat_node.access.gate import Refusal
 
 QUIET_SECONDS = 60.0
 MOST = 100
-"""Different reasons that are written in a minute; more are somebody's trying out."""
+"""Different reasons that are logged in a minute; more are probing."""
 
 
 class RefusedRequests:
-    """Writes each reason at most once a minute, so that nobody can fill the disk by asking."""
+    """Logs each reason at most once a minute, so that requests cannot fill the disk."""
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._write = write
@@ -21,7 +21,7 @@ class RefusedRequests:
         self._written: Dict[str, float] = {}
 
     def note(self, refusal: Refusal) -> None:
-        """Write why a request was refused, unless that was written a moment ago."""
+        """Log why a request was refused, unless that was logged within a minute."""
         now = self._clock()
         self._written = {why: since for why, since in self._written.items() if now - since < QUIET_SECONDS}
         if refusal.message in self._written or len(self._written) > MOST:

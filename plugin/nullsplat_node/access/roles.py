@@ -16,7 +16,7 @@ from nullsplat_node.checks import SettingsError, choice
 METRICS, VIEWER, OPERATOR, ENGINE, ADMINISTRATOR = "metrics", "viewer", "operator", "engine", "administrator"
 ROLES = (METRICS, VIEWER, OPERATOR, ENGINE, ADMINISTRATOR)
 BY_DEFAULT = {"admin": ADMINISTRATOR}
-"""The user that the shipped configuration registers for people."""
+"""The user that the shipped configuration registers for administrators."""
 
 _FIGURES = re.compile(r"/nullsplat/metrics|/tools/metrics-prometheus")
 _DICOMWEB = re.compile(r"/dicom-web/(studies|series|instances)(/.*)?")
@@ -24,7 +24,7 @@ _DICOMWEB = re.compile(r"/dicom-web/(studies|series|instances)(/.*)?")
 _PARTNERS = re.compile(r"/(peers|modalities|dicom-web/servers)/.+")
 """How other nodes are reached, perhaps with passwords; some of these routes ask the other node."""
 _SEARCHES = re.compile(r"/tools/(find|lookup|bulk-content|count-resources)")
-"""Reading, though by POST: the question is in the body."""
+"""Reading, though by POST: the query is in the body."""
 _ACTIONS = re.compile(r"/nullsplat/(queue|series/[0-9a-f-]{44})")
 
 
@@ -53,7 +53,7 @@ def needed(method: str, uri: str, expanded: bool = False) -> str:
     """Return the least role that may send a request."""
     return next(
         role for role in (METRICS, VIEWER, OPERATOR, ADMINISTRATOR) if may(role, method, uri, expanded)
-    )  # the last one may everything
+    )  # the last one may do everything
 
 
 def _reads(method: str, uri: str, expanded: bool) -> bool:
@@ -68,7 +68,7 @@ class Roles:
 
     Attributes:
         by_user: roles by the users' names.
-        others: the role of everybody else.
+        others: the role of all other users.
     """
 
     by_user: Mapping[str, str]
@@ -91,7 +91,7 @@ def assign(given: Mapping[str, str], engine_user: str, configuration: Mapping[st
 
     Args:
         given: section NullSplat.Roles.
-        engine_user: who has the role `engine` without standing there.
+        engine_user: who has the role `engine` without being listed.
         configuration: Orthanc's.
     Raises:
         SettingsError: a user that is not registered has a role, or the engine's user another one than `engine`; or
@@ -100,8 +100,8 @@ def assign(given: Mapping[str, str], engine_user: str, configuration: Mapping[st
     explicit = "Roles" in configuration.get("NullSplat", {})
     if explicit and not asks_for_passwords(configuration):
         raise SettingsError(
-            "NullSplat.Roles needs AuthenticationEnabled true: without passwords nobody knows who a user is. "
-            "Set it, or take Roles out; everybody who reaches Orthanc is an administrator then"
+            "NullSplat.Roles needs AuthenticationEnabled true: without passwords users cannot be told apart. "
+            "Set it, or remove Roles; everyone who can reach Orthanc is an administrator then"
         )
     if explicit:
         _check_users(given, engine_user, configuration.get("RegisteredUsers", {}))
@@ -110,9 +110,9 @@ def assign(given: Mapping[str, str], engine_user: str, configuration: Mapping[st
 
 
 def asks_for_passwords(configuration: Mapping[str, Any]) -> bool:
-    """Return whether Orthanc lets in registered users only; unless told, it does where others may reach it."""
-    told = configuration.get("AuthenticationEnabled")
-    return bool(configuration.get("RemoteAccessAllowed", False) if told is None else told)
+    """Return whether Orthanc lets in registered users only; by default it does where others may reach it."""
+    required = configuration.get("AuthenticationEnabled")
+    return bool(configuration.get("RemoteAccessAllowed", False) if required is None else required)
 
 
 def _check_users(given: Mapping[str, str], engine_user: str, registered: Mapping[str, Any]) -> None:
@@ -120,10 +120,10 @@ def _check_users(given: Mapping[str, str], engine_user: str, registered: Mapping
         if user not in registered:
             raise SettingsError(
                 f"NullSplat.Roles names {user!r}, who is not among RegisteredUsers ({', '.join(registered)}); "
-                "correct the name, or take it out"
+                "correct the name, or remove it"
             )
     if given.get(engine_user, ENGINE) != ENGINE:
         raise SettingsError(
             f"NullSplat.Roles gives {engine_user!r} the role {given[engine_user]!r}, but NullSplat.EngineUser names that "
-            "user, whose role is engine; take one of them out"
+            "user, whose role is engine; remove one of them"
         )

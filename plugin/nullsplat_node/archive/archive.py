@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Orthanc as the plugin sees it: the only place that knows the `orthanc` module.
+"""Access to Orthanc: the only module that uses the `orthanc` module.
 
-With plugin 4.0 every call holds Python's lock while it lasts, so each asks for little: tags one instance at a
+With plugin 4.0 every call holds Python's lock while it lasts, so each requests little: tags one instance at a
 time, never a whole series at once. Calls to own routes would deadlock; none is made.
 """
 
@@ -23,21 +23,21 @@ from nullsplat_node.shallow_json import loads
 
 SYNTAX = "TransferSyntaxUID"
 UNKNOWN_RESOURCE, INEXISTENT_ITEM = 17, 7
-"""Orthanc's error codes for what is not there."""
+"""Orthanc's error codes for unknown resources."""
 LONGEST_ERROR = 500
-"""Characters of an error that are kept: it stands in a series' state, and in its history."""
+"""Characters of an error that are kept in a series' state and history."""
 
 
 class NotInArchive(LookupError):
     """The series is not, or no longer, in the archive."""
 
 
-class ArchiveTrouble(RuntimeError):
-    """Orthanc could not do what was asked, most often because its disk is full; worth another try."""
+class ArchiveError(RuntimeError):
+    """Orthanc could not do what was asked, most often because its disk is full; may be retried."""
 
 
 class StoreRefused(RuntimeError):
-    """Orthanc would not even begin to send."""
+    """Orthanc refused to start sending."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SeriesHere:
         instances: Orthanc's identifiers, sorted. They are hashes of the UIDs, so equal identifiers
             (and equal digests of them) mean equal UIDs.
         changed_at: when the last instance came, seconds since the epoch, whole seconds.
-        stored_state: what the plugin remembers about it, empty when nothing.
+        stored_state: the plugin's state for it, empty when there is none.
     """
 
     series: str
@@ -59,7 +59,7 @@ class SeriesHere:
 
     @property
     def digest(self) -> str:
-        """Return what stands for the set of instances."""
+        """Return the digest of the set of instances."""
         return hashlib.sha256("\n".join(self.instances).encode("ascii")).hexdigest()
 
 
@@ -93,7 +93,7 @@ class Commitment:
 
 
 class Archive:
-    """What the plugin needs of Orthanc.
+    """The functions of Orthanc that the plugin uses.
 
     Args:
         orthanc: the module that Orthanc gives to its Python plugin.
@@ -201,7 +201,7 @@ class Archive:
         return found
 
     def begin_store(self, series: str, destination: str, commits: bool = False) -> str:
-        """Begin to send the series by C-STORE and return the job's identifier; does not wait.
+        """Start sending the series by C-STORE and return the job's identifier; does not wait.
 
         Args:
             commits: the job ends with the request to the destination to say whether it keeps all of it.
@@ -216,14 +216,14 @@ class Archive:
         body = json.dumps(asked).encode("utf-8")
         try:
             raw = self._call(self._orthanc.RestApiPost, f"/modalities/{destination}/store", body)
-        except (NotInArchive, ArchiveTrouble) as error:
+        except (NotInArchive, ArchiveError) as error:
             raise StoreRefused(
                 f"Orthanc must know {destination!r} as one of DicomModalities, but would not send to it: {error}"
             ) from error
         return str(loads(raw)["ID"])
 
     def store_job(self, job: str) -> Optional[StoreJob]:
-        """Return how the store job stands, None when Orthanc no longer knows it."""
+        """Return the status of the store job, None when Orthanc no longer knows it."""
         try:
             raw = self._get(f"/jobs/{job}")
         except NotInArchive:
@@ -236,12 +236,12 @@ class Archive:
         )
 
     def cancel_store(self, job: str) -> None:
-        """Have Orthanc send no more of a store job; one that has ended is as good as cancelled."""
-        with contextlib.suppress(NotInArchive, ArchiveTrouble):
+        """Cancel a store job; one that has ended counts as cancelled."""
+        with contextlib.suppress(NotInArchive, ArchiveError):
             self._call(self._orthanc.RestApiPost, f"/jobs/{job}/cancel", b"")
 
     def commitment(self, transaction: str) -> Optional[Commitment]:
-        """Return what came of a request for storage commitment, None when Orthanc no longer knows it: it restarted, say."""
+        """Return the outcome of a request for storage commitment, None when Orthanc no longer knows it, for example after a restart."""
         try:
             raw = self._get(f"/storage-commitment/{transaction}")
         except NotInArchive:
@@ -259,7 +259,7 @@ class Archive:
         except self._orthanc.OrthancException as error:
             if error.args and error.args[0] in (UNKNOWN_RESOURCE, INEXISTENT_ITEM):
                 raise NotInArchive(f"Orthanc does not know {path}") from error
-            raise ArchiveTrouble(f"Orthanc failed at {path}: {error}") from error
+            raise ArchiveError(f"Orthanc failed at {path}: {error}") from error
 
 
 def _epoch(last_update: str) -> float:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The states of all series: the series metadata is the truth, a copy in memory answers questions.
+"""The states of all series: the series metadata is authoritative, a copy in memory answers queries.
 
-Changes come from the worker and from people (REST). Each says which state it started from; when that is no
-longer the current one the change is dropped and decided anew, so no lock is held while the engine is asked.
+Changes come from the worker and from people (REST). Each names the state it started from; when that is no
+longer the current one, the change is dropped and decided again, so no lock is held during requests to the engine.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class StateStore:
             return True
 
     def forget(self, series: str) -> Optional[SeriesState]:
-        """Drop what is kept in memory about a series that was deleted, and return it."""
+        """Drop a deleted series from memory, and return its state."""
         with self._lock:
             state = self._states.pop(series, None)
             if state is not None:
@@ -109,11 +109,11 @@ class StateStore:
             return series_uid in self._derived
 
     def completed(self) -> None:
-        """Take note that every series of the archive was loaded since the start."""
+        """Record that every series of the archive was loaded since the start."""
         self._complete = True
 
     def handed_over(self, rule: str, now: float) -> Optional[FrozenSet[str]]:
-        """Return the series handed over under this rule that day, None while not all series were loaded.
+        """Return the series submitted under this rule that day, None while not all series were loaded.
 
         Also those that were deleted meanwhile, as long as the plugin runs.
         """

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The engine over HTTP, in the words of the contract."""
+"""The engine over HTTP, according to the contract."""

@@ -2,7 +2,7 @@
 """The engine over HTTP, with the standard library alone.
 
 Not `orthanc.HttpPost`: with plugin 4.0 that stops all Python in Orthanc for as long as the engine takes.
-Every request of the contract may be repeated without harm, so a connection that breaks is tried once more.
+Every request of the contract is idempotent, so a broken connection is retried once.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 BROKEN = (http.client.RemoteDisconnected, http.client.BadStatusLine, ConnectionResetError, BrokenPipeError)
 
 
-class EngineAway(Exception):
-    """The engine cannot be reached or cannot be talked to now; to be tried again later."""
+class EngineUnavailable(Exception):
+    """The engine cannot be reached or does not answer properly; may be retried later."""
 
 
-class EngineUnreachable(EngineAway):
-    """There is no connection to the engine: it would be the same for every job."""
+class EngineUnreachable(EngineUnavailable):
+    """There is no connection to the engine; every job would fail alike."""
 
 
 class EngineRefused(Exception):
-    """The engine understood and said no.
+    """The engine refused the request.
 
     Attributes:
         status: HTTP status.
@@ -51,7 +51,7 @@ class EngineRefused(Exception):
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the secret to somebody else."""
+    """A redirect would send the secret to another server."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
@@ -71,7 +71,7 @@ class EngineClient:
         self._url = url
         self._secret = secret
         self._timeout = timeout
-        # No proxy: the engine is a neighbour, and a proxy would see the secret.
+        # No proxy: the engine is near, and a proxy would see the secret.
         context = ssl.create_default_context(cafile=ca_file or None)
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), _NoRedirect()
@@ -81,7 +81,7 @@ class EngineClient:
         """Put the job; the same job may be put again.
 
         Raises:
-            EngineAway, EngineRefused: see there.
+            EngineUnavailable, EngineRefused: see there.
         """
         return self._job("PUT", key, request)
 
@@ -89,7 +89,7 @@ class EngineClient:
         """Return the job's status, None when the engine does not know it.
 
         Raises:
-            EngineAway, EngineRefused: see there.
+            EngineUnavailable, EngineRefused: see there.
         """
         return self._known("GET", key)
 
@@ -97,7 +97,7 @@ class EngineClient:
         """Cancel the job and return its status, None when the engine does not know it.
 
         Raises:
-            EngineAway, EngineRefused: see there.
+            EngineUnavailable, EngineRefused: see there.
         """
         return self._known("DELETE", key)
 
@@ -105,15 +105,15 @@ class EngineClient:
         """Give a queued job another priority.
 
         Raises:
-            EngineAway, EngineRefused: see there.
+            EngineUnavailable, EngineRefused: see there.
         """
         return self._job("POST", key, {"priority": priority}, "/priority")
 
     def release(self, key: str) -> JobStatus:
-        """Have a failed job done once more.
+        """Run a failed job again.
 
         Raises:
-            EngineAway, EngineRefused: see there.
+            EngineUnavailable, EngineRefused: see there.
         """
         return self._job("POST", key, {}, "/release")
 
@@ -121,16 +121,16 @@ class EngineClient:
         """Pause the whole queue or resume it (`how` is one of these words), and return `engine_info` of after it.
 
         Raises:
-            EngineAway, EngineRefused: see there.
+            EngineUnavailable, EngineRefused: see there.
         """
         return _checked_info(self._exchange("POST", f"/v1/queue/{how}", {}))
 
     def info(self) -> Dict[str, Any]:
-        """Return what the engine says about itself: `engine_info` of the contract.
+        """Return `engine_info` of the contract.
 
         Raises:
-            EngineAway: it cannot be reached, or speaks another version of the contract.
-            EngineRefused: it said no.
+            EngineUnavailable: it cannot be reached, or speaks another version of the contract.
+            EngineRefused: it refused.
         """
         return _checked_info(self._exchange("GET", "/v1/engine"))
 
@@ -138,7 +138,7 @@ class EngineClient:
         """Return the engine's version.
 
         Raises:
-            EngineAway, EngineRefused: as `info`.
+            EngineUnavailable, EngineRefused: as `info`.
         """
         return str(self.info().get("version", ""))
 
@@ -146,15 +146,15 @@ class EngineClient:
         """Return the engine's own checks, by name: `ok`, or what is wrong.
 
         Raises:
-            EngineAway: it cannot be reached, or does not tell.
+            EngineUnavailable: it cannot be reached, or does not report them.
         """
         status, raw = self._reach("GET", "/readyz")  # 503 when one of them is not ok, with the same body
         try:
             checks = loads(raw)["checks"]
             return {str(name): str(outcome) for name, outcome in checks.items()}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise EngineAway(
-                f"the engine must tell its checks at /readyz, it answered HTTP {status} without them"
+            raise EngineUnavailable(
+                f"the engine must report its checks at /readyz, it answered HTTP {status} without them"
             ) from error
 
     def _known(self, method: str, key: str) -> Optional[JobStatus]:
@@ -172,7 +172,7 @@ class EngineClient:
         try:
             return read_job_status(answer, key)
         except ContractError as error:
-            raise EngineAway(str(error)) from error
+            raise EngineUnavailable(str(error)) from error
 
     def _exchange(self, method: str, path: str, body: Optional[Mapping[str, Any]] = None) -> Any:
         status, raw = self._reach(method, path, body)
@@ -181,7 +181,9 @@ class EngineClient:
         try:
             return loads(raw)
         except ValueError as error:
-            raise EngineAway(f"the engine at {self._url} must answer with JSON, got {raw[:40]!r}") from error
+            raise EngineUnavailable(
+                f"the engine at {self._url} must answer with JSON, got {raw[:40]!r}"
+            ) from error
 
     def _reach(self, method: str, path: str, body: Optional[Mapping[str, Any]] = None) -> Tuple[int, bytes]:
         try:
@@ -219,23 +221,25 @@ class EngineClient:
 def _checked_info(info: Any) -> Dict[str, Any]:
     if not isinstance(info, dict) or info.get("contract") != VERSION:
         spoken = info.get("contract") if isinstance(info, dict) else info
-        raise EngineAway(f"the engine must speak contract version {VERSION}, it speaks {str(spoken)[:40]!r}")
+        raise EngineUnavailable(
+            f"the engine must speak contract version {VERSION}, it speaks {str(spoken)[:40]!r}"
+        )
     return info
 
 
 def _refusal(status: int, raw: bytes) -> Exception:
-    """Return what an error answer means: the engine's own word, or that this is no engine at all."""
+    """Return the exception for an error response: the engine's own failure, or that this is no engine."""
     try:
         failure = read_error(loads(raw))
     except ValueError:
-        return EngineAway(
+        return EngineUnavailable(
             f"the engine answered HTTP {status} without a reason; check that EngineUrl names a NullSplat engine"
         )
     if (
         status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN, http.client.TOO_MANY_REQUESTS)
         or status >= http.client.INTERNAL_SERVER_ERROR
     ):
-        return EngineAway(f"the engine answered HTTP {status}: {failure.message}")
+        return EngineUnavailable(f"the engine answered HTTP {status}: {failure.message}")
     return EngineRefused(status, failure)
 
 
@@ -247,5 +251,5 @@ def _reason(error: Exception) -> str:
             "and EngineUrl the host that it is made for"
         )
     if isinstance(inner, ssl.SSLError):
-        return f"no TLS there that both sides can speak ({inner.reason or inner}); does it serve https?"
+        return f"no TLS version in common ({inner.reason or inner}); does it serve https?"
     return str(inner) or type(inner).__name__

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What plugin and engine say to each other: contract version 1, the plugin's side.
+"""The protocol between plugin and engine, contract version 1: the plugin's side.
 
-The JSON Schema of the contract lies with the engine (nullsplat/service/contract/v1.schema.json); the tests of
-both sides check against it. Here is only what the plugin writes and the part that it reads.
+The JSON Schema of the contract is part of the engine (nullsplat/service/contract/v1.schema.json); the tests of
+both sides check against it. This module holds what the plugin writes, and the part that it reads.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ VERSION = 1
 JOB_STATES = frozenset({"queued", "running", "succeeded", "failed", "cancelled"})
 KEY_DIGITS = 32
 LONGEST_MESSAGE = 1000
-"""Characters of a failure's message that are kept: it stands up to twenty times in a series' state."""
+"""Characters of a failure's message that are kept: a series' state holds up to twenty of them."""
 
 
 class ContractError(ValueError):
@@ -50,14 +50,14 @@ class JobResult:
 
 @dataclass(frozen=True)
 class JobStatus:
-    """Where a job stands.
+    """The status of a job.
 
     Attributes:
         progress: 0 to 1 over all stages.
         stage: the stage that runs, empty when none does.
         eta: seconds left, None when not known.
         position: in the engine's queue, 1 for the next; None when it does not wait there.
-        priority: that the engine has the job with, empty when it does not tell.
+        priority: of the job at the engine, empty when it does not report it.
     """
 
     key: str
@@ -87,7 +87,7 @@ def parameters(
 ) -> Dict[str, Any]:
     """Return the job parameters; whole factors are written as integers, so that equal requests have equal keys.
 
-    What is as it was before there was a choice is not written, so that keys stay those of engines before it.
+    Values that equal the behaviour before the option existed are left out, so that keys stay the same.
     """
     factors = [int(factor) if float(factor).is_integer() else float(factor) for factor in scale]
     asked: Dict[str, Any] = {} if slice_profile == "auto" else {"slice_profile": slice_profile}
@@ -200,7 +200,7 @@ def _fraction(value: Any) -> float:
 
 
 def _position(waiting: Any) -> Optional[int]:
-    """Return the place in the queue; engines before version 0.2 do not tell it."""
+    """Return the place in the queue; engines before version 0.2 do not report it."""
     if waiting is None:
         return None
     place = waiting.get("position") if isinstance(waiting, dict) else None

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The engine with a memory: after it could not be reached, nobody waits for it again for a moment.
+"""A circuit breaker: after the engine could not be reached, requests fail at once for a while.
 
-Without this, a hundred waiting series would each sit through the whole timeout of an engine that is away.
+Without it, a hundred waiting series would each wait for the whole timeout of an unreachable engine.
 """
 
 from __future__ import annotations
 
 from typing import Any, Callable, Dict, Mapping, Optional, TypeVar
 
-from nullsplat_node.engine.client import EngineAway, EngineClient, EngineUnreachable
+from nullsplat_node.engine.client import EngineClient, EngineUnavailable, EngineUnreachable
 
 Answer = TypeVar("Answer")
 
@@ -21,23 +21,23 @@ class EngineLink:
         clock: seconds since the epoch.
 
     Attributes:
-        trouble: why the last contact failed, empty when it did not.
+        error: why the last contact failed, empty when it did not.
         version: of the engine, empty before the first contact.
-        info: what the engine last said about itself, empty before the first contact.
-        checks: the engine's own checks at the last greeting, by name: `ok`, or what is wrong.
+        info: its latest `engine_info`, empty before the first contact.
+        checks: the engine's own checks at the last ping, by name: `ok`, or what is wrong.
         answered_at: when it last answered, seconds since the epoch; None before the first time.
-        greeted_at: when it last told about itself; 0 before the first time.
-        away_since: since when it has not answered; None while it does.
+        pinged_at: when it last sent `engine_info`; 0 before the first time.
+        unreachable_since: since when it has not answered; None while it answers.
     """
 
     def __init__(self, client: EngineClient, pause: float, clock: Callable[[], float]) -> None:
-        self.trouble = ""
+        self.error = ""
         self.version = ""
         self.info: Mapping[str, Any] = {}
         self.checks: Mapping[str, str] = {}
         self.answered_at: Optional[float] = None
-        self.away_since: Optional[float] = None
-        self.greeted_at = 0.0
+        self.unreachable_since: Optional[float] = None
+        self.pinged_at = 0.0
         self._client = client
         self._pause = pause
         self._clock = clock
@@ -47,26 +47,26 @@ class EngineLink:
         """Return what the engine answers to `question`.
 
         Raises:
-            EngineAway, EngineRefused: as the client does; also at once while the pause lasts.
+            EngineUnavailable, EngineRefused: as the client does; also at once while the pause lasts.
         """
-        # Not longer than the pause, though the clock be set back meanwhile.
+        # Not longer than the pause, even if the clock is set back meanwhile.
         if 0 < self._closed_until - self._clock() <= self._pause:
-            raise EngineUnreachable(self.trouble)
+            raise EngineUnreachable(self.error)
         try:
             answer = question(self._client)
         except EngineUnreachable as error:
-            self._note_trouble(error)
+            self._note_error(error)
             self._closed_until = self._clock() + self._pause
             raise
-        self.trouble = ""
-        self.answered_at, self.away_since = self._clock(), None
+        self.error = ""
+        self.answered_at, self.unreachable_since = self._clock(), None
         return answer
 
-    def greet(self) -> None:
-        """Ask the engine what it is and how it does.
+    def ping(self) -> None:
+        """Fetch `engine_info` and the engine's checks.
 
         Raises:
-            EngineAway, EngineRefused: as `ask`.
+            EngineUnavailable, EngineRefused: as `ask`.
         """
         self._learn(lambda client: client.info())
         self.checks = self._checks()
@@ -75,7 +75,7 @@ class EngineLink:
         """Pause the engine's queue or resume it.
 
         Raises:
-            EngineAway, EngineRefused: as `ask`.
+            EngineUnavailable, EngineRefused: as `ask`.
         """
         self._learn(lambda client: client.switch(how))
 
@@ -83,17 +83,17 @@ class EngineLink:
         try:
             self.info = self.ask(question)
         except Exception as error:
-            self._note_trouble(error)
+            self._note_error(error)
             raise
         self.version = str(self.info.get("version", ""))
-        self.greeted_at = self._clock()
+        self.pinged_at = self._clock()
 
     def _checks(self) -> Dict[str, str]:
         try:
             return self._client.checks()
-        except EngineAway as error:
-            return {"readiness": str(error)}  # jobs may still be handed over, so this is not trouble
+        except EngineUnavailable as error:
+            return {"readiness": str(error)}  # jobs can still be submitted, so the engine counts as reachable
 
-    def _note_trouble(self, error: Exception) -> None:
-        self.trouble = str(error)
-        self.away_since = self.away_since or self._clock()
+    def _note_error(self, error: Exception) -> None:
+        self.error = str(error)
+        self.unreachable_since = self.unreachable_since or self._clock()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What a person may ask for: run, again, release, send (again, or what is held back), cancel, and another priority."""
+"""Actions that a person may request: run, again, release, send (again, or what is held back), cancel, and another priority."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Whether what was read out of JSON is what the annotations of a data class promise; numbers are counts, or times that a calendar knows."""
+"""Checks values read from JSON against the annotations of a data class; numbers are counts or valid times."""
 
 from __future__ import annotations
 

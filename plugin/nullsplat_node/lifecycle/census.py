@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""How many series are in which state, and which come first, kept up with every change instead of looked up.
+"""Counts of series by state, and the latest of each, updated with every change instead of recomputed.
 
-With some hundred thousand series, looking at all of them takes longer than a page or an event may.
+With some hundred thousand series, a pass over all of them takes longer than a page or an event may.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nullsplat_node.lifecycle.state import HELD, IN_WORK, PENDING, PHASES, Serie
 
 Tally = Tuple[str, str]
 MOST = 500
-"""Series of one state that are at hand, the latest ones."""
+"""Series listed for each state, the latest ones."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Census:
         self._latest = {phase: Latest() for phase in PHASES}
 
     def change(self, series: str, before: Optional[SeriesState], after: Optional[SeriesState]) -> None:
-        """Take note of a new state; None for none."""
+        """Record a new state; None for none."""
         for state, sign in ((before, -1), (after, 1)):
             if state is not None:
                 self._count(state, sign)
@@ -87,14 +87,14 @@ class Census:
         _add(self._phases, state.phase, sign)
         if state.code:
             _add(self._reasons, (state.phase, state.code), sign)
-        for route in state.routes if state.phase != HELD else ():  # nothing is wrong with their destinations
+        for route in state.routes if state.phase != HELD else ():  # their destinations are not at fault
             _add(self._routes, (route.destination, route.phase), sign)
         if state.phase in IN_WORK:
             _add(self._jobs, state.key, sign)
 
 
 class Latest:
-    """The latest of many series. Twice as many as are asked for are kept in order, so that few are looked for anew."""
+    """The latest of many series. Twice as many as are asked for are kept in order, so that they are rarely searched for again."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -129,14 +129,14 @@ class Latest:
 
 
 class HandedOver:
-    """Which series were handed over on which day under which rule."""
+    """Which series were submitted on which day under which rule."""
 
     def __init__(self) -> None:
         self._places: Dict[str, Tuple[str, float]] = {}
         self._days: Dict[Tuple[str, float], Set[str]] = {}
 
     def note(self, series: str, rule: str, day: float) -> None:
-        """Take note of the last time that a series was handed over, on the day that began then."""
+        """Record the last time that a series was submitted, on the day that began then."""
         before, now = self._places.get(series), (rule, day)
         if before == now:
             return

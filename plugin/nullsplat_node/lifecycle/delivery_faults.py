@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Which failed stores are refusals that stay until somebody changes something, and what is to be changed.
+"""Which failed stores are permanent until the configuration changes, and what to change.
 
 What Orthanc says was looked up in its version 1.10 with peers that refuse in each of these ways.
 """
@@ -22,7 +22,7 @@ SOP_CLASS_NOT_SUPPORTED, NOT_AUTHORIZED, OTHER_SOP_CLASS = 0x0122, 0x0124, range
 
 
 def cure(code: int, error: str, route: Route, commits: bool = False) -> str:
-    """Return what somebody has to change before a store that failed can succeed; empty when it may by itself.
+    """Return what must be changed before a failed store can succeed; empty when a retry may succeed.
 
     Args:
         code: Orthanc's error code of the job.
@@ -41,7 +41,7 @@ def cure(code: int, error: str, route: Route, commits: bool = False) -> str:
 
 
 def cure_of_status(status: int, route: Route) -> str:
-    """Return what somebody has to change after this status of C-STORE, or Failure Reason of STOW-RS; empty for nothing."""
+    """Return what must be changed after this status of C-STORE, or Failure Reason of STOW-RS; empty for nothing."""
     if status == NOT_AUTHORIZED:
         return f"let {route.destination} take images of this node, then send again"
     if status == SOP_CLASS_NOT_SUPPORTED or status in OTHER_SOP_CLASS:

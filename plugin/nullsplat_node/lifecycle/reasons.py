@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The codes that a label or an audit line may repeat; whatever came from elsewhere is called `other`."""
+"""The codes that a metric's label or an audit line may contain; any other becomes `other`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import FrozenSet
 from nullsplat_node.series.refusal import TITLES
 
 OTHER = "other"
-"""Reason of what carries a code that is not known here."""
+"""Stands for an unknown code."""
 FAILURES = frozenset(
     {*TITLES, "archive", "bad-request", "cancelled", "configuration", "database-damaged", "geometry", "input", "internal", "mixed-runs",
      "mixed-series", "mixed-study", "duplicate-instances",

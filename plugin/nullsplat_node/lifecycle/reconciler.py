@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What is the next thing to do for a series? A pure function of what is remembered, what is there, and the time.
+"""The next step for a series: a pure function of the stored state, the archive and the time.
 
-Events only say when to ask; the answer never depends on an event having arrived.
+Events only trigger a check; its outcome never depends on an event having arrived.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CLOCK_GRAIN = 1.0
 class Step(Enum):
     """What can be done for a series."""
 
-    EXAMINE = "examine"
+    CHECK = "check"
     RETRY = "retry"
     SUBMIT = "submit"
     POLL = "poll"
@@ -45,7 +45,7 @@ class Seen:
     """The series as it lies in the archive now.
 
     Attributes:
-        digest: stands for the set of instances.
+        digest: digest of the set of instances.
         changed_at: when the last instance came, seconds since the epoch.
     """
 
@@ -55,13 +55,13 @@ class Seen:
 
 @dataclass(frozen=True)
 class Contact:
-    """How it went with the engine lately; not remembered over a restart, after which all is tried at once.
+    """Recent contact with the engine; not kept over a restart, after which everything is retried at once.
 
     Attributes:
         tries: contacts in a row that failed.
         next_try: earliest time of the next contact, seconds since the epoch.
-        trouble: why the last one failed, empty when it did not.
-        held: why the job is not handed over before `next_try`, empty when nothing holds it.
+        error: why the last one failed, empty when it did not.
+        held: why the job is not submitted before `next_try`, empty when it may be.
         progress: 0 to 1; None before the first answer.
         eta: seconds left; None when not known.
         position: in the engine's queue, 1 for the next; None when it does not wait there.
@@ -69,7 +69,7 @@ class Contact:
 
     tries: int = 0
     next_try: float = 0.0
-    trouble: str = ""
+    error: str = ""
     held: str = ""
     progress: Optional[float] = None
     stage: str = ""
@@ -100,8 +100,8 @@ def decide(state: Optional[SeriesState], seen: Seen, contact: Contact, now: floa
     stable_at = seen.changed_at + stable_age + CLOCK_GRAIN
     if not has_come(stable_at, now, 2 * (stable_age + CLOCK_GRAIN)):
         return Next(Step.WAIT, stable_at)
-    if state is None or _must_examine(state, seen):
-        return Next(Step.EXAMINE)
+    if state is None or _must_check(state, seen):
+        return Next(Step.CHECK)
     if state.obsolete and now >= contact.next_try:
         return Next(Step.CANCEL_OBSOLETE)
     following = _by_phase(state, contact, now)
@@ -110,7 +110,7 @@ def decide(state: Optional[SeriesState], seen: Seen, contact: Contact, now: floa
     return following
 
 
-def _must_examine(state: SeriesState, seen: Seen) -> bool:
+def _must_check(state: SeriesState, seen: Seen) -> bool:
     return state.digest != seen.digest and state.code != "state-unreadable"
 
 
@@ -120,7 +120,7 @@ def _by_phase(state: SeriesState, contact: Contact, now: float) -> Next:
     if state.phase == ROUTING:
         return _when(Step.ROUTE, next_look(state.routes, now) or now, now)
     if state.phase in (FAILED, INELIGIBLE) and state.retry_at is not None:
-        again = Step.RETRY if state.phase == FAILED else Step.EXAMINE
+        again = Step.RETRY if state.phase == FAILED else Step.CHECK
         return Next(again) if has_come(state.retry_at, now) else Next(Step.WAIT, state.retry_at)
     return Next(Step.REST)
 

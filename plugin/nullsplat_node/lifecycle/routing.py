@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Sending a result on: one route for each series and destination, each confirmed, each tried again.
+"""Sending a result on: one route for each series and destination, each confirmed, each retried.
 
-Orthanc does not repeat a store job that failed, so the plugin does. A store that was begun but never confirmed
-(Orthanc was killed) is begun again: the receiver knows the SOP Instance UIDs and takes them once. What the destination
-cannot take is not tried again, what fails for very long neither; both wait for a person.
+Orthanc does not repeat a store job that failed, so the plugin does. A store that was started but never confirmed
+(Orthanc was killed) is started again: the receiver knows the SOP Instance UIDs and keeps each once. What the destination
+refuses for good is not retried, nor what fails for very long; both wait for a person.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ NOTIFICATION = "notification"
 
 
 LONGEST_WAIT = 86_400.0
-"""Seconds; no remembered wait but that for a commitment is longer."""
+"""Seconds; no stored wait is longer, except for a commitment."""
 
 
 def has_come(at: float, now: float, longest: float = LONGEST_WAIT) -> bool:
-    """Return whether a remembered time has come; also one so far ahead that the clock must have been set back since."""
+    """Return whether a stored time has come; also true for one so far ahead that the clock must have been set back since."""
     return now >= at or at - now > longest
 
 
@@ -46,10 +46,10 @@ class Backoff:
 
 @dataclass(frozen=True)
 class Persistence:
-    """How long a delivery is tried again.
+    """How long a delivery is retried.
 
     Attributes:
-        most: tries after which a person has to look.
+        most: tries after which it is given up.
     """
 
     backoff: Backoff
@@ -66,13 +66,13 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a store, or a storage commitment, stands: under way as long as nothing is set.
+    """The outcome of a store or a storage commitment: in progress as long as nothing is set.
 
     Attributes:
         done: the destination confirmed all of it.
         transaction: all is sent, and the destination was asked under this name whether it keeps it.
         error: what went wrong.
-        cure: what somebody has to change before it can succeed; empty when it may by itself.
+        cure: what must be changed before it can succeed; empty when a retry may succeed.
     """
 
     done: bool = False
@@ -117,33 +117,33 @@ class Route:
 
     @property
     def undelivered(self) -> bool:
-        """Whether it ended without success, for a person to look at."""
+        """Whether it ended without success and needs a person."""
         return self.phase in (REFUSED, GIVEN_UP)
 
     @property
     def is_notification(self) -> bool:
-        """Whether it tells of the result in place of sending it; that comes after all else."""
+        """Whether it is a notification; those come after all else."""
         return self.what == NOTIFICATION
 
     @property
     def name(self) -> str:
-        """Return how people are told of it."""
+        """Return its name for messages."""
         return f"{self.destination} ({self.what})" if self.what else self.destination
 
 
 def for_each(
-    routes: Sequence[Route], parcels: Sequence[Parcel], told: Collection[str] = ()
+    routes: Sequence[Route], parcels: Sequence[Parcel], notified: Collection[str] = ()
 ) -> Tuple[Route, ...]:
     """Return the routes with those that wait for all of a result as one for each of its series.
 
     Args:
-        told: destinations that are told of the result as a whole.
+        notified: destinations that are notified of the result as a whole.
     """
     split = []
     for route in routes:
         if route.series or route.phase != WAITING:
             split.append(route)
-        elif route.destination in told:
+        elif route.destination in notified:
             split.append(replace(route, series=parcels[0].series, what=NOTIFICATION))
         else:
             split += [replace(route, series=parcel.series, what=parcel.what) for parcel in parcels]
@@ -151,7 +151,7 @@ def for_each(
 
 
 def due(routes: Sequence[Route]) -> Tuple[Route, ...]:
-    """Return those that may go on: notifications only when nothing else is open, since they tell how all else ended."""
+    """Return those that may go on: notifications only when nothing else is open, since they report how all else ended."""
     sent = tuple(route for route in routes if not route.is_notification)
     return tuple(routes) if all(route.settled for route in sent) else sent
 
@@ -188,12 +188,12 @@ def failed(route: Route, error: str, now: float, persistence: Persistence) -> Ro
 
 
 def refused(route: Route, error: str) -> Route:
-    """Return the route after a refusal that stays one until somebody changes something."""
+    """Return the route after a permanent refusal."""
     return replace(route, phase=REFUSED, job="", tries=route.tries + 1, next_try=0.0, error=error)
 
 
 def again(route: Route) -> Route:
-    """Return the route to be tried afresh, if it ended without success, or told that others did."""
+    """Return the route reset for another try, if it ended without success, or notified that others did."""
     afresh = route.undelivered or route.is_notification
     return replace(route, phase=WAITING, tries=0, next_try=0.0) if afresh else route
 
@@ -207,7 +207,7 @@ def next_look(routes: Tuple[Route, ...], now: float, poll: float = 0.0) -> Optio
     """Return when the routes need attention next, None when all are settled.
 
     Args:
-        poll: seconds between looks at a running store job, and at a storage commitment.
+        poll: seconds between polls of a running store job or storage commitment.
     """
     times = [
         now + poll if route.phase != WAITING else now if has_come(route.next_try, now) else route.next_try

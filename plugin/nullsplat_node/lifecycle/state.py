@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What is remembered about a series, and its JSON form in the series metadata.
+"""The state of a series, and its JSON form in the series metadata.
 
-Nothing else is remembered anywhere: Orthanc may be killed at any moment and goes on from here.
+Nothing else is stored anywhere: Orthanc may be killed at any time and resumes from here.
 
     ineligible   refused, with a reason
     pending      taken; the engine has not confirmed the job yet
@@ -9,8 +9,8 @@ Nothing else is remembered anywhere: Orthanc may be killed at any moment and goe
     succeeded    the engine says that the result is stored; not checked yet
     routing      the result is here and on its way to the destinations
     done         the result is here and delivered wherever it should go
-    held         the result is here, but goes beyond what its rule lets pass; a person is to look before it is sent on
-    undelivered  the result is here, but a destination did not take all of it; a person is to look
+    held         the result is here, but goes beyond what its rule lets pass; a person must pass it on
+    undelivered  the result is here, but a destination did not take all of it; needs a person
     failed       given up (or, with `retry_at`, to be tried again as a new attempt)
     cancelled    a person stopped it
     result       this series is itself a result of NullSplat
@@ -32,7 +32,7 @@ INELIGIBLE, PENDING, RUNNING, SUCCEEDED = "ineligible", "pending", "running", "s
 ROUTING, DONE, FAILED, CANCELLED, RESULT = "routing", "done", "failed", "cancelled", "result"
 UNDELIVERED, HELD = "undelivered", "held"
 MARKED = "marked"
-"""Code of a result that goes beyond what its rule lets pass without a mark, or that a person passed on all the same."""
+"""Code of a result that exceeds its rule's limits for a mark, or that a person passed on nevertheless."""
 PHASES = (
     PENDING,
     RUNNING,
@@ -52,7 +52,7 @@ HISTORY_LENGTH = 20
 
 
 class StateUnreadable(ValueError):
-    """The stored state cannot be understood."""
+    """The stored state cannot be parsed."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,16 @@ class SeriesState:
 
     Attributes:
         since: when this phase began, seconds since the epoch.
-        digest: stands for the set of instances that was last examined.
+        digest: digest of the set of instances that was last checked.
         decision: why the series was taken.
         code, message: why it was refused, failed, is held back or marked.
         forced: a person asked for it against the policy.
         rule: the rule that took it, empty when only a person did.
         destinations: where its result goes; None in states of versions that asked the settings then.
-        handed_at: when a job for it was last handed over under this rule.
+        handed_at: when a job for it was last submitted under this rule.
         request, key: the job as it is handed to the engine.
-        retries: attempts that were begun without a person's asking, since a person last did.
-        retry_at: when the next attempt begins by itself.
+        retries: attempts started automatically since a person last started one.
+        retry_at: when the next automatic attempt starts.
         obsolete: keys of jobs that the engine must still be told to cancel.
         earlier: Series Instance UIDs of results of earlier runs, and of what went with them.
         source: of a result: Orthanc's identifier of the series it was made from.
@@ -171,7 +171,7 @@ _misfits = misfits_of(SeriesState)
 
 
 def _check(state: SeriesState) -> None:
-    """Refuse whatever pages, steps and counts could trip over: one damaged state must not blind the view of all others."""
+    """Refuse inconsistent states: one damaged state must not break the page, steps and counts of all others."""
     wrong = _misfits(state)
     if wrong:
         raise StateUnreadable(f"{', '.join(wrong)} must be of the kind that this version writes")

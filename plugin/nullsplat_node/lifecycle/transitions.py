@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""How the state of a series changes: every change there is, each a pure function."""
+"""The transitions of a series' state, each a pure function."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from nullsplat_node.lifecycle.state import (
 from nullsplat_node.series.refusal import PASSING, Refused
 
 LOOK_AGAIN_SECONDS = 60.0
-"""After which a series that was refused for what lies beside it is examined again."""
+"""Seconds after which a series that was refused because of other series is checked again."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job as it is handed to the engine, and what it was decided on.
+    """A job as submitted to the engine, and the decision behind it.
 
     Attributes:
-        digest: stands for the set of instances.
+        digest: digest of the set of instances.
         decision: why the series is taken.
         forced: a person asked for it against the policy.
         rule: the rule that takes it, empty when only a person does.
@@ -56,7 +56,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What its rule finds in a result: why it must be held back, and why it must be marked; empty for nothing."""
+    """The rule's verdict on a result: why it is held back, and why it is marked; empty for neither."""
 
     held: str = ""
     marked: str = ""
@@ -67,7 +67,7 @@ PASSED = Judgement()
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often a job that failed is begun anew by itself.
+    """How often a failed job is restarted automatically.
 
     Attributes:
         max_attempts: all attempts together, the first included.
@@ -82,7 +82,7 @@ _SHOWN = ("slice_profile", "interval_rms_hu_by_tissue")
 
 
 def refused(state: Optional[SeriesState], digest: str, refusal: Refused, now: float) -> SeriesState:
-    """Return the state after an examination that refused the series.
+    """Return the state after a check that refused the series.
 
     A refusal never overwrites what was already achieved: it only stops work that can no longer succeed.
     """
@@ -112,10 +112,10 @@ def _stop_changed(state: SeriesState, digest: str, refusal: Refused, now: float)
 
 
 def taken(state: Optional[SeriesState], job: Job, now: float, retries: int = 0) -> SeriesState:
-    """Return the state with a new job to hand over; a job of before that still runs becomes obsolete.
+    """Return the state with a new job to hand over; an earlier job that still runs becomes obsolete.
 
     Args:
-        retries: attempts without a person's asking, this one included.
+        retries: automatic attempts, this one included.
     """
     before = state or SeriesState(PENDING, now)
     new_job = job.key != before.key
@@ -143,7 +143,7 @@ def taken(state: Optional[SeriesState], job: Job, now: float, retries: int = 0) 
 
 def accepted(state: SeriesState, now: float) -> SeriesState:
     """Return the state after the engine confirmed the job."""
-    return _enter(replace(state, handed_at=now), RUNNING, now, "handed over to the engine")
+    return _enter(replace(state, handed_at=now), RUNNING, now, "submitted to the engine")
 
 
 def same_again(state: SeriesState, digest: str, now: float) -> SeriesState:
@@ -152,9 +152,9 @@ def same_again(state: SeriesState, digest: str, now: float) -> SeriesState:
 
 
 def renumbered(state: SeriesState, request: Mapping[str, Any], key: str, now: float) -> SeriesState:
-    """Return the state whose job the engine had cancelled before this series was handed over, as another attempt.
+    """Return the state as a new attempt, because the engine had cancelled its job before this series was submitted.
 
-    So it is when a series was deleted while it was processed, and then sent once more.
+    That happens when a series was deleted while it was processed, and then sent again.
     """
     renewed = replace(state, request=request, key=key)
     words = f"the engine had cancelled this very job before; taken as attempt {renewed.attempt}"
@@ -170,14 +170,14 @@ def finished(state: SeriesState, result: JobResult, now: float) -> SeriesState:
 
 
 def _remembered(report: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return plain figures, and what the page shows beside them; all the rest stays with the engine."""
+    """Return plain figures, and what else the page shows; the rest stays with the engine."""
     figures = {name: value for name, value in report.items() if isinstance(value, (int, float, str))}
     shown = {name: dict(report[name]) for name in _SHOWN if isinstance(report.get(name), dict)}
     return {**figures, **shown}
 
 
 def failed(state: SeriesState, failure: Failure, now: float, policy: RetryPolicy) -> SeriesState:
-    """Return the state after the job failed; what may pass by itself is begun anew after a while."""
+    """Return the state after the job failed; a transient failure is retried after a while."""
     again = failure.retryable and state.retries + 1 < policy.max_attempts
     retry_at = now + policy.backoff.delay(state.retries + 1) if again else None
     after = replace(state, code=failure.code, message=failure.message, retry_at=retry_at)
@@ -185,7 +185,7 @@ def failed(state: SeriesState, failure: Failure, now: float, policy: RetryPolicy
 
 
 def stopped_at_engine(state: SeriesState, now: float) -> SeriesState:
-    """Return the state after somebody cancelled the job at the engine."""
+    """Return the state after the job was cancelled at the engine."""
     return _enter(replace(state, retry_at=None), CANCELLED, now, "cancelled at the engine")
 
 
@@ -232,7 +232,7 @@ def rerouted(state: SeriesState, routes: Tuple[Route, ...], now: float) -> Serie
 
 
 def sent_again(state: SeriesState, now: float) -> SeriesState:
-    """Return the state after a person asked to send what is held back, or once more what a destination did not take."""
+    """Return the state after a person asked to send a result that was held back, or to send it again."""
     if state.phase == HELD:
         return _enter(replace(state, code=MARKED), ROUTING, now, "a person passed it on")
     routes = tuple(routing.again(route) for route in state.routes)
@@ -241,7 +241,9 @@ def sent_again(state: SeriesState, now: float) -> SeriesState:
 
 def result_gone(state: SeriesState, now: float) -> SeriesState:
     """Return the state after the result was deleted before it was delivered everywhere."""
-    message = "the result is no longer in this archive, so it cannot be sent on; press Run again to have it made anew"
+    message = (
+        "the result is no longer in this archive, so it cannot be sent on; press Run again to re-create it"
+    )
     routes = tuple(routing.abandoned(route) for route in state.routes)
     gone = replace(state, code="result-missing", message=message, routes=routes)
     return _enter(gone, FAILED, now, message)
@@ -257,7 +259,7 @@ def cancelled(state: SeriesState, now: float) -> SeriesState:
 
 
 def released(state: SeriesState, now: float) -> SeriesState:
-    """Return the state after a person had the engine do the failed job once more, as the same attempt."""
+    """Return the state after a person released the failed job, as the same attempt."""
     fresh = replace(state, code="", message="", retries=0, retry_at=None, result=None, routes=())
     return _enter(fresh, RUNNING, now, "released by a person: the same attempt is done again")
 
@@ -268,7 +270,7 @@ def moved(state: SeriesState, priority: str, now: float) -> SeriesState:
     return _note(replace(state, request=request), now, f"a person made its priority {priority}")
 
 
-def told(state: SeriesState, key: str) -> SeriesState:
+def obsolete_cancelled(state: SeriesState, key: str) -> SeriesState:
     """Return the state after the engine was told to cancel the job `key`."""
     return replace(state, obsolete=tuple(other for other in state.obsolete if other != key))
 
@@ -279,7 +281,7 @@ def made_here(source: str, now: float) -> SeriesState:
 
 
 def unreadable(message: str, now: float) -> SeriesState:
-    """Return the state of a series whose stored state is damaged: nothing happens until a person decides."""
+    """Return the state of a series whose stored state is damaged: it waits for a person."""
     return _enter(SeriesState(FAILED, now, code="state-unreadable", message=message), FAILED, now, message)
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Sending over HTTP: to DICOMweb servers, each in a thread of its own."""
+"""Sending over HTTP: to DICOMweb servers, each in its own thread."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What waits for other machines, one thread for each of them, so that a slow one holds nobody else up.
+"""Background requests to other machines, one thread for each machine, so that a slow one delays no other.
 
-Nothing is remembered over a restart: an errand that nobody knows any more is begun again.
+Nothing is kept over a restart: an unknown errand is started again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nullsplat_node.lifecycle.routing import Outcome
 
 Work = Callable[[], Outcome]
 MOST = 10_000
-"""Errands that ended and are remembered; each is asked about once, within seconds."""
+"""Ended errands whose outcome is kept; each is queried once, within seconds."""
 
 
 class Errands:
@@ -34,7 +34,7 @@ class Errands:
         self.stopping = threading.Event()
 
     def begin(self, partner: str, work: Work) -> str:
-        """Have something done after all else that is to be done with this partner, and return a name for it."""
+        """Queue work for this partner, and return a name for it."""
         name = f"{partner}-{uuid.uuid4().hex}"
         with self._lock:
             self._outcomes[name] = Outcome()
@@ -45,17 +45,17 @@ class Errands:
         return name
 
     def outcome(self, name: str) -> Optional[Outcome]:
-        """Return what became of it, None when nobody knows."""
+        """Return the outcome, None for an unknown errand."""
         with self._lock:
             return self._outcomes.get(name)
 
     def withdraw(self, name: str) -> None:
-        """Do not begin it, if it has not begun; what is under way ends with its request."""
+        """Cancel it; one in progress ends after its current request."""
         with self._lock:
             self._outcomes.pop(name, None)
 
     def stop(self) -> None:
-        """Begin nothing more; what is under way ends with its request."""
+        """Start nothing more; what is in progress ends after its current request."""
         self.stopping.set()
 
     def _run(self, waiting: "queue.Queue[Tuple[str, Work]]") -> None:
@@ -80,5 +80,5 @@ class Errands:
 def _guarded(work: Work) -> Outcome:
     try:
         return work()
-    except Exception as surprise:  # noqa: BLE001 - the thread must outlive it, and the route tells of it
+    except Exception as surprise:  # noqa: BLE001 - the thread must outlive it, and the route reports it
         return Outcome(error=f"unexpected {type(surprise).__name__}")

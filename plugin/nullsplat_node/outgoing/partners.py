@@ -21,13 +21,13 @@ SECTION = "NullSplat.DicomWebDestinations"
 
 @dataclass(frozen=True)
 class Partner:
-    """A DICOMweb server, or another one that is told something.
+    """A DICOMweb server, or the receiver of notifications.
 
     Attributes:
         name: what rules call it.
         url: of its DICOMweb root, without a slash at the end.
-        ca_file: certificates that its own is checked against; empty for the system's.
-        timeout: seconds for which it may be silent.
+        ca_file: trusted certificates; empty for the system's.
+        timeout: read timeout in seconds.
         token_file: its text is sent as bearer token; empty for none.
         user, password_file: for basic authentication; empty for none.
         section: of the settings, where its own stand.
@@ -53,7 +53,7 @@ class Partner:
         self.authorization()
 
     def authorization(self) -> Optional[str]:
-        """Return the header `Authorization` of now, None where the server asks for none.
+        """Return the current header `Authorization`, None where the server requires none.
 
         Raises:
             SettingsError: the file with the token or the password cannot be used; never says what it holds.
@@ -67,7 +67,7 @@ class Partner:
 
 
 def read_secret(file: str, setting: str) -> str:
-    """Return the text of a file without what surrounds it, such as the mark that some editors begin files with.
+    """Return the stripped text of a file, without a byte order mark.
 
     Raises:
         SettingsError: there is none; never says what the file holds.
@@ -147,7 +147,7 @@ def check_encryption(setting: str, found: Mapping[str, Any]) -> None:
     if not encrypted and not found["AllowHttp"]:
         raise SettingsError(
             f"{setting}.Url must begin with https, got {found['Url']!r}: patients' images would cross the network in clear "
-            "text. Where that is meant, set AllowHttp to true"
+            "text. If that is intended, set AllowHttp to true"
         )
     if found["CaFile"] and not encrypted:
         raise SettingsError(f"{setting}.CaFile needs a Url that begins with https, got {found['Url']!r}")

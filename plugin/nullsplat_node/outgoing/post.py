@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""One POST, with the standard library alone: no redirect is followed, no proxy is asked, and it ends in bounded time.
+"""One POST, with the standard library alone: no redirects, no proxy, and a bounded duration.
 
 Not `orthanc.HttpPost`: with plugin 4.0 that stops all Python in Orthanc for as long as the other side takes.
 """
@@ -19,7 +19,7 @@ from nullsplat_node.outgoing.partners import Partner
 
 LARGEST_ANSWER = 4 * 2**20
 LONGEST_REQUEST = 1800.0
-"""Seconds for a request with its answer, however lively the other side is: a byte now and then would keep it open for ever."""
+"""Seconds for a request with its answer in all: a byte now and then would otherwise keep it open for ever."""
 
 
 class Unreachable(Exception):
@@ -28,7 +28,7 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """The response."""
 
     status: int
     body: bytes
@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Body:
-    """What is sent: its length in bytes, and its parts, made one at a time while it is sent."""
+    """The request body: its length in bytes, and its parts, made one at a time while it is sent."""
 
     length: int
     parts: Iterable[bytes]
@@ -75,7 +75,7 @@ def _connection(partner: Partner) -> http.client.HTTPConnection:
     except OSError as error:  # also what ssl raises; it was fine at start
         reason = error.strerror or error
         raise Unreachable(
-            f"CaFile must name a readable file of PEM certificates, it does not any more: {reason}"
+            f"CaFile must name a readable file of PEM certificates, it no longer does: {reason}"
         ) from error
     return http.client.HTTPSConnection(host, parts.port, timeout=partner.timeout, context=context)
 
@@ -83,7 +83,7 @@ def _connection(partner: Partner) -> http.client.HTTPConnection:
 def _send(
     connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str], parts: Iterable[bytes]
 ) -> None:
-    """Send all; who answers before that and hangs up (a wrong password, too large) is listened to all the same."""
+    """Send the whole body; an early answer (a wrong password, too large) is read nevertheless."""
     connection.connect()
     with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
         connection.request("POST", path, parts, dict(headers))
@@ -109,7 +109,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message}); let CaFile name its issuer's"
     if isinstance(error, ssl.SSLError):
-        return f"no TLS there that both sides can speak ({error.reason or 'no reason given'})"
+        return f"no TLS version in common ({error.reason or 'no reason given'})"
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
-    return f"its answer is cut off or is none of HTTP ({type(error).__name__})"
+    return f"its answer is truncated or not HTTP ({type(error).__name__})"

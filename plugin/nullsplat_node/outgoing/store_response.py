@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What a DICOMweb server's answer to STOW-RS means (PS3.18 10.5.3): pure.
+"""Interprets a DICOMweb server's response to STOW-RS (PS3.18 10.5.3); pure.
 
-Only an answer that names an instance counts as its confirmation. One that the server has already is as good as stored:
+Only an answer that names an instance counts as its confirmation. One that the server has already counts as stored:
 NullSplat never writes different content under a UID that it has used.
 """
 
@@ -18,7 +18,7 @@ from nullsplat_node.shallow_json import loads
 STORED, FAILED = "00081199", "00081198"
 SOP_INSTANCE_UID, FAILURE_REASON = "00081155", "00081197"
 DUPLICATE = frozenset({0x0111, 0xB00E})
-"""Failure Reasons of what is there already: PS3.7 C.5.7, and that of Azure's DICOM service."""
+"""Failure Reasons of instances that exist already: PS3.7 C.5.7, and that of Azure's DICOM service."""
 SYNTAX_NOT_SUPPORTED = 0xC122
 """PS3.18 table I.2-2: Referenced Transfer Syntax not supported."""
 ANSWERS_WITH_DETAILS = frozenset({http.client.OK, http.client.ACCEPTED, http.client.CONFLICT})
@@ -26,14 +26,14 @@ ANSWERS_WITH_DETAILS = frozenset({http.client.OK, http.client.ACCEPTED, http.cli
 
 @dataclass(frozen=True)
 class StoreResponse:
-    """The instances that a server has now, and the reasons for those that it did not take."""
+    """The instances that a server confirmed, and the Failure Reasons of the others."""
 
     stored: FrozenSet[str]
     reasons: Tuple[int, ...]
 
 
 def judged(status: int, body: bytes, sent: Collection[str], route: Route) -> Outcome:
-    """Return what became of the instances with these SOP Instance UIDs; no text of the answer is repeated."""
+    """Return what became of the instances with these SOP Instance UIDs; no text of the answer is quoted."""
     if status not in ANSWERS_WITH_DETAILS:
         return refusal(status, route)
     found = _read(body)
@@ -55,7 +55,7 @@ def _cure(reason: int, route: Route) -> str:
 
 
 def refusal(status: int, route: Route) -> Outcome:
-    """Return what an answer means that refuses the request as a whole; what somebody must correct is not sent again by itself."""
+    """Return the outcome of an answer that refuses the whole request; permanent errors are not retried."""
     error, to = f"HTTP {status}", route.destination
     if 300 <= status < 400:
         cure = f"a redirect is not followed; let the Url of {to} be the address that it leads to, then send again"
@@ -97,6 +97,6 @@ def _value(item: Mapping[str, Any], tag: str) -> Any:
 
 
 def _reason(item: Mapping[str, Any]) -> int:
-    """Return the Failure Reason, 0 where none is given that can be understood."""
+    """Return the Failure Reason, 0 where there is no valid one."""
     reason = _value(item, FAILURE_REASON)
     return reason if isinstance(reason, int) and not isinstance(reason, bool) and 0 <= reason <= 0xFFFF else 0

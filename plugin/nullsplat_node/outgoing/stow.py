@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Sending a series by STOW-RS: some instances a request, of which one at a time is in memory."""
+"""Sends a series by STOW-RS: several instances for each request, one at a time in memory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Stow:
-    """How series get to a DICOMweb server.
+    """Sends series to a DICOMweb server.
 
     Attributes:
         instances: returns those of a series; raises Unreadable.
@@ -45,7 +45,7 @@ class Stow:
     read: Callable[[str], bytes]
 
     def send(self, route: Route) -> Outcome:
-        """Send all of the route's series; the server knows by their UIDs what it has from an earlier try."""
+        """Send all of the route's series; the server recognises instances of an earlier try by their UIDs."""
         try:
             instances = self.instances(route.series)
             for start in range(0, len(instances), IN_A_REQUEST):
@@ -69,7 +69,7 @@ class Stow:
         if answer.status == http.client.UNAUTHORIZED and self.partner.token_file:
             return Outcome(
                 error="HTTP 401; is the token in BearerTokenFile still valid?"
-            )  # somebody may renew it
+            )  # it may be renewed
         return judged(answer.status, answer.body, [one.sop_uid for one in instances], route)
 
     def _body(self, instances: Sequence[Instance], boundary: str) -> Body:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Telling another system that a result is complete, signed as Standard Webhooks 1.0.0 has it (standardwebhooks.com).
+"""Notifies another system that a result is complete, signed according to Standard Webhooks 1.0.0 (standardwebhooks.com).
 
 The message holds UIDs and Orthanc's identifiers, no name, no patient ID, no text of a header.
 """
@@ -27,12 +27,12 @@ SECTION = "NullSplat.Webhooks"
 EVENT = "result.complete"
 PREFIX = "whsec_"
 SHORTEST_SECRET, LONGEST_SECRET = 24, 64
-"""Bytes that the standard wants."""
+"""Bytes that the standard requires."""
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where to tell it, and the file of the secret that the receiver checks signatures by."""
+    """The URL to notify, and the file of the secret by which the receiver checks signatures."""
 
     partner: Partner
     secret_file: str
@@ -47,7 +47,7 @@ class Webhook:
         self._secret()
 
     def send(self, message: bytes, route: Route, clock: Callable[[], float] = time.time) -> Outcome:
-        """Send a message; the receiver knows by its identifier what it has from an earlier try."""
+        """Send a message; the receiver recognises one of an earlier try by its identifier."""
         identifier, timestamp = f"msg_{hashlib.sha256(message).hexdigest()[:32]}", int(clock())
         try:
             headers = {

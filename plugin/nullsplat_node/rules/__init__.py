@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Which series are taken, by which rule, and what the rule orders."""
+"""Which series are taken, by which rule, and with which processing options."""

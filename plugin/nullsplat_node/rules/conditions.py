@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What a rule asks of a series: text, numbers and dose, each answered in words.
+"""The conditions of a rule on text, numbers and dose, each with its verdict in words.
 
-Total by construction: whatever stands in the headers, a condition holds or does not, and says why. The words never
-quote descriptions, which people type and which may therefore hold anything, names included.
+Total: whatever the headers contain, a condition holds or does not, and says why. The words never
+quote descriptions, which are typed and may therefore contain anything, names included.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from nullsplat_node.series.xray_exposure import mean_exposure
 
 @dataclass(frozen=True)
 class Subject:
-    """Something of a series that a rule may ask about.
+    """A property of a series that a rule may test.
 
     Attributes:
         title: in words.
         keyword: the DICOM attribute, empty where it is none.
         unit: of a number.
-        typed: free text that people type; never quoted.
+        typed: free text, typed by people; never quoted.
     """
 
     title: str
@@ -64,7 +64,7 @@ NUMBERS: Mapping[str, Subject] = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What rules look at.
+    """The properties that rules test.
 
     Attributes:
         texts: by the keys of `TEXTS`, empty where there is none.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Is this series ours to do? One answer with one readable reason."""
+"""Whether a series is eligible: one verdict with one readable reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import List, Sequence, Tuple
 
 from nullsplat_node.rules.conditions import Origin, facts_of
-from nullsplat_node.rules.rules import Choice, Orders, RuleSet, choose, default_rules, in_words
+from nullsplat_node.rules.rules import Choice, ProcessingOptions, RuleSet, choose, default_rules, in_words
 from nullsplat_node.series.dose import LowDoseRules
 from nullsplat_node.series.frames import ENHANCED_CT, slices_of
 from nullsplat_node.series.geometry import Stack, stack_of
@@ -37,22 +37,22 @@ SPECTRAL_IMAGE_TYPES = frozenset(
     }
 )
 MARKER = "nullsplat"
-"""What our own results are recognised by, in Manufacturer and in Contributing Equipment."""
+"""Marks our own results, in Manufacturer and in Contributing Equipment."""
 MAX_AUTO_SCALE = 8
-"""Largest factor that is chosen without being asked for; the method was evaluated up to 8."""
+"""Largest factor that is chosen automatically; the method was evaluated up to 8."""
 
 
 @dataclass(frozen=True)
 class Criteria:
-    """What the settings say about taking series.
+    """The settings that decide which series are taken.
 
     Attributes:
-        automatic: take eligible series without being asked.
-        max_age_days: leave series alone whose last image came longer ago; so that a plugin which is new on an
-            old archive does not begin with its past.
+        automatic: take eligible series automatically.
+        max_age_days: skip series whose last image came longer ago, so that a plugin newly installed at an
+            old archive does not start with its past.
         min_slices: fewest slices of a stack.
         low_dose: what counts as low dose, for rules that ask for it.
-        rules: which series are taken, and how they are to be done.
+        rules: which series are taken, and with which options.
     """
 
     automatic: bool = True
@@ -73,29 +73,29 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Taken:
-    """The series is ours to do.
+    """The series is eligible.
 
     Attributes:
         scale: factors along z, y, x.
         decision: the reason, in a sentence.
         rule: the rule that takes it; empty when only a person did.
-        orders: how it is to be done; the scale may be chosen by them, `scale` is what was chosen.
-        has_gaps: its slices are thinner than they are apart, and the orders allow that.
+        options: the processing options; `scale` is what was chosen where they leave it open.
+        has_gaps: its slices are thinner than they are apart, and the options allow that.
     """
 
     scale: Tuple[float, float, float]
     decision: str
     rule: str
-    orders: Orders
+    options: ProcessingOptions
     has_gaps: bool = False
 
 
-def glance(modality: str, age_days: float, criteria: Criteria, forced: bool = False) -> None:
-    """Refuse what can be refused without reading a single image, which most series of an archive can.
+def prescreen(modality: str, age_days: float, criteria: Criteria, forced: bool = False) -> None:
+    """Refuse what can be refused without reading an image, as most series of an archive can.
 
     Args:
         age_days: days since the last image came.
-        forced: as for `examine`.
+        forced: as for `check_eligibility`.
     Raises:
         Refused: it is not taken; says why.
     """
@@ -113,12 +113,12 @@ def glance(modality: str, age_days: float, criteria: Criteria, forced: bool = Fa
         )
 
 
-def examine(candidate: Candidate, criteria: Criteria, forced: bool = False) -> Taken:
-    """Return how the series is to be done.
+def check_eligibility(candidate: Candidate, criteria: Criteria, forced: bool = False) -> Taken:
+    """Return how the series is to be processed.
 
     Args:
         forced: a person asked for it; overrules policy (rules, age, automatic), never what makes it unusable.
-            A rule that would take it still says how it is done, else the defaults do.
+            The options are those of the rule that would take it, else the defaults.
     Raises:
         Refused: it is not taken; says why.
     """
@@ -140,15 +140,15 @@ def examine(candidate: Candidate, criteria: Criteria, forced: bool = False) -> T
     facts = facts_of(slices, candidate.origin, criteria.low_dose)
     choice = choose(criteria.rules, facts)
     taking = choice.rule if choice.rule and choice.rule.process else None
-    orders = taking.orders if taking else criteria.rules.defaults
-    thickness = slice_thickness(stack.tags, stack.spacing, orders.allow_gaps)
+    options = taking.options if taking else criteria.rules.defaults
+    thickness = slice_thickness(stack.tags, stack.spacing, options.allow_gaps)
     one_acquisition(stack.tags)
-    scale = _scale(stack, orders)
+    scale = _scale(stack, options)
     permission = _permission(choice, criteria.rules, forced, _kind(slices) if facts.derived else "")
     gaps = unmeasured_share(thickness, stack.spacing)
     remarks = _remarks(slices, stack, len(candidate.instances) - len(images), gaps)
     decision = "; ".join([permission, _described(stack, scale), *remarks])
-    return Taken(scale, decision, taking.name if taking else "", orders, bool(gaps))
+    return Taken(scale, decision, taking.name if taking else "", options, bool(gaps))
 
 
 def _not_ours(images: Sequence[Tags], known_derived: bool) -> None:
@@ -249,15 +249,15 @@ def _enough_slices(count: int, least: int) -> None:
         )
 
 
-def _scale(stack: Stack, orders: Orders) -> Tuple[float, float, float]:
-    if orders.scale is not None:
-        _square_pixels(stack, orders.scale)
-        return orders.scale
-    factor = min(MAX_AUTO_SCALE, max(1, round(stack.spacing / orders.target_spacing)))
+def _scale(stack: Stack, options: ProcessingOptions) -> Tuple[float, float, float]:
+    if options.scale is not None:
+        _square_pixels(stack, options.scale)
+        return options.scale
+    factor = min(MAX_AUTO_SCALE, max(1, round(stack.spacing / options.target_spacing)))
     if factor == 1:
         raise Refused(
             "already-fine",
-            f"slices are {stack.spacing:.4g} mm apart and the target is {orders.target_spacing:g} mm; "
+            f"slices are {stack.spacing:.4g} mm apart and the target is {options.target_spacing:g} mm; "
             "set Scale to have it refined further",
         )
     return (factor, 1, 1)
@@ -284,7 +284,7 @@ def _decodable(tags: Tags) -> None:
 
 
 def _permission(choice: Choice, rules: RuleSet, forced: bool, derived: str) -> str:
-    """Return why the series may be done; `Refused` when it may not.
+    """Return why the series may be processed; raise `Refused` when it may not.
 
     Args:
         derived: what kind of derived series it is, empty for an original.
@@ -306,11 +306,11 @@ def _permission(choice: Choice, rules: RuleSet, forced: bool, derived: str) -> s
 
 
 def _in_words(choice: Choice, rules: RuleSet) -> str:
-    if not rules.source:  # the one rule is about dose alone, and so is its reason
+    if not rules.source:  # the built-in rule is about dose alone, and so is its reason
         return choice.why if choice.rule else choice.passed[0].why
     if choice.rule is None:
         return f"no rule takes it ({choice.why})"
-    leaves = "" if choice.rule.process else " leaves it alone"
+    leaves = "" if choice.rule.process else " excludes it"
     return f"rule {choice.rule.name!r}{leaves}: {choice.why}"
 
 
@@ -321,7 +321,7 @@ def _kind(slices: Sequence[Tags]) -> str:
 
 
 def _remarks(slices: Sequence[Tags], stack: Stack, left_out: int, gaps: float) -> List[str]:
-    """Return what is unusual about the series and does not keep it from being done."""
+    """Return what is unusual about the series without making it ineligible."""
     remarks = []
     if gaps:
         remarks.append(f"gaps are allowed, {gaps:.0%} of the length was never measured")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The rules file: TOML in, rules out, or a sentence that says what is wrong where.
+"""Reads the rules file (TOML), or says what is wrong where.
 
 The whole file is checked before anything starts. Python has read TOML since 3.11, which is what Debian 12 has; where
-Orthanc embeds an older one, the plugin runs without a rules file and refuses one with that reason. A reader of our own
-for a part of TOML would be a second dialect that other programs do not know.
+Orthanc embeds an older one, the plugin runs without a rules file and refuses one with that reason. A parser of our own
+for a subset of TOML would be a dialect that other programs do not know.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from nullsplat_node.rules.conditions import (
     read_pattern,
 )
 from nullsplat_node.rules.limits import FIGURES, OF_SEVERAL_SAMPLES, Limits
-from nullsplat_node.rules.rules import Orders, Rule, RuleSet
+from nullsplat_node.rules.rules import ProcessingOptions, Rule, RuleSet
 from nullsplat_node.rules.schedule import Span, read_span
 
 
@@ -36,11 +36,11 @@ class RulesError(SettingsError):
     """The rules file cannot be used; the message names file, line, rule and key."""
 
 
-def read_rules(path: Path, base: Orders, modalities: Optional[Collection[str]] = None) -> RuleSet:
+def read_rules(path: Path, base: ProcessingOptions, modalities: Optional[Collection[str]] = None) -> RuleSet:
     """Return the rules of a file.
 
     Args:
-        base: orders where the file says nothing.
+        base: options where the file says nothing.
         modalities: names that destinations may have, None when they are not known.
     Raises:
         RulesError: the file cannot be read, or something in it is not what it must be.
@@ -52,7 +52,9 @@ def read_rules(path: Path, base: Orders, modalities: Optional[Collection[str]] =
     return rules_from(text, str(path), base, modalities)
 
 
-def rules_from(text: str, source: str, base: Orders, modalities: Optional[Collection[str]] = None) -> RuleSet:
+def rules_from(
+    text: str, source: str, base: ProcessingOptions, modalities: Optional[Collection[str]] = None
+) -> RuleSet:
     """Return the rules out of a file's text; `source` names it. For the rest see `read_rules`."""
     content = _parsed(text, source)
     top = _Place(source, text)
@@ -117,35 +119,38 @@ def _checked(
 
 
 def _defaults(
-    place: _Place, given: Mapping[str, Any], base: Orders, modalities: Optional[Collection[str]]
-) -> Orders:
+    place: _Place, given: Mapping[str, Any], base: ProcessingOptions, modalities: Optional[Collection[str]]
+) -> ProcessingOptions:
     return _ordered(place, base, _checked(place, given, _ORDERS), modalities)
 
 
 def _rule(
-    place: _Place, given: Mapping[str, Any], defaults: Orders, modalities: Optional[Collection[str]]
+    place: _Place,
+    given: Mapping[str, Any],
+    defaults: ProcessingOptions,
+    modalities: Optional[Collection[str]],
 ) -> Rule:
     name = given.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"\S(?:.{0,62}\S)?", name):
         place.fail(f"name must be text of 1 to 64 characters on one line, got {name!r}", "name")
     place = replace(place, name=name)
     found = _checked(place, given, _RULE)
-    orders = {key: value for key, value in found.items() if key not in ("name", "process", "match")}
-    if not found.get("process", True) and orders:
-        key = next(iter(orders))
-        place.fail(f"process = false leaves the series alone, so {key} would have no effect; remove one", key)
+    options = {key: value for key, value in found.items() if key not in ("name", "process", "match")}
+    if not found.get("process", True) and options:
+        key = next(iter(options))
+        place.fail(f"process = false excludes the series, so {key} would have no effect; remove one", key)
     conditions = _checked(place, found.get("match", {}), _MATCH, "match.")
     return Rule(
         name,
         tuple(conditions.values()),
         found.get("process", True),
-        _ordered(place, defaults, orders, modalities),
+        _ordered(place, defaults, options, modalities),
     )
 
 
 def _ordered(
-    place: _Place, base: Orders, found: Mapping[str, Any], modalities: Optional[Collection[str]]
-) -> Orders:
+    place: _Place, base: ProcessingOptions, found: Mapping[str, Any], modalities: Optional[Collection[str]]
+) -> ProcessingOptions:
     for name in found.get("destinations", ()):
         if modalities is not None and name not in modalities:
             hint = nearest(name, modalities) or f"; known are {', '.join(modalities) or 'none'}"
@@ -154,14 +159,14 @@ def _ordered(
                 f"NullSplat, got {name!r}{hint}",
                 "destinations",
             )
-    orders = replace(base, **{_FIELDS.get(key, key): value for key, value in found.items()})
-    for key, limits in (("hold", orders.hold), ("mark", orders.mark)):
-        if orders.samples < 2 and OF_SEVERAL_SAMPLES in dict(limits.most):
+    options = replace(base, **{_FIELDS.get(key, key): value for key, value in found.items()})
+    for key, limits in (("hold", options.hold), ("mark", options.mark)):
+        if options.samples < 2 and OF_SEVERAL_SAMPLES in dict(limits.most):
             place.fail(
                 f"{key}.{OF_SEVERAL_SAMPLES} needs samples = 2 or more: a single one deviates from nothing",
                 key,
             )
-    return orders
+    return options
 
 
 def _reachable(place: _Place, rules: List[Rule]) -> None:
@@ -288,13 +293,13 @@ _RULE: Dict[str, Check] = {
     "max_per_day": checks.whole(1, 100_000),
 }
 _FIELDS = {"target_slice_spacing": "target_spacing", "max_per_day": "daily"}
-"""Keys of the file whose field of `Orders` has another name."""
+"""Keys of the file whose field of `ProcessingOptions` has another name."""
 
 
 def _line_of(text: str, table: str, index: int, key: str) -> int:
     """Return the line on which the key stands, else that of its table; 0 when neither is found.
 
-    The reader of TOML does not tell lines, so this looks for them as they are usually written.
+    The TOML parser does not report lines, so this searches for keys as they are usually written.
     """
     lines = text.splitlines()
     headers = [number for number, line in enumerate(lines) if re.match(rf"\s*\[+\s*{table}\s*\]+", line)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What a rule lets pass of the engine's figures on a result; what exceeds it is held back, or marked.
+"""A rule's limits for the engine's figures; a result that exceeds them is held back or marked.
 
-A figure that a limit needs and the engine did not give counts as exceeded: nobody knows that it is small.
+A figure that a limit needs and the engine did not give counts as exceeded: it might be large.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Report = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Figure:
-    """One of the engine's figures in HU: what people call it, and how it is read from the report."""
+    """One of the engine's figures in HU: its title, and how it is read from the report."""
 
     title: str
     of: Callable[[Report], Optional[float]]
@@ -53,11 +53,11 @@ OF_SEVERAL_SAMPLES = "deviation_hu"
 
 @dataclass(frozen=True)
 class Limits:
-    """What is let pass.
+    """The limits.
 
     Attributes:
         most: HU by the name in `FIGURES`.
-        warnings: whether any of the run's warnings is too much.
+        warnings: whether any warning of the run exceeds them.
     """
 
     most: Tuple[Tuple[str, float], ...] = ()
@@ -73,7 +73,7 @@ class Limits:
         return " or ".join([*words, *(["there is a warning"] if self.warnings else [])])
 
     def exceeded_by(self, report: Report) -> str:
-        """Return what of the report goes beyond them, in words; empty when nothing does."""
+        """Return which figures of the report exceed them, in words; empty when none does."""
         found = [_beyond(FIGURES[name], most, report) for name, most in self.most]
         return "; ".join([*filter(None, found), *(_warnings(report) if self.warnings else [])])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, List, Mapping, Sequence
 
 from nullsplat_node.rules.conditions import TEXTS, Facts, Origin, facts_of
-from nullsplat_node.rules.eligibility import Candidate, Criteria, examine
+from nullsplat_node.rules.eligibility import Candidate, Criteria, check_eligibility
 from nullsplat_node.rules.rules import Choice, RuleSet, choose
 from nullsplat_node.series.refusal import TITLES, Refused
 from nullsplat_node.series.tags import Tags
@@ -15,10 +15,10 @@ from nullsplat_node.series.tags import Tags
 
 @dataclass(frozen=True)
 class Sample:
-    """A series as somebody wants to try the rules on it.
+    """A series to try the rules on.
 
     Attributes:
-        label: what to call it.
+        label: its name in the report.
         instances: simplified tags of every image; at least one.
     """
 
@@ -81,16 +81,16 @@ def _one(sample: Sample, criteria: Criteria) -> str:
 
 def _chosen(choice: Choice) -> List[str]:
     if choice.rule is None:
-        return ["  no rule takes it, so it is left alone unless a person presses Run"]
+        return ["  no rule takes it, so it is not processed unless a person presses Run"]
     taken = f"  rule {choice.rule.name!r} takes it: {choice.why}"
     if not choice.rule.process:
-        return [taken, "  the rule leaves it alone"]
-    return [taken, f"  the rule orders: {choice.rule.orders}"]
+        return [taken, "  the rule excludes it"]
+    return [taken, f"  processing options: {choice.rule.options}"]
 
 
 def _outcome(sample: Sample, criteria: Criteria) -> str:
     try:
-        return f"would be done: {examine(Candidate(sample.instances, sample.origin), criteria).decision}"
+        return f"would be done: {check_eligibility(Candidate(sample.instances, sample.origin), criteria).decision}"
     except Refused as refusal:
         return f"would not be done ({TITLES[refusal.code]}): {refusal.message}"
 

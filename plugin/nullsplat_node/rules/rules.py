@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Which rule takes a series, and what it orders: the first whose conditions all hold.
+"""Which rule takes a series, and with which processing options: the first whose conditions all hold.
 
-Rules are policy only. What makes a series unusable (`eligibility`) no rule overcomes, and a rule that takes a series
-decides on nothing that was decided before: finished series stay finished when the rules change.
+Rules are policy only. No rule overrides what makes a series unusable (`eligibility`), and changed rules do not
+affect earlier decisions: finished series stay finished.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ LONGEST_LIST = 6
 
 
 @dataclass(frozen=True)
-class Orders:
-    """What is to be done with a series.
+class ProcessingOptions:
+    """How a series is to be processed, and where its result goes.
 
     Attributes:
         scale: factors along z, y, x; None chooses z for `target_spacing`.
         target_spacing: slice spacing to reach when the scale is chosen, mm.
         destinations: names in Orthanc's DicomModalities, or in DicomWebDestinations.
         slice_profile: how the scanner weights a slice; auto leaves it to the engine, which reads the header.
-        hours: when jobs are handed over, none for any hour.
-        daily: how many series are handed over a day, None for no limit.
+        hours: when jobs are submitted, none for any hour.
+        daily: how many series are submitted a day, None for no limit.
         allow_gaps: take series whose slices are thinner than they are apart.
         hold: results beyond these limits wait for a person before they are sent on.
-        mark: results beyond these limits say so on their page.
+        mark: results beyond these limits are marked on their page.
     """
 
     scale: Optional[Factors] = None
@@ -64,7 +64,7 @@ class Orders:
         if self.slice_profile != "auto":
             words.append(f"slice profile {self.slice_profile}")
         if self.hours:
-            words.append(f"handed over only in {' and '.join(map(str, self.hours))}")
+            words.append(f"submitted only in {' and '.join(map(str, self.hours))}")
         if self.daily is not None:
             words.append(f"at most {self.daily} series a day")
         if self.allow_gaps:
@@ -78,12 +78,12 @@ class Orders:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule; with `process` false it leaves what it takes alone."""
+    """One rule; with `process` false it excludes what it takes."""
 
     name: str
     conditions: Tuple[Condition, ...]
     process: bool
-    orders: Orders
+    options: ProcessingOptions
 
     @property
     def asks_for_kind(self) -> bool:
@@ -91,7 +91,7 @@ class Rule:
         return any(isinstance(condition, DerivedCondition) for condition in self.conditions)
 
     def judged(self, facts: Facts) -> List[Verdict]:
-        """Return the verdicts of the conditions; what is done by a rule is original unless the rule asks for derived."""
+        """Return the verdicts of the conditions; unless a rule asks for derived slices, they must be original."""
         implied = (
             (DerivedCondition(False),) if facts.derived and self.process and not self.asks_for_kind else ()
         )
@@ -100,7 +100,7 @@ class Rule:
     def __str__(self) -> str:
         """Return it in words."""
         when = f"when {', and '.join(map(str, self.conditions))}" if self.conditions else "always"
-        return f"{when}: {self.orders if self.process else 'leave alone'}"
+        return f"{when}: {self.options if self.process else 'exclude'}"
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,12 @@ class RuleSet:
     """The rules in their order.
 
     Attributes:
-        defaults: the orders for what a person asks for and no rule takes.
-        source: the file that they stand in, empty for the one rule that holds without a file.
+        defaults: the options for series that a person requests and no rule takes.
+        source: their file, empty for the built-in rule.
     """
 
     rules: Tuple[Rule, ...]
-    defaults: Orders
+    defaults: ProcessingOptions
     source: str = ""
 
     def named(self, name: str) -> Optional[Rule]:
@@ -122,9 +122,9 @@ class RuleSet:
 
     @property
     def destinations(self) -> Tuple[str, ...]:
-        """All that results may be sent to, each once."""
-        orders = (self.defaults, *(rule.orders for rule in self.rules))
-        return tuple(dict.fromkeys(name for each in orders for name in each.destinations))
+        """All destinations of results, each once."""
+        options = (self.defaults, *(rule.options for rule in self.rules))
+        return tuple(dict.fromkeys(name for each in options for name in each.destinations))
 
 
 @dataclass(frozen=True)
@@ -147,10 +147,10 @@ class Choice:
 DEFAULT_NAME = "low-dose CT"
 
 
-def default_rules(orders: Optional[Orders] = None) -> RuleSet:
-    """Return the rule that holds without a file: low-dose CT is done."""
-    orders = orders or Orders()
-    return RuleSet((Rule(DEFAULT_NAME, (DoseCondition(True),), True, orders),), orders)
+def default_rules(options: Optional[ProcessingOptions] = None) -> RuleSet:
+    """Return the built-in rule: low-dose CT is processed."""
+    options = options or ProcessingOptions()
+    return RuleSet((Rule(DEFAULT_NAME, (DoseCondition(True),), True, options),), options)
 
 
 def choose(rules: RuleSet, facts: Facts) -> Choice:
@@ -163,7 +163,7 @@ def choose(rules: RuleSet, facts: Facts) -> Choice:
             why = ", ".join(verdict.words for verdict in verdicts)
             return Choice(rule, why or "it takes everything", tuple(passed))
         passed.append(Passed(rule.name, ", and ".join(against)))
-    return Choice(None, _nobody(passed), tuple(passed))
+    return Choice(None, _none_takes(passed), tuple(passed))
 
 
 def in_words(scale: Factors) -> str:
@@ -171,7 +171,7 @@ def in_words(scale: Factors) -> str:
     return f"{' x '.join(f'{factor:g}' for factor in scale)} (z, y, x)"
 
 
-def _nobody(passed: List[Passed]) -> str:
+def _none_takes(passed: List[Passed]) -> str:
     listed = [f"{one.name!r}: {one.why}" for one in passed[:LONGEST_LIST]]
     if len(passed) > LONGEST_LIST:
         listed.append(f"and {len(passed) - LONGEST_LIST} more")

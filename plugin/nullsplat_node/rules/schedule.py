@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""When jobs may be handed over: hours of the day, and how many a day.
+"""When jobs may be submitted: hours of the day, and how many a day.
 
 Hours are local time of the machine that Orthanc runs on, and a day is its calendar day. When the clocks change,
 hours that do not exist that day begin when the clock has passed them, and those that come twice begin twice.
@@ -14,7 +14,7 @@ from typing import Optional, Sequence, Tuple
 
 MINUTES_A_DAY = 24 * 60
 RECOUNT_SECONDS = 1.0
-"""Wait for what was handed over today to be counted, which after a start takes about 1 ms for each series."""
+"""Seconds to wait for the count of today's jobs, which after a start takes about 1 ms for each series."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Span:
         return minute >= self.start or minute < self.end
 
     def __str__(self) -> str:
-        """Return it as people write it."""
+        """Return it as written in the file."""
         return f"{_clock(self.start)}-{_clock(self.end)}"
 
 
@@ -62,7 +62,7 @@ def day_of(now: float) -> Tuple[float, float]:
 
 @dataclass(frozen=True)
 class Hold:
-    """Why a job is not handed over yet, and until when; seconds since the epoch."""
+    """Why a job is not submitted yet, and until when; seconds since the epoch."""
 
     until: float
     words: str
@@ -72,21 +72,21 @@ def hold(spans: Sequence[Span], most: Optional[int], handed: Optional[int], now:
     """Return why the job must wait, None when it need not.
 
     Args:
-        spans: hours in which jobs are handed over, none for any hour.
-        most: how many are handed over a day, None for no limit.
+        spans: hours in which jobs are submitted, none for any hour.
+        most: how many are submitted a day, None for no limit.
         handed: how many others were today, None while that is not counted yet.
     """
     if most is not None and handed is None:
-        return Hold(now + RECOUNT_SECONDS, "what was handed over today is being counted")
+        return Hold(now + RECOUNT_SECONDS, "the jobs submitted today are being counted")
     if most is not None and handed is not None and handed >= most:
         until = opens_at(spans, day_of(now)[1])
         return Hold(
-            until, f"{handed} of at most {most} series a day were handed over, so it waits for the next day"
+            until, f"{handed} of at most {most} series a day were submitted, so it waits for the next day"
         )
     until = opens_at(spans, now)
     if until == now:
         return None
-    return Hold(until, f"series are handed over only in {' and '.join(map(str, spans))}")
+    return Hold(until, f"series are submitted only in {' and '.join(map(str, spans))}")
 
 
 def _next(here: datetime, start: int) -> float:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Is the series low dose? Several kinds of evidence, because no single field can be relied on.
 
-A rule of the settings decides first, since somebody wrote it for just this. Then the strongest measurement
-that is there: CTDIvol (0018,9345), else the exposure in mAs as far as it can be compared (`xray_exposure`). Only where nothing was measured do words in the
+A rule of the settings decides first, since it was written for this purpose. Then the strongest measurement
+available: CTDIvol (0018,9345), else the exposure in mAs as far as it can be compared (`xray_exposure`). Only where nothing was measured do words in the
 descriptions count. Unusable values (absent, zero, NaN, text) say nothing.
 """
 

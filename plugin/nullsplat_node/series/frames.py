@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Enhanced CT: one multi-frame instance as the slices that it holds, each with tags like those of a classic image.
 
-What differs from frame to frame stands in functional groups. Laid flat, one set of checks serves both. The engine does
+What differs from frame to frame is in functional groups. Flattened, one set of checks serves both. The engine does
 the same, so that it does not refuse what was taken here.
 Source: PS3.3 A.38 (Enhanced CT Image IOD), C.7.6.16 (Multi-frame Functional Groups).
 """
@@ -29,7 +29,7 @@ _CLASSIC = {
     "XRayTubeCurrentInmA": "XRayTubeCurrent",
     "ExposureInmAs": "Exposure",
 }
-"""What has another name in a classic image."""
+"""Attributes with another name in a classic image."""
 
 
 def slices_of(instances: Sequence[Tags]) -> List[Tags]:

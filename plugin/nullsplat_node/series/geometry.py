@@ -181,7 +181,7 @@ def _straightened(normal: Vector, ordered: Sequence[_Slice], rounded: float) -> 
 
 
 def _tilt(ordered: Sequence[_Slice], normal: Vector) -> float:
-    """Return by how many degrees the stack leans from the normal; slices may only lean evenly."""
+    """Return the shear of the stack against the normal in degrees; slices may only be sheared evenly."""
     origin, half_pixel = ordered[0].position, min(ordered[0].pixel_spacing) / 2
     aside = [_aside(origin, one.position, normal) for one in ordered]
     if max(map(_length, aside)) <= half_pixel:
@@ -196,7 +196,7 @@ def _tilt(ordered: Sequence[_Slice], normal: Vector) -> float:
     if angle > LARGEST_TILT:
         raise Refused(
             "gantry-tilt",
-            f"a gantry tilts by up to {LARGEST_TILT:g} degrees, these slices lean by {angle:.0f}; "
+            f"a gantry tilts by up to {LARGEST_TILT:g} degrees, these slices are sheared by {angle:.0f}; "
             "reformat the series at the scanner",
         )
     return angle
@@ -205,7 +205,7 @@ def _tilt(ordered: Sequence[_Slice], normal: Vector) -> float:
 def _refuse_uneven(
     ordered: Sequence[_Slice], along: Sequence[float], aside: Sequence[Vector], tolerance: float
 ) -> NoReturn:
-    """Name the first slice that lies aside of most."""
+    """Name the first slice that is offset from most."""
     heights = [b - a for a, b in zip(along, along[1:])]
     steps = [_scaled(_minus(b, a), 1 / height) for a, b, height in zip(aside, aside[1:], heights)]
     usual = _middle(steps)
@@ -215,8 +215,8 @@ def _refuse_uneven(
     first = next(index for index, value in enumerate(moved) if value > min(tolerance, 0.99 * max(moved)))
     raise Refused(
         "irregular-spacing",
-        f"slices must lie straight above each other or lean evenly, {named(ordered[first].tags)} lies {moved[first]:.3g} mm "
-        "aside of most; send the series again",
+        f"slices must lie straight above each other or be sheared evenly, {named(ordered[first].tags)} is offset by {moved[first]:.3g} mm "
+        "from most; send the series again",
     )
 
 

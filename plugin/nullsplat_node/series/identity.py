@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Whose images are these, and can they be told apart? One patient, and identifiers that are ones.
+"""Whether the series is of one patient, with valid and distinct identifiers.
 
 Orthanc keeps patients and studies apart by their identifiers; names and birth dates it does not compare. Messages say
 which slices differ and never what stands in them.

@@ -16,10 +16,10 @@ SPACING_TOLERANCE = 0.05
 """Largest distance of a slice from the regular grid, in slice spacings; positions rounded to 0.1 mm pass."""
 
 DUPLICATE_DISTANCE = 0.01
-"""Slices nearer than this many mm lie in the same place, or nearer than this share of the largest distance."""
+"""Slices nearer than this many mm share a position, or nearer than this share of the largest distance."""
 
 LARGEST_TILT = 35.0
-"""Degrees; gantries tilt by up to 30, and what leans more is no stack of one."""
+"""Degrees; gantries tilt by up to 30, and a stack sheared by more is not from one gantry tilt."""
 
 LEAST_COVERAGE = 0.8
 """Least slice thickness, in slice spacings, of a stack without gaps."""

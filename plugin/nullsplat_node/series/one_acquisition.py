@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Do all slices come from one acquisition? Regular places alone do not tell.
+"""Whether all slices come from one acquisition, which regular positions alone do not show.
 
 Two scans of the same patient, each at twice the distance, interleave to one regular stack: phases, energies, kernels,
 days. What is one for a whole scan must be the same in all slices; what may change from slab to slab must not come back
@@ -20,7 +20,7 @@ from nullsplat_node.series.tags import Tags, named, values
 CONSTANT = (
     "KVP", "ConvolutionKernel", "TemporalPositionIdentifier", "DeviceSerialNumber",
 )  # fmt: skip
-"""The same in all slices that have it."""
+"""Attributes that are the same in all slices that have them."""
 
 STEADY = (
     "ImageType", "AcquisitionNumber", "AcquisitionDate", "IrradiationEventUID", "NominalPercentageOfCardiacPhase",
@@ -35,10 +35,10 @@ CLOCKS = {
 """When a slice was acquired, with how it begins; fractions of a second do not matter here."""
 
 TREMBLING_SECONDS = 5.0
-"""Steps of the clock that are no other pass: slices of one rotation are not in the order of their times."""
+"""Largest step back of the clock within one pass: slices of one rotation are not in the order of their times."""
 
 RARE = 8
-"""One return in so many slices is none of another pass: a table that was moved twice, a slice that was repeated."""
+"""One return in so many slices does not count as another pass: a table that was moved twice, a slice that was repeated."""
 
 
 def one_acquisition(slices: Sequence[Tags]) -> None:
@@ -85,7 +85,7 @@ def _clock(slices: Sequence[Tags], keyword: str) -> None:
 def _refuse(came: str) -> NoReturn:
     raise Refused(
         "mixed-acquisition",
-        f"the slices of one acquisition are needed: {came}; send each acquisition as a series of its own",
+        f"the slices of one acquisition are needed: {came}; send each acquisition as its own series",
     )
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Are stored values what a CT image has: one number for each pixel, which a rescale makes Hounsfield units?
+"""Whether the pixels are those of a CT image: one value each, which the rescale converts to Hounsfield units.
 
-The engine asks the same, so that it does not refuse what was taken here.
+The engine checks the same, so that it does not refuse what was taken here.
 Source: PS3.3 C.7.6.3 (Image Pixel), C.8.2.1 (CT Image), C.11.1 (Modality LUT); PS3.5 8.1.1 (Bits Stored).
 """
 
@@ -20,7 +20,7 @@ UNITS = ("", "HU", "US")
 
 
 def pixel_format(tags: Tags) -> None:
-    """Refuse pixels that are no single values, and a description of them that cannot be.
+    """Refuse pixels with several values, and an inconsistent description of pixels.
 
     Raises:
         Refused: `not-hounsfield` or `incomplete-header`.
@@ -38,7 +38,7 @@ def pixel_format(tags: Tags) -> None:
 
 
 def hounsfield(tags: Tags) -> None:
-    """Refuse what its rescale does not make Hounsfield units.
+    """Refuse a rescale that does not result in Hounsfield units.
 
     Raises:
         Refused: `not-hounsfield`, `incomplete-header` or `not-finite`.

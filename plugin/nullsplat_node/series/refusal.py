@@ -35,7 +35,7 @@ TITLES = {
     "already-fine": "already as fine as the target",
     "not-low-dose": "not a low-dose series",
     "no-rule": "no rule takes it",
-    "left-alone": "left alone by a rule",
+    "left-alone": "excluded by a rule",
     "not-automatic": "automatic processing is switched off",
     "too-old": "arrived long ago",
 }
@@ -45,7 +45,7 @@ FORCIBLE = frozenset({"derived-slices", "not-low-dose", "no-rule", "left-alone",
 """Refusals of policy, which a person may overrule; the others say that the images cannot be used."""
 
 PASSING = frozenset({"series-not-unique"})
-"""Refusals for what lies beside the series and may go: it is looked at again though its instances do not change."""
+"""Refusals because of other series, which may disappear: checked again although the instances do not change."""
 
 
 class Refused(Exception):
@@ -65,5 +65,5 @@ class Refused(Exception):
 
     @property
     def forcible(self) -> bool:
-        """Whether a person may have the series processed all the same."""
+        """Whether a person may have the series processed nevertheless."""
         return self.code in FORCIBLE

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Do slices lie at regular distances, or at which of them do they stop doing so?"""
+"""Whether slices are evenly spaced, and where they are not."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _places(gaps: Sequence[float], slices: Sequence[Tags]) -> None:
         first, second = named(slices[same[0]]), named(slices[same[0] + 1])
         raise Refused(
             "duplicate-slices",
-            f"every slice must have its own position, {len(same)} of {len(slices)} lie where another does, the first two are "
+            f"every slice must have its own position, {len(same)} of {len(slices)} share one with another, the first two are "
             f"{first} and {second}; send repeated or multi-phase acquisitions as one series each",
         )
 

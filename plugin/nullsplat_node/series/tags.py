@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Values out of Orthanc's simplified tags, where everything is text and anything may be garbage.
+"""Values out of Orthanc's simplified tags, where everything is text and anything may be malformed.
 
 Orthanc shows every attribute in the series' character set, also those that the standard keeps out of it. In JIS X 0201
 (ISO_IR 13, ISO 2022 IR 13) the byte that separates values is a yen sign, and in KS X 1003 a won sign: what is shown
@@ -18,11 +18,11 @@ Tags = Mapping[str, Any]
 
 
 SEPARATOR = re.compile(r"[\\\u00a5\u20a9]")
-"""What stands between values, as Orthanc shows it."""
+"""Separators of values, as Orthanc shows them."""
 
 
 class BadTag(ValueError):
-    """An attribute is there but cannot be understood."""
+    """An attribute is present but malformed."""
 
     def __init__(self, keyword: str, needed: str, value: object) -> None:
         super().__init__(f"{keyword} must be {needed}, got {str(value)[:40]!r}")
@@ -35,7 +35,7 @@ def text(tags: Tags, keyword: str) -> str:
 
 
 def named(tags: Tags) -> str:
-    """Return what people find the slice by: its Instance Number, or the number of the frame."""
+    """Return the slice's name for messages: its Instance Number, or the number of the frame."""
     frame, index = text(tags, "FrameNumber"), text(tags, "InstanceNumber")
     return (
         f"frame {frame}"
@@ -61,7 +61,7 @@ def numbers(tags: Tags, keyword: str, count: int) -> Optional[Tuple[float, ...]]
     """Return `count` finite numbers, or None when the attribute is absent or empty.
 
     Raises:
-        BadTag: it is there, but not that many finite numbers.
+        BadTag: it is present, but not that many finite numbers.
     """
     raw = tags.get(keyword)
     if raw is None or raw == "":
@@ -80,7 +80,7 @@ def number(tags: Tags, keyword: str) -> Optional[float]:
     """Return one finite number, or None when the attribute is absent or empty.
 
     Raises:
-        BadTag: it is there, but not one finite number.
+        BadTag: it is present, but not one finite number.
     """
     found = numbers(tags, keyword, 1)
     return None if found is None else found[0]

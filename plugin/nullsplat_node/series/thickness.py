@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""How thick are the slices, against how far they lie apart? Was the stack measured whole?
+"""Slice thickness against slice distance: whether the stack was measured without gaps.
 
 Where slices are thinner than their distance (1 mm every 10 mm, as in high-resolution CT of the lung) what lies between them
-was never measured; a result would fill it with invention, and agree with the measurement all the same. The engine says the
+was never measured; a result would invent it, and agree with the measurement nevertheless. The engine checks the
 same. Source: PS3.3 C.7.6.2.1.1 (Slice Thickness).
 """
 
@@ -16,7 +16,7 @@ from nullsplat_node.series.tags import BadTag, Tags, named, number
 
 
 def slice_thickness(slices: Sequence[Tags], spacing: float, allow_gaps: bool) -> Optional[float]:
-    """Return the thickness in mm, None where no header says it; 0, as some makers write, says nothing.
+    """Return the thickness in mm, None where no header says it; 0, as some manufacturers write, counts as unknown.
 
     Args:
         slices: in the order of the stack.
@@ -36,13 +36,13 @@ def slice_thickness(slices: Sequence[Tags], spacing: float, allow_gaps: bool) ->
             raise Refused(
                 "mixed-acquisition",
                 f"all slices must be equally thick: {named(said[0])} has {thickness:g} mm, {named(tags)} {mm:g} mm; "
-                "send each thickness as a series of its own",
+                "send each thickness as its own series",
             )
     if thickness < LEAST_COVERAGE * spacing and not allow_gaps:
         raise Refused(
             "slice-gaps",
             f"slices must be at least {LEAST_COVERAGE:g} times as thick as they are apart, these are {thickness:.4g} mm thick "
-            f"every {spacing:.4g} mm, and nobody measured what lies between; send a contiguous reconstruction, or allow it "
+            f"every {spacing:.4g} mm, and what lies between was not measured; send a contiguous reconstruction, or allow it "
             "by allow_gaps in the rules",
         )
     return thickness

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The mAs that one point of the patient got, where the headers tell it; else it counts as not measured.
+"""The mAs at one point of the patient, where the headers state it; else it counts as not measured.
 
-Makers write different things into Exposure (0018,1152): the mAs of a rotation, that over the pitch, the share of one
-slice, or all of the scan. Only what is comparable may be held against a limit:
+Manufacturers write different things into Exposure (0018,1152): the mAs of a rotation, that over the pitch, the share of one
+slice, or all of the scan. Only comparable values may be compared with a limit:
 
-- Tube current x revolution time / pitch, from whoever writes the three. PS3.3 C.8.15.3.8.1 defines the exposure time of a
+- Tube current x revolution time / pitch, where all three are given. PS3.3 C.8.15.3.8.1 defines the exposure time of a
   spiral so. A scan without a pitch is a rotation at one place.
 - Exposure in mAs of an Enhanced CT image, which PS3.3 C.8.15.3.8 defines by that exposure time.
 - Exposure of others, as long as it is what the tube current gives in the time of one rotation, over a pitch or not. A share
@@ -22,11 +22,11 @@ from nullsplat_node.series.tags import BadTag, Tags, number, text
 ROTATION: Tuple[float, float] = (0.08, 2.0)
 """Seconds of X-rays that one point gets: from the fastest rotation at a pitch of 3.2 to a slow one, or a pitch of 0.2."""
 OF_THEIR_OWN = ("GE ", "GENERAL ELECTRIC", "IMATRON")
-"""Makers, by the beginning of their name, whose Exposure and Exposure Time mean something else."""
+"""Manufacturers, by the beginning of their name, whose Exposure and Exposure Time mean something else."""
 
 
 def mas(tags: Tags) -> Optional[float]:
-    """Return the mAs that a point in this slice got, None where the headers do not tell."""
+    """Return the mAs at a point in this slice, None where the headers do not state it."""
     current = usable(tags, "XRayTubeCurrent")
     revolution, pitch = usable(tags, "RevolutionTime"), usable(tags, "SpiralPitchFactor") or 1.0
     if current and revolution and _within(revolution / pitch):
@@ -40,7 +40,7 @@ def mas(tags: Tags) -> Optional[float]:
 
 
 def mean_exposure(instances: Sequence[Tags]) -> Optional[float]:
-    """Return the mean over the slices that tell it, None when none does."""
+    """Return the mean over the slices that state it, None when none does."""
     found = [value for value in map(mas, instances) if value is not None]
     return sum(found) / len(found) if found else None
 

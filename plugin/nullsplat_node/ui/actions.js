@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-// What a person may ask for: run, retry, again, cancel, another priority, a pause. What costs something asks first.
+// Actions: run, retry, run again, cancel, change the priority, pause. Those with a cost ask for confirmation.
 
-import { NodeTrouble, postJson } from './api.js';
+import { NodeError, postJson } from './api.js';
 import { announce, element } from './dom.js';
 
 const LABELS = { run: 'Run', again: 'Run again', release: 'Retry', deliver: 'Send again', cancel: 'Cancel' };
@@ -32,7 +32,7 @@ export function actionButtons(row, name, done) {
   });
 }
 
-/** Return what changes the priority of a series that waits; nothing for one that does not. */
+/** Return the control for the priority of a queued series; nothing for others. */
 export function priorityChoice(row, name, done) {
   if (!row.movable) { return null; }
   const options = Object.entries(PRIORITIES).map(([value, textContent]) => element('option', { value, textContent, selected: value === row.priority }));
@@ -68,7 +68,7 @@ async function ask(button, path, body, words, done) {
     await postJson(path, body);
     announce(`${words}. Done.`);
   } catch (error) {
-    if (!(error instanceof NodeTrouble)) { throw error; }
+    if (!(error instanceof NodeError)) { throw error; }
     await tell('This could not be done', error.message);
   } finally {
     button.disabled = false;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-// Questions to the node. Addresses are relative, so that a proxy may serve Orthanc under any prefix.
+// Requests to the node. Addresses are relative, so that a proxy may serve Orthanc under any prefix.
 
 const ROOT = new URL('../../', document.baseURI);
-const PATIENCE = 20000;  // ms
-const PATIENCE_WITH_IMAGES = 180000;  // ms; an uncertainty map may have hundreds of MB
+const TIMEOUT = 20000;  // ms
+const TIMEOUT_WITH_IMAGES = 180000;  // ms; an uncertainty map may have hundreds of MB
 
-/** The node did not answer, or said no; the message is for people. */
-export class NodeTrouble extends Error {
+/** The node did not answer, or refused; the message is for people. */
+export class NodeError extends Error {
   constructor(message, status) {
     super(message);
     this.status = status;
@@ -16,17 +16,17 @@ export class NodeTrouble extends Error {
 /** Return the address of a path of Orthanc's. */
 export function address(path) { return new URL(path, ROOT).href; }
 
-async function request(path, options, patience = PATIENCE) {
+async function request(path, options, timeout = TIMEOUT) {
   let answer;
   try {
     answer = await fetch(address(path), {
-      credentials: 'same-origin', cache: 'no-store', signal: AbortSignal.timeout(patience), ...options,
+      credentials: 'same-origin', cache: 'no-store', signal: AbortSignal.timeout(timeout), ...options,
     });
   } catch (error) {
-    const why = error.name === 'TimeoutError' ? `no answer within ${patience / 1000} s` : 'no connection';
-    throw new NodeTrouble(`The node does not answer (${why}).`, 0);
+    const why = error.name === 'TimeoutError' ? `no answer within ${timeout / 1000} s` : 'no connection';
+    throw new NodeError(`The node does not answer (${why}).`, 0);
   }
-  if (!answer.ok) { throw new NodeTrouble(await reason(answer), answer.status); }
+  if (!answer.ok) { throw new NodeError(await reason(answer), answer.status); }
   return answer;
 }
 
@@ -44,12 +44,12 @@ export async function getJson(path) { return (await request(path)).json(); }
 
 /** Return the bytes at a path. */
 export async function getBytes(path, accept = '*/*') {
-  const answer = await request(path, { headers: { Accept: accept }, cache: 'default' }, PATIENCE_WITH_IMAGES);
+  const answer = await request(path, { headers: { Accept: accept }, cache: 'default' }, TIMEOUT_WITH_IMAGES);
   return answer.arrayBuffer();
 }
 
 /** Return the bytes at a path as a stream, for what is too big to be held at once. */
-export async function getStream(path) { return (await request(path, {}, PATIENCE_WITH_IMAGES)).body; }
+export async function getStream(path) { return (await request(path, {}, TIMEOUT_WITH_IMAGES)).body; }
 
 /** Return the text at a path. */
 export async function getText(path) { return (await request(path)).text(); }

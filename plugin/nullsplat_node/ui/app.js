@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 // The page's own addresses (#/queue, #/series/ID, #/compare/ID) and the polling of what they show.
 
-import { NodeTrouble, getJson } from './api.js';
+import { NodeError, getJson } from './api.js';
 import { CompareView } from './compare/view.js';
 import { setText } from './dom.js';
 import { viewers } from './links.js';
@@ -30,10 +30,10 @@ function makeView({ name, series, parameters }) {
   return new QueueView(parameters, poll);
 }
 
-function troubleAt(error, wait) {
-  if (!(error instanceof NodeTrouble)) { throw error; }
+function showError(error, wait) {
+  if (!(error instanceof NodeError)) { throw error; }
   connection.hidden = false;
-  const kept = main.dataset.answered ? ' What is shown is the last that was known.' : '';
+  const kept = main.dataset.answered ? ' The last known state is shown.' : '';
   setText(connection, `${error.message}${kept} Next try in ${duration(wait / 1000)}.`);
 }
 
@@ -52,7 +52,7 @@ function show() {
     connection.hidden = true;
     main.dataset.answered = 'yes';
     return view.draw(answer);
-  }, troubleAt);
+  }, showError);
   poller.now();
 }
 

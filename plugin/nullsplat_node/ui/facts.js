@@ -13,9 +13,9 @@ const FIGURES = {
 };
 
 /** Return what was decided and measured, as a list of terms; of a result, what was measured when it was made from `source`. */
-export function facts(story, source) {
-  const report = (source || story).derived?.report || {};
-  const rows = [...decided(source ? { ...source, code: story.code } : story), ...measured(report), ...remarked(report)];
+export function facts(details, source) {
+  const report = (source || details).derived?.report || {};
+  const rows = [...decided(source ? { ...source, code: details.code } : details), ...measured(report), ...remarked(report)];
   if (!rows.length) { return []; }
   return [element('h2', { textContent: 'Facts' }), element('dl', {}, rows.map(([term, text]) => [element('dt', { textContent: term }), element('dd', { textContent: text })]))];
 }

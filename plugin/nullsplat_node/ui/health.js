@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-// Engine, workers, archive and disk at a glance.
+// The state of engine, workers, archive and disk.
 
 import { pauseButton } from './actions.js';
 import { getJson } from './api.js';
@@ -7,7 +7,7 @@ import { element, redrawIfChanged } from './dom.js';
 import { bytes, duration, sentence, when } from './words.js';
 
 const STATISTICS_EVERY = 30000;  // ms; Orthanc counts for it
-const CHECKS = { weights: 'Model weights', archive: 'Archive, seen from the engine', spool: 'Disk of the engine', queue: 'Job database', worker: 'Workers', readiness: 'Readiness' };
+const CHECKS = { weights: 'Model weights', archive: 'Archive, as reached by the engine', spool: 'Disk of the engine', queue: 'Job database', worker: 'Workers', readiness: 'Readiness' };
 
 let statistics = null;
 let asked = -Infinity;
@@ -22,9 +22,9 @@ export async function refreshStatistics() {
 /** Draw the cards. */
 export function drawHealth(target, overview, poll) {
   const { engine } = overview;
-  // Not the time of the last contact while all is well: the card would be drawn anew each time.
+  // Not the time of the last contact while all is well: the card would be redrawn each time.
   const workers = (engine.workers || []).map(workerWords);
-  const state = { ...engine, workers, answered_at: engine.reachable ? null : engine.answered_at, statistics, round: overview.last_reconciliation };
+  const state = { ...engine, workers, answered_at: engine.reachable ? null : engine.answered_at, statistics, scanned: overview.last_reconciliation };
   redrawIfChanged(target, state, () => [engineCard(engine, overview.time), queueCard(engine, workers, poll), checksCard(engine), archiveCard(overview)]);
 }
 
@@ -42,7 +42,7 @@ function queueCard(engine, workers, poll) {
 function workerWords(worker) {
   const memory = worker.memory ? `${bytes(worker.memory.used_bytes)} of ${bytes(worker.memory.size_bytes)} in use` : '';
   const work = worker.job ? `working on job ${worker.job.slice(0, 8)}…` : 'idle';
-  return `${worker.id}: ${[worker.device, memory, work, `heard of ${when(worker.seen_at)}`].filter(Boolean).join(', ')}`;
+  return `${worker.id}: ${[worker.device, memory, work, `last heartbeat ${when(worker.seen_at)}`].filter(Boolean).join(', ')}`;
 }
 
 function card(title, ok, headline, lines) {
@@ -57,9 +57,9 @@ function engineCard(engine, now) {
     const queue = engine.queue && `${engine.queue.running} running, ${engine.queue.queued} waiting`;
     return card('Engine', true, 'Reachable', [`Version ${engine.version}`, model, queue, engine.url]);
   }
-  const since = engine.away_since ? `Not reachable for ${duration((new Date(now) - new Date(engine.away_since)) / 1000)}` : 'Not asked yet';
+  const since = engine.away_since ? `Not reachable for ${duration((new Date(now) - new Date(engine.away_since)) / 1000)}` : 'Not contacted yet';
   const last = engine.answered_at ? `Last answer ${when(engine.answered_at)}.` : '';
-  return card('Engine', false, since, [`${sentence(engine.trouble)}`, last, 'Series are kept and submitted as soon as it is back.']);
+  return card('Engine', false, since, [`${sentence(engine.trouble)}`, last, 'Series are kept and submitted as soon as it is reachable again.']);
 }
 
 function checksCard(engine) {
@@ -73,11 +73,11 @@ function checksCard(engine) {
 }
 
 function archiveCard(overview) {
-  const round = overview.last_reconciliation;
-  const lines = [round ? `Last scanned: ${when(round)}` : 'Not scanned yet'];
+  const scanned = overview.last_reconciliation;
+  const lines = [scanned ? `Last scanned: ${when(scanned)}` : 'Not scanned yet'];
   if (statistics) {
     lines.unshift(`${statistics.CountSeries} series, ${statistics.CountInstances} images`);
     return card('Archive', true, `${bytes(Number(statistics.TotalDiskSize))} on disk`, lines);
   }
-  return card('Archive', true, 'Answers', lines);
+  return card('Archive', true, 'Reachable', lines);
 }

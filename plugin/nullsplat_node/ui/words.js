@@ -1,14 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-// Numbers and names as people read them.
-
-export const STAGES = {
-  fetch: 'fetching the series',
-  stage1: 'refining the projections',
-  stage2: 'fitting Gaussians',
-  consistency: 'checking against the source',
-  derive: 'writing DICOM',
-  store: 'storing the result',
-};
+// Formats numbers and names for display.
 
 const MARKS = {
   new: '○', pending: '◔', running: '◑', succeeded: '◕', routing: '➜',
@@ -65,17 +56,17 @@ export function personName(text) {
   return [given, family].filter(Boolean).join(' ');
 }
 
-/** Return where a series stands in the engine's queue; empty when it does not wait there. */
+/** Return the place of a series in the engine's queue; empty when it is not queued. */
 export function placeWords(row) {
   if (!row.position) { return ''; }
   return row.position === 1 ? 'Next to be taken' : `Place ${row.position} in the queue`;
 }
 
-/** Return how far a series is: percentage, stage, note and time left; empty when it is not in work. */
+/** Return how far a series is: percentage, stage, note and time left; empty when it is not in progress. */
 export function progressWords(row) {
   if (typeof row.progress !== 'number') { return ''; }
   const left = typeof row.eta_seconds === 'number' ? `about ${duration(row.eta_seconds)} left` : '';
-  return [percent(row.progress), row.stage ? STAGES[row.stage] || row.stage : '', row.note, left].filter(Boolean).join(' · ');
+  return [percent(row.progress), row.stage_title, row.note, left].filter(Boolean).join(' · ');
 }
 
 /** Return the node's words as a sentence: a capital first, its UTC times as local ones, signs as in print. */

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The node's figures in Prometheus' text format.
+"""The node's metrics in Prometheus' text format.
 
-No label holds anything but our own words (states, codes) and the names of configured destinations: never patient
-data, UIDs or what an error says.
+Labels hold only our own states and codes, and the names of configured destinations: never patient
+data, UIDs or error messages.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ Samples = Iterable[Tuple[Labels, float]]
 
 @dataclass(frozen=True)
 class Figures:
-    """What the metrics are made of.
+    """The data behind the metrics.
 
     Attributes:
         counts: of all series.
         destinations: names of those that results are sent to.
         reachable: whether the last contact with the engine went well.
-        last_round: when the whole archive was last looked over, seconds since the epoch; None before the first time.
+        last_scan: when the whole archive was last scanned, seconds since the epoch; None before the first time.
         now: seconds since the epoch.
     """
 
     counts: Counts
     destinations: Tuple[str, ...]
     reachable: bool
-    last_round: Optional[float]
+    last_scan: Optional[float]
     now: float
 
 
@@ -75,7 +75,7 @@ def exposition(figures: Figures) -> str:
         _family(
             "nullsplat_node_last_reconciliation_timestamp_seconds",
             "When the whole archive was last scanned, in seconds since 1970; 0 before the first scan.",
-            [((), figures.last_round or 0.0)],
+            [((), figures.last_scan or 0.0)],
         ),
     )
     return "".join(families)
@@ -103,7 +103,7 @@ def _routes(counts: Counts, destinations: Tuple[str, ...]) -> Samples:
 
 
 def _destination(name: str) -> str:
-    """Return the name out of Orthanc's configuration, shortened should it be unlike one."""
+    """Return the name out of Orthanc's configuration, cleaned and shortened if need be."""
     return re.sub(r"[^ -~]", "?", name)[:64]
 
 

@@ -47,31 +47,31 @@ _URGENCY = {phase: rank for rank, group in enumerate(GROUPS.values()) for phase 
 
 @dataclass(frozen=True)
 class EngineSeen:
-    """The engine as it was last met.
+    """The engine at the last contact.
 
     Attributes:
-        info: what it said about itself, `engine_info` of the contract; empty when it never did.
+        info: `engine_info` of the contract; empty before the first contact.
         checks: its own checks, by name: `ok`, or what is wrong.
-        trouble: why the last contact failed, empty when it did not.
-        answered_at, away_since: seconds since the epoch, None when never.
+        error: why the last contact failed, empty when it did not.
+        answered_at, unreachable_since: seconds since the epoch, None when never.
     """
 
     url: str
     info: Mapping[str, Any]
     checks: Mapping[str, str]
-    trouble: str = ""
+    error: str = ""
     answered_at: Optional[float] = None
-    away_since: Optional[float] = None
+    unreachable_since: Optional[float] = None
 
 
 def engine_shown(seen: EngineSeen) -> Dict[str, Any]:
-    """Return what the page says about the engine."""
+    """Return the engine's part of the page."""
     shown: Dict[str, Any] = {
         "url": seen.url,
-        "reachable": bool(seen.info) and not seen.trouble,
-        "trouble": seen.trouble,
+        "reachable": bool(seen.info) and not seen.error,
+        "trouble": seen.error,
         "answered_at": _iso(seen.answered_at),
-        "away_since": _iso(seen.away_since),
+        "away_since": _iso(seen.unreachable_since),
         "checks": [
             {"name": name, "ok": outcome == "ok", "text": outcome}
             for name, outcome in sorted(seen.checks.items())
@@ -100,11 +100,11 @@ def queue_shown(
     left_out: int = 0,
     longest: int = LONGEST_LIST,
 ) -> Dict[str, Any]:
-    """Return the rows of the queue: what is in work first, then what needs a look, each with the latest first.
+    """Return the rows of the queue: series in progress first, then those that need a person, each with the latest first.
 
     Args:
         states: the latest of each phase that is asked for, by Orthanc's series identifier.
-        contact: how it goes with the engine for a series.
+        contact: the contact with the engine for a series.
         left_out: how many more there are.
     """
     chosen = sorted(states.items(), key=_urgency)
@@ -134,7 +134,8 @@ def _urgency(item: Tuple[str, SeriesState]) -> Tuple[int, float, str]:
 _KINDS = (
     ("taken as attempt", "taken"),
     ("not taken", "refused"),
-    ("handed over", "handed-over"),
+    ("submitted to", "handed-over"),
+    ("handed over", "handed-over"),  # as earlier versions wrote it
     ("the engine has finished", "computed"),
     ("the result is here", "stored"),
     ("held back: ", "held"),
@@ -151,12 +152,12 @@ _KINDS = (
 
 
 def kind_of(words: str) -> str:
-    """Return what sort of event an entry of the history is; `note` when it is none of the usual."""
+    """Return the kind of event that an entry of the history is; `note` for any other."""
     return next((kind for beginning, kind in _KINDS if words.startswith(beginning)), "note")
 
 
-def chapters(history: Iterable[Tuple[float, str]]) -> List[Dict[str, Any]]:
-    """Return the history in chapters, oldest first: a new one begins with every attempt."""
+def by_attempt(history: Iterable[Tuple[float, str]]) -> List[Dict[str, Any]]:
+    """Return the history by attempt, oldest first."""
     made: List[Dict[str, Any]] = []
     for time, words in history:
         kind = kind_of(words)
@@ -172,7 +173,7 @@ def _number(words: str) -> Optional[int]:
 
 
 def deliveries(state: SeriesState) -> List[Dict[str, Any]]:
-    """Return where the result goes, and when it arrived there, as far as the history still tells."""
+    """Return where the result goes, and when it arrived there, as far as the history goes back."""
     arrived = {words: time for time, words in state.history}
     return [
         {
@@ -192,8 +193,8 @@ def viewers(plugins: Iterable[str], ohif_is_served: bool, side_by_side: bool = F
 
     Args:
         plugins: what Orthanc's /plugins lists.
-        ohif_is_served: OHIF need not be a plugin, see `ohif`.
-        side_by_side: that OHIF knows how to hang source and result side by side.
+        ohif_is_served: OHIF need not be a plugin; see `ohif`.
+        side_by_side: OHIF has the hanging protocol for source and result.
     """
     there = set(plugins)
     return {

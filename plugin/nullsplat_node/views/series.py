@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The state of a series as people and programs read it over REST; no patient data, no secret."""
+"""The state of a series over REST; no patient data, no secret."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ _TITLES = {
     "cancelled": "cancelled",
     "result": "made by NullSplat",
 }
+_STAGE_TITLES = {
+    "fetch": "fetching the series",
+    "stage1": "estimating missing detail",
+    "stage2": "representing the detail by Gaussians",
+    "consistency": "enforcing data consistency",
+    "derive": "writing DICOM",
+    "store": "storing the result",
+}
 
 
 def iso(time: float) -> str:
@@ -57,7 +65,11 @@ def brief(state: SeriesState, contact: Contact) -> Dict[str, Any]:
         shown["code"] = state.code
     if state.phase in IN_WORK and contact.progress is not None:
         shown.update(
-            progress=contact.progress, stage=contact.stage, note=contact.note, eta_seconds=contact.eta
+            progress=contact.progress,
+            stage=contact.stage,
+            stage_title=_STAGE_TITLES.get(contact.stage, contact.stage),
+            note=contact.note,
+            eta_seconds=contact.eta,
         )
     if state.phase == RUNNING and contact.position is not None:
         shown["position"] = contact.position
@@ -71,8 +83,8 @@ def full(series: str, state: Optional[SeriesState], contact: Contact) -> Dict[st
     if state is None:
         shown: Dict[str, Any] = {
             "state": "new",
-            "title": "not examined yet",
-            "message": "it is examined as soon as no more instances arrive",
+            "title": "not checked yet",
+            "message": "it is checked as soon as no more instances arrive",
         }
         return {"series": series, **shown, "actions": list(possible(None)), "history": []}
     shown = {"series": series, **brief(state, contact), "actions": list(possible(state))}
@@ -98,16 +110,16 @@ def full(series: str, state: Optional[SeriesState], contact: Contact) -> Dict[st
 
 def settings_shown(settings: Settings) -> Dict[str, Any]:
     """Return the settings in effect, without the secret."""
-    criteria, low_dose, orders = settings.criteria, settings.criteria.low_dose, settings.rules.defaults
+    criteria, low_dose, options = settings.criteria, settings.criteria.low_dose, settings.rules.defaults
     return {
         "engine_url": settings.engine.url,
         "rules_file": settings.rules.source,
         "rules": [{"name": rule.name, "text": str(rule)} for rule in settings.rules.rules],
-        "preset": orders.preset,
-        "scale": list(orders.scale) if orders.scale else "auto",
-        "target_slice_spacing_mm": orders.target_spacing,
+        "preset": options.preset,
+        "scale": list(options.scale) if options.scale else "auto",
+        "target_slice_spacing_mm": options.target_spacing,
         "seed": settings.engine.seed,
-        "samples": orders.samples,
+        "samples": options.samples,
         "automatic": criteria.automatic,
         "max_age_days": criteria.max_age_days,
         "min_slices": criteria.min_slices,
@@ -119,7 +131,7 @@ def settings_shown(settings: Settings) -> Dict[str, Any]:
             "stations": list(low_dose.stations),
             "body_parts": list(low_dose.body_parts),
         },
-        "destinations": list(orders.destinations),
+        "destinations": list(options.destinations),
         "dicomweb_destinations": list(settings.partners),
         "webhooks": list(settings.webhooks),
         "storage_commitment": list(settings.commitment.destinations),
@@ -134,18 +146,18 @@ def settings_shown(settings: Settings) -> Dict[str, Any]:
 def _title(state: SeriesState, contact: Contact) -> str:
     if state.phase == INELIGIBLE:
         return f"not taken: {TITLES.get(state.code, state.code)}"
-    if state.phase == PENDING and contact.held and not contact.trouble:
-        return "waiting, as its rule says"
+    if state.phase == PENDING and contact.held and not contact.error:
+        return "waiting, held by its rule"
     if state.phase == RUNNING and contact.position is not None:
         return "waiting in the engine's queue"
     return f"{_TITLES[state.phase]}{', marked' if state.code == MARKED else ''}"
 
 
 def _message(state: SeriesState, contact: Contact) -> str:
-    if state.phase in IN_WORK and contact.trouble:
-        return f"{contact.trouble}; next try at {iso(contact.next_try)}"
+    if state.phase in IN_WORK and contact.error:
+        return f"{contact.error}; next try at {iso(contact.next_try)}"
     if state.phase == PENDING and contact.held:
-        return f"rule {state.rule!r}: {contact.held}; next look at {iso(contact.next_try)}"
+        return f"rule {state.rule!r}: {contact.held}; next check at {iso(contact.next_try)}"
     if state.phase == ROUTING:
         return "; ".join([*_mark(state), *(_route_words(route) for route in state.routes)])
     if state.phase == UNDELIVERED:

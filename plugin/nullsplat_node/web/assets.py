@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The files of the status page, read once: a request can only name one of them, never a path."""
+"""The files of the status page, read once: a request can only name one of them, not a path."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-// Orthanc Explorer's series page: what NullSplat does with the series, and what a person may ask for; its study page: the way there.
+// Orthanc Explorer's series page: the state of the series in NullSplat, and its actions; its study page: links to them.
 // Orthanc adds this to its own page, so the browser sends the same credentials as for everything there.
 // All that comes from the server is set as text, never as HTML.
 
@@ -9,10 +9,6 @@
   var REFRESH_WHILE_BUSY = 2000;  // ms
   var REFRESH_WHILE_IDLE = 15000;  // ms
   var BUSY = ['new', 'pending', 'running', 'succeeded', 'routing'];
-  var STAGES = {
-    fetch: 'fetching', stage1: 'projections', stage2: 'Gaussians',
-    consistency: 'consistency', derive: 'writing DICOM', store: 'storing'
-  };
   var LABELS = { run: 'Run NullSplat', again: 'Run NullSplat again', release: 'Retry NullSplat', deliver: 'Send NullSplat result again', cancel: 'Cancel NullSplat' };
 
   var BOX = { padding: '8px 12px', margin: '8px 0', border: '1px solid #888', 'border-radius': '6px', background: '#fff' };
@@ -33,7 +29,7 @@
   function progressText(shown) {
     if (typeof shown.progress !== 'number') { return ''; }
     var parts = [Math.floor(100 * shown.progress) + ' %'];
-    if (shown.stage) { parts.push(STAGES[shown.stage] || shown.stage); }
+    if (shown.stage_title) { parts.push(shown.stage_title); }
     if (shown.note) { parts.push(shown.note); }
     if (typeof shown.eta_seconds === 'number') { parts.push(duration(shown.eta_seconds) + ' left'); }
     return parts.join(', ');
@@ -44,7 +40,7 @@
   function link(series, text) {
     var made = $('<a>').attr('href', '#series?uuid=' + encodeURIComponent(series)).attr('data-ajax', 'false').text(text);
     made.click(function (event) {
-      // jQuery Mobile does not go from a page to itself, so the browser has to load it anew.
+      // jQuery Mobile does not go from a page to itself, so the browser has to reload it.
       event.preventDefault();
       event.stopPropagation();
       window.location.hash = 'series?uuid=' + encodeURIComponent(series);
@@ -58,13 +54,13 @@
     row.append(link(derived.series, 'Super-resolved series (' + derived.instances + ' slices)'));
     var consistency = derived.report && derived.report.lr_consistency_rmse_hu;
     if (typeof consistency === 'number') {
-      row.append(line('Brought back to the original resolution it differs from the original by ' +
+      row.append(line('Degraded again to the original resolution, it differs from the original by ' +
         consistency.toFixed(1) + ' HU (RMSE)'));
     }
   }
 
   function drawRoutes(row, shown) {
-    if (shown.state !== 'done') { return; }  // before that, the message tells about them
+    if (shown.state !== 'done') { return; }  // before that, the message lists them
     $.each(shown.routes || [], function (_, route) {
       row.append(line((route.state === 'delivered' ? 'Sent to ' : 'Not sent to ') + route.destination + (route.what ? ' (' + route.what + ')' : '')));
     });
@@ -134,9 +130,9 @@
     });
   }
 
-  function drawTrouble(text) {
-    $('#nullsplat-row .nullsplat-trouble').remove();
-    $('#nullsplat-row').append(line(text).addClass('nullsplat-trouble').css('color', '#a00'));
+  function drawError(text) {
+    $('#nullsplat-row .nullsplat-error').remove();
+    $('#nullsplat-row').append(line(text).addClass('nullsplat-error').css('color', '#a00'));
   }
 
   function reason(response) {
@@ -161,7 +157,7 @@
       },
       error: function (response) {
         if (series !== shownSeries) { return; }
-        drawTrouble(reason(response));
+        drawError(reason(response));
         $('#nullsplat-row .nullsplat-action').removeAttr('disabled');
         later(series, REFRESH_WHILE_IDLE);
       }

@@ -26,11 +26,11 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-"""With every page: whatever OHIF would like to load from elsewhere, the browser refuses."""
+"""Sent with every page: the browser refuses whatever OHIF would load from elsewhere."""
 
 
 def read_page(configuration: Mapping[str, Any], log: Log) -> bytes:
-    """Return OHIF's page, empty when there is no OHIF to serve; says so where ServeFolders promises one."""
+    """Return OHIF's page, empty when there is no OHIF to serve; logs it where ServeFolders names one."""
     folder = assets_folder(configuration)
     if folder is None:
         return b""
@@ -49,7 +49,7 @@ def explorer_extension() -> str:
 
 
 def is_there(configuration: Mapping[str, Any]) -> bool:
-    """Return whether /ohif leads to OHIF: ours, or one that somebody serves there in another way."""
+    """Return whether /ohif leads to OHIF: ours, or one that is served there in another way."""
     folder = assets_folder(configuration)
     return "ohif" in served_folders(configuration) or (
         folder is not None and (folder / "index.html").is_file()
@@ -59,7 +59,7 @@ def is_there(configuration: Mapping[str, Any]) -> bool:
 def hangs_side_by_side(configuration: Mapping[str, Any]) -> bool:
     """Return whether /ohif leads to an OHIF whose configuration has the hanging protocol for source and result.
 
-    One that another version fetched, or that somebody else serves, would stop at the name of a protocol that it does not know.
+    One of another version, or one served in another way, would fail at the name of an unknown protocol.
     """
     folder = assets_folder(configuration)
     try:

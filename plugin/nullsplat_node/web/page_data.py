@@ -2,16 +2,16 @@
 """The routes that the status page gets its data from.
 
 GET  /nullsplat/overview?group=NAME    the node, the engine and the queue
-GET  /nullsplat/story/{id}             one series, with its history in chapters
+GET  /nullsplat/story/{id}             one series, with its history by attempt
 
-What a person asks for goes to the route of the series, see `rest`.
+Actions go to the route of the series, see `rest`.
 """
 
 from __future__ import annotations
 
 from typing import Any, Mapping
 
-from nullsplat_node.archive.archive import ArchiveTrouble, NotInArchive
+from nullsplat_node.archive.archive import ArchiveError, NotInArchive
 from nullsplat_node.views.overview import viewers
 from nullsplat_node.web import ohif
 from nullsplat_node.web.rest import Answer
@@ -30,25 +30,25 @@ def overview_answer(service: Service, request: Mapping[str, Any], configuration:
         shown["viewers"] = viewers(
             service.plugins(), ohif.is_there(configuration), ohif.hangs_side_by_side(configuration)
         )
-    except ArchiveTrouble as trouble:
-        return _unavailable(trouble)
+    except ArchiveError as error:
+        return _unavailable(error)
     return 200, shown
 
 
 def story_answer(service: Service, request: Mapping[str, Any]) -> Answer:
-    """Return HTTP status and body for the story of one series."""
+    """Return HTTP status and body for one series with its history."""
     if request["method"] != "GET":
         return 405, {"allow": "GET"}
     series = request["groups"][0]
     try:
-        return 200, service.story(series)
+        return 200, service.history(series)
     except NotInArchive:
         message = f"there is no series {series} in this archive; it may have been deleted"
         return 404, {"error": {"code": "no-such-series", "message": message}}
-    except ArchiveTrouble as trouble:
-        return _unavailable(trouble)
+    except ArchiveError as error:
+        return _unavailable(error)
 
 
-def _unavailable(trouble: ArchiveTrouble) -> Answer:
-    message = f"{trouble}; try again, and look at Orthanc's log and disk"
+def _unavailable(error: ArchiveError) -> Answer:
+    message = f"{error}; try again, and look at Orthanc's log and disk"
     return 503, {"error": {"code": "archive", "message": message}}

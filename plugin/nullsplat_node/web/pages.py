@@ -22,7 +22,7 @@ REDIRECTS = {
     "/nullsplat/ui/ui/index.html": "../index.html",
     "/nullsplat/page.html": "ui/index.html",
 }
-"""Path to where it leads, relative to it; page.html is where the page was in version 0.1."""
+"""Redirects: path to a relative target; page.html is where the page was in version 0.1."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
@@ -30,7 +30,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-"""With every file: nothing from elsewhere, and asked for again so that an update is seen at once."""
+"""Sent with every file: nothing is loaded from elsewhere, and files are revalidated so that an update is seen at once."""
 
 
 def explorer_extension() -> str:

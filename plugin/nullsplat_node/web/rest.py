@@ -8,7 +8,7 @@ POST /nullsplat/series/{id}   {"action": "run" | "again" | "release" | "deliver"
                               {"action": "priority", "priority": "stat" | "normal" | "night"}
 POST /nullsplat/queue         {"action": "pause" | "resume"}
 
-Who may ask, and from where, is decided before: see `access`.
+Access is decided before: see `access`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import json
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from nullsplat_node.access.gate import Refusal, user_of
-from nullsplat_node.archive.archive import ArchiveTrouble, NotInArchive
+from nullsplat_node.archive.archive import ArchiveError, NotInArchive
 from nullsplat_node.checks import PRIORITIES
 from nullsplat_node.lifecycle.actions import ACTIONS, PRIORITY
 from nullsplat_node.shallow_json import loads
@@ -52,8 +52,8 @@ def series_answer(service: Service, request: Mapping[str, Any]) -> Answer:
             return _wish(service, series, request)
     except NotInArchive:
         return _error(404, "no-such-series", f"there is no series {series} in this archive")
-    except ArchiveTrouble as trouble:
-        return _error(503, "archive", f"{trouble}; try again, and look at Orthanc's log and disk")
+    except ArchiveError as error:
+        return _error(503, "archive", f"{error}; try again, and look at Orthanc's log and disk")
     return 405, {"allow": "GET,POST"}
 
 
@@ -70,7 +70,7 @@ def _wish(service: Service, series: str, request: Mapping[str, Any]) -> Answer:
     if problem:
         return problem
     if asked["action"] != PRIORITY:
-        return _done(request, lambda: service.wish(series, str(asked["action"])))
+        return _done(request, lambda: service.act(series, str(asked["action"])))
     priority = asked.get("priority")
     if priority not in PRIORITIES:
         return _error(
@@ -80,7 +80,7 @@ def _wish(service: Service, series: str, request: Mapping[str, Any]) -> Answer:
 
 
 def _asked(request: Mapping[str, Any], actions: Tuple[str, ...]) -> Tuple[Dict[str, Any], Optional[Answer]]:
-    """Return the body of a request for one of the actions, and the refusal of one that is none."""
+    """Return the body of a request for one of the actions, and the refusal of an invalid one."""
     try:
         body = loads(request.get("body") or b"")
     except ValueError:
@@ -94,7 +94,7 @@ def _asked(request: Mapping[str, Any], actions: Tuple[str, ...]) -> Tuple[Dict[s
 
 
 def _done(request: Mapping[str, Any], action: Callable[[], Dict[str, Any]]) -> Answer:
-    """Do what was asked in the name of who asks, and return the answer."""
+    """Carry out an action in the name of the user, and return the answer."""
     try:
         with acting(user_of(request.get("headers", {}))):
             return 200, action()
@@ -107,12 +107,12 @@ def _error(status: int, code: str, message: str) -> Answer:
 
 
 def refused(refusal: Refusal) -> Answer:
-    """Return HTTP status and body for a request that does not go on."""
+    """Return HTTP status and body for a refused request."""
     return _error(403, refusal.code, refusal.message)
 
 
 def reset_answer() -> Answer:
-    """Return HTTP status and body for Orthanc's own route /tools/reset, which this plugin takes away."""
+    """Return HTTP status and body for Orthanc's own route /tools/reset, which this plugin disables."""
     return _error(
         403,
         "no-reset",
@@ -136,7 +136,7 @@ def send(output: Any, answer: Answer) -> None:
         output.AnswerBuffer(text, "application/json")
         return
     if status == 405:
-        output.SendMethodNotAllowed(body["allow"])  # Orthanc lets no other way
+        output.SendMethodNotAllowed(body["allow"])  # Orthanc allows no other way
         return
     output.SetHttpHeader("Content-Type", "application/json")
     try:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Doing what a person asks for: with one series, or with the engine's whole queue."""
+"""Carries out actions of people, on one series or on the engine's whole queue."""
 
 from __future__ import annotations
 
 from typing import Callable, Optional
 
 from nullsplat_node.archive.archive import Archive, SeriesHere
-from nullsplat_node.engine.client import EngineAway, EngineRefused
+from nullsplat_node.engine.client import EngineRefused, EngineUnavailable
 from nullsplat_node.lifecycle import transitions
 from nullsplat_node.lifecycle.actions import CANCEL, DELIVER, RELEASE, why_not
 from nullsplat_node.lifecycle.state import PENDING, RUNNING, SeriesState
@@ -17,19 +17,19 @@ from nullsplat_node.work.intake import Intake
 from nullsplat_node.work.steps import cancel_at_engine
 
 SWITCHES = {"pause": "paused", "resume": "resumed"}
-"""What can be done with the whole queue, and what the audit log calls it."""
+"""Actions on the whole queue, and their names in the audit log."""
 
 
 class NotPossible(Exception):
-    """What a person asked for cannot be done now; `code` for machines, the message for people."""
+    """The action is not possible now; `code` for machines, the message for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
 
 
-class Granting:
-    """Every method raises NotPossible when what is asked for cannot be done now, and says why."""
+class ActionHandler:
+    """Every method raises NotPossible, with the reason, when the action is not possible now."""
 
     def __init__(
         self, parts: Parts, store: AuditedStore, intake: Intake, withdraw: Callable[[SeriesState], None]
@@ -43,7 +43,7 @@ class Granting:
         self._withdraw = withdraw
 
     def switch(self, how: str) -> None:
-        """Do one of `SWITCHES` with the engine's queue."""
+        """Apply one of `SWITCHES` to the engine's queue."""
         _at_engine(lambda: self._engine.switch(how))
         self._store.note({"what": SWITCHES[how]})
 
@@ -59,8 +59,8 @@ class Granting:
             _at_engine(lambda: self._engine.ask(lambda client: client.move(before.key, priority)))
         self._replace(series, before, transitions.moved(before, priority, self._clock()))
 
-    def wish(self, series: str, action: str) -> None:
-        """Do one of `wishes.ACTIONS`; raises NotInArchive too."""
+    def act(self, series: str, action: str) -> None:
+        """Carry out one of the actions of `lifecycle.actions`; raises NotInArchive too."""
         here = self._archive.look(series)
         before = self._store.load(here)
         reason = why_not(action, before)
@@ -69,7 +69,7 @@ class Granting:
         if action == RELEASE and before is not None:
             self._release(series, before)
         else:
-            self._replace(series, before, self._after_wish(here, before, action))
+            self._replace(series, before, self._after_action(here, before, action))
         if action == CANCEL and before is not None:
             self._withdraw(before)
 
@@ -77,17 +77,15 @@ class Granting:
         _at_engine(lambda: self._engine.ask(lambda client: client.release(before.key)))
         try:
             self._replace(series, before, transitions.released(before, self._clock()))
-        except NotPossible:  # another attempt began at this very moment, and one is enough
+        except NotPossible:  # another attempt started meanwhile, and one is enough
             _at_engine(lambda: cancel_at_engine(self._engine, before.key))
             raise
 
     def _replace(self, series: str, before: Optional[SeriesState], after: SeriesState) -> None:
         if not self._store.replace(series, before, after):
-            raise NotPossible(
-                "changed-meanwhile", "the state of the series changed at this moment; look again"
-            )
+            raise NotPossible("changed-meanwhile", "the state of the series has just changed; look again")
 
-    def _after_wish(self, here: SeriesHere, before: Optional[SeriesState], action: str) -> SeriesState:
+    def _after_action(self, here: SeriesHere, before: Optional[SeriesState], action: str) -> SeriesState:
         if action == CANCEL and before is not None:
             return transitions.cancelled(before, self._clock())
         if action == DELIVER and before is not None:
@@ -106,10 +104,10 @@ class Granting:
 
 
 def _at_engine(action: Callable[[], object]) -> None:
-    """Do something at the engine while a person waits for it."""
+    """Call the engine while a person waits for the answer."""
     try:
         action()
-    except EngineAway as error:
-        raise NotPossible("engine-away", f"{error}; ask again when it is back") from error
+    except EngineUnavailable as error:
+        raise NotPossible("engine-away", f"{error}; try again when it can be reached") from error
     except EngineRefused as refusal:
         raise NotPossible(refusal.failure.code, refusal.failure.message) from refusal

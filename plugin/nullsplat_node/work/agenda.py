@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Which series to look at when."""
+"""When to check which series."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ class Agenda:
 
     def __init__(self) -> None:
         self._due: Dict[str, float] = {}
-        self._heap: List[Tuple[float, str]] = []  # may hold times that do not count any more; `_due` tells
+        self._heap: List[Tuple[float, str]] = []  # may hold outdated times; `_due` is authoritative
 
     def __len__(self) -> int:
-        """Return how many series are to be looked at."""
+        """Return how many series are to be checked."""
         return len(self._due)
 
     def add(self, series: str, at: float) -> None:
-        """Look at the series at that time, or earlier if that was planned already."""
+        """Check the series at that time, or earlier if that was planned already."""
         if at < self.planned(series):
             self._due[series] = at
             heapq.heappush(self._heap, (at, series))
 
     def drop(self, series: str) -> None:
-        """Do not look at the series any more."""
+        """Do not check the series any more."""
         self._due.pop(series, None)
 
     def planned(self, series: str) -> float:
-        """Return when the series is to be looked at, infinity when it is not."""
+        """Return when the series is to be checked, infinity when it is not."""
         return self._due.get(series, float("inf"))
 
     def next_time(self) -> Optional[float]:
@@ -39,7 +39,7 @@ class Agenda:
         return self._heap[0][0] if self._heap else None
 
     def pop_due(self, now: float) -> Optional[str]:
-        """Take out and return the series that has been due for longest, None when none is due."""
+        """Remove and return the series that has been due for longest, None when none is due."""
         first = self.next_time()
         if first is None or first > now:
             return None

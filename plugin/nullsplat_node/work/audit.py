@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The audit log: what happened to which series when, and who asked for it, one JSON line for each change of state.
 
-Lines hold Orthanc's identifiers, keys, hashes and codes, never patient data nor UIDs. They go into a file of their own
-if one is named, else into Orthanc's log behind `PREFIX`. A file is opened anew for each line, so that logrotate may
-move it away at any time.
+Lines hold Orthanc's identifiers, keys, hashes and codes, never patient data nor UIDs. They go into a separate file
+if one is named, else into Orthanc's log behind `PREFIX`. A file is reopened for each line, so that logrotate may
+rename it at any time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PREFIX = "NullSplat audit: "
 FILE_VARIABLE = "NULLSPLAT_AUDIT_FILE"
 """Environment variable that names a file for the lines; unset, they go into Orthanc's log."""
 NODE = "node"
-"""Who does what nobody asked for."""
+"""The actor of automatic changes."""
 FIGURES = {"config": "config_hash", "model": "model_hash"}
 """Hashes out of the engine's report."""
 
@@ -64,7 +64,7 @@ Write = Callable[[Entry], None]
 
 @contextmanager
 def acting(user: str) -> Iterator[None]:
-    """Let the lines that are written meanwhile, in this thread, name a user of Orthanc, or `person` where it asks none."""
+    """Attribute the lines written meanwhile in this thread to a user of Orthanc, or to `person` without one."""
     token = _who.set(f"user {user}" if user else "person")
     try:
         yield
@@ -73,7 +73,7 @@ def acting(user: str) -> Iterator[None]:
 
 
 def writer(log: Log, environment: Mapping[str, str]) -> Write:
-    """Return what writes a line, to the file that the environment names or to Orthanc's log.
+    """Return the function that writes a line to the file that the environment names, or to Orthanc's log.
 
     Raises:
         OSError: the file cannot be written.
@@ -96,10 +96,10 @@ def writer(log: Log, environment: Mapping[str, str]) -> Write:
 
 
 class AuditedStore(StateStore):
-    """The states, with a line for each change.
+    """The state store, with an audit line for each change.
 
     Args:
-        write: takes a line.
+        write: writes a line.
     """
 
     def __init__(self, archive: Archive, clock: Callable[[], float], write: Write) -> None:
@@ -116,13 +116,13 @@ class AuditedStore(StateStore):
         return replaced
 
     def note(self, entry: Entry) -> None:
-        """Audit something, now and in the name of who does it."""
+        """Write a line with the time and the actor."""
         moment = datetime.fromtimestamp(self._time(), timezone.utc).isoformat(timespec="milliseconds")
         self._write({"time": moment, "who": _who.get(), **entry})
 
 
 def entries(series: str, before: Optional[SeriesState], after: SeriesState) -> List[Entry]:
-    """Return the lines for a change of state, apart from time and doer."""
+    """Return the lines for a change of state, apart from time and actor."""
     found = [{"what": what, **_facts(series, after)} for what in _steps(before, after)]
     old = {(route.destination, route.series): route.phase for route in before.routes} if before else {}
     for route in after.routes:
@@ -169,7 +169,7 @@ def _facts(series: str, state: SeriesState) -> Entry:
 
 
 def _hash(value: object) -> str:
-    """Return the value if it is a hash: what an engine says is not repeated unseen."""
+    """Return the value if it is a hash: nothing else of the engine's report is quoted."""
     return value if isinstance(value, str) and re.fullmatch("[0-9a-f]{1,64}", value) else ""
 
 
@@ -202,7 +202,7 @@ def _append(path: str, line: bytes) -> None:
     try:
         if os.write(file, line) < len(line):
             os.write(file, b"\n")  # the disk is full: the next line must at least not continue a torn one
-            raise OSError(0, "only part of the line found room")
+            raise OSError(0, "only part of the line was written")
         os.fsync(file)
     finally:
         os.close(file)

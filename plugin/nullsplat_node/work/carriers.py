@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The ways by which a series gets to a destination: Orthanc's C-STORE, or STOW-RS of our own; and the news of it.
+"""Transports to a destination: Orthanc's C-STORE, our own STOW-RS, and notifications by webhook.
 
-None waits: what is begun is asked about later, by the name that it got.
+None blocks: what was started is polled later by its name.
 """
 
 from __future__ import annotations
 
 from typing import Collection, List, Optional, Protocol, Set
 
-from nullsplat_node.archive.archive import Archive, ArchiveTrouble, NotInArchive
+from nullsplat_node.archive.archive import Archive, ArchiveError, NotInArchive
 from nullsplat_node.lifecycle import delivery_faults
 from nullsplat_node.lifecycle.delivery_faults import cure_of_status
 from nullsplat_node.lifecycle.routing import COMMITTING, Outcome, Route
@@ -20,25 +20,25 @@ from nullsplat_node.outgoing.webhook import Webhook, message_about
 
 
 class Carrier(Protocol):
-    """A way to a destination; `service` is what people call it."""
+    """A transport; `service` is its name in messages."""
 
     service: str
 
     def begin(self, route: Route, series: str, state: SeriesState) -> str:
-        """Begin to send and return a name for it.
+        """Start sending and return a name for it.
 
         Args:
             series: what the result was made of, and
             state: how it stands with all its routes.
         Raises:
-            StoreRefused: it could not even begin.
+            StoreRefused: it could not be started.
         """
 
     def outcome(self, route: Route) -> Optional[Outcome]:
-        """Return how it stands, None when nobody knows it any more."""
+        """Return the outcome, None when it is unknown."""
 
     def withdraw(self, route: Route) -> None:
-        """Send no more of it; what has arrived there stays there."""
+        """Cancel it; what has arrived stays there."""
 
 
 class DicomCarrier:
@@ -73,7 +73,7 @@ class DicomCarrier:
         if job.state == "Success":
             return Outcome(transaction=job.transaction) if job.transaction else Outcome(done=True)
         error = job.error or "Orthanc gives no reason"
-        # Of a whole result, as earlier versions sent it, nobody knows what was refused; next it goes series by series.
+        # Of a whole result, as earlier versions sent it, it is unknown what was refused; next it goes series by series.
         commits = route.destination in self._commits
         cure = delivery_faults.cure(job.code, error, route, commits) if route.series else ""
         return Outcome(error=error, cure=cure)
@@ -93,7 +93,7 @@ class DicomCarrier:
     def _sop_uids(self, series: str) -> Set[str]:
         try:
             return set(self._archive.sop_uids(series))
-        except NotInArchive:  # somebody deleted it here; what was sent is then all that the report names
+        except NotInArchive:  # it was deleted here; what was sent is then all that the report names
             return set()
 
 
@@ -122,7 +122,7 @@ class StowCarrier:
     def _instances(self, series: str) -> List[Instance]:
         try:
             return self._archive.instances(series)
-        except (NotInArchive, ArchiveTrouble) as error:
+        except (NotInArchive, ArchiveError) as error:
             raise Unreadable(str(error)) from error
 
     def _read(self, instance: str) -> bytes:
@@ -130,12 +130,12 @@ class StowCarrier:
             raise Unreadable("Orthanc stops")
         try:
             return self._archive.file(instance)
-        except (NotInArchive, ArchiveTrouble) as error:
+        except (NotInArchive, ArchiveError) as error:
             raise Unreadable(str(error)) from error
 
 
 class WebhookCarrier:
-    """The news that a result is complete, in the thread of its receiver."""
+    """Notifications that a result is complete, in the thread of their receiver."""
 
     service = "the notification"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What everything that acts is made of."""
+"""Dependencies shared by everything that acts."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The step that sends a result on: every route a little further, whatever carries it."""
+"""The step that sends a result on: advances every route, whatever its transport."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from nullsplat_node.work.carriers import Carrier, DicomCarrier, StowCarrier, Web
 from nullsplat_node.work.context import Parts
 
 AT_ONCE = 0.0
-"""Time at which to look again when something changed."""
+"""Time of the next check when something changed."""
 BETWEEN_LOOKS = 0.05
-"""Seconds for each series on its way, between looks that no event asks for: thousands of them must leave time for others."""
+"""Seconds between unprompted checks, for each series in delivery: thousands of them must leave time for others."""
 
 _NO_REPORT = "it sent no report in time; let it know this node's AE title and address, and allow it AllowStorageCommitment here"
 
@@ -33,11 +33,11 @@ class Deliveries:
         self._dicom = DicomCarrier(parts.archive, parts.settings.commitment.destinations)
         settings = parts.settings
         stow = {name: StowCarrier(one, parts.archive, errands) for name, one in settings.partners.items()}
-        told = {name: WebhookCarrier(one, errands) for name, one in settings.webhooks.items()}
-        self._others: Mapping[str, Carrier] = {**stow, **told}
+        notified = {name: WebhookCarrier(one, errands) for name, one in settings.webhooks.items()}
+        self._others: Mapping[str, Carrier] = {**stow, **notified}
 
     def advance(self, series: str, state: SeriesState) -> float:
-        """Do what can be done now for the routes of a series, and return when to look again."""
+        """Advance the routes of a series, and return when to check again."""
         now = self._clock()
         result = state.result or Result("")
         try:
@@ -54,13 +54,13 @@ class Deliveries:
         return routing.next_look(routing.due(routes), now, self._poll(split, routes)) or AT_ONCE
 
     def withdraw(self, state: SeriesState) -> None:
-        """Send no more of what is under way; what has arrived stays where it is."""
+        """Cancel what is being sent; what has arrived stays there."""
         for route in state.routes:
             if route.phase == routing.SENDING:
                 self._carrier(route).withdraw(route)
 
     def _poll(self, before: Tuple[Route, ...], after: Tuple[Route, ...]) -> float:
-        """Return after how many seconds to look at what is under way, should no event tell of its end."""
+        """Return after how many seconds to poll what is being sent, in case no event reports its end."""
         usual = self._settings.poll_interval
         if any(new.job and new.job != old.job for old, new in zip(before, after)):
             return usual  # it may have ended before its name was noted
@@ -73,7 +73,7 @@ class Deliveries:
         return [Parcel(result.series), *(Parcel(series, what) for series, what in found if what)]
 
     def _modality(self, series: str) -> str:
-        """Return the modality of a series, empty when somebody deleted it."""
+        """Return the modality of a series, empty when it was deleted."""
         try:
             return self._archive.look(series).modality or "?"
         except NotInArchive:
@@ -84,7 +84,7 @@ class Deliveries:
             return route
         if route.phase != routing.WAITING:
             return self._confirm(route, now)
-        if not self._modality(route.series):  # which must not hold the images up
+        if not self._modality(route.series):  # a missing map must not delay the images
             return routing.abandoned(route)
         try:
             return routing.begun(route, self._carrier(route).begin(route, series, state))

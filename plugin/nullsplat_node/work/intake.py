@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Examining a series as it lies in the archive, and making a job of it."""
+"""Checks a series of the archive, and makes a job of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nullsplat_node.engine.contract import fingerprint, job_key, parameters
 from nullsplat_node.lifecycle import transitions
 from nullsplat_node.lifecycle.state import DONE, HELD, ROUTING, UNDELIVERED, SeriesState
 from nullsplat_node.lifecycle.transitions import Job
-from nullsplat_node.rules.eligibility import Candidate, Taken, examine, glance
+from nullsplat_node.rules.eligibility import Candidate, Taken, check_eligibility, prescreen
 from nullsplat_node.series.refusal import Refused
 from nullsplat_node.series.tags import Tags, text
 from nullsplat_node.shallow_json import TooDeep
@@ -20,7 +20,7 @@ DAY = 86400.0
 
 
 class Intake:
-    """Decides on series and writes the job requests."""
+    """Decides on series and builds the job requests."""
 
     def __init__(self, parts: Parts) -> None:
         self._archive = parts.archive
@@ -28,8 +28,8 @@ class Intake:
         self._settings = parts.settings
         self._clock = parts.clock
 
-    def examined(self, here: SeriesHere, state: Optional[SeriesState], retry: bool = False) -> SeriesState:
-        """Return the state after an examination that nobody asked for.
+    def checked(self, here: SeriesHere, state: Optional[SeriesState], retry: bool = False) -> SeriesState:
+        """Return the state after an automatic check.
 
         Args:
             retry: the last attempt failed and another is due.
@@ -45,7 +45,7 @@ class Intake:
         return transitions.taken(state, job, self._clock(), retries)
 
     def asked_for(self, here: SeriesHere, state: Optional[SeriesState]) -> SeriesState:
-        """Return the state after a person asked for the series to be done, whatever the policy says.
+        """Return the state after a person requested processing, overruling policy.
 
         Raises:
             Refused: it cannot be done.
@@ -54,7 +54,7 @@ class Intake:
 
     def _job(self, here: SeriesHere, state: Optional[SeriesState], forced: bool) -> Job:
         criteria = self._settings.criteria
-        glance(here.modality, (self._clock() - here.changed_at) / DAY, criteria, forced)
+        prescreen(here.modality, (self._clock() - here.changed_at) / DAY, criteria, forced)
         tags = self._tags(here)
         series_uid = text(tags[0], "SeriesInstanceUID")
         self._require_unique(here, series_uid)
@@ -63,7 +63,7 @@ class Intake:
             self._archive.origin(here),
             self._store.is_derived(series_uid),
         )
-        taken = examine(candidate, criteria, forced)
+        taken = check_eligibility(candidate, criteria, forced)
         request = self._request(tags, taken, state)
         return Job(
             request,
@@ -72,7 +72,7 @@ class Intake:
             taken.decision,
             forced,
             rule=taken.rule,
-            destinations=taken.orders.destinations,
+            destinations=taken.options.destinations,
         )
 
     def _tags(self, here: SeriesHere) -> List[Tags]:
@@ -81,21 +81,21 @@ class Intake:
         except TooDeep:
             raise Refused(
                 "incomplete-header",
-                "headers that can be understood are needed, sequences are nested too deep in some",
+                "headers that can be read are needed, in some of them sequences are nested too deeply",
             ) from None
 
     def _require_unique(self, here: SeriesHere, series_uid: str) -> None:
-        """Refuse a series whose UID another one has, of another patient or study: by DICOMweb they cannot be told apart."""
+        """Refuse a series whose UID another one has, of another patient or study: DICOMweb cannot tell them apart."""
         others = [one for one in self._archive.find_series(series_uid) if one != here.series]
         if others:
             raise Refused(
                 "series-not-unique",
                 f"one series with this Series Instance UID is needed, the archive holds {1 + len(others)}, under other patients "
-                "or studies; delete those that are wrong, and what is left is taken within some minutes",
+                "or studies; delete the wrong ones, and the remaining one is taken within minutes",
             )
 
     def _request(self, tags: List[Tags], taken: Taken, state: Optional[SeriesState]) -> Dict[str, object]:
-        orders, seed = taken.orders, self._settings.engine.seed
+        options, seed = taken.options, self._settings.engine.seed
         series_uid = text(tags[0], "SeriesInstanceUID")
         mark = fingerprint(series_uid, [text(one, "SOPInstanceUID") for one in tags])
         return {
@@ -105,9 +105,9 @@ class Intake:
             # Counted over all sets of instances, so that no key comes twice: one may have been cancelled.
             "attempt": state.attempt + 1 if state else 1,
             "parameters": parameters(
-                orders.preset, taken.scale, seed, orders.samples, orders.slice_profile, taken.has_gaps
+                options.preset, taken.scale, seed, options.samples, options.slice_profile, taken.has_gaps
             ),
-            "priority": orders.priority,
+            "priority": options.priority,
         }
 
 

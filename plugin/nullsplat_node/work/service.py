@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The plugin put together: events in, questions and wishes of people in, work in a thread of its own."""
+"""The plugin as a whole: takes events, queries and actions, and works in a background thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nullsplat_node.settings import Settings
 from nullsplat_node.views import overview
 from nullsplat_node.views.metrics import Figures, exposition
 from nullsplat_node.views.series import brief, full, iso, settings_shown
-from nullsplat_node.work.action_handler import Granting
+from nullsplat_node.work.action_handler import ActionHandler
 from nullsplat_node.work.audit import AuditedStore, Write, writer
 from nullsplat_node.work.context import Log, Parts
 from nullsplat_node.work.deliveries import Deliveries
@@ -25,13 +25,13 @@ from nullsplat_node.work.steps import Steps
 from nullsplat_node.work.worker import Worker
 
 LONGEST_LIST = 200
-"""Series in the status, those first that we work or worked on, the latest first."""
+"""Series in the status: processed ones first, the latest first."""
 JOIN_SECONDS = 2.0
 """Orthanc cuts threads off when it stops, so there is no point in waiting longer."""
 
 
 class Service:
-    """Everything the plugin does, behind plain calls.
+    """The plugin's functions.
 
     Args:
         archive: Orthanc.
@@ -62,44 +62,44 @@ class Service:
         deliveries = Deliveries(parts, self._errands)
         self._steps = Steps(parts, self._intake, deliveries)
         self._worker = Worker(parts, self._steps)
-        self._granting = Granting(parts, self._store, self._intake, deliveries.withdraw)
+        self._actions = ActionHandler(parts, self._store, self._intake, deliveries.withdraw)
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the worker thread."""
         self._worker.start()
 
     def stop(self) -> None:
-        """End the work; whatever is under way goes on after the next start."""
+        """Stop; whatever is in progress resumes after the next start."""
         self._errands.stop()
         self._worker.stop(JOIN_SECONDS)
 
     def series_changed(self, series: str) -> None:
-        """Take note that a series became stable or was deleted; returns at once."""
-        self._worker.hint(series)
+        """Record that a series became stable or was deleted; returns at once."""
+        self._worker.notify(series)
 
     def store_ended(self, job: str) -> None:
-        """Take note that one of Orthanc's jobs, or of our own errands, ended; returns at once.
+        """Record that one of Orthanc's jobs, or of our own errands, ended; returns at once.
 
-        Only its own series is looked at: with thousands on their way, a look at each for each that ends does nothing else.
+        Only its own series is checked: with thousands in delivery, checking all for each that ends would take all the time.
         """
         series = self._store.waits_for(job)
         if series is not None:
-            self._worker.hint(series)
+            self._worker.notify(series)
 
     def status(self) -> Dict[str, Any]:
         """Return the state of the node."""
         states, counted = self._store.latest(PHASES), self._store.counts().phases
         shown = sorted(states.items(), key=lambda item: _interest(item[1]), reverse=True)[:LONGEST_LIST]
-        last_round = self._worker.last_round
+        last_scan = self._worker.last_scan
         return {
             "version": __version__,
             "engine": {
                 "url": self._settings.engine.url,
                 "reachable": self._reachable,
                 "version": self._link.version,
-                "trouble": self._link.trouble,
+                "trouble": self._link.error,
             },
-            "last_reconciliation": iso(last_round) if last_round else None,
+            "last_reconciliation": iso(last_scan) if last_scan else None,
             "counts": {phase: counted.get(phase, 0) for phase in PHASES},
             "series": [
                 {"series": series, **brief(state, self._steps.contact(series))} for series, state in shown
@@ -108,30 +108,30 @@ class Service:
         }
 
     def metrics(self) -> str:
-        """Return the node's figures in Prometheus' text format."""
-        last_round, destinations = self._worker.last_round, self._settings.rules.destinations
+        """Return the node's metrics in Prometheus' text format."""
+        last_scan, destinations = self._worker.last_scan, self._settings.rules.destinations
         return exposition(
-            Figures(self._store.counts(), destinations, self._reachable, last_round, self._clock())
+            Figures(self._store.counts(), destinations, self._reachable, last_scan, self._clock())
         )
 
     def overview(self, group: str) -> Dict[str, Any]:
         """Return what the status page shows first: the node, the engine and the queue, filtered by `group`."""
-        self._worker.look_at_engine()  # what it says will be there the next time
+        self._worker.look_at_engine()  # its answer will be there the next time
         phases = overview.GROUPS.get(group, frozenset(PHASES))
         counted, states = self._store.counts().phases, self._store.latest(phases)
         left_out = sum(counted.get(phase, 0) for phase in phases) - len(states)
-        now, last_round = self._clock(), self._worker.last_round
+        now, last_scan = self._clock(), self._worker.last_scan
         return {
             "version": __version__,
             "time": iso(now),
-            "last_reconciliation": iso(last_round) if last_round else None,
+            "last_reconciliation": iso(last_scan) if last_scan else None,
             "engine": overview.engine_shown(self._engine_seen()),
             "counts": overview.counts_shown(counted),
             "queue": overview.queue_shown(states, self._steps.contact, now, left_out),
         }
 
-    def story(self, series: str) -> Dict[str, Any]:
-        """Return everything about one series, with its history in chapters.
+    def history(self, series: str) -> Dict[str, Any]:
+        """Return everything about one series, with its history by attempt.
 
         Raises:
             NotInArchive: there is no such series.
@@ -142,7 +142,7 @@ class Service:
         if state is not None:
             shown.update(overview.row(series, state, contact, self._clock()), derived=shown.get("derived"))
             shown["deliveries"] = overview.deliveries(state)
-        shown["chapters"] = overview.chapters(state.history if state else ())
+        shown["chapters"] = overview.by_attempt(state.history if state else ())
         return shown
 
     def plugins(self) -> List[str]:
@@ -151,7 +151,7 @@ class Service:
 
     @property
     def _reachable(self) -> bool:
-        return bool(self._link.version) and not self._link.trouble
+        return bool(self._link.version) and not self._link.error
 
     def series(self, series: str) -> Dict[str, Any]:
         """Return everything about one series.
@@ -162,16 +162,16 @@ class Service:
         here = self._archive.look(series)
         return full(series, self._store.load(here), self._steps.contact(series))
 
-    def wish(self, series: str, action: str) -> Dict[str, Any]:
-        """Do what a person asks for and return the series' state after it.
+    def act(self, series: str, action: str) -> Dict[str, Any]:
+        """Carry out an action and return the series' state after it.
 
         Raises:
             NotInArchive: there is no such series.
             NotPossible: it cannot be done now; says why.
         """
-        self._granting.wish(series, action)
+        self._actions.act(series, action)
         self._steps.forget(series)
-        self._worker.hint(series)
+        self._worker.notify(series)
         return self.series(series)
 
     def move(self, series: str, priority: str) -> Dict[str, Any]:
@@ -179,26 +179,31 @@ class Service:
 
         Raises:
             NotInArchive: there is no such series.
-            NotPossible: it does not wait any more, or the engine cannot be reached; says why.
+            NotPossible: it is no longer queued, or the engine cannot be reached; says why.
         """
-        self._granting.move(series, priority)
+        self._actions.move(series, priority)
         self._steps.forget(series)
-        self._worker.hint(series)
+        self._worker.notify(series)
         return self.series(series)
 
     def switch(self, how: str) -> Dict[str, Any]:
-        """Pause the engine's queue or resume it, and return what the page says about the engine.
+        """Pause the engine's queue or resume it, and return the engine's part of the page.
 
         Raises:
-            NotPossible: the engine cannot be reached, or said no; says why.
+            NotPossible: the engine cannot be reached, or refused; says why.
         """
-        self._granting.switch(how)
+        self._actions.switch(how)
         return overview.engine_shown(self._engine_seen())
 
     def _engine_seen(self) -> overview.EngineSeen:
         link = self._link
         return overview.EngineSeen(
-            self._settings.engine.url, link.info, link.checks, link.trouble, link.answered_at, link.away_since
+            self._settings.engine.url,
+            link.info,
+            link.checks,
+            link.error,
+            link.answered_at,
+            link.unreachable_since,
         )
 
 

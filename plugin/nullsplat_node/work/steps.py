@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The steps of `reconciler.Step`, done: each asks Orthanc or the engine and writes down what follows.
+"""Performs the steps of `reconciler.Step`: each calls Orthanc or the engine and stores the new state.
 
-A step returns when to look at the series again, in seconds since the epoch.
+A step returns when to check the series again, in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Callable, Dict, Mapping, Optional, Tuple
 
 from nullsplat_node.archive.archive import SeriesHere
-from nullsplat_node.engine.client import EngineAway, EngineRefused
+from nullsplat_node.engine.client import EngineRefused, EngineUnavailable
 from nullsplat_node.engine.contract import Failure, JobResult, JobStatus, job_key
 from nullsplat_node.engine.link import EngineLink
 from nullsplat_node.lifecycle import transitions
@@ -24,16 +24,16 @@ from nullsplat_node.work.deliveries import Deliveries
 from nullsplat_node.work.intake import Intake
 
 AT_ONCE = 0.0
-"""Time at which to look again when something changed."""
+"""Time of the next check when something changed."""
 RESULT_ATTEMPTS = 5
-"""Attempts after which a result that is not here is not made anew: each is a whole run, and stores one more series there."""
+"""Attempts after which a missing result is not made again: each is a whole run, and stores one more series."""
 
 
 class Steps:
-    """Everything that can be done for a series.
+    """Performs the steps for a series.
 
     Attributes:
-        contacts: how it goes with the engine, by series; gone after a restart, and nothing is lost by that.
+        contacts: contact with the engine, by series; may be lost in a restart.
     """
 
     def __init__(self, parts: Parts, intake: Intake, deliveries: Deliveries) -> None:
@@ -53,46 +53,46 @@ class Steps:
         }
 
     def perform(self, step: Step, here: SeriesHere, state: Optional[SeriesState]) -> float:
-        """Do one step and return when to look again."""
-        if step in (Step.EXAMINE, Step.RETRY):
-            after = self._intake.examined(here, state, retry=step is Step.RETRY)
+        """Perform one step and return when to check again."""
+        if step in (Step.CHECK, Step.RETRY):
+            after = self._intake.checked(here, state, retry=step is Step.RETRY)
             self._store.replace(here.series, state, after)
             self.forget(here.series)
             return AT_ONCE
         if state is None:
-            raise ValueError(f"the step {step.value!r} needs a series that was examined before")
+            raise ValueError(f"the step {step.value!r} needs a series that was checked before")
         if step is Step.ROUTE:
             return self._deliveries.advance(here.series, state)
         return self._ask_engine(step, here.series, state)
 
     def forget(self, series: str) -> None:
-        """Drop what is kept about contact for a series: it was deleted, or its job is another one now."""
+        """Drop the contact for a series: it was deleted, or has another job now."""
         self.contacts.pop(series, None)
 
     def try_all_at_once(self) -> None:
-        """Wait for nobody any more: the engine is back."""
+        """Clear all waits: the engine is back."""
         self.contacts = {
             series: replace(contact, tries=0, next_try=0.0) for series, contact in self.contacts.items()
         }
 
     def contact(self, series: str) -> Contact:
-        """Return how it goes with the engine for this series."""
+        """Return the contact with the engine for this series."""
         return self.contacts.get(series, Contact())
 
     def _ask_engine(self, step: Step, series: str, state: SeriesState) -> float:
         try:
             return self._at_engine[step](series, state)
-        except EngineAway as error:
+        except EngineUnavailable as error:
             return self._wait_for_engine(series, str(error))
         except EngineRefused as refusal:
             self._fail(series, state, refusal.failure)
             return AT_ONCE
 
-    def _wait_for_engine(self, series: str, trouble: str) -> float:
+    def _wait_for_engine(self, series: str, error: str) -> float:
         before = self.contact(series)
         tries = before.tries + 1
         next_try = self._clock() + self._settings.retry.backoff.delay(tries)
-        self.contacts[series] = replace(before, tries=tries, next_try=next_try, trouble=trouble, held="")
+        self.contacts[series] = replace(before, tries=tries, next_try=next_try, error=error, held="")
         return AT_ONCE
 
     def _submit(self, series: str, state: SeriesState) -> float:
@@ -112,22 +112,22 @@ class Steps:
         """Move a queued job that the engine had before, when a person gave the series another priority meanwhile."""
         priority = str((state.request or {}).get("priority", "normal"))
         if status.state == "queued" and status.priority not in ("", priority):
-            with contextlib.suppress(EngineRefused):  # its turn has come, or the engine knows no moving
+            with contextlib.suppress(EngineRefused):  # it was taken meanwhile, or the engine cannot move jobs
                 self._engine.ask(lambda client: client.move(state.key, priority))
 
     def _held(self, series: str, state: SeriesState) -> Optional[Hold]:
-        """Return why the rule of the series lets it wait; what a person asked for does not wait.
+        """Return why the rule of the series holds it; what a person requested is not held.
 
-        The rule is the present one of that name, so that other hours hold for what waits already.
+        The current rule of that name counts, so that changed hours apply to waiting series too.
         """
         rule = self._settings.rules.named(state.rule)
         if rule is None or state.forced:
             return None
         now = self._clock()
         handed = self._store.handed_over(rule.name, now)
-        if handed is not None and series in handed:  # it has its place in this day
-            return hold(rule.orders.hours, None, None, now)
-        return hold(rule.orders.hours, rule.orders.daily, None if handed is None else len(handed), now)
+        if handed is not None and series in handed:  # it was counted for this day
+            return hold(rule.options.hours, None, None, now)
+        return hold(rule.options.hours, rule.options.daily, None if handed is None else len(handed), now)
 
     def _renumber(self, series: str, state: SeriesState) -> float:
         request = {**(state.request or {}), "attempt": state.attempt + 1}
@@ -139,7 +139,7 @@ class Steps:
         return self._follow(series, state, self._job(state))
 
     def _job(self, state: SeriesState) -> JobStatus:
-        """Return the job's status; an engine that lost the job (its database is new) is given it again."""
+        """Return the job's status; if the engine lost the job (a new database), submit it again."""
         status = self._engine.ask(lambda client: client.job(state.key))
         return status or self._engine.ask(lambda client: client.submit(state.key, state.request or {}))
 
@@ -190,13 +190,13 @@ class Steps:
         return AT_ONCE
 
     def _judgement(self, state: SeriesState, result: JobResult) -> Judgement:
-        """Return what its rule finds in the engine's figures: the present rule of that name, else the defaults."""
+        """Return the verdict on the engine's figures by the current rule of that name, else by the defaults."""
         rule = self._settings.rules.named(state.rule)
-        orders = rule.orders if rule else self._settings.rules.defaults
-        return Judgement(orders.hold.exceeded_by(result.report), orders.mark.exceeded_by(result.report))
+        options = rule.options if rule else self._settings.rules.defaults
+        return Judgement(options.hold.exceeded_by(result.report), options.mark.exceeded_by(result.report))
 
     def _find(self, result: JobResult, source: str) -> Tuple[Result, int]:
-        """Return the result as it lies in the archive, and how many instances of all its series are missing."""
+        """Return the result in the archive, and how many instances of all its series are missing."""
         series, missing = self._best(result.series_uid, result.sop_uids, source)
         further = {}
         for series_uid, sop_uids in result.further.items():
@@ -207,7 +207,7 @@ class Steps:
     def _best(self, series_uid: str, sop_uids: Tuple[str, ...], source: str) -> Tuple[str, int]:
         """Return Orthanc's identifier of the series that holds most of the instances, and how many it lacks.
 
-        What was made of another source does not count: of the same slices under another patient's name, say.
+        A result of another source does not count, for example of the same slices under another patient's name.
         """
         wanted = set(sop_uids)
         best, missing = "", len(wanted)
@@ -221,7 +221,7 @@ class Steps:
         return best, missing
 
     def _mark(self, derived: str, source: str) -> None:
-        """Write on the result that it is ours; an examination may write at the same time, so until it is there."""
+        """Mark the result as ours, retrying because a check may write at the same time."""
         here = self._archive.look(derived)
         marked = False
         while not marked:
@@ -231,7 +231,7 @@ class Steps:
     def _cancel_obsolete(self, series: str, state: SeriesState) -> float:
         key = state.obsolete[0]
         cancel_at_engine(self._engine, key)
-        self._store.replace(series, state, transitions.told(state, key))
+        self._store.replace(series, state, transitions.obsolete_cancelled(state, key))
         return AT_ONCE
 
 
@@ -239,9 +239,9 @@ def cancel_at_engine(engine: EngineLink, key: str) -> None:
     """Tell the engine to cancel a job.
 
     Raises:
-        EngineAway: it could not be told.
+        EngineUnavailable: it could not be reached.
     """
-    # A job that cannot be cancelled any more, having ended, is as good as cancelled.
+    # A job that has ended counts as cancelled.
     with contextlib.suppress(EngineRefused):
         engine.ask(lambda client: client.cancel(key))
 

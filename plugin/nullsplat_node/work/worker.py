@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The one thread that does things: looks at series when they are due, and at the whole archive now and then."""
+"""The thread that acts: checks series when they are due, and scans the whole archive regularly."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import threading
 import traceback
 from typing import Callable, List, Optional, Set
 
-from nullsplat_node.archive.archive import ArchiveTrouble, NotInArchive
-from nullsplat_node.engine.client import EngineAway, EngineRefused
+from nullsplat_node.archive.archive import ArchiveError, NotInArchive
+from nullsplat_node.engine.client import EngineRefused, EngineUnavailable
 from nullsplat_node.lifecycle.reconciler import Seen, Step, decide
 from nullsplat_node.lifecycle.state import IN_WORK, ROUTING, SeriesState
 from nullsplat_node.work.agenda import Agenda
@@ -19,24 +19,24 @@ from nullsplat_node.work.deliveries import BETWEEN_LOOKS
 from nullsplat_node.work.steps import Steps, cancel_at_engine
 
 RECHECKS = 2000
-"""Series that need nothing, looked at again in one round: bounds the load on large archives (about 1 ms each)."""
+"""Settled series that are checked again in one scan: bounds the load on large archives (about 1 ms each)."""
 NEVER = math.inf
-"""Time at which to look again at a series that needs nothing."""
+"""Time of the next check of a series that needs nothing."""
 ENGINE_FRESH = 2.0
-"""Seconds for which what the engine said about itself is good enough for a page that shows it."""
+"""Seconds for which `engine_info` is fresh enough for a page."""
 STEPS_IN_A_ROW = 20
 """Steps for one series before another gets its turn."""
 
 
 class Worker:
-    """Does what the reconciler decides.
+    """Performs what the reconciler decides.
 
     Attributes:
-        last_round: when the whole archive was last looked over, None before the first time.
+        last_scan: when the whole archive was last scanned, None before the first time.
     """
 
     def __init__(self, parts: Parts, steps: Steps) -> None:
-        self.last_round: Optional[float] = None
+        self.last_scan: Optional[float] = None
         self._archive = parts.archive
         self._engine = parts.engine
         self._store = parts.store
@@ -45,7 +45,7 @@ class Worker:
         self._log = parts.log
         self._steps = steps
         self._agenda = Agenda()
-        self._hints: "queue.Queue[Optional[str]]" = queue.Queue()
+        self._notified: "queue.Queue[Optional[str]]" = queue.Queue()
         self._orphans: List[str] = []
         self._unread: Set[str] = set()
         self._turn = 0
@@ -54,67 +54,67 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="nullsplat", daemon=True)
 
     def start(self) -> None:
-        """Begin, with a look over the whole archive."""
+        """Start with a scan of the whole archive."""
         self._thread.start()
 
-    def stop(self, patience: float) -> None:
+    def stop(self, timeout: float) -> None:
         """Ask the thread to end and wait for at most that many seconds; nothing is lost when it does not."""
         self._stopping.set()
-        self._hints.put(None)
-        self._thread.join(patience)
+        self._notified.put(None)
+        self._thread.join(timeout)
 
     def look_at_engine(self) -> None:
-        """Say that somebody wants to know how the engine is; returns at once."""
+        """Request a ping of the engine; returns at once."""
         self._watched = True
-        self._hints.put(None)
+        self._notified.put(None)
 
-    def hint(self, series: str) -> None:
-        """Say that something may have changed about a series; returns at once."""
-        self._hints.put(series)
+    def notify(self, series: str) -> None:
+        """Notify that a series may have changed; returns at once."""
+        self._notified.put(series)
 
     def _run(self) -> None:
-        next_round = self._clock()
+        next_scan = self._clock()
         while not self._stopping.is_set():
-            if self._was_set_back(next_round):
+            if self._was_set_back(next_scan):
                 self._steps.try_all_at_once()
-                next_round = self._clock()
-            if self._clock() >= next_round:
-                self._guarded(self._round)
-                next_round = self._clock() + self._settings.reconcile_interval
-            self._take_hints(next_round)
-            if self._watched and self._clock() - self._engine.greeted_at >= ENGINE_FRESH:
+                next_scan = self._clock()
+            if self._clock() >= next_scan:
+                self._guarded(self._scan)
+                next_scan = self._clock() + self._settings.reconcile_interval
+            self._take_notified(next_scan)
+            if self._watched and self._clock() - self._engine.pinged_at >= ENGINE_FRESH:
                 self._watched = False
-                self._guarded(self._greet)
+                self._guarded(self._ping)
             series = self._agenda.pop_due(self._clock())
             if series is not None:
                 self._attend(series)
 
-    def _was_set_back(self, next_round: float) -> bool:
+    def _was_set_back(self, next_scan: float) -> bool:
         """Return whether the clock was set back, so that all times noted so far lie too far ahead."""
-        return next_round - self._clock() > self._settings.reconcile_interval
+        return next_scan - self._clock() > self._settings.reconcile_interval
 
-    def _take_hints(self, next_round: float) -> None:
-        """Wait until something is due or somebody hints, and note what is hinted."""
-        due = min(next_round, self._agenda.next_time() or next_round)
-        # Not longer, or a clock that is set back would stop everything for as long.
+    def _take_notified(self, next_scan: float) -> None:
+        """Wait until something is due or notified, and put it on the agenda."""
+        due = min(next_scan, self._agenda.next_time() or next_scan)
+        # Not longer, or a clock set back would stop everything for as long.
         longest = self._settings.reconcile_interval
         try:
-            hinted = self._hints.get(timeout=min(longest, max(0.0, due - self._clock())))
+            changed = self._notified.get(timeout=min(longest, max(0.0, due - self._clock())))
             while True:
-                if hinted is not None:
-                    self._agenda.add(hinted, self._clock())
-                hinted = self._hints.get_nowait()
+                if changed is not None:
+                    self._agenda.add(changed, self._clock())
+                changed = self._notified.get_nowait()
         except queue.Empty:
             return
 
     def _guarded(self, work: Callable[[], None]) -> bool:
-        """Do the work and return whether it went well: the thread must outlive any surprise."""
+        """Do the work and return whether it succeeded: the thread must survive any exception."""
         try:
             work()
-        except ArchiveTrouble as trouble:
-            self._log.error(f"NullSplat: {trouble}; retrying later")
+        except ArchiveError as error:
+            self._log.error(f"NullSplat: {error}; retrying later")
             return False
-        except Exception as surprise:  # noqa: BLE001 - last resort; what is expected is handled where it happens
+        except Exception as surprise:  # noqa: BLE001 - last resort; expected errors are handled where they happen
             where = traceback.extract_tb(surprise.__traceback__)[-1]
             # Not the message: it may quote what a file contained.
             self._log.error(
@@ -128,7 +128,7 @@ class Worker:
             self._agenda.add(series, self._clock() + self._settings.retry.backoff.longest)
 
     def _look(self, series: str) -> None:
-        """Do all that can be done for the series now, and note when to look again."""
+        """Perform all steps that are due for the series, and plan the next check."""
         for _ in range(STEPS_IN_A_ROW):
             again_at = self._one_step(series)
             if again_at > self._clock():
@@ -137,7 +137,7 @@ class Worker:
             self._agenda.add(series, again_at)
 
     def _one_step(self, series: str) -> float:
-        """Do the next thing for the series and return when to look again."""
+        """Perform the next step for the series and return when to check again."""
         try:
             here = self._archive.look(series)
         except NotInArchive:
@@ -155,7 +155,7 @@ class Worker:
         try:
             again_at = self._steps.perform(following.step, here, state)
         except NotInArchive:
-            return self._clock() + 1.0  # deleted under our hands; the next look tells what is left
+            return self._clock() + 1.0  # deleted meanwhile; the next check shows what is left
         self._log_change(series, state)
         return again_at
 
@@ -166,26 +166,26 @@ class Worker:
                 f"NullSplat: series {series} is {after.phase}{f' ({after.code})' if after.code else ''}"
             )
 
-    def _round(self) -> None:
-        """Look over the whole archive and speak with the engine; whatever an event did not tell is found here."""
-        self._greet()
+    def _scan(self) -> None:
+        """Scan the whole archive and ping the engine; whatever no event reported is found here."""
+        self._ping()
         now = self._clock()
         known = self._store.known()
         present = self._archive.series()
-        if self.last_round is None:
+        if self.last_scan is None:
             self._unread = set(present).difference(known)
         for series in known.difference(present):
             self._drop(series)
         self._cancel_orphans()
         for series in self._worth_a_look(present, known):
             self._agenda.add(series, now)
-        self.last_round = now
+        self.last_scan = now
         self._was_read()
 
     def _was_read(self, *series: str) -> None:
-        """Take note that these series were looked at since the start, or are gone."""
+        """Record that these series were checked since the start, or are gone."""
         self._unread.difference_update(series)
-        if self.last_round is not None and not self._unread:
+        if self.last_scan is not None and not self._unread:
             self._store.completed()
 
     def _worth_a_look(self, present: List[str], known: Set[str]) -> List[str]:
@@ -201,22 +201,22 @@ class Worker:
         return open_ones + (settled[start:] + settled[:start])[:RECHECKS]
 
     def _is_planned(self, series: str) -> bool:
-        """Return whether it is a delivery, of which there may be thousands, and will be looked at soon without a round."""
+        """Return whether it is a delivery, of which there may be thousands, and will be checked soon anyway."""
         state = self._store.get(series)
         if state is None or state.phase != ROUTING:
             return False
         longest = max(self._settings.retry.backoff.longest, BETWEEN_LOOKS * self._store.delivering())
         return self._agenda.planned(series) <= self._clock() + longest
 
-    def _greet(self) -> None:
-        was_away = bool(self._engine.trouble)
+    def _ping(self) -> None:
+        was_unreachable = bool(self._engine.error)
         try:
-            self._engine.greet()
-        except (EngineAway, EngineRefused):
-            if not was_away:
-                self._log.warning(f"NullSplat: {self._engine.trouble}")
+            self._engine.ping()
+        except (EngineUnavailable, EngineRefused):
+            if not was_unreachable:
+                self._log.warning(f"NullSplat: {self._engine.error}")
             return
-        if was_away:
+        if was_unreachable:
             self._log.warning("NullSplat: the engine can be reached again")
             self._steps.try_all_at_once()
 
@@ -237,11 +237,11 @@ class Worker:
                 self._log.warning(f"NullSplat: series {series} was deleted while it was {state.phase}")
 
     def _cancel_orphans(self) -> None:
-        # A series that was deleted and sent once more wants the very job of before again.
+        # A series that was deleted and sent again needs the same job again.
         self._orphans = [key for key in self._orphans if not self._store.is_wanted(key)]
         while self._orphans:
             try:
                 cancel_at_engine(self._engine, self._orphans[-1])
-            except EngineAway:
+            except EngineUnavailable:
                 return
             self._orphans.pop()

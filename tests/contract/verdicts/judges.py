@@ -13,7 +13,7 @@ from nullsplat.core.errors import NullSplatError
 from nullsplat.dicom.headers import quiet_pydicom
 from nullsplat.dicom.read.series import read_folder
 from nullsplat_node.archive.archive import Archive
-from nullsplat_node.rules.eligibility import Candidate, Criteria, examine
+from nullsplat_node.rules.eligibility import Candidate, Criteria, check_eligibility
 from nullsplat_node.series.refusal import Refused
 
 NOT_STORED = "not-stored"
@@ -76,7 +76,7 @@ def _judged(series: str, client: httpx.Client) -> tuple[str, str]:
     archive = Archive(OrthancOverHttp(client))
     here = archive.look(series)
     try:
-        examine(Candidate(archive.tags(here)), Criteria(min_slices=3), forced=True)
+        check_eligibility(Candidate(archive.tags(here)), Criteria(min_slices=3), forced=True)
     except Refused as refusal:
         return refusal.code, refusal.message
     return TAKEN, ""

@@ -20,6 +20,12 @@ ALLOWED = {
     r"contains attributes not present in standard DICOM IOD - this is a Standard Extended SOP Class": (
         "follows from the one before, and others are named one by one"
     ),
+    r"condition unsatisfied .* Element=<(Red|Green|Blue)PaletteColorLookupTable\w+> Module=<ImagePixelDescriptionMacro>": (
+        "PS3.3 C.7.9: where the Palette Color Lookup Table Module is present its conditions go before these"
+    ),
+    r"Non-string attribute while verifying string enumerated value for attribute <M\w+imum Stored Value Mappe": (
+        "the validator compares numbers (FD) with words; of values that it would allow, the standard names none"
+    ),
     r"Unrecognized defined term <QUANTITY> for value 4 of attribute <(Frame|Image) Type>": (
         "a list of defined terms may be extended; highdicom writes this one for maps of a quantity"
     ),

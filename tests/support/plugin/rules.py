@@ -4,7 +4,7 @@ from typing import Any
 
 from nullsplat_node.rules.conditions import Facts, Origin, facts_of
 from nullsplat_node.rules.file import rules_from
-from nullsplat_node.rules.rules import Choice, Orders, RuleSet, choose
+from nullsplat_node.rules.rules import Choice, ProcessingOptions, RuleSet, choose
 from nullsplat_node.series.dose import LowDoseRules
 
 CHEST = {
@@ -19,8 +19,10 @@ CHEST = {
 }
 
 
-def rules_of(text: str, base: Orders | None = None, modalities: tuple[str, ...] | None = None) -> RuleSet:
-    return rules_from(text, "rules.toml", base or Orders(), modalities)
+def rules_of(
+    text: str, base: ProcessingOptions | None = None, modalities: tuple[str, ...] | None = None
+) -> RuleSet:
+    return rules_from(text, "rules.toml", base or ProcessingOptions(), modalities)
 
 
 def chosen(text: str, called: str = "", calling: str = "", **tags: Any) -> Choice:

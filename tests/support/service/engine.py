@@ -25,7 +25,7 @@ PATIENCE = 120.0
 HASTE = {
     "nullsplat.service.queue.pausing.POLL": 0.05,
     "nullsplat.service.worker.process.POLL": 0.05,
-    "nullsplat.service.worker.process.SWEEP": 1.0,
+    "nullsplat.service.worker.process.RECOVERY_INTERVAL": 1.0,
     "nullsplat.service.worker.progress.REPORT_INTERVAL": 0.1,
 }
 """Constants of a worker that looks more often than those of a hospital need to."""

@@ -3,7 +3,7 @@
 Reads one JSON object a line from standard input and answers with one number a line:
 {"start": {environment}, "control": folder, "log": file, "patch": {name: value}} -> process id;
 {"wait": process id} -> exit code. What a worker cannot know here (a GPU, another machine) is patched: `name` is a
-constant, or a function that is to return `value`. A worker that wants to start anew ends with `RESTART` instead.
+constant, or a function that is to return `value`. A worker that restarts itself ends with `RESTART` instead.
 """
 
 import importlib

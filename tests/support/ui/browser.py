@@ -39,7 +39,7 @@ class Browser:
         self.driver = driver
 
     def open(self, url: str, width: int = 1280, height: int = 900) -> None:
-        """Load the page anew, in a window of that size (CSS pixels)."""
+        """Reload the page in a window of that size (CSS pixels)."""
         self.driver.get("about:blank")
         self.drain("browser")
         self.drain("performance")

@@ -213,7 +213,7 @@ def _failed(archive: BrowserArchive) -> str:
     )
     reason = Failure(
         "source-changed",
-        "the 12 instances named in the request were needed, the archive holds 13; send the series anew", False,
+        "the 12 instances named in the request were needed, the archive holds 13; send the series again", False,
     )  # fmt: skip
     keep(archive, source, transitions.failed(state, reason, now + 20, RetryPolicy()))
     return source

@@ -1,4 +1,4 @@
-"""What `nullsplat doctor` checks of what computes: the priors' weights and the processor. It imports torch, which takes seconds."""
+"""`nullsplat doctor`'s checks of the priors' weights and the processor. It imports torch, which takes seconds."""
 
 import os
 
@@ -22,11 +22,13 @@ def prior_weights() -> Finding:
 
 
 def processor() -> Finding:
-    """A GPU, or how many CPU cores there are."""
+    """The GPU, or the number of CPU cores."""
     if torch.cuda.is_available():
         properties = torch.cuda.get_device_properties(0)
         return Finding("GPU", Level.OK, f"{properties.name} with {properties.total_memory / 2**30:.0f} GiB")
     cores = os.cpu_count() or 1
     return Finding(
-        "GPU", Level.NOTE, f"none that torch can use; {cores} CPU cores do the work, a chest takes minutes"
+        "GPU",
+        Level.NOTE,
+        f"none that torch can use; {cores} CPU cores do the work, a chest takes minutes to half an hour",
     )

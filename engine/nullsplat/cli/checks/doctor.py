@@ -1,4 +1,4 @@
-"""`nullsplat doctor`: looks at everything that a node needs and reports what is missing."""
+"""`nullsplat doctor`: checks everything that a node needs and reports what is missing."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,18 +18,20 @@ def run(report: Path | None = None) -> int:
         report: a file for a support request, to be written as well.
 
     Raises:
-        ConfigurationError: there can be no report while packages are missing.
+        ConfigurationError: no report can be written while packages are missing.
         StorageError: the report cannot be written.
     """
     console = Console(soft_wrap=True, highlight=False)
-    told = [_tell(console, finding) for finding in findings()]
-    missing = sum(finding.level is Level.MISSING for finding in told)
+    found = [_tell(console, finding) for finding in findings()]
+    missing = sum(finding.level is Level.MISSING for finding in found)
     verdict = (
-        "all that is needed is there" if not missing else f"{missing} needed thing(s) missing, see above"
+        "nothing that is needed is missing"
+        if not missing
+        else f"{missing} required item(s) missing, see above"
     )
     console.print(f"\n{verdict}")
     if report is not None:
-        _write_report(told, report)
+        _write_report(found, report)
         console.print(f"{report} is for a support request; read it before you pass it on", markup=False)
     return 1 if missing else 0
 
@@ -41,17 +43,17 @@ def _tell(console: Console, finding: Finding) -> Finding:
     return finding
 
 
-def _write_report(told: list[Finding], path: Path) -> None:
-    if any(finding.subject == PACKAGES and finding.level is Level.MISSING for finding in told):
+def _write_report(found: list[Finding], path: Path) -> None:
+    if any(finding.subject == PACKAGES and finding.level is Level.MISSING for finding in found):
         raise ConfigurationError("a report needs all packages; install what is missing, see above")
-    # Imported here: it cannot even be loaded where a package is missing.
+    # Imported here: it cannot be imported where a package is missing.
     from nullsplat.cli.checks.report import write_report  # noqa: PLC0415
 
-    write_report(told, path)
+    write_report(found, path)
 
 
 def findings() -> Iterator[Finding]:
-    """Everything that is looked at, in the order in which it is worth repairing."""
+    """All checks, in the order in which to mend what they find."""
     yield python()
     found = packages()
     yield found
@@ -60,7 +62,7 @@ def findings() -> Iterator[Finding]:
 
 
 def _engine_findings() -> Iterator[Finding]:
-    # Imported here: these looks cannot even be loaded where a package is missing.
+    # Imported here: these checks cannot be imported where a package is missing.
     from nullsplat.cli.checks import computing, node  # noqa: PLC0415
     from nullsplat.cli.checks.modalities import modalities  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What `nullsplat doctor` finds, and the looks that need nothing but Python itself."""
+"""Findings of `nullsplat doctor`, and the checks that need nothing but Python itself."""
 
 import importlib.metadata
 import sys
@@ -9,7 +9,7 @@ from enum import Enum
 from packaging.requirements import Requirement
 
 PACKAGES = "Packages"
-"""The look at what the others cannot even be loaded without."""
+"""Subject of the check of what the other checks import."""
 
 
 class Level(Enum):
@@ -22,13 +22,13 @@ class Level(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look found.
+    """The finding of one check.
 
     Attributes:
-        subject: what was looked at.
+        subject: what was checked.
         level: whether it is fine, only worth a note, or something needed is missing.
-        text: what was found, and what to do where something is to be done.
-        quoted: what another program answered; shown, but no part of a report, since it may hold anything.
+        text: what was found, and what to do about it.
+        quoted: what another program answered; shown, but not part of a report, since it may contain anything.
     """
 
     subject: str

@@ -1,4 +1,4 @@
-"""The look of `nullsplat doctor` at the DICOM nodes that Orthanc knows: which of them may read the archive."""
+"""`nullsplat doctor`'s check of the DICOM nodes that Orthanc knows: which of them may read the archive."""
 
 import os
 from typing import Any
@@ -11,13 +11,13 @@ from nullsplat.service.settings import Settings
 
 ADMIN, PASSWORD_VARIABLE = "admin", "NULLSPLAT_ADMIN_PASSWORD"
 PERMISSIONS = ("AllowFind", "AllowFindWorklist", "AllowGet", "AllowMove")
-"""By which a modality reads the archive."""
+"""Permissions with which a modality reads the archive."""
 SUBJECT = "Modalities"
 TIMEOUT = 10
 
 
 def modalities(settings: Settings) -> Finding | None:
-    """Modalities that may query or retrieve, be they configured or in Orthanc's database.
+    """Modalities that may query or retrieve, whether configured or in Orthanc's database.
 
     Returns:
         None where Orthanc cannot be asked, as only its administrator may, whose password is not in the environment.
@@ -44,7 +44,7 @@ def modalities(settings: Settings) -> Finding | None:
         return Finding(
             SUBJECT,
             Level.NOTE,
-            f"{root} does not tell them to {ADMIN} ({type(error).__name__}); look through DicomModalities by hand",
+            f"{root} does not list them to {ADMIN} ({type(error).__name__}); look through DicomModalities by hand",
         )
     return _judged(known)
 
@@ -61,5 +61,5 @@ def _judged(known: dict[str, dict[str, Any]]) -> Finding:
         SUBJECT,
         Level.NOTE,
         f"{named}: whoever has its AE title and address may query or retrieve all patients; where that is not meant, write "
-        "false for each in DicomModalities, or PUT the modality anew",
+        "false for each in DicomModalities, or PUT the modality again",
     )

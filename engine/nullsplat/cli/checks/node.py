@@ -1,4 +1,4 @@
-"""What `nullsplat doctor` checks of a node: its disk, Orthanc, rules and engine."""
+"""`nullsplat doctor`'s checks of a node: its disk, Orthanc, rules and engine."""
 
 import os
 import shutil
@@ -21,11 +21,11 @@ GIB = 2**30
 NEEDED_DISK_GIB = 5
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RULES_VARIABLE = "NULLSPLAT_RULES_FILE"
-"""Names the rules file in the shipped Orthanc configuration."""
+"""Variable that names the rules file in the shipped Orthanc configuration."""
 
 
 def disk(folder: Path) -> Finding:
-    """Room for jobs."""
+    """Disk space for jobs."""
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free = shutil.disk_usage(existing).free / GIB
     if free < NEEDED_DISK_GIB:
@@ -36,7 +36,7 @@ def disk(folder: Path) -> Finding:
 
 
 def orthanc(*, needed: bool) -> Finding:
-    """Orthanc with its plugins on this machine; only a node that uses another archive can do without."""
+    """Orthanc with its plugins on this machine; required unless the node uses another archive."""
     try:
         installed_orthanc()
         return Finding(
@@ -50,7 +50,7 @@ def rules() -> Finding:
     """The rules file of the Orthanc plugin."""
     file = os.environ.get(RULES_VARIABLE, "")
     if not file:
-        text = f"{RULES_VARIABLE} names no file, so low-dose CT is done as nullsplat.json says"
+        text = f"{RULES_VARIABLE} names no file, so low-dose CT is processed as nullsplat.json says"
         return Finding("Rules", Level.OK, text)
     try:
         return Finding("Rules", Level.OK, check_file(Path(file)).splitlines()[0])
@@ -77,13 +77,13 @@ def archive_port(settings: Settings) -> Finding | None:
         return None
     text = (
         f"port {port} listens on all interfaces: Orthanc before 1.13 cannot do otherwise, and with RemoteAccessAllowed false "
-        "refuses whoever is elsewhere; close the port in the firewall, or from 1.13 on set HttpBindAddresses"
+        "refuses requests from elsewhere; close the port in the firewall, or from 1.13 on set HttpBindAddresses"
     )
     return Finding("Archive's port", Level.NOTE, text)
 
 
 def engine(settings: Settings) -> Finding:
-    """The engine's own API, and what it says of itself."""
+    """The engine's API and its readiness."""
     url, todo = f"{settings.url}/readyz", "start it with: nullsplat serve"
     if settings.tls_certificate_file is None:
         return _answers("Engine", url, todo)
@@ -136,7 +136,7 @@ def _answers(
 
 
 def _complaints(answer: httpx.Response) -> str:
-    """What the engine misses, with its own advice; empty for an answer of another kind."""
+    """The engine's failed checks, with its advice; empty for an answer of another kind."""
     try:
         checks: dict[str, str] = answer.json()["checks"]
         return "; ".join(f"{name}: {outcome}" for name, outcome in checks.items() if outcome != "ok")

@@ -1,7 +1,7 @@
 """`nullsplat doctor --report`: one file for a support request, without patient data and without secrets.
 
-What gets in is listed here, one by one: what the checks found, settings, counts and codes. What another program answered, what an
-error said of a job, keys and UIDs do not.
+Its contents are listed here one by one: findings of the checks, settings, counts and codes. Answers of other programs, error
+messages of jobs, keys and UIDs are left out.
 """
 
 import contextlib
@@ -30,10 +30,10 @@ from nullsplat.service.settings import PREFIX, Settings, variable_of
 
 FORMAT = "nullsplat-report/1"
 RECENT = 50
-"""How many failed jobs are told of, the newest first."""
+"""How many failed jobs are listed, the newest first."""
 SET, REMOVED = "set", "[removed]"
 WITHHELD = ("archive_username",)
-"""Settings beside the secrets of which only whether they are set is told."""
+"""Settings besides the secrets for which the report states only whether they are set."""
 
 
 def write_report(findings: Iterable[Finding], path: Path) -> None:
@@ -100,7 +100,7 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _secrets(settings: Settings | None) -> list[str]:
-    """Everything that must not stand in the file wherever it might have come from, the longest first."""
+    """Everything that must not appear in the file, wherever it comes from, the longest first."""
     found = {value for name, value in os.environ.items() if name.startswith(PREFIX) and _is_secret(name)}
     if settings is not None:
         values = settings.model_dump().values()
@@ -114,7 +114,7 @@ def _is_secret(variable: str) -> bool:
 
 
 def _jobs(settings: Settings) -> dict[str, Any]:
-    """Counts and codes out of the database; of one that cannot be read, the code of the error."""
+    """Counts and codes from the database; if it cannot be read, the code of the error."""
     engine = connect(settings.database)
     try:
         with transaction(engine) as connection:

@@ -1,4 +1,4 @@
-"""Which TCP ports of this machine are open on all its network interfaces, as the kernel says."""
+"""TCP ports of this machine that are open on all network interfaces, according to the kernel."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ ANYWHERE = {"00000000", "0" * 32}
 
 
 def ports_open_everywhere(tables: tuple[Path, ...] = TABLES) -> set[int]:
-    """Ports on which some program listens whatever interface is asked; empty where there is no such table.
+    """Ports on which a program listens on all interfaces; empty where there is no such table.
 
     Source: proc_pid_net(5), /proc/net/tcp: address and port in hexadecimal, then the state.
     """

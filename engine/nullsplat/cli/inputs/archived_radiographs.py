@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -54,16 +55,13 @@ def fetch(request: ArchiveRequest, out: Path, console: Console, display: StageDi
     Raises:
         ConfigurationError: an option cannot be used.
         InputError: the archive holds no radiograph that can be used.
-        ArchiveError: the archive refuses or stays away.
+        ArchiveError: the archive refuses or stays unreachable.
         StorageError: the cache cannot be written.
     """
     access, wanted = _access(request), _wanted(request)
     cache = RadiographCache(out / FOLDER)
 
-    def progress(fraction: float, note: str = "") -> None:
-        display("archive", fraction, note)
-
-    gathered = gather(access, wanted, cache, progress)
+    gathered = gather(access, wanted, cache, partial(display, "archive"))
     if not gathered.images:
         raise InputError(_nothing(request, gathered.left_out))
     radiographs = tuple(cache.read(gathered.images))

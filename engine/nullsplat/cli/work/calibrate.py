@@ -1,6 +1,7 @@
 """The work of `nullsplat calibrate`: observe every volume in every degradation, find the factors, write them down."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nullsplat.cli.inputs.study_subjects import Subjects
@@ -70,7 +71,7 @@ def _observed(request: Request, subjects: list[Subject], protocols: list[Protoco
                 name = f"{subject.name} {how.name}"
                 found.append(
                     observe(subject, how, request.prior, device, request.seed,
-                            lambda fraction, note="", name=name: shown(name, fraction, note))
+                            partial(shown, name))
                 )  # fmt: skip
     return found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from nullsplat.service.database.backup import back_up
-from nullsplat.service.database.integrity import examine, require_schema
+from nullsplat.service.database.integrity import check_integrity, require_schema
 from nullsplat.service.database.schema import open_database
 from nullsplat.service.database.tables import connect, transaction
 from nullsplat.service.queue.retention import LEAST_DAYS, Retention
@@ -23,9 +23,9 @@ def back_up_to(target: Path) -> str:
 
 
 def check_database() -> str:
-    """Read everything; what to say when it is whole."""
+    """Check the whole database; the message when it is intact."""
     with _database() as engine:
-        return f"{engine.url!r} is whole: {examine(engine)} jobs"
+        return f"{engine.url!r} is intact: {check_integrity(engine)} jobs"
 
 
 def purge_database(days: float | None) -> str:

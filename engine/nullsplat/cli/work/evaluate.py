@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -51,7 +52,7 @@ def run(request: Request) -> bool:
     with StageDisplay(console) as display:
         records = run_campaign(
             campaign,
-            lambda fraction, note: display(f"{campaign.size} cases", fraction, note),
+            partial(display, f"{campaign.size} cases"),
             lambda line: console.print(f"    {line}", highlight=False, markup=False, soft_wrap=True),
         )
     write_report(campaign, records)

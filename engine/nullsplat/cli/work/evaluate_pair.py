@@ -1,6 +1,7 @@
 """The work of `nullsplat eval-pair`: align, measure the slice profile, run the methods, write the table."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,7 @@ def _rows(
 def _row(
     pair: Pair, method: Method, task: Task, centre: tuple[int, int] | None, display: StageDisplay
 ) -> PairRow:
-    result = method.reconstruct(task, lambda fraction, note="": display(method.name, fraction, note))
+    result = method.reconstruct(task, partial(display, method.name))
     ours, truth = (_central(hu, centre) for hu in (pair.at_thin_slices(result.hu), pair.thin.hu))
     scores = score(ours, np.clip(truth, *CLIP_HU), regions_of=truth)
     seconds = sum(stage["seconds"] for stage in result.stages.values())

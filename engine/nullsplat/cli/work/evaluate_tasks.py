@@ -1,5 +1,7 @@
 """The work of `nullsplat eval --task`: read the options and the volumes, run all rounds, write tables and page."""
 
+from functools import partial
+
 from nullsplat.cli.work.evaluate import Request, plan_of
 from nullsplat.core.console import displayed
 from nullsplat.core.errors import ConfigurationError
@@ -18,8 +20,6 @@ def run_tasks_of(request: Request, rounds: int) -> None:
         raise ConfigurationError("--task tells methods the slice profile; leave --blind out")
     campaign = TaskCampaign(**vars(plan_of(request)), rounds=rounds)
     with displayed(None) as shown:
-        records = run_tasks(
-            campaign, lambda fraction, note="": shown(f"{campaign.size} cases", fraction, note)
-        )
+        records = run_tasks(campaign, partial(shown, f"{campaign.size} cases"))
     write_tasks(campaign, records, request.page)
     print(f"wrote {request.out / 'tasks.md'}: {len(records)} cases")

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from accelerate import PartialState
@@ -84,10 +85,7 @@ def run(request: Request) -> None:
         def report(step: int, loss: float, validated: float) -> None:
             console.print(f"step {step}: loss {loss:.4f}, validation {validated:.4f}")
 
-        def progress(fraction: float, note: str = "") -> None:
-            display("training", fraction, note)
-
-        training.run(report, progress)
+        training.run(report, partial(display, "training"))
     if not training.accelerator.is_main_process:
         return
     card = write_model_card(request.out / "prior", Origin(request.command, sources))

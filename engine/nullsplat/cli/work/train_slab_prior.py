@@ -4,6 +4,7 @@ import math
 import os
 import shlex
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from accelerate import PartialState
@@ -67,12 +68,12 @@ def run(request: Request) -> None:
     """
     console = Console(highlight=False)
     with StageDisplay(console) as display:
-        learned, validated = _sides(request, _named(display, "CT volumes"))
+        learned, validated = _sides(request, partial(display, "CT volumes"))
         train = PairPool(request.out / "pairs" / "train", "train", request.pairs[0], _STEPS_PER_PAIR)
         validation = PairPool(request.out / "pairs" / "validation", "validation", request.pairs[1])
         with PartialState().main_process_first():  # the others find the pairs made
             _make_all(
-                Source(validated, read_truth, request.seed), validation, _named(display, "validation pairs")
+                Source(validated, read_truth, request.seed), validation, partial(display, "validation pairs")
             )
         volumes = len(set(learned)), len(set(validated))
         objective = BlockObjective(train, validation, request.size, volumes)
@@ -90,7 +91,7 @@ def run(request: Request) -> None:
 
         source = Source(learned, read_truth, request.seed, request.out / "prior")
         with pairs_ahead(source, train, training.step, _MAKERS):
-            training.run(report, _named(display, "training"))
+            training.run(report, partial(display, "training"))
     if not training.accelerator.is_main_process:
         return
     card = write_block_card(request.out / "prior", Origin(request.command, request.licences), validation)
@@ -105,13 +106,6 @@ def read_truth(path: Path) -> Volume:
         IneligibleSeries: the DICOM series in the folder cannot be used.
     """
     return read_ct(path).volume
-
-
-def _named(display: StageDisplay, stage: str) -> Progress:
-    def report(fraction: float, note: str = "") -> None:
-        display(stage, fraction, note)
-
-    return report
 
 
 def _make_all(source: Source, pool: PairPool, progress: Progress) -> None:

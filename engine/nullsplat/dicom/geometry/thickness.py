@@ -36,13 +36,13 @@ def slice_thickness(headers: Sequence[Dataset], spacing: float, *, allow_gaps: b
             refuse(
                 Refusal.MIXED_ACQUISITION,
                 f"all slices must be equally thick: {named(said[0][1])} has {thickness:g} mm, {named(header)} {mm:g} mm; "
-                "send each thickness as a series of its own",
+                "send each thickness as its own series",
             )
     if thickness < LEAST_COVERAGE * spacing and not allow_gaps:
         refuse(
             Refusal.SLICE_GAPS,
             f"slices must be at least {LEAST_COVERAGE:g} times as thick as they are apart, these are {thickness:.4g} mm thick "
-            f"every {spacing:.4g} mm, and nobody measured what lies between; send a contiguous reconstruction, or allow it: "
+            f"every {spacing:.4g} mm, and what lies between was not measured; send a contiguous reconstruction, or allow it: "
             "--allow-gaps, or allow_gaps in a rule",
         )
     return thickness

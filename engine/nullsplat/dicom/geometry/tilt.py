@@ -89,7 +89,7 @@ def lean_of(positions: Float[ndarray, "n 3"], geometry: Geometry, headers: Seque
     if degrees > LARGEST_TILT:
         refuse(
             Refusal.GANTRY_TILT,
-            f"a gantry tilts by up to {LARGEST_TILT:g} degrees, got slices that lean by {degrees:.0f}; "
+            f"a gantry tilts by up to {LARGEST_TILT:g} degrees, got slices that are sheared by {degrees:.0f}; "
             "reformat the series at the scanner",
         )
     return Lean(degrees, aside / np.array(geometry.spacing[1:]), size)
@@ -98,7 +98,7 @@ def lean_of(positions: Float[ndarray, "n 3"], geometry: Geometry, headers: Seque
 def _check_even(
     along: Float[ndarray, "n"], aside: Float[ndarray, "n 2"], tolerance: float, headers: Sequence[Dataset]
 ) -> None:
-    """Refuse slices off the line from the first to the last, naming the first that lies aside of most."""
+    """Refuse slices off the line from the first to the last, naming the first that is offset from most."""
     off = np.linalg.norm(aside - np.outer(along / along[-1], aside[-1]), axis=1)
     if off.max() <= tolerance:
         return
@@ -108,6 +108,6 @@ def _check_even(
     first = int((moved > min(tolerance, 0.99 * moved.max())).argmax())
     refuse(
         Refusal.IRREGULAR_SPACING,
-        f"slices must lie straight above each other or lean evenly, {named(headers[first])} lies {moved[first]:.2f} mm "
-        "aside of most; send the series again",
+        f"slices must lie straight above each other or be sheared evenly, {named(headers[first])} is offset by {moved[first]:.2f} mm "
+        "from most; send the series again",
     )

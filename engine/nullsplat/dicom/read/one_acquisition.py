@@ -84,7 +84,7 @@ def _check_clock(headers: Sequence[Dataset], keyword: str) -> None:
 def _refuse(came: str) -> None:
     refuse(
         Refusal.MIXED_ACQUISITION,
-        f"the slices of one acquisition are needed: {came}; send each acquisition as a series of its own",
+        f"the slices of one acquisition are needed: {came}; send each acquisition as its own series",
     )
 
 

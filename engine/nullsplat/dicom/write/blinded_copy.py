@@ -18,8 +18,7 @@ from nullsplat.core.volume import Volume
 from nullsplat.dicom.read.eligibility import PRODUCT_NAME
 from nullsplat.dicom.uids import hashed_uid
 from nullsplat.dicom.write.copied_attributes import fill_required
-from nullsplat.dicom.write.files import write_file
-from nullsplat.dicom.write.planes import set_pixels, set_plane
+from nullsplat.dicom.write.files import write_slices
 
 RESEARCH_USE = (
     "For research use only, not for diagnosis. Copy for a blinded reader study; fine detail may have been synthesised "
@@ -71,16 +70,8 @@ def write_reading_copy(volume: Volume, folder: Path, copy: ReadingCopy) -> list[
     """
     make_folder(folder)
     template = _template(copy)
-    paths = []
-    for index in range(volume.geometry.shape[0]):
-        dataset = Dataset()
-        dataset.update(template)
-        dataset.SOPInstanceUID = copy.uid("slice", index)
-        dataset.InstanceNumber = index + 1
-        set_plane(dataset, volume.geometry, index, volume.geometry.spacing[0])
-        set_pixels(dataset, volume.hu[index])
-        paths.append(folder / f"{index + 1:05d}.dcm")
-        write_file(dataset, paths[-1])
+    spacing = volume.geometry.spacing[0]
+    paths = write_slices(volume, folder, template, lambda index: copy.uid("slice", index), spacing)
     for path in (*paths, folder):
         set_same_time(path)
     return paths

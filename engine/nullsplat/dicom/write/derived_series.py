@@ -1,4 +1,4 @@
-"""Writes the super-resolved volume as a CT series of its own, beside the source in the same study."""
+"""Writes the super-resolved volume as its own CT series, beside the source in the same study."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class DerivedSeries:
 
 @dataclass(frozen=True)
 class FurtherImage:
-    """A map or a picture that goes with a derived series: one object, alone in a series of its own.
+    """A map or a picture that goes with a derived series: one object, alone in its series.
 
     Attributes:
         shows: what it is, as a coded concept.
@@ -177,31 +177,49 @@ def _series_template(
     source: SourceSeries, provenance: Provenance, options: DerivedOptions, kind: SeriesKind
 ) -> Dataset:
     """Everything that all slices share."""
-    header = source.headers[0]
     template = Dataset()
-    carry_series_level(header, template)
+    carry_series_level(source.headers[0], template)
     if len({words(one, "SpecificCharacterSet") for one in source.headers}) > 1:
         template.SpecificCharacterSet = "ISO_IR 192"  # which holds the texts of all slices
-    set_general_equipment(template, provenance)
+    describe_series(template, source, provenance, options, kind.number, kind.label)
     template.SOPClassUID = CTImageStorage
     template.Modality = "CT"
     template.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
     template.SeriesInstanceUID = derive_uid(provenance, f"{kind.role}series")
-    template.SeriesNumber = series_number(header, kind.number * options.series_number_offset)
-    template.SeriesDescription = series_description(header, provenance, kind.label)
     template.DerivationDescription = derivation_description(provenance, kind.caution)
     template.DerivationCodeSequence = [CodedConcept.from_code(codes.DCM.SpatialResampling)]
-    template.ContributingEquipmentSequence = contributing_equipment(header, provenance)
     template.ContentQualification = "RESEARCH"
     if options.synthetic_data:
         template.SyntheticData = "YES"
-    set_creation(template, provenance)
     if is_lossy(source):
         template.LossyImageCompression = "01"  # once lossy, always lossy
     return template
 
 
-def set_creation(target: Dataset, provenance: Provenance) -> None:
+def describe_series(
+    target: Dataset,
+    source: SourceSeries,
+    provenance: Provenance,
+    options: DerivedOptions,
+    offsets: int = 1,
+    kind: str = "",
+) -> None:
+    """Write what made a new series, when, and how it is called.
+
+    Args:
+        target: has the source's time zone, where that names one.
+        offsets: added to the source's Series Number, see `DerivedOptions.series_number_offset`.
+        kind: of series, see `labels.series_description`.
+    """
+    header = source.headers[0]
+    set_general_equipment(target, provenance)
+    _set_creation(target, provenance)
+    target.SeriesNumber = series_number(header, offsets * options.series_number_offset)
+    target.SeriesDescription = series_description(header, provenance, kind)
+    target.ContributingEquipmentSequence = contributing_equipment(header, provenance)
+
+
+def _set_creation(target: Dataset, provenance: Provenance) -> None:
     """Date what is new about an object by the run's clock, in the time zone that the object names, if it does."""
     created = provenance.created
     with suppress(ValueError):  # no time zone, or none of that name

@@ -1,5 +1,6 @@
 """DICOM files on disk, complete or not at all."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pydicom
@@ -8,9 +9,11 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from nullsplat import __version__
 from nullsplat.core.files import replacing
+from nullsplat.core.volume import Volume
 from nullsplat.dicom.headers import quiet_pydicom
 from nullsplat.dicom.uids import hashed_uid
 from nullsplat.dicom.write.encoding import OutputSyntax, encode_pixels
+from nullsplat.dicom.write.planes import set_pixels, set_plane
 
 IMPLEMENTATION_CLASS_UID = UID(hashed_uid("implementation class", "nullsplat"))
 IMPLEMENTATION_VERSION_NAME = f"NULLSPLAT_{__version__}"[:16]
@@ -33,6 +36,33 @@ def write_file(dataset: Dataset, path: Path, syntax: OutputSyntax = OutputSyntax
     ):  # values of the source may break their representation's rules
         encode_pixels(dataset, syntax)
         pydicom.dcmwrite(partial, dataset, enforce_file_format=True)
+
+
+def write_slices(
+    volume: Volume, folder: Path, template: Dataset, uid: Callable[[int], str], thickness: float
+) -> list[Path]:
+    """Write a volume (HU) as one file per slice, in z order.
+
+    Args:
+        volume: its slices are numbered from 1.
+        folder: exists.
+        template: everything that the slices share.
+        uid: SOP Instance UID of a slice, by its index.
+        thickness: of a slice, mm.
+    Raises:
+        StorageError: the disk is full or the folder cannot be written.
+    """
+    paths = []
+    for index, hu in enumerate(volume.hu):
+        dataset = Dataset()
+        dataset.update(template)
+        dataset.SOPInstanceUID = uid(index)
+        dataset.InstanceNumber = index + 1
+        set_plane(dataset, volume.geometry, index, thickness)
+        set_pixels(dataset, hu)
+        paths.append(folder / f"{index + 1:05d}.dcm")
+        write_file(dataset, paths[-1])
+    return paths
 
 
 def _file_meta(dataset: Dataset) -> FileMetaDataset:

@@ -24,10 +24,9 @@ from nullsplat.dicom.write.copied_attributes import (
     carry_study_level,
     fill_required,
 )
-from nullsplat.dicom.write.derived_series import DerivedOptions, FurtherImage, is_lossy, set_creation
-from nullsplat.dicom.write.equipment import contributing_equipment, set_general_equipment
+from nullsplat.dicom.write.derived_series import DerivedOptions, FurtherImage, describe_series, is_lossy
 from nullsplat.dicom.write.files import write_file
-from nullsplat.dicom.write.labels import derivation_description, series_description, series_number
+from nullsplat.dicom.write.labels import derivation_description
 from nullsplat.dicom.write.repairs import windows
 
 FILE_NAME = "key-image.dcm"
@@ -45,7 +44,7 @@ def write_key_image(
     folder: Path,
     options: DerivedOptions | None = None,
 ) -> FurtherImage:
-    """Write one Secondary Capture in a series of its own; the same arguments give the same bytes.
+    """Write one Secondary Capture in its own series; the same arguments give the same bytes.
 
     Args:
         source: what was super-resolved.
@@ -83,19 +82,15 @@ def _describe(source: SourceSeries, provenance: Provenance, options: DerivedOpti
     dataset = Dataset()
     carry_study_level(header, dataset)
     carry_body_part(header, dataset)
-    set_general_equipment(dataset, provenance)
-    set_creation(dataset, provenance)
+    describe_series(dataset, source, provenance, options, NUMBER, "KEY ")
     dataset.SOPClassUID = SecondaryCaptureImageStorage
     dataset.SOPInstanceUID = derive_uid(provenance, "key image")
     dataset.SeriesInstanceUID = derive_uid(provenance, "key image series")
     dataset.Modality = "OT"
     dataset.ConversionType = "WSD"
     dataset.ImageType = ["DERIVED", "SECONDARY"]
-    dataset.SeriesNumber = series_number(header, NUMBER * options.series_number_offset)
     dataset.InstanceNumber = 1
-    dataset.SeriesDescription = series_description(header, provenance, "KEY ")
     dataset.DerivationDescription = derivation_description(provenance)
-    dataset.ContributingEquipmentSequence = contributing_equipment(header, provenance)
     dataset.PatientOrientation = None
     dataset.BurnedInAnnotation = "NO"  # nothing that says who the patient is
     if options.synthetic_data:

@@ -1,9 +1,10 @@
-"""Writes what of a result was not measured, as Parametric Maps in HU, each in a series of its own.
+"""Writes what of a result was not measured, as Parametric Maps in HU, each in its own series.
 
-Source: PS3.3 A.75 (Parametric Map IOD), C.7.6.16.2.11 (Real World Value Mapping).
+Source: PS3.3 A.75 (Parametric Map IOD), C.7.6.16.2.11 (Real World Value Mapping), C.8.32.2 (Pixel Presentation).
 """
 
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import highdicom as hd
@@ -12,6 +13,7 @@ from highdicom.pm import ParametricMap, RealWorldValueMapping
 from jaxtyping import Float, Shaped
 from numpy import ndarray
 from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_color_lut
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import CTImageStorage, ParametricMapStorage
@@ -30,13 +32,11 @@ from nullsplat.dicom.write.derived_series import (
     DerivedOptions,
     FurtherImage,
     check_same_extent,
+    describe_series,
     is_lossy,
-    set_creation,
     slice_thickness,
 )
-from nullsplat.dicom.write.equipment import contributing_equipment, set_general_equipment
 from nullsplat.dicom.write.files import write_file
-from nullsplat.dicom.write.labels import series_description, series_number
 from nullsplat.dicom.write.planes import set_plane
 
 _LARGEST = 2**16 - 1
@@ -56,6 +56,7 @@ class MapKind:
         quantity: what is measured.
         number: times the offset of series numbers is added to the source's.
         whole_hu: whether values are rounded up to whole HU, which takes half the bytes of floats.
+        signed: whether values have two signs; such a map stays grey, with zero in the middle.
     """
 
     role: str
@@ -67,6 +68,7 @@ class MapKind:
     quantity: Code
     number: int
     whole_hu: bool = False
+    signed: bool = False
 
 
 DEVIATION = MapKind(
@@ -90,6 +92,7 @@ NULL_SPACE = MapKind(
     meaning="Null-space change: added to interpolation, not measurable",
     quantity=NULL_SPACE_CHANGE,
     number=3,
+    signed=True,
 )
 """What was added to interpolation without support from the measurement, in HU and of either sign."""
 
@@ -115,7 +118,7 @@ def write_map(
     folder: Path,
     options: DerivedOptions | None = None,
 ) -> FurtherImage:
-    """Write one multi-frame object in a series of its own; the same arguments give the same bytes.
+    """Write one multi-frame object in its own series; the same arguments give the same bytes.
 
     Args:
         kind: what the values are.
@@ -131,7 +134,10 @@ def write_map(
     check_same_extent(source.volume.geometry, values.geometry)
     make_folder(folder)
     with quiet_pydicom():
-        dataset = _parametric_map(kind, source, values, provenance)
+        bound = _bound(values)
+        dataset = _parametric_map(kind, source, values, bound, provenance)
+        if not kind.signed:
+            _colour(dataset, bound)
         _describe_series(dataset, kind, source, provenance, options or DerivedOptions())
         _name_algorithm(dataset, provenance)
     path = folder / kind.file_name
@@ -142,7 +148,7 @@ def write_map(
 
 
 def _parametric_map(
-    kind: MapKind, source: SourceSeries, values: Volume, provenance: Provenance
+    kind: MapKind, source: SourceSeries, values: Volume, bound: int, provenance: Provenance
 ) -> ParametricMap:
     frames = hd.Volume(
         _stored(kind, values.hu),
@@ -177,7 +183,7 @@ def _parametric_map(
                 quantity_definition=kind.quantity,
             )
         ],
-        voi_lut_transformations=[_window(values)],
+        voi_lut_transformations=[_window(kind, bound)],
         coding_schemes=coding_schemes() if kind.quantity.scheme_designator == SCHEME else None,
     )
 
@@ -193,12 +199,32 @@ def _value_range(kind: MapKind, values: Volume) -> tuple[float, float]:
     return min(float(values.hu.min()), 0.0), max(float(values.hu.max()), 1.0)
 
 
-def _window(values: Volume) -> hd.VOILUTTransformation:
-    """From zero to what nearly all voxels stay below, or as far to both sides where there are two signs."""
-    bound = max(float(np.percentile(np.abs(values.hu), 99)), 1.0)
-    if values.hu.min() < 0:
-        return hd.VOILUTTransformation(window_center=0.0, window_width=2 * bound)
-    return hd.VOILUTTransformation(window_center=bound / 2, window_width=bound)
+def _bound(values: Volume) -> int:
+    """Whole HU that the magnitude of 99 % of the voxels does not exceed; at least 1."""
+    return max(int(np.ceil(np.percentile(np.abs(values.hu), 99))), 1)
+
+
+def _window(kind: MapKind, bound: int) -> hd.VOILUTTransformation:
+    """From zero to the bound in HU, or as far to both sides where there are two signs."""
+    if kind.signed:
+        return hd.VOILUTTransformation(window_center=0.0, window_width=2.0 * bound)
+    return hd.VOILUTTransformation(window_center=bound / 2, window_width=float(bound))
+
+
+def _colour(dataset: Dataset, bound: int) -> None:
+    """Show 0 to `bound` HU from black over red to white: the standard's palette whose lightness only rises.
+
+    Source: PS3.3 C.7.9 (Palette Color Lookup Table), C.7.6.16.2.26 (Stored Value Color Range), PS3.6 B.1.1 (HOT_IRON).
+    Added here because highdicom takes palettes for integers alone, and leaves the range out.
+    """
+    table = apply_color_lut(np.arange(256, dtype=np.uint8), palette="HOT_IRON").astype(np.uint16) * 257
+    dataset.update(hd.PaletteColorLUTTransformation.from_combined_lut(table))
+    dataset.PixelPresentation = "COLOR_RANGE"
+    dataset.ICCProfile = files(hd).joinpath("_icc_profiles/sRGB_v4_ICC_preference.icc").read_bytes()
+    colours = Dataset()
+    colours.MinimumStoredValueMapped = 0.0
+    colours.MaximumStoredValueMapped = float(bound)
+    dataset.SharedFunctionalGroupsSequence[0].StoredValueColorRangeSequence = [colours]
 
 
 def _result_images(source: SourceSeries, values: Volume, provenance: Provenance) -> list[Dataset]:
@@ -231,13 +257,8 @@ def _describe_series(
     provenance: Provenance,
     options: DerivedOptions,
 ) -> None:
-    header = source.headers[0]
-    carry_series_level(header, dataset)
-    set_general_equipment(dataset, provenance)
-    set_creation(dataset, provenance)
-    dataset.SeriesNumber = series_number(header, kind.number * options.series_number_offset)
-    dataset.SeriesDescription = series_description(header, provenance, kind.mark)
-    dataset.ContributingEquipmentSequence = contributing_equipment(header, provenance)
+    carry_series_level(source.headers[0], dataset)
+    describe_series(dataset, source, provenance, options, kind.number, kind.mark)
     if options.synthetic_data:
         dataset.SyntheticData = "YES"
     dataset.LossyImageCompression = "01" if is_lossy(source) else "00"

@@ -20,10 +20,8 @@ from nullsplat.dicom.read.series import SourceSeries
 from nullsplat.dicom.uids import derive_uid
 from nullsplat.dicom.write.codes import coding_schemes
 from nullsplat.dicom.write.copied_attributes import carry_study_level, fill_required
-from nullsplat.dicom.write.derived_series import DerivedOptions, DerivedSeries, set_creation
-from nullsplat.dicom.write.equipment import contributing_equipment, set_general_equipment
+from nullsplat.dicom.write.derived_series import DerivedOptions, DerivedSeries, describe_series
 from nullsplat.dicom.write.files import write_file
-from nullsplat.dicom.write.labels import series_description, series_number
 from nullsplat.dicom.write.quality_content import ShownImages, measurement_report
 
 FILE_NAME = "quality-report.dcm"
@@ -48,7 +46,7 @@ def write_quality_report(
     folder: Path,
     options: DerivedOptions | None = None,
 ) -> QualityReport:
-    """Write one Enhanced SR in a series of its own; the same arguments give the same bytes.
+    """Write one Enhanced SR in its own series; the same arguments give the same bytes.
 
     Args:
         source: what was super-resolved.
@@ -63,7 +61,8 @@ def write_quality_report(
     make_folder(folder)
     with quiet_pydicom():
         dataset = _report(source, derived, figures, provenance)
-        _describe_series(dataset, source, provenance, options or DerivedOptions())
+        carry_study_level(source.headers[0], dataset)
+        describe_series(dataset, source, provenance, options or DerivedOptions(), NUMBER, "QA ")
     path = folder / FILE_NAME
     write_file(dataset, path)
     return QualityReport(str(dataset.SeriesInstanceUID), str(dataset.SOPInstanceUID), path)
@@ -109,15 +108,3 @@ def _evidence(study: str, series: str, instance: str, sop_class: str) -> Dataset
     image.SOPClassUID = sop_class
     image.StudyInstanceUID, image.SeriesInstanceUID, image.SOPInstanceUID = study, series, instance
     return image
-
-
-def _describe_series(
-    dataset: Dataset, source: SourceSeries, provenance: Provenance, options: DerivedOptions
-) -> None:
-    header = source.headers[0]
-    carry_study_level(header, dataset)
-    set_general_equipment(dataset, provenance)
-    set_creation(dataset, provenance)
-    dataset.SeriesNumber = series_number(header, NUMBER * options.series_number_offset)
-    dataset.SeriesDescription = series_description(header, provenance, "QA ")
-    dataset.ContributingEquipmentSequence = contributing_equipment(header, provenance)

@@ -12,8 +12,7 @@ from pydicom.uid import CTImageStorage
 from nullsplat.core.files import make_folder
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.uids import hashed_uid
-from nullsplat.dicom.write.files import write_file
-from nullsplat.dicom.write.planes import set_pixels, set_plane
+from nullsplat.dicom.write.files import write_slices
 
 _ROTATION_MS = 500
 _DETECTOR_ROWS, _DETECTOR_ROW_MM = 64, 0.625
@@ -64,19 +63,14 @@ def write_ct_series(volume: Volume, folder: Path, description: SeriesDescription
     """
     make_folder(folder)
     template = ct_template(description)
-    paths = []
-    for index in range(volume.geometry.shape[0]):
-        dataset = Dataset()
-        dataset.update(template)
-        dataset.SOPInstanceUID = hashed_uid("synthesis", description.seed, "slice", index)
-        dataset.InstanceNumber = index + 1
-        set_plane(
-            dataset, volume.geometry, index, description.slice_thickness_mm or volume.geometry.spacing[0]
-        )
-        set_pixels(dataset, volume.hu[index])
-        paths.append(folder / f"{index + 1:05d}.dcm")
-        write_file(dataset, paths[-1])
-    return paths
+    thickness = description.slice_thickness_mm or volume.geometry.spacing[0]
+    return write_slices(
+        volume,
+        folder,
+        template,
+        lambda index: hashed_uid("synthesis", description.seed, "slice", index),
+        thickness,
+    )
 
 
 def ct_template(description: SeriesDescription) -> Dataset:

@@ -1,1 +1,1 @@
-"""The API process: takes jobs and answers for them; does none."""
+"""The API process: accepts jobs and reports on them; runs none."""

@@ -1,7 +1,7 @@
-"""Connections to the API: how many there may be, and how long a request and its answer may take on one.
+"""Connections to the API: how many there may be, and how long a request and its answer may take.
 
-uvicorn waits for a request as long as the client likes, so some hundred connections with half a request each would
-take all file descriptors away from those that have something to ask.
+uvicorn waits for a request without limit, so a few hundred connections with half a request each would use up
+all file descriptors.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ ANSWER_SECONDS = 60.0
 HANDSHAKE_SECONDS = 10.0
 QUIET_SECONDS = 60.0
 DESCRIPTORS = 65536
-"""As many as the system allows up to this: TLS handshakes under way are no connections of ours yet."""
+"""Upper bound of open files: TLS handshakes in progress are not counted as connections yet."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """What all clients together get.
+    """Limits for all clients together.
 
     Attributes:
-        connections: at one time.
+        connections: concurrent ones.
         request_seconds: from the first byte of a request to its last.
     """
 
@@ -41,11 +41,11 @@ class LimitedProtocol(H11Protocol):
     """uvicorn's protocol for one connection, with a deadline for whatever the client has to do."""
 
     limits: ClassVar[ConnectionLimits]
-    told: ClassVar[float] = -math.inf
-    """When the log last said that there are too many."""
+    reported_at: ClassVar[float] = -math.inf
+    """When the log last reported too many connections."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """Take the connection; one too many costs the place of the one that has kept us waiting for longest."""
+        """Accept the connection; beyond the limit, the one idle for longest is closed."""
         super().connection_made(transport)
         self._deadline: asyncio.TimerHandle | None = None
         self.waiting_since: float | None = self.loop.time()
@@ -54,21 +54,21 @@ class LimitedProtocol(H11Protocol):
             self._make_room()
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of a request."""
+        """Receive part of a request."""
         begins = self.conn.their_state is h11.IDLE and self._deadline is None
         super().data_received(data)
         self._judge(begins)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request; uvicorn ends a connection by itself on which none begins."""
+        """Wait for the next request; uvicorn itself closes idle connections."""
         self._forget()
         self.waiting_since = self.loop.time()
         super().on_response_complete()
         if self.conn.their_state is not h11.IDLE and not self.transport.is_closing():
-            self._judge(begins=True)  # the next one had come along with this one
+            self._judge(begins=True)  # the next request was pipelined
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go."""
+        """Forget the connection."""
         self._forget()
         super().connection_lost(exc)
 
@@ -89,7 +89,7 @@ class LimitedProtocol(H11Protocol):
             self._deadline = None
 
     def _too_slow(self) -> None:
-        logger.info("a client took too long over a request or its answer, and was cut off")
+        logger.info("a client took too long over a request or its answer and was disconnected")
         self.transport.abort()
 
     def _make_room(self) -> None:
@@ -98,17 +98,17 @@ class LimitedProtocol(H11Protocol):
             for one in self.connections
             if isinstance(one, LimitedProtocol) and one.waiting_since is not None
         }
-        longest = waiting[min(waiting)]  # there is one: we have just come
+        longest = waiting[min(waiting)]  # at least the new connection is there
         self._tell_too_many()
-        self.connections.discard(longest)  # at once, as the loss is told later
+        self.connections.discard(longest)  # now, since the loss is reported later
         longest.transport.abort()
 
     def _tell_too_many(self) -> None:
-        """Once a minute: whoever opens connections must not fill the disk by it."""
-        if self.loop.time() - self.told > QUIET_SECONDS:
-            type(self).told = self.loop.time()
+        """At most once a minute, so that opening connections cannot fill the disk."""
+        if self.loop.time() - self.reported_at > QUIET_SECONDS:
+            type(self).reported_at = self.loop.time()
             logger.warning(
-                "more than %d connections (NULLSPLAT_CONNECTIONS); those that ask nothing for longest are cut off",
+                "more than %d connections (NULLSPLAT_CONNECTIONS); those idle for longest are closed",
                 self.limits.connections,
             )
 
@@ -119,7 +119,7 @@ def limited(limits: ConnectionLimits) -> type[LimitedProtocol]:
 
 
 class EventLoop(asyncio.SelectorEventLoop):
-    """asyncio's, but impatient with clients that begin TLS and do not go on; uvicorn has no setting for that."""
+    """asyncio's, with a shorter timeout for TLS handshakes; uvicorn has no setting for that."""
 
     async def create_server(self, *args: Any, **options: Any) -> asyncio.Server:
         """Listen."""

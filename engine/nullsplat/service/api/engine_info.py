@@ -10,12 +10,12 @@ from nullsplat.service.database.dbos_tables import taken, workflow_status
 from nullsplat.service.database.tables import transaction
 from nullsplat.service.processing.protocol import Processing
 from nullsplat.service.queue.queue import WORKFLOW, JobQueue
-from nullsplat.service.queue.worker_status import FactBook, WorkerFacts
+from nullsplat.service.queue.worker_status import WorkerFacts, WorkerStatus
 from nullsplat.service.queue.workers import LOST_AFTER, Registry
 
 
 class EngineInfo:
-    """Puts the engine_info message of the contract together."""
+    """Builds the engine_info message of the contract."""
 
     def __init__(
         self, engine: sa.Engine, queue: JobQueue, processing: Processing, lost_after: float = LOST_AFTER
@@ -46,7 +46,7 @@ class EngineInfo:
 
     def _workers(self) -> list[dict[str, Any]]:
         seen = self._registry.last_seen()
-        facts, jobs = FactBook(self._engine).of(set(seen)), self._jobs()
+        facts, jobs = WorkerStatus(self._engine).of(set(seen)), self._jobs()
         return [
             _shown(name, moment, facts.get(name), jobs.get(name)) for name, moment in sorted(seen.items())
         ]

@@ -1,4 +1,4 @@
-"""How the API says no: each refusal is an `error` message of the contract."""
+"""Error responses: each is an `error` message of the contract."""
 
 import http
 import logging
@@ -32,7 +32,7 @@ def refusal_response(status: int, code: str, message: str, *, retryable: bool = 
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Let the application answer every error in the contract's words."""
+    """Make the application answer every error with an `error` message of the contract."""
 
     @app.exception_handler(Refusal)
     def refused(_request: Request, error: Refusal) -> JSONResponse:
@@ -42,7 +42,7 @@ def answer_errors(app: FastAPI) -> None:
     def not_routed(_request: Request, error: HTTPException) -> JSONResponse:
         phrase = http.HTTPStatus(error.status_code).phrase
         code = phrase.lower().replace(" ", "-")
-        message = f"{phrase.lower()}: see the contract for the paths and methods that there are"
+        message = f"{phrase.lower()}: see the contract for the available paths and methods"
         response = refusal_response(error.status_code, code, message)
         response.headers.update(error.headers or {})
         return response

@@ -1,4 +1,4 @@
-"""Figures about the jobs at one moment: what waits and runs is looked up, what is over was counted when it ended."""
+"""Job statistics: queued and running jobs are looked up, finished ones were counted when they ended."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class JobFigures:
     Attributes:
         states: how many are in each state.
         priorities: how many queued ones have each priority.
-        oldest: seconds since the one that is queued for longest was made; 0 when none is.
-        failures: how many failed, by reason out of a closed set; all from the start, since Prometheus takes no notice of
+        oldest: age in seconds of the job that has been queued for longest; 0 when none is.
+        failures: how many failed, by reason out of a closed set; all present from the start, since Prometheus ignores
             a counter's first value.
         tallied: the histograms.
     """
@@ -35,7 +35,7 @@ class JobFigures:
 
 
 def job_figures(engine: sa.Engine) -> JobFigures:
-    """The figures at one moment.
+    """The current statistics.
 
     Raises:
         StorageError: the database does not answer.

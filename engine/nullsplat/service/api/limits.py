@@ -1,4 +1,4 @@
-"""How much a client may ask of the API: the size of a request, and how many of them in a time."""
+"""Limits for each client: the size of a request, and the rate of requests."""
 
 import math
 import time
@@ -11,17 +11,17 @@ from fastapi import FastAPI, Request, Response
 from nullsplat.service.api.errors import Refusal, refusal_response
 
 ADDRESSES = 4096
-"""Addresses that are remembered; the one that has been silent for longest is forgotten first."""
+"""Addresses that are remembered; the one silent for longest is dropped first."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one client may ask for.
+    """Limits for one client.
 
     Attributes:
         request_bytes: size of a request's body.
-        requests_per_second: for long; 0 lets everybody ask as often as they like.
-        burst: requests at once.
+        requests_per_second: sustained; 0 for no limit.
+        burst: size of a burst.
     """
 
     request_bytes: int = 64 * 1024
@@ -30,10 +30,10 @@ class Limits:
 
 
 class TokenBuckets:
-    """One bucket of tokens for each address: a request takes one, time brings them back."""
+    """A token bucket for each address."""
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Give back `rate` tokens a second, up to `burst`."""
+        """Refill `rate` tokens a second, up to `burst`."""
         self._rate = rate
         self._burst = burst
         self._clock = clock
@@ -54,12 +54,12 @@ class TokenBuckets:
 
 
 def limit_requests(app: FastAPI, limits: Limits, exempt: tuple[str, ...]) -> None:
-    """Refuse what is too large or too much before anything else looks at it.
+    """Refuse requests that are too large or too many before anything else sees them.
 
     Args:
         app: the application.
-        limits: what a client may ask for.
-        exempt: paths that are not counted: a probe must not fail because somebody else at its address asks too often.
+        limits: for each client.
+        exempt: paths that are not counted: a probe must not fail because another client at its address asks too often.
     """
     buckets = TokenBuckets(limits.requests_per_second, limits.burst)
 
@@ -76,13 +76,13 @@ def limit_requests(app: FastAPI, limits: Limits, exempt: tuple[str, ...]) -> Non
 
 
 def client_address(request: Request) -> str:
-    """Where a request comes from; behind a proxy on this machine, what that says."""
+    """The client's address; behind a proxy on this machine, the one that it forwards."""
     return request.client.host if request.client else "unknown"
 
 
 def too_large(limit: int) -> Refusal:
     """The refusal of a body of more than `limit` bytes."""
-    return Refusal(413, "too-large", f"a request may have {limit} bytes at most, this one has more")
+    return Refusal(413, "too-large", f"a request may have at most {limit} bytes, this one has more")
 
 
 def _too_many(limits: Limits, wait: float) -> Response:

@@ -1,4 +1,4 @@
-"""The engine's figures in Prometheus' text format. Every label's value comes from a closed set of our own words."""
+"""The engine's metrics in Prometheus' text format. Every label's value comes from a closed set of our own."""
 
 import platform
 import shutil
@@ -21,16 +21,16 @@ from prometheus_client.registry import Collector
 from nullsplat import __version__
 from nullsplat.service.api.job_statistics import job_figures
 from nullsplat.service.database.job_counts import Histogram
-from nullsplat.service.queue.worker_status import FactBook, WorkerFacts
+from nullsplat.service.queue.worker_status import WorkerFacts, WorkerStatus
 from nullsplat.service.queue.workers import LOST_AFTER, Registry
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FRESH = 1.0
-"""Seconds for which an answer is good; who asks more often gets the same again."""
+"""Seconds for which an answer is cached."""
 
 
 class Metrics(Collector):
-    """What /metrics answers. All of it comes from the database, so it holds for any number of workers and APIs."""
+    """The answer of /metrics. All of it comes from the database, so it holds for any number of workers and APIs."""
 
     def __init__(self, engine: sa.Engine, spool: Path, lost_after: float = LOST_AFTER) -> None:
         self._engine = engine
@@ -43,7 +43,7 @@ class Metrics(Collector):
         self._asked = -FRESH
 
     def text(self) -> bytes:
-        """All figures, at most a second old.
+        """All metrics, at most a second old.
 
         Raises:
             StorageError: the database does not answer.
@@ -55,13 +55,13 @@ class Metrics(Collector):
             return self._text
 
     def collect(self) -> Iterator[Metric]:
-        """The figures as prometheus_client wants them."""
+        """The collector for prometheus_client."""
         build = {"version": __version__, "contract": "1", "python": platform.python_version()}
         yield InfoMetricFamily("nullsplat_build", "What is running.", build)
         yield from self._jobs()
         alive = self._workers.alive()
-        yield GaugeMetricFamily("nullsplat_workers_alive", "Workers that live.", len(alive))
-        yield from _workers(FactBook(self._engine).of(alive))
+        yield GaugeMetricFamily("nullsplat_workers_alive", "Live workers.", len(alive))
+        yield from _workers(WorkerStatus(self._engine).of(alive))
         disk = shutil.disk_usage(self._spool)
         yield GaugeMetricFamily(
             "nullsplat_spool_free_bytes", "Free space on the disk of the API's spool.", disk.free

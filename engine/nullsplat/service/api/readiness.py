@@ -19,7 +19,7 @@ from nullsplat.service.queue.workers import Registry
 from nullsplat.service.settings import Settings
 
 FRESH = 2.0
-"""Seconds for which an answer is good; probes come often and the archive has other work."""
+"""Seconds for which an answer is cached; probes come often and the archive has other work."""
 
 Check = Callable[[], None]
 
@@ -61,7 +61,7 @@ class Readiness:
         with tempfile.TemporaryFile(dir=spool) as file:
             file.write(b"\0")
         if (free := shutil.disk_usage(spool).free // MIB) < reserve:
-            raise StorageError(f"{free} MB are free, {reserve} MB are to be kept in reserve; free some space")
+            raise StorageError(f"{free} MB are free, {reserve} MB must stay in reserve; free some space")
 
     def _queue(self) -> None:
         with transaction(self._engine) as connection:

@@ -1,4 +1,4 @@
-"""Reading what a client sent, and refusing it in the contract's words."""
+"""Reads and validates requests."""
 
 import json
 import re
@@ -35,36 +35,36 @@ async def _whole(request: Request) -> bytes:
             body += chunk
             if len(body) > (limit := request.app.state.request_bytes):
                 raise too_large(limit)
-    except ClientDisconnect:  # nobody is there any more to be told
+    except ClientDisconnect:  # the answer reaches no client
         raise Refusal(
-            400, "bad-request", "the request must come whole, its client left before its end"
+            400, "bad-request", "the request must be complete, its client disconnected before its end"
         ) from None
     return bytes(body)
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is Python's, not JSON's")
+    raise ValueError(f"{name} is not JSON")
 
 
-def refuse_faulty(kind: str, message: Any) -> None:
+def validate(kind: str, message: Any) -> None:
     """Raise Refusal unless `message` is a `kind` of the contract."""
     try:
         problem = fault(kind, message)
-    except RecursionError:  # shallow enough to be read, too deep to be looked at
+    except RecursionError:  # shallow enough to be parsed, too deep to be validated
         problem = f"the body is nested too deeply to be a {kind}"
     if problem:
         raise Refusal(422, "bad-request", problem)
 
 
-def plausible(key: str) -> str:
-    """The key, if there can be a job of that name: not every text may be asked of every database."""
+def validated_key(key: str) -> str:
+    """The key, if it is well formed: not every text may be sent to every database."""
     if not re.fullmatch(r"[0-9a-f]{32}", key):
         raise Refusal(404, "not-found", "there is no such job: a key is 32 hexadecimal digits")
     return key
 
 
-def existing(key: str, job: Job | None) -> Job:
-    """The job, if there is one; raises Refusal."""
+def job_or_404(key: str, job: Job | None) -> Job:
+    """The job; raises Refusal with HTTP status 404 if there is none."""
     if job is None:
         raise Refusal(404, "not-found", f"there is no job {key[:32]}")
     return job

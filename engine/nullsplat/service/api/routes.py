@@ -16,8 +16,8 @@ from nullsplat.service.api.errors import Refusal, answer_errors, refusal_respons
 from nullsplat.service.api.limits import Limits, client_address, limit_requests
 from nullsplat.service.api.metrics import CONTENT_TYPE, Metrics
 from nullsplat.service.api.readiness import Readiness
-from nullsplat.service.api.requests import existing, json_body, plausible, refuse_faulty
-from nullsplat.service.audit import AuditLog, What
+from nullsplat.service.api.requests import job_or_404, json_body, validate, validated_key
+from nullsplat.service.audit import AuditLog, Event
 from nullsplat.service.contract.messages import job_key
 from nullsplat.service.queue.jobs import Job
 from nullsplat.service.queue.queue import JobQueue
@@ -30,12 +30,12 @@ State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 @dataclass(frozen=True)
 class Access:
-    """Who may ask what.
+    """Access to the API.
 
     Attributes:
-        secret: what clients must show as a bearer token.
-        metrics_public: whether /metrics is answered without it.
-        limits: how much one client may ask.
+        secret: bearer token that clients must send.
+        metrics_public: serve /metrics without it.
+        limits: for each client.
     """
 
     secret: str
@@ -45,14 +45,14 @@ class Access:
 
 @dataclass(frozen=True)
 class Parts:
-    """What answers.
+    """What the routes call.
 
     Attributes:
-        queue: takes the jobs.
+        queue: accepts the jobs.
         readiness: the checks behind /readyz.
-        info: what the engine says about itself.
-        metrics: the figures behind /metrics.
-        audit: hears of what clients ask for.
+        info: the answer of /v1/engine.
+        metrics: the metrics behind /metrics.
+        audit: logs what clients request.
     """
 
     queue: JobQueue
@@ -96,28 +96,30 @@ def _add_job_routes(app: FastAPI, queue: JobQueue, audit: AuditLog) -> None:
     async def put_job(
         key: str, message: Annotated[Any, Depends(json_body)], request: Request
     ) -> JSONResponse:
-        refuse_faulty("job_request", message)
+        validate("job_request", message)
         _refuse_wrong_key(key, message)
         job, created = await run_in_threadpool(submit, key, message, client_address(request))
-        place = await run_in_threadpool(queue.line.place, key)
+        place = await run_in_threadpool(queue.priorities.place, key)
         return JSONResponse(job.status(place), 201 if created else 200)
 
     def submit(key: str, message: dict[str, Any], address: str) -> tuple[Job, bool]:
         job, created = queue.submit(key, message)
         if created:
-            audit.note(What.REQUESTED, job, f"client {address}")
+            audit.note(Event.REQUESTED, job, f"client {address}")
         return job, created
 
     @app.get("/v1/jobs/{key}")
     def get_job(key: str) -> JSONResponse:
-        return JSONResponse(existing(key, queue.store.get(plausible(key))).status(queue.line.place(key)))
+        return JSONResponse(
+            job_or_404(key, queue.store.get(validated_key(key))).status(queue.priorities.place(key))
+        )
 
     @app.delete("/v1/jobs/{key}")
     def cancel_job(key: str, request: Request) -> JSONResponse:
-        found, done = queue.cancel(plausible(key))
-        job = existing(key, found)
+        found, done = queue.cancel(validated_key(key))
+        job = job_or_404(key, found)
         if done:
-            audit.note(What.CANCELLED, job, f"client {client_address(request)}")
+            audit.note(Event.CANCELLED, job, f"client {client_address(request)}")
         return JSONResponse(job.status())
 
     @app.get("/v1/jobs")
@@ -125,7 +127,7 @@ def _add_job_routes(app: FastAPI, queue: JobQueue, audit: AuditLog) -> None:
         state: State | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 50
     ) -> JSONResponse:
         newest = queue.store.newest(state, limit)
-        places = queue.line.places() if any(job.state == "queued" for job in newest) else {}
+        places = queue.priorities.places() if any(job.state == "queued" for job in newest) else {}
         return JSONResponse({"jobs": [job.status(places.get(job.key)) for job in newest]})
 
 

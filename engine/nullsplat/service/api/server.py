@@ -1,4 +1,4 @@
-"""The API process: takes jobs and tells how they are; does none."""
+"""The API process: accepts jobs and reports on them; runs none."""
 
 import contextlib
 import ipaddress
@@ -34,7 +34,7 @@ def run_server(settings: Settings) -> None:
         ConfigurationError: a setting is wrong, or the address is taken.
         StorageError: the database cannot be used.
     """
-    # Imported here because it loads the whole pipeline, which takes seconds that a wrong setting need not cost.
+    # Imported here because it loads the whole pipeline, which takes seconds; a wrong setting should fail at once.
     from nullsplat.service.processing.super_resolution import SuperResolution  # noqa: PLC0415
 
     configure_logging(settings.log_level, settings.log_format)
@@ -78,21 +78,21 @@ def server_configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
 
 
 def listening_socket(host: str, port: int, *, encrypted: bool = False) -> socket.socket:
-    """A socket that takes connections.
+    """A listening socket.
 
     Args:
         host, port: where; port 0 takes a free one.
-        encrypted: whether what goes over it will be.
+        encrypted: whether TLS is used.
 
     Raises:
-        ConfigurationError: this address cannot be had.
+        ConfigurationError: the address cannot be used.
     """
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[4][:2], family=address[0])
     except OSError as error:
         raise ConfigurationError(
-            f"the API cannot listen at {host}:{port} ({error.strerror}); change NULLSPLAT_HOST or NULLSPLAT_PORT, or end "
+            f"the API cannot listen at {host}:{port} ({error.strerror}); change NULLSPLAT_HOST or NULLSPLAT_PORT, or stop "
             "what is listening there"
         ) from error
     if not encrypted and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:

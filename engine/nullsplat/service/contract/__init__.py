@@ -1,1 +1,1 @@
-"""What the Orthanc plugin and the engine say to each other: one JSON Schema, tested from both sides."""
+"""The protocol between the Orthanc plugin and the engine: one JSON Schema, tested from both sides."""

@@ -1,4 +1,4 @@
-"""The contract's schema at work: checking messages and naming jobs."""
+"""Validates messages against the contract's schema, and derives job keys."""
 
 import functools
 import hashlib
@@ -41,7 +41,7 @@ def fault(kind: str, message: object) -> str | None:
 
 
 def _pattern(_validator: Any, pattern: str, instance: object, _schema: object) -> Iterator[ValidationError]:
-    # In JSON Schema `$` is the end; in Python it lets a line break follow.
+    # In JSON Schema `$` matches the end only; in Python also before a final line break.
     if isinstance(instance, str) and not re.search(pattern.replace("$", r"\Z"), instance):
         yield ValidationError("the value does not match the pattern")
 
@@ -55,7 +55,7 @@ def _validator(kind: str) -> Any:
 
 
 def job_key(request: Mapping[str, Any]) -> str:
-    """The name of a piece of work: 32 hexadecimal digits that depend on everything but its priority."""
+    """The key of a job: 32 hexadecimal digits that depend on everything but its priority."""
     work = {name: value for name, value in request.items() if name != "priority"}
     canonical = json.dumps(work, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""A copy of the database as it is at one moment, while API and workers go on."""
+"""A consistent copy of the database while API and workers go on."""
 
 import contextlib
 import os
@@ -19,14 +19,14 @@ def back_up(engine: sa.Engine, target: Path) -> None:
 
     Args:
         engine: SQLite is copied by its own online backup; PostgreSQL by `pg_dump`, in its custom format.
-        target: a file that is not there yet.
+        target: a file that does not exist yet.
     Raises:
-        ConfigurationError: there is such a file, or `pg_dump` is missing.
+        ConfigurationError: the file exists, or `pg_dump` is missing.
         StorageError: it cannot be written, or the server refuses.
-        DatabaseDamaged: the copy is not whole, because the database is not.
+        DatabaseDamaged: the copy is damaged, because the database is.
     """
     if target.exists():
-        raise ConfigurationError(f"{target} is there already; name a file that is not")
+        raise ConfigurationError(f"{target} exists already; name a new file")
     with replacing(target, durable=True) as part:
         part.touch(mode=0o600)
         if engine.dialect.name == "sqlite":
@@ -38,21 +38,21 @@ def back_up(engine: sa.Engine, target: Path) -> None:
 def _copy_sqlite(engine: sa.Engine, part: Path) -> None:
     try:
         with engine.connect() as connection, contextlib.closing(sqlite3.connect(part)) as copy:
-            # All pages in one go: a snapshot, beside which readers and writers go on.
+            # All pages in one step: a snapshot, while readers and writers go on.
             connection.connection.driver_connection.backup(copy)  # type: ignore[union-attr]
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, without others beside it
             faults = [row[0] for row in copy.execute("PRAGMA integrity_check(1)") if row[0] != "ok"]
     except sqlite3.DatabaseError as error:
         faults = [str(error)]
     if faults:
-        raise DatabaseDamaged(f"the copy of {engine.url!r} is not whole: {faults[0]}; {RESTORE}")
+        raise DatabaseDamaged(f"the copy of {engine.url!r} is damaged: {faults[0]}; {RESTORE}")
 
 
 def _dump_postgresql(url: sa.URL, part: Path) -> None:
     program = shutil.which("pg_dump")
     if program is None:
         raise ConfigurationError(
-            "a PostgreSQL database is backed up by pg_dump, which is not here; install it (Debian: apt-get install "
+            "a PostgreSQL database is backed up by pg_dump, which is not installed; install it (Debian: apt-get install "
             "postgresql-client), or back the database up on its server"
         )
     # Without the password, which other users could read among the arguments.

@@ -1,13 +1,13 @@
-"""The tables of DBOS that are read and changed directly, because its interface has no way to do what is done here.
+"""The tables of DBOS that are read and changed directly, because its interface does not offer what is done here.
 
-All that leans on how DBOS 3.4.0 keeps its books stands in this module and in what imports it; with another version, look
-at these facts again (dbos/_schemas/system_database.py and dbos/_sys_db.py):
+All that depends on the tables of DBOS 3.4.0 is in this module and in what imports it; with another version, check
+these facts again (dbos/_schemas/system_database.py and dbos/_sys_db.py):
 
 - `workflow_status` holds one row for each workflow. A queued one has status ENQUEUED, one that a worker took has PENDING
-  and that worker's name as `executor_id`, in any other state it is over.
+  and that worker's name as `executor_id`, in any other state it has ended.
 - Workers take ENQUEUED rows of their queue by `priority`, then by `created_at` (milliseconds), the lowest first, each
   with one guarded statement; so a row may be given another priority as long as it is ENQUEUED.
-- A worker reads its queue's row in `queues` anew before each look; with `worker_concurrency` 0 it takes nothing.
+- A worker re-reads its queue's row in `queues` before each poll; with `worker_concurrency` 0 it takes nothing.
 - What a workflow did and what it was given lies in the tables of `PAYLOADS`, without foreign keys.
 """
 
@@ -28,15 +28,15 @@ def workflow_status(dialect: sa.Dialect) -> sa.TableClause:
 
 
 def queued(status: sa.TableClause) -> tuple[sa.ColumnElement[bool], ...]:
-    """What is true of rows that wait, written so that both databases find them in DBOS' index of what is not over.
+    """Condition of queued rows, written so that both databases use DBOS' partial index of open workflows.
 
-    SQLite takes a partial index only if its condition stands in the query word for word, and parameters are no words.
+    SQLite uses a partial index only if its condition appears literally in the query, without parameters.
     """
     return _in_flight(status), status.c.status == sa.literal_column(f"'{QUEUED}'")
 
 
 def taken(status: sa.TableClause) -> tuple[sa.ColumnElement[bool], ...]:
-    """What is true of rows that a worker took, written likewise."""
+    """Condition of rows that a worker took, written likewise."""
     return (status.c.status == sa.literal_column(f"'{TAKEN}'"),)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong when the database cannot be used, in words that say what to change."""
+"""Turns errors of the database into messages that say what to change."""
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,10 +13,10 @@ DRIVER = (
 
 RESTORE = (
     "stop the engine's processes, see what `nullsplat db check` says, and restore the last backup; "
-    "docs/backup.md tells how"
+    "docs/backup.md explains how"
 )
 _DAMAGE = ("malformed", "not a database", "invalid page in block", "could not read block", "missing chunk")
-"""What SQLite and PostgreSQL say of files that are not what they wrote."""
+"""Errors of SQLite and PostgreSQL for damaged files."""
 
 _CURES = (
     ("password authentication failed", f"correct user and password in {VARIABLE}"),
@@ -29,9 +29,9 @@ _CURES = (
     ("refused", f"start the server, or correct host and port in {VARIABLE}"),
     ("timeout", f"see that the server can be reached from here, or correct host and port in {VARIABLE}"),
 )
-"""What the server or the driver says (in English, whatever the language of the rest), and what helps."""
+"""Parts of error messages of server or driver (always in English), and the remedy."""
 _SETTINGS = ("password", "pg_hba", "does not exist", "permission")
-"""Words of faults that stay until somebody changes something; the others may pass by themselves."""
+"""Parts of permanent errors; the others may be transient."""
 
 
 def damage(engine: sa.Engine, error: SQLAlchemyError) -> DatabaseDamaged | None:
@@ -55,6 +55,6 @@ def explained(engine: sa.Engine, error: SQLAlchemyError) -> NullSplatError:
 
 
 def cause(error: SQLAlchemyError) -> str:
-    """The driver's own words, on one line: the statement and its parameters are SQLAlchemy's addition."""
+    """The driver's message on one line, without the statement and parameters that SQLAlchemy adds."""
     words = str(getattr(error, "orig", None) or type(error).__name__)
     return " ".join(words.partition("Multiple connection attempts failed")[0].split())

@@ -1,4 +1,4 @@
-"""Whether the database is whole: asked for by a person in full, and by /readyz now and then."""
+"""Integrity checks of the database: in full on request, and regularly for /readyz."""
 
 import threading
 import time
@@ -11,16 +11,16 @@ from nullsplat.service.database.schema import refuse_later, version_of
 from nullsplat.service.database.tables import jobs, transaction
 
 SHOWN = 5
-"""Faults that are told; one page that is lost makes many."""
+"""Faults that are listed; one lost page causes many."""
 EVERY = 60.0
 SHARE = 100.0
-"""Seconds between two looks over the whole file, and how many times longer than a look: one of a large file takes long."""
-PATIENCE = 1.0
-"""Seconds that whoever asks waits for a look to end; the answer comes with the next question otherwise."""
+"""Seconds between two checks of the whole file, and how many times longer than a check: one of a large file takes long."""
+TIMEOUT = 1.0
+"""Seconds that a request waits for a check to end; otherwise the result comes with the next request."""
 
 
-def examine(engine: sa.Engine) -> int:
-    """Read everything; how many jobs there are.
+def check_integrity(engine: sa.Engine) -> int:
+    """Read everything; the number of jobs.
 
     Raises:
         DatabaseDamaged: something is not what the database wrote.
@@ -49,7 +49,7 @@ def require_schema(engine: sa.Engine, connection: sa.Connection) -> None:
 
 
 class IntegrityWatch:
-    """Has SQLite look over its file in a thread of its own, when somebody asks and the last look is old.
+    """Has SQLite check its file in a background thread, on request if the last check is old.
 
     PostgreSQL checks its pages itself when they are read, where the server was made with checksums.
     """
@@ -58,15 +58,15 @@ class IntegrityWatch:
         self._engine = engine
         self._faults: list[str] = []
         self._due = 0.0
-        self._look: threading.Thread | None = None
+        self._check: threading.Thread | None = None
 
     def require(self) -> None:
-        """Raise DatabaseDamaged when the last look found something."""
-        if self._engine.dialect.name == "sqlite" and self._look is None and time.monotonic() >= self._due:
-            self._look = threading.Thread(target=self._run, daemon=True, name="nullsplat-integrity")
-            self._look.start()
-        if (look := self._look) is not None:
-            look.join(PATIENCE)
+        """Raise DatabaseDamaged when the last check found something."""
+        if self._engine.dialect.name == "sqlite" and self._check is None and time.monotonic() >= self._due:
+            self._check = threading.Thread(target=self._run, daemon=True, name="nullsplat-integrity")
+            self._check.start()
+        if (check := self._check) is not None:
+            check.join(TIMEOUT)
         _refuse_faults(self._engine, self._faults)
 
     def _run(self) -> None:
@@ -78,7 +78,7 @@ class IntegrityWatch:
             self._faults = [str(error.__cause__)]
         finally:
             self._due = time.monotonic() + max(EVERY, SHARE * (time.monotonic() - begun))
-            self._look = None
+            self._check = None
 
 
 def _faults(connection: sa.Connection, pragma: str) -> list[str]:

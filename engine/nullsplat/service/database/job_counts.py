@@ -1,6 +1,6 @@
-"""What is counted of jobs that are over, in the very transaction that ends them: reading costs the same after years.
+"""Counts of ended jobs, updated in the transaction that ends them, so that reading costs the same after years.
 
-Counts outlive the jobs' rows, so that none of them ever falls but those of jobs by state.
+Counts outlive the jobs' rows, so only those of jobs by state ever decrease.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ Tally = tuple[str, str]
 
 
 def of_job(row: Any) -> Mapping[Tally, float]:
-    """What a job that is over adds.
+    """The increments for an ended job.
 
     Args:
         row: its state, stages, failure, created_at and updated_at.
@@ -51,7 +51,7 @@ def add(connection: sa.Connection, counted: Mapping[Tally, float]) -> None:
     """Add to the tallies, within the caller's transaction."""
     if not counted:
         return
-    # In one order everywhere, so that no two transactions wait for each other.
+    # In the same order everywhere, to avoid deadlocks.
     rows = [
         {"name": name, "label": label, "value": value} for (name, label), value in sorted(counted.items())
     ]

@@ -1,4 +1,4 @@
-"""The version of the tables' schema: made anew, brought up to date, or refused when a later version of NullSplat made it.
+"""The version of the tables' schema: created, migrated, or refused if a later version of NullSplat made it.
 
 A change of the tables is a step in `_STEPS` and a new `VERSION`; tests/service/schema holds dumps of the released ones.
 The tables of DBOS have a version and steps of their own.
@@ -19,10 +19,10 @@ from nullsplat.service.database.tables import connect, jobs, metadata, schema_ve
 
 VERSION = 2
 UNNUMBERED = 1
-"""The version of tables that do not say which they have."""
+"""The version of tables without a version."""
 OVER = ("succeeded", "failed", "cancelled")
 _LOCK = 0x6E756C6C
-"""Of PostgreSQL, for whoever looks after the schema: one process at a time."""
+"""Advisory lock of PostgreSQL: one process at a time migrates the schema."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def open_database(url: str) -> sa.Engine:
     """
     engine = connect(url)
     try:
-        with engine.begin() as connection:  # before DBOS tries, which does not say what is wrong
+        with engine.begin() as connection:  # before DBOS tries, whose errors do not say what is wrong
             refuse_later(engine, version_of(connection))
         DBOS.migrate(url)
         with engine.begin() as connection:
@@ -92,7 +92,7 @@ def _take_turns(connection: sa.Connection) -> None:
 
 
 def _count_what_is_over(connection: sa.Connection) -> None:
-    """To schema 2: indices for what is asked all the time, and tallies instead of reading all jobs that are over."""
+    """To schema 2: indices for frequent queries, and counts instead of reading all ended jobs."""
     for index in jobs.indexes:
         index.create(connection, checkfirst=True)
     connection.execute(sa.text("DROP INDEX IF EXISTS ix_nullsplat_jobs_state"))

@@ -1,4 +1,4 @@
-"""The database that API and workers share: its connection and its tables beside those of DBOS."""
+"""The database that API and workers share: its connection and its tables, beside those of DBOS."""
 
 import contextlib
 import time
@@ -31,7 +31,7 @@ jobs = sa.Table(
     sa.Column("result", sa.JSON(none_as_null=True)),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-    # What is asked all the time must cost the same after years: the newest, the oldest of a state, the last that ended.
+    # Frequent queries must cost the same after years: the newest, the oldest of a state, the last that ended.
     sa.Index("ix_nullsplat_jobs_created", "created_at", "key"),
     sa.Index("ix_nullsplat_jobs_state_created", "state", "created_at", "key"),
     sa.Index("ix_nullsplat_jobs_state_updated", "state", "updated_at"),
@@ -72,7 +72,7 @@ schema_version = sa.Table(
     "nullsplat_schema", metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False)
 )
 
-# What people switched for all workers on all machines.
+# Switches for all workers on all machines.
 controls = sa.Table(
     "nullsplat_controls",
     metadata,
@@ -100,7 +100,7 @@ def connect(url: str) -> sa.Engine:
 
 @contextlib.contextmanager
 def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction whose failures are NullSplat's own.
+    """A transaction whose errors are NullSplat's.
 
     Raises:
         StorageError: the database cannot be reached or written.
@@ -119,14 +119,14 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def now(connection: sa.Connection) -> float:
-    """Seconds since 1970 on the database's clock: those of several machines are never quite the same."""
+    """Seconds since 1970 on the database's clock: those of several machines never agree exactly."""
     if connection.dialect.name != "postgresql":
         return time.time()  # SQLite is in this very machine
     return float(connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
 
 
 def utc(moment: datetime) -> datetime:
-    """A moment out of the database, with its time zone."""
+    """A timestamp of the database, with its time zone."""
     # SQLite forgets the time zone; what was stored is UTC.
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
@@ -163,7 +163,5 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
     # Readers (the API) must not wait for writers (the workers).
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute(
-        "PRAGMA secure_delete=ON"
-    )  # what retention ends is not to be found in the file any more
+    connection.execute("PRAGMA secure_delete=ON")  # what retention deletes is overwritten in the file
     connection.isolation_level = "IMMEDIATE"  # DBOS relies on writers taking turns from their first statement

@@ -1,4 +1,4 @@
-"""Which DICOM objects a finished run becomes: the series, and what goes with it."""
+"""Writes the DICOM objects of a finished run: the series and its companions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -24,12 +24,12 @@ from nullsplat.service.settings import Settings
 
 @dataclass(frozen=True)
 class Output:
-    """What is written of a result, and how.
+    """Which objects are written of a result, and how.
 
     Attributes:
-        maps: a map of the intervals goes with a result, and of the samples' standard deviation with one of several.
-        report: the run's figures go with it as a structured report.
-        key_image: a picture of it goes with it.
+        maps: write a map of the intervals, and with several samples one of their standard deviation.
+        report: write the run's figures as a structured report.
+        key_image: write a key image.
         options: of all series.
     """
 
@@ -66,8 +66,8 @@ def write_all(
     series = replace(series, further=tuple(_further(source, checkpoints, provenance, target, output)))
     further |= {one.series_instance_uid: {one.sop_instance_uid: one.path.name} for one in series.further}
     if output.report:
-        told = write_quality_report(source, series, checkpoints.report, provenance, target, options)
-        further[told.series_instance_uid] = {told.sop_instance_uid: told.path.name}
+        report = write_quality_report(source, series, checkpoints.report, provenance, target, options)
+        further[report.series_instance_uid] = {report.sop_instance_uid: report.path.name}
     return Derived(series.series_instance_uid, _files(series), further)
 
 
@@ -87,7 +87,7 @@ def _further(
 
 
 def _maps(checkpoints: Checkpoints) -> Iterator[tuple[MapKind, Volume]]:
-    """One after the other, so that only one is in memory at a time."""
+    """One after the other, to hold only one in memory."""
     if (interval := checkpoints.interval) is not None:
         yield INTERVAL, interval
     if (deviation := checkpoints.deviation) is not None:

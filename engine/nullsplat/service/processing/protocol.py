@@ -1,4 +1,4 @@
-"""The image processing as the service sees it; everything below this line knows nothing of jobs."""
+"""The image processing as the service sees it; what implements it knows nothing of jobs."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +10,14 @@ from nullsplat.physics.profile import AUTO
 
 @dataclass(frozen=True)
 class Source:
-    """What later steps must know of the fetched series without opening it again.
+    """What later steps need of the fetched series without reading it again.
 
     Attributes:
         fingerprint: SHA-256 of the series' UID and its instances' UIDs.
         slice_thickness_ratio: slice thickness over slice distance; 1 for contiguous slices.
-        slice_profile: that the header speaks for, see `physics.profile`.
+        slice_profile: indicated by the header, see `physics.profile`.
         profile_reason: the evidence.
-        voxels: of the volume that was read, which is larger than its slices where they lean; 0 where nobody counted.
+        voxels: of the volume that was read, which is larger than its slices where they are sheared; 0 if unknown.
     """
 
     fingerprint: str
@@ -64,13 +64,13 @@ class Derived:
 
     @property
     def all_series(self) -> dict[str, dict[str, str]]:
-        """Everything that is stored, by series; the result goes last, and when it is complete all is."""
+        """Everything that is stored, by series; the result goes last, so when it is complete, all is."""
         return {**self.further, self.series_instance_uid: self.files}
 
 
 @runtime_checkable
 class Processing(Protocol):
-    """All that the service asks of the image processing. Folders carry the state from one call to the next."""
+    """All that the service asks of the image processing. Folders hold the state between calls."""
 
     def model(self) -> tuple[str, str]:
         """Name and SHA-256 of the prior; raises WeightsError."""

@@ -27,10 +27,10 @@ from nullsplat.service.settings import Settings
 
 @dataclass(frozen=True)
 class Profiles:
-    """Sensitivity profiles that an engine assumes, see `physics.profile`.
+    """Sensitivity profiles that an engine assumes; see `physics.profile`.
 
     Attributes:
-        slice: across slices; auto is as the header says.
+        slice: across slices; auto as the header indicates.
         in_plane: across pixels, where the axial plane is refined.
     """
 
@@ -114,7 +114,7 @@ class SuperResolution:
     def run(self, stage: str, work: Path, parameters: Parameters, source: Source, progress: Progress) -> None:
         """Do one of the stages stage1, stage2, consistency; returns at once if it is done already.
 
-        What a worker with another prior or other presets left is done again: a result has one origin.
+        Output of a worker with another prior or other presets is discarded: a result has one origin.
         """
         self._limit_threads()
         config = self._configure(parameters, source)
@@ -155,7 +155,7 @@ class SuperResolution:
         )
 
     def _slice_profile(self, parameters: Parameters, source: Source) -> tuple[str, str]:
-        """The job's own, else the engine's setting, else what the header speaks for; and why."""
+        """The job's own, else the engine's setting, else what the header indicates; and why."""
         if parameters.slice_profile != AUTO:
             return parameters.slice_profile, "asked for by the job"
         if self._profiles.slice != AUTO:
@@ -165,7 +165,7 @@ class SuperResolution:
     def _limit_threads(self) -> None:
         if self._cpu_threads:
             torch.set_num_threads(self._cpu_threads)
-            # Counts for the calling thread only, and each job has a thread of its own.
+            # Applies to the calling thread only, and each job has its own thread.
             numba.set_num_threads(min(self._cpu_threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
 
 

@@ -19,7 +19,7 @@ OPEN = ("queued", "running")
 
 @dataclass(frozen=True)
 class Job:
-    """One row: a job_status of the contract, except that its moments are not text yet."""
+    """One row: a job_status of the contract, except that its timestamps are not text yet."""
 
     key: str
     state: str
@@ -60,7 +60,7 @@ class Job:
 
 
 def waiting_stages() -> list[Stage]:
-    """The stages of a job that nobody has touched yet."""
+    """The stages of a job that has not started."""
     return [{"name": name, "state": "waiting", "progress": 0.0} for name in STAGES]
 
 
@@ -77,7 +77,7 @@ class JobStore:
         Args:
             engine: the database.
             holder: name of the worker in whose name running jobs are changed: only those that it still holds. A worker
-                that was taken for dead, since nothing was heard of it for long, cannot interfere with its successor.
+                that was presumed dead after a long silence cannot interfere with its successor.
         """
         self.engine = engine
         self._holder = holder
@@ -114,11 +114,11 @@ class JobStore:
         return [row.stages for row in rows if row.request["parameters"]["preset"] == preset][:limit]
 
     def begin(self, key: str) -> bool:
-        """Mark the job as running; False if it may not run (any more)."""
+        """Mark the job as running; False if it may not run."""
         return self._update(key, OPEN, state="running")
 
     def report(self, key: str, stages: list[Stage], progress: float, eta_seconds: float | None) -> bool:
-        """Store how far a running job is; False if it is not to run any more."""
+        """Store the progress of a running job; False if it must stop."""
         return self._update(key, ("running",), stages=stages, progress=progress, eta_seconds=eta_seconds)
 
     def keep_result(self, key: str, result: dict[str, Any]) -> bool:
@@ -126,7 +126,7 @@ class JobStore:
         return self._update(key, ("running",), result=result)
 
     def begin_storing(self, key: str) -> bool:
-        """Pass the point after which a job cannot be cancelled; False if it was cancelled before."""
+        """Pass the point of no return, after which a job cannot be cancelled; False if it was cancelled before."""
         return self._update(key, ("running",), storing=True)
 
     def succeed(self, key: str, result: dict[str, Any]) -> bool:
@@ -134,7 +134,7 @@ class JobStore:
         return self._end(key, ("running",), state="succeeded", result=result, progress=1.0, eta_seconds=0.0)
 
     def fail(self, key: str, failure: Failure) -> bool:
-        """Finish a job that could not be done."""
+        """Mark a job as failed."""
         return self._end(key, OPEN, state="failed", failure=failure, eta_seconds=None)
 
     def cancel(self, key: str) -> bool:
@@ -148,7 +148,7 @@ class JobStore:
             return self._changed(connection, key, states, *guards, **values)
 
     def _end(self, key: str, states: tuple[str, ...], *guards: sa.ColumnElement[bool], **values: Any) -> bool:
-        """Change the job for the last time, and count it."""
+        """Write the job's terminal state, and count it."""
         over = sa.select(jobs.c.state, jobs.c.stages, jobs.c.failure, jobs.c.created_at, jobs.c.updated_at)
         with transaction(self.engine) as connection:
             done = self._changed(connection, key, states, *guards, **values)
@@ -182,7 +182,7 @@ class JobStore:
 
 
 def reset_job(connection: sa.Connection, key: str) -> bool:
-    """Make a failed job of which nothing was stored a queued one again, within the caller's transaction; False if it is not."""
+    """Re-queue a failed job of which nothing was stored, within the caller's transaction; False if it is not such a job."""
     failed = (jobs.c.key == key, jobs.c.state == "failed", jobs.c.storing.is_(False))
     fresh = {
         "state": "queued",
@@ -216,7 +216,7 @@ def insert_job(connection: sa.Connection, key: str, request: dict[str, Any]) -> 
 
 
 def _shown(stage: Stage, state: str) -> Stage:
-    """A stage as the outside sees it: once a job is over, none of its stages is running."""
+    """A stage as clients see it: once a job is over, none of its stages is running."""
     if stage["state"] != "running" or state in OPEN:
         return stage
     return {**stage, "state": "failed" if state == "failed" else "waiting"}

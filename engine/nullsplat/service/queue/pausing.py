@@ -1,4 +1,4 @@
-"""Pausing the queue: no worker takes another job until it is resumed, whatever is restarted meanwhile."""
+"""Pausing the queue: no worker takes another job until it is resumed, even across restarts."""
 
 from datetime import UTC, datetime
 
@@ -10,11 +10,11 @@ from nullsplat.service.queue.priorities import QUEUE
 
 PAUSED_SINCE = "paused-since"
 POLL = 0.5
-"""Seconds between two looks of a worker into the queue, and so after which a pause holds."""
+"""Seconds between two polls of the queue by a worker, and so the delay of a pause."""
 
 
 class Pausing:
-    """The switch. What says since when it is off lies beside the row that workers obey; both change together.
+    """The switch. The time of the pause is stored beside the row that workers obey; both change together.
 
     Every method raises:
         StorageError: the database does not answer.
@@ -30,7 +30,7 @@ class Pausing:
             return _since(connection)
 
     def pause(self) -> bool:
-        """Let no worker take another job; False if that was so already. What runs goes on to its end."""
+        """Let no worker take another job; False if the queue was paused already. Running jobs go on to their end."""
         with transaction(self._engine) as connection:
             if _since(connection) is not None:
                 return False
@@ -40,14 +40,14 @@ class Pausing:
         return True
 
     def resume(self) -> bool:
-        """Let the workers go on; False if the queue was not paused."""
+        """Resume the queue; False if it was not paused."""
         with transaction(self._engine) as connection:
             deleted = connection.execute(sa.delete(controls).where(controls.c.name == PAUSED_SINCE))
             self._obey(connection)
         return deleted.rowcount > 0
 
     def obey(self) -> None:
-        """Make the queue's row say what the switch says: at a worker's start, which may have made that row anew."""
+        """Bring the queue's row in line with the switch: at a worker's start, which may have re-created that row."""
         with transaction(self._engine) as connection:
             self._obey(connection)
 

@@ -1,8 +1,8 @@
-"""Who is next: the order of the queued jobs, how a person changes it, and how age does.
+"""The priority queue: the order of the queued jobs, how a person changes it, and how ageing does.
 
-Urgent work goes first, but not for ever: a job that has waited for long moves up one class at a time. Only one such job
-waits in each class at any moment. A backlog that has grown old as a whole can therefore not push itself before all that
-is urgent, and yet each of its jobs has its turn: the oldest first, and the next one when that was taken.
+Urgent work goes first, but low priorities do not starve: a job that has waited for long moves up one class at a time, and at
+most one such job waits in each class. So a backlog that has aged as a whole cannot overtake all urgent work, and yet each
+of its jobs gets its turn: the oldest first, and the next one when that was taken.
 """
 
 import time
@@ -18,7 +18,7 @@ from nullsplat.service.database.tables import jobs, transaction, utc
 QUEUE = "jobs"
 
 PRIORITIES = {"stat": 1, "normal": 10, "night": 20}
-"""Lower goes first. Always given, because DBOS puts work without a priority before all other."""
+"""Lower goes first. Always given, because DBOS takes work without a priority before all other."""
 ENDED = ("succeeded", "failed")
 _CLASSES = tuple(PRIORITIES)
 _BY_NUMBER = {number: name for name, number in PRIORITIES.items()}
@@ -30,7 +30,7 @@ class Place:
 
     Attributes:
         position: 1 for the next to be taken.
-        priority: the class that it waits in: its own, or a higher one that age brought it to.
+        priority: the class that it waits in: its own, or a higher one to which ageing moved it.
     """
 
     position: int
@@ -42,7 +42,7 @@ class Waiting:
     """A queued job.
 
     Attributes:
-        own: the class that it was put into.
+        own: the class that it was submitted with.
         now: the class that it waits in.
         seconds: how long it has waited.
     """
@@ -53,7 +53,7 @@ class Waiting:
     seconds: float
 
 
-class WaitingLine:
+class PriorityQueue:
     """The queued jobs in the database.
 
     Every method raises:
@@ -65,7 +65,7 @@ class WaitingLine:
         self._status = workflow_status(engine.dialect)
 
     def place(self, key: str) -> Place | None:
-        """Where a job stands; None if it does not wait."""
+        """The place of a job; None if it is not queued."""
         row = self._status.c
         mine = sa.select(row.priority, row.created_at).where(row.workflow_uuid == key, *self._queued())
         with transaction(self._engine) as connection:
@@ -75,7 +75,7 @@ class WaitingLine:
             return Place(1 + self._ahead(connection, key, *found), _class_of(found.priority))
 
     def places(self) -> dict[str, Place]:
-        """Where each queued job stands, the next one first."""
+        """The place of each queued job, the next one first."""
         row = self._status.c
         query = (
             sa.select(row.workflow_uuid, row.priority)
@@ -88,9 +88,9 @@ class WaitingLine:
         return {key: Place(number, _class_of(priority)) for number, (key, priority) in enumerate(found, 1)}
 
     def _ahead(self, connection: sa.Connection, key: str, priority: int, created_at: int) -> int:
-        """How many are taken before a job: counted in an index, not read.
+        """How many jobs are ahead of a job: counted in an index, without reading rows.
 
-        The queue's moments are whole seconds in SQLite; among those of one second the jobs' own tell.
+        The queue's timestamps are whole seconds in SQLite; within one second those of the jobs decide.
         """
         row = self._status.c
         mine = sa.literal(priority), sa.literal(created_at)
@@ -104,7 +104,7 @@ class WaitingLine:
         return sum(int(connection.execute(count).scalar_one()) for count in (first, beside))
 
     def move(self, key: str, priority: str) -> bool:
-        """Put a queued job into another class; False if it is not queued (any more)."""
+        """Move a queued job to another class; False if it is not queued."""
         with transaction(self._engine) as connection:
             request = self._request(connection, key)
             if request is None or not self._set(connection, key, priority):
@@ -114,7 +114,7 @@ class WaitingLine:
         return True
 
     def age(self, seconds: float) -> list[str]:
-        """Move up what has waited for `seconds` or a multiple of it, one job a class; 0 for nobody. Returns their keys."""
+        """Move up jobs that have waited for `seconds` or a multiple of it, one for each class; 0 for none. Returns their keys."""
         if not seconds:
             return []
         with transaction(self._engine) as connection:
@@ -135,13 +135,13 @@ class WaitingLine:
         ]
 
     def _served(self, connection: sa.Connection) -> set[str]:
-        """The classes of which a worker does a job that age brought there, or the last that ended was one."""
+        """The classes in which an aged job is running, or was the last to end."""
         row = self._status.c
         query = sa.select(row.priority, jobs.c.request["priority"].as_string(), jobs.c.updated_at)
         query = query.join_from(self._status, jobs, jobs.c.key == row.workflow_uuid)
         working = query.where(*taken(self._status), row.queue_name == sa.literal_column(f"'{QUEUE}'"))
         found = list(connection.execute(working))
-        # A sweep may come after a job's end and before the next one is taken.
+        # Recovery may run after a job's end and before the next one is taken.
         last = [
             query.where(jobs.c.state == state).order_by(jobs.c.updated_at.desc()).limit(1) for state in ENDED
         ]
@@ -164,15 +164,15 @@ class WaitingLine:
 
 
 def promotions(waiting: Sequence[Waiting], seconds: float, served: Collection[str] = ()) -> dict[str, str]:
-    """Which jobs move up, and to which class: at most one to each, and none to where one of a lower class waits already.
+    """Which jobs move up, and to which class: at most one to each, and none to a class where one that moved up waits already.
 
-    Nor to a class of which such a one is worked on while one of its own waits: older than all of these, the next would go
+    Nor to a class in which such a job is running while one of its own waits: older than all of these, the next would go
     first again, and a backlog would keep them waiting until it was done.
 
     Args:
         waiting: the queued jobs, those that have waited for longest first.
         seconds: after which a job moves up one class; after twice as long it moves up two.
-        served: the classes of which a job is worked on that age brought there, or was until a moment ago.
+        served: the classes in which an aged job is running, or was the last to end.
     """
     moved: dict[str, str] = {}
     for rank, target in enumerate(_CLASSES[:-1]):

@@ -1,4 +1,4 @@
-"""Putting work into the durable queue and taking it out again, without being able to do any of it."""
+"""The API's side of the durable queue: submit jobs, cancel, move and release them; running them is the workers' part."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from nullsplat.service.database.dbos_tables import forget_workflow
 from nullsplat.service.database.tables import transaction
 from nullsplat.service.queue.jobs import Job, JobStore, insert_job, reset_job
 from nullsplat.service.queue.pausing import Pausing
-from nullsplat.service.queue.priorities import PRIORITIES, QUEUE, WaitingLine
+from nullsplat.service.queue.priorities import PRIORITIES, QUEUE, PriorityQueue
 
 APPLICATION = "nullsplat"
 WORKFLOW = "super_resolve"
 
 WORKFLOW_VERSION = "1"
-"""To be raised when the steps of the workflow change: a worker only goes on with what it understands."""
+"""Increase it when the steps of the workflow change: a worker only resumes workflows of its own version."""
 
 
 class JobQueue:
-    """Takes jobs, and does with them what people ask for; the API's side of the queue."""
+    """Accepts jobs, and carries out what people ask for."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -28,7 +28,7 @@ class JobQueue:
             system_database_engine=engine, application_name=APPLICATION, retry_connection_errors=False
         )
         self.store = JobStore(engine)
-        self.line = WaitingLine(engine)
+        self.priorities = PriorityQueue(engine)
         self.pausing = Pausing(engine)
 
     def submit(self, key: str, request: dict[str, Any]) -> tuple[Job, bool]:
@@ -53,7 +53,7 @@ class JobQueue:
         return job, created
 
     def cancel(self, key: str) -> tuple[Job | None, bool]:
-        """Cancel the job if it is not too late: how it stands now (None if there is none), and whether this did it.
+        """Cancel the job if it is not too late: its state now (None if there is none), and whether this call cancelled it.
 
         A running job is not interrupted here: its worker notices at its next report of progress.
 
@@ -70,10 +70,10 @@ class JobQueue:
         """Give a queued job another priority; the job as it is then, None if there is none.
 
         Raises:
-            NotNow: it does not wait any more.
+            NotNow: it is no longer queued.
             StorageError: the database does not answer.
         """
-        moved = self.line.move(key, priority)
+        moved = self.priorities.move(key, priority)
         job = self.store.get(key)
         if job is not None and not moved:
             raise NotNow(
@@ -85,7 +85,7 @@ class JobQueue:
         """Queue a failed job once more, from its beginning; the job as it is then, None if there is none.
 
         Raises:
-            NotNow: it has not failed, its result may lie in the archive in part, or a worker is still busy with its end.
+            NotNow: it has not failed, part of its result may be in the archive, or a worker is still finishing it.
             StorageError: the database does not answer.
         """
         job = self.store.get(key)
@@ -94,18 +94,18 @@ class JobQueue:
         _refuse_release(job)
         with transaction(self._engine) as connection:
             if not reset_job(connection, key):
-                raise NotNow("not-failed", "somebody else has just released this job")
+                raise NotNow("not-failed", "this job has just been released by another request")
             if not forget_workflow(connection, key):
                 raise NotNow("still-ending", STILL_ENDING)
             self._client.enqueue_in_transaction(connection, enqueue_options(key, job.request), key)
         return self.store.get(key)
 
     def close(self) -> None:
-        """Let go of the queue; the database connection stays the caller's."""
+        """Close the queue; the database connection stays the caller's."""
         self._client.destroy()
 
 
-STILL_ENDING = "the job has failed, but its worker has not cleared up yet; try again in some seconds, and see that a worker is alive"
+STILL_ENDING = "the job has failed, but its worker has not cleaned up yet; try again in a few seconds, and check that a worker is alive"
 
 
 def _refuse_release(job: Job) -> None:
@@ -114,7 +114,7 @@ def _refuse_release(job: Job) -> None:
     if job.storing:
         raise NotNow(
             "storing-began",
-            "part of the result may lie in the archive, which keeps the old pixels of an instance; ask for the run again, "
+            "part of the result may be in the archive, which keeps the old pixels of an instance; ask for the run again, "
             "as a new attempt, which makes a new series",
         )
 
@@ -124,7 +124,7 @@ def _words(job: Job) -> str:
 
 
 def enqueue_options(key: str, request: dict[str, Any]) -> EnqueueOptions:
-    """How DBOS is to run a job: under the job's own name, once, by a worker that knows these steps."""
+    """How DBOS is to run a job: under the job's own key, once, by a worker of this version."""
     return {
         "workflow_name": WORKFLOW,
         "queue_name": QUEUE,

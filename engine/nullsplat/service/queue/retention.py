@@ -1,4 +1,4 @@
-"""Ends what the database knows of jobs that were over long ago: their rows with all UIDs, and their workflows."""
+"""Deletes what the database holds of jobs that ended long ago: their rows with all UIDs, and their workflows."""
 
 from collections import Counter
 from datetime import datetime
@@ -14,7 +14,7 @@ from nullsplat.service.queue.queue import APPLICATION
 BATCH = 50
 """Jobs in one transaction: the others' statements must not wait for long."""
 LEAST_DAYS = 7.0
-"""Rows are kept for so long whatever was set: the node asks for how a job ended, and would order again what nobody knows."""
+"""Rows are kept for at least so many days: the node asks how a job ended, and would resubmit one that is unknown."""
 
 
 class Retention:
@@ -29,16 +29,16 @@ class Retention:
         )
 
     def purge(self, before: datetime) -> int:
-        """Forget the jobs that were over before a moment; how many they were. What is counted of them stays."""
+        """Delete the jobs that ended before a time; how many they were. Their counts stay."""
         forgotten = 0
         while keys := self._over(before):
-            # The rows go last: a purge that is killed in between is taken up by the next one.
+            # The rows go last: a purge that is killed in between is completed by the next one.
             self._client.delete_workflows(keys)
             forgotten += self._delete(keys, before)
         return forgotten
 
     def close(self) -> None:
-        """Let go of the queue; the database connection stays the caller's."""
+        """Close the queue; the database connection stays the caller's."""
         self._client.destroy()
 
     def _over(self, before: datetime) -> list[str]:

@@ -1,4 +1,4 @@
-"""What only a worker can know about itself (its GPU, its disk), left in the database for the API to tell."""
+"""What only a worker can know about itself (its GPU, its disk), stored in the database for the API to report."""
 
 import logging
 import shutil
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WorkerFacts:
-    """A worker at the moment of its last sign of life. Sizes in bytes.
+    """A worker at its last heartbeat. Sizes in bytes.
 
     Attributes:
         gpu: name of the device, empty where it computes on the CPU.
@@ -30,13 +30,13 @@ class WorkerFacts:
 
 
 def gather(spool: Path, device: str) -> WorkerFacts:
-    """Look at this process's disk and GPU; raises OSError when the spool is gone."""
+    """Inspect this process's disk and GPU; raises OSError when the spool is gone."""
     disk = shutil.disk_usage(spool)
     return WorkerFacts(disk.free, disk.total, *_gpu(device))
 
 
 def gpu_name(device: str) -> str:
-    """What tells this process's GPU apart from all others in the world; empty where it computes on the CPU."""
+    """A globally unique name of this process's GPU; empty where it computes on the CPU."""
     if device == "cpu":
         return ""
     import torch  # noqa: PLC0415 - see below
@@ -55,13 +55,13 @@ def _gpu(device: str) -> tuple[str, int, int]:
     try:
         free, size = torch.cuda.mem_get_info()
         return torch.cuda.get_device_name(), size - free, size
-    except RuntimeError as error:  # whatever CUDA has to say; the job that needs the GPU will say it louder
+    except RuntimeError as error:  # any error of CUDA; the job that needs the GPU will fail with it
         logger.debug("the GPU does not answer: %s", type(error).__name__)
         return "", 0, 0
 
 
-class FactBook:
-    """The table of facts.
+class WorkerStatus:
+    """The table `worker_facts`.
 
     Every method raises:
         StorageError: the database does not answer.
@@ -81,7 +81,7 @@ class FactBook:
             )
 
     def of(self, alive: set[str]) -> dict[str, WorkerFacts]:
-        """Facts of the workers that live; those of dead ones are removed on the way."""
+        """Facts of the live workers; those of dead ones are removed on the way."""
         with transaction(self._engine) as connection:
             rows = {row.executor_id: row.facts for row in connection.execute(sa.select(worker_facts))}
             if dead := rows.keys() - alive:

@@ -15,9 +15,9 @@ from nullsplat.service.database.tables import devices, now, transaction, workers
 from nullsplat.service.settings import host_name
 
 LOST_AFTER = 60.0
-"""Seconds without a sign of life after which a worker on another machine counts as dead, unless it was set otherwise."""
+"""Seconds without a heartbeat after which a worker on another machine counts as dead, unless it was set otherwise."""
 BEATS = 12
-"""Signs of life in the time after which a worker on another machine counts as dead."""
+"""Heartbeats in the time after which a worker on another machine counts as dead."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True)
 class Identity:
-    """A process, told apart from any later one that gets the same number."""
+    """A process, told apart from any later one with the same process ID."""
 
     executor_id: str
     host: str
@@ -36,7 +36,7 @@ class Identity:
 
 
 def this_process(executor_id: str | None) -> Identity:
-    """The identity of the calling process; without a name of its own it is called after host, number and start."""
+    """The identity of the calling process; unless named, it is called after host, process ID and start."""
     pid, host, start = os.getpid(), host_name(), _start_of(os.getpid()) or ""
     return Identity(executor_id or f"{host}:{pid}:{start}"[:100], host, _boot_id(), pid, start)
 
@@ -53,19 +53,19 @@ class Registry:
 
         Args:
             engine: the database.
-            lost_after: seconds without a sign of life after which a worker on another machine counts as dead.
+            lost_after: seconds without a heartbeat after which a worker on another machine counts as dead.
         """
         self._engine = engine
         self.lost_after = lost_after
 
     def enter(self, me: Identity, device: str = "") -> None:
-        """Add or take over the row of `me`, and its GPU, of which nobody else may have it meanwhile.
+        """Add or take over the row of `me`, and claim its GPU.
 
         Args:
             me: the calling process.
-            device: what tells its GPU apart from all others; empty where it computes on the CPU.
+            device: the unique name of its GPU; empty where it computes on the CPU.
         Raises:
-            ConfigurationError: a living worker has that name or that GPU.
+            ConfigurationError: a live worker has that name or that GPU.
         """
         with transaction(self._engine) as connection:
             others = {worker.executor_id: worker for worker in self._living(connection) if worker != me}
@@ -80,13 +80,11 @@ class Registry:
             connection.execute(sa.insert(workers).values(**vars(me), seen=now(connection)))
 
     def beat(self, me: Identity) -> None:
-        """Sign of life, also of a worker that was taken for dead meanwhile because nothing was heard of it."""
+        """Heartbeat, also of a worker that was presumed dead meanwhile because it was silent."""
         with transaction(self._engine) as connection:
             mine = sa.update(workers).where(workers.c.executor_id == me.executor_id)
             if not connection.execute(mine.values(seen=now(connection))).rowcount:
-                logger.warning(
-                    "this worker was taken for dead and is back; what it was doing goes on elsewhere"
-                )
+                logger.warning("this worker was presumed dead and is back; its job goes on elsewhere")
                 connection.execute(sa.insert(workers).values(**vars(me), seen=now(connection)))
 
     def leave(self, me: Identity) -> None:
@@ -96,15 +94,15 @@ class Registry:
                 connection.execute(sa.delete(table).where(table.c.executor_id == me.executor_id))
 
     def alive(self) -> set[str]:
-        """Names of the workers that live; rows of dead ones are removed on the way."""
+        """Names of the live workers; rows of dead ones are removed on the way."""
         return set(self.last_seen())
 
     def last_seen(self) -> dict[str, float]:
-        """Names of the workers that live, and when each gave its last sign of life: seconds since 1970."""
+        """Names of the live workers, and when each had its last heartbeat: seconds since 1970."""
         with transaction(self._engine) as connection:
             living = self._living(connection)
             for worker, seen in _rows(connection).items():
-                if worker not in living:  # unless it has just given a sign of life
+                if worker not in living:  # unless its heartbeat has just come
                     gone = workers.c.executor_id == worker.executor_id, workers.c.seen == seen
                     connection.execute(sa.delete(workers).where(*gone))
         return {worker.executor_id: seen for worker, seen in living.items()}
@@ -115,10 +113,10 @@ class Registry:
 
 
 class Heartbeat:
-    """Keeps the row fresh from a thread of its own, whatever the job's thread is doing."""
+    """Keeps the row fresh from its own thread, whatever the job's thread is doing."""
 
     def __init__(self, registry: Registry, me: Identity, tell: Callable[[], None]) -> None:
-        """Beat for `me`; `tell`, called at each beat, leaves in the database what else there is to say."""
+        """Beat for `me`; `tell`, called at each beat, stores what else there is to report."""
         self._registry = registry
         self._me = me
         self._tell = tell
@@ -136,7 +134,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         while True:
-            # The database may be away; the next beat may find it again.
+            # The database may be unreachable; the next beat may reach it.
             with contextlib.suppress(StorageError, OSError):
                 self._registry.beat(self._me)
                 self._tell()
@@ -151,7 +149,7 @@ def _take_device(connection: sa.Connection, device: str, me: Identity, others: d
     if holder in others:
         raise ConfigurationError(
             f"worker {holder} ({_where(others[holder])}) has this GPU already, and one GPU does one job at a time; give "
-            "each worker a GPU of its own with CUDA_VISIBLE_DEVICES"
+            "each worker its own GPU with CUDA_VISIBLE_DEVICES"
         )
     connection.execute(sa.delete(devices).where(devices.c.device == device))
     connection.execute(sa.insert(devices).values(device=device, executor_id=me.executor_id))
@@ -162,7 +160,7 @@ def _where(worker: Identity) -> str:
 
 
 def _alive(worker: Identity, seen: float, earliest: float) -> bool:
-    """On this machine the process itself is asked; elsewhere only the clock can tell."""
+    """On this machine the process table decides; elsewhere the last heartbeat does."""
     if worker.host != host_name():
         return seen > earliest
     return worker.boot_id == _boot_id() and _start_of(worker.pid) == worker.process_start

@@ -1,4 +1,4 @@
-"""How far a job is as a whole, and how long it will still take."""
+"""Overall progress of a job, and an estimate of the time left."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from nullsplat.service.contract.messages import STAGES
 
 FIRST_GUESS = {"fetch": 2.0, "stage1": 35.0, "stage2": 50.0, "consistency": 5.0, "derive": 3.0, "store": 5.0}
-"""Share of the time that each stage takes, in per cent, until there are jobs to learn from."""
+"""Share of the time that each stage takes, in per cent, until finished jobs supply figures."""
 
 FIRST_ESTIMATE_AT = 0.02
 """Before this part of the work is done, an estimate of the rest is noise."""
@@ -31,7 +31,7 @@ def overall(stages: Sequence[Mapping[str, Any]], weights: Mapping[str, float]) -
 
 
 def remaining(stages: Sequence[Mapping[str, Any]], weights: Mapping[str, float]) -> float | None:
-    """Seconds until the job is done, or None while nobody can know.
+    """Estimated seconds until the job is done, or None while there is too little to go by.
 
     The pace is that of the work done so far, measured in the stages' weights.
     """

@@ -1,4 +1,4 @@
-"""What a job says about itself when it fails."""
+"""Turns errors into the contract's failures."""
 
 import errno
 import shutil
@@ -10,7 +10,7 @@ from nullsplat.service.queue.jobs import Failure
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 LOST = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.EACCES, errno.EPERM, errno.ENODEV, errno.ENXIO)
-"""What happens to files in a spool that others clear up, or whose disk or share goes away."""
+"""Errors on files in a spool that something else deletes, or whose disk or share disappears."""
 
 
 def as_failure(error: Exception, spool: Path, needed: int | None = None) -> Failure:
@@ -18,12 +18,12 @@ def as_failure(error: Exception, spool: Path, needed: int | None = None) -> Fail
 
     Args:
         error: what stopped the job.
-        spool: the working folder, whose free space is told when it is full.
-        needed: the bytes that the job was expected to need, if that is known.
+        spool: the working folder, whose free space is stated when it is full.
+        needed: the bytes that the job was expected to need, if known.
     """
     known = _known(error, spool, needed)
     if known is None:
-        # The text of an unforeseen error may quote the data that caused it; it belongs in the log only.
+        # The text of an unexpected error may quote the data that caused it; it belongs in the log only.
         message = f"an unexpected {type(error).__name__} stopped the job; the worker's log has the details"
         return {"code": "internal", "message": message, "retryable": False}
     return {"code": known.code, "message": str(known), "retryable": known.retryable}
@@ -42,6 +42,6 @@ def _known(error: Exception, spool: Path, needed: int | None) -> NullSplatError 
         )
     if isinstance(error, OSError) and error.errno in LOST:
         return StorageError(
-            f"a file of the job in the spool was lost while it was worked on ({error.strerror}); {VANISHED}"
+            f"a file of the job in the spool was lost while the job was running ({error.strerror}); {VANISHED}"
         )
     return None

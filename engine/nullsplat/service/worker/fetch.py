@@ -1,13 +1,13 @@
-"""The fetch stage: from the archive into the job's folder, and sure that it is the series that was meant."""
+"""The fetch stage: from the archive into the job's folder, checked to be the series that was requested."""
 
 from dataclasses import asdict
 from typing import Any
 
-from nullsplat.core.errors import ArchiveAway, SourceChanged
+from nullsplat.core.errors import ArchiveUnavailable, SourceChanged
 from nullsplat.core.progress import Progress
 from nullsplat.dicom.read.series import fingerprint
 from nullsplat.dicomweb.archive import Archive, Holding
-from nullsplat.dicomweb.retry import Heard, patiently, repeatedly
+from nullsplat.dicomweb.retry import LastContact, retry_until_deadline, retry_with_pauses
 from nullsplat.service.folders import SOURCE_BYTES_PER_VOXEL, JobFolder, bytes_needed, require_space
 from nullsplat.service.processing.protocol import Parameters, Processing, Source
 from nullsplat.service.settings import Settings
@@ -46,17 +46,17 @@ class Fetch:
             ConfigurationError: the parameters cannot be met.
             IneligibleSeries, UnreadableFile: the series is refused.
             StorageError: there is no room for the job.
-            ArchiveError: the archive refuses or stays away.
+            ArchiveError: the archive refuses or stays unreachable.
         """
         parameters = Parameters.of(request)
         self._processing.check(parameters)
         if not folder.source.exists():
-            patience, heard = self._settings.archive_patience_seconds, Heard()
+            timeout, contact = self._settings.archive_patience_seconds, LastContact()
 
             def retrieve() -> None:
-                self._retrieve(request, folder, progress, heard)
+                self._retrieve(request, folder, progress, contact)
 
-            patiently(retrieve, patience, lambda why: progress(0.0, why), heard)
+            retry_until_deadline(retrieve, timeout, lambda why: progress(0.0, why), contact)
         progress(RETRIEVED, "reading the series")
         source = self._processing.prepare(folder.source, folder.work, parameters)
         _require_same(request["fingerprint"], source.fingerprint)
@@ -64,7 +64,7 @@ class Fetch:
         folder.write(SOURCE, asdict(source))
 
     def _require_rest(self, source: Source, parameters: Parameters, folder: JobFolder) -> None:
-        """Refuse a volume for whose results there is no room: slices that lean make a larger one than was fetched."""
+        """Refuse a volume for whose results there is no room: sheared slices make a larger one than was fetched."""
         needed = bytes_needed(source.voxels, parameters.scale, parameters.samples)
         if needed <= (expected_bytes(folder) or 0):
             return
@@ -72,7 +72,9 @@ class Fetch:
         rest = needed - source.voxels * SOURCE_BYTES_PER_VOXEL
         require_space(self._settings.spool, rest, self._settings.spool_reserve_mib)
 
-    def _retrieve(self, request: dict[str, Any], folder: JobFolder, progress: Progress, heard: Heard) -> None:
+    def _retrieve(
+        self, request: dict[str, Any], folder: JobFolder, progress: Progress, contact: LastContact
+    ) -> None:
         study, series = request["study_instance_uid"], request["series_instance_uid"]
         holding = self._held(request, progress)
         expected = holding.sop_instance_uids
@@ -84,17 +86,19 @@ class Fetch:
         got = set()
         for uid in self._archive.retrieve(study, series, target):
             got.add(uid)
-            heard.note()
+            contact.note()
             progress(RETRIEVED * len(got) / len(expected), f"{len(got)} of {len(expected)} instances")
         if missing := len(expected - got):
-            raise ArchiveAway(f"the archive sent {len(expected) - missing} of {len(expected)} instances")
+            raise ArchiveUnavailable(
+                f"the archive sent {len(expected) - missing} of {len(expected)} instances"
+            )
         target.replace(folder.source)
 
     def _held(self, request: dict[str, Any], progress: Progress) -> Holding:
         """What the archive holds of the series, once that is what the job was made for.
 
         Raises:
-            ArchiveAway: it shows nothing at all, as archives do that are just starting or being indexed.
+            ArchiveUnavailable: it shows nothing at all, as archives do that are just starting or being indexed.
             SourceChanged: it keeps showing something else.
         """
 
@@ -102,18 +106,18 @@ class Fetch:
             series = request["series_instance_uid"]
             holding = self._archive.holding(request["study_instance_uid"], series)
             if not holding.sop_instance_uids:
-                raise ArchiveAway(EMPTY)
+                raise ArchiveUnavailable(EMPTY)
             if fingerprint(series, holding.sop_instance_uids) != request["fingerprint"]:
                 raise _Unlike("the archive shows another set of instances")
             return holding
 
         try:
-            return repeatedly(look, SECOND_LOOKS, lambda why: progress(0.0, why))
+            return retry_with_pauses(look, SECOND_LOOKS, lambda why: progress(0.0, why))
         except _Unlike:
             raise SourceChanged(CHANGED) from None
 
 
-class _Unlike(ArchiveAway):
+class _Unlike(ArchiveUnavailable):
     """Another set of instances, perhaps only for a moment."""
 
 
@@ -128,7 +132,7 @@ def has_fetched(folder: JobFolder) -> bool:
 
 
 def expected_bytes(folder: JobFolder) -> int | None:
-    """The disk space that the job was expected to need, once that is known."""
+    """The disk space that the job is expected to need, once known."""
     need: int | None = folder.read(NEED)
     return need
 

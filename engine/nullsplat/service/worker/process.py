@@ -1,4 +1,4 @@
-"""The worker process: takes jobs from the queue and does them, one at a time."""
+"""The worker process: takes jobs from the queue and runs them, one at a time."""
 
 import logging
 import os
@@ -22,20 +22,20 @@ from nullsplat.service.queue.pausing import POLL, Pausing
 from nullsplat.service.queue.priorities import QUEUE
 from nullsplat.service.queue.queue import APPLICATION, WORKFLOW_VERSION
 from nullsplat.service.queue.retention import Retention
-from nullsplat.service.queue.worker_status import FactBook, gather, gpu_name
+from nullsplat.service.queue.worker_status import WorkerStatus, gather, gpu_name
 from nullsplat.service.queue.workers import Heartbeat, Identity, Registry, this_process
 from nullsplat.service.settings import Settings, unknown_variables
 from nullsplat.service.worker.progress import StopSignal
-from nullsplat.service.worker.recovery import Sweeper
-from nullsplat.service.worker.spool_cleanup import Janitor
+from nullsplat.service.worker.recovery import Recovery
+from nullsplat.service.worker.spool_cleanup import SpoolCleanup
 from nullsplat.service.worker.steps import Oversight, StageRunner
-from nullsplat.service.worker.watchdog import Watchdog, start_anew
+from nullsplat.service.worker.watchdog import Watchdog, restart_process
 from nullsplat.service.worker.workflow import register
 
-SWEEP = 10.0
-"""Seconds between two looks for orphaned jobs."""
+RECOVERY_INTERVAL = 10.0
+"""Seconds between two searches for orphaned jobs."""
 GRACE = 30.0
-"""Seconds that a stopping worker gives a stage that is better not interrupted."""
+"""Seconds that a stopping worker gives a stage that should not be interrupted."""
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +43,9 @@ logger = logging.getLogger(__name__)
 def run_worker(
     settings: Settings,
     processing: Processing | None = None,
-    restart: Callable[[], NoReturn] = start_anew,
+    restart: Callable[[], NoReturn] = restart_process,
 ) -> None:
-    """Do jobs until SIGTERM or SIGINT. Killed at any moment, another worker goes on where this one was.
+    """Run jobs until SIGTERM or SIGINT. If it is killed, another worker resumes its job.
 
     Raises:
         ConfigurationError: a setting is wrong, or a worker of that name is running.
@@ -68,30 +68,30 @@ def run_worker(
     register(StageRunner(settings, store, processing, Oversight(stop, watchdog), audit))
     watchdog.start()
     _launch(engine, me)
-    facts = FactBook(engine)
+    facts = WorkerStatus(engine)
     heartbeat = Heartbeat(
         registry, me, lambda: facts.note(me.executor_id, gather(settings.spool, settings.device))
     )
     heartbeat.start()
     logger.info("worker %s is ready", me.executor_id)
-    janitor = Janitor(JobStore(engine), Retention(engine), settings.spool, settings.retention_days)
-    _tidy_until_told_to_stop(Sweeper(engine, registry, audit, settings.ageing_seconds), janitor)
+    cleanup = SpoolCleanup(JobStore(engine), Retention(engine), settings.spool, settings.retention_days)
+    _recover_until_stopped(Recovery(engine, registry, audit, settings.ageing_seconds), cleanup)
     logger.info("worker %s stops", me.executor_id)
     stop.request()
-    parked = stop.parked_jobs(GRACE)
+    suspended = stop.suspended_jobs(GRACE)
     DBOS.destroy()
-    _hand_back(engine, parked)
+    _hand_back(engine, suspended)
     heartbeat.stop()
     registry.leave(me)
     logger.info("worker %s is gone", me.executor_id)
-    # A parked job must neither end nor be recorded as failed, and interpreter shutdown would wait for its thread.
+    # A suspended job must neither end nor be recorded as failed, and interpreter shutdown would wait for its thread.
     os._exit(0)
 
 
-def _hand_back(engine: sa.Engine, parked: frozenset[str]) -> None:
-    """Put jobs that were left on purpose back into the queue; unlike a lost worker, that is not held against them."""
+def _hand_back(engine: sa.Engine, suspended: frozenset[str]) -> None:
+    """Re-queue suspended jobs; unlike the loss of a worker, that does not count as an attempt."""
     client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
-    for key in parked:
+    for key in suspended:
         client.resume_workflow(key, queue_name=QUEUE)
     client.destroy()
 
@@ -109,32 +109,32 @@ def _launch(engine: sa.Engine, me: Identity) -> None:
         }
     )
     DBOS.launch()
-    # One job at a time for each worker, also of those that are taken over, since they come through the queue again. A row
-    # that is there is left as it is, because the queue may be paused; a new one lets nothing through until then.
+    # One job at a time for each worker, recovered ones included, since they come through the queue again. An existing row is
+    # left as it is, because the queue may be paused; a new one lets nothing through until then.
     DBOS.register_queue(QUEUE, worker_concurrency=0, polling_interval_sec=POLL, on_conflict="never_update")
     Pausing(engine).obey()
 
 
-def _tidy_until_told_to_stop(sweeper: Sweeper, janitor: Janitor) -> None:
-    told = threading.Event()
+def _recover_until_stopped(recovery: Recovery, cleanup: SpoolCleanup) -> None:
+    stopped = threading.Event()
 
-    def tell(_signal: int, _frame: FrameType | None) -> None:
-        told.set()
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopped.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, tell)
+        signal.signal(number, stop)
     while True:
         try:
-            sweeper.sweep()
-            janitor.clean()
+            recovery.run()
+            cleanup.clean()
         except (StorageError, SQLAlchemyError, OSError) as error:
-            logger.warning("looking after other jobs failed, trying again soon: %s", error)
-        if told.wait(SWEEP):
+            logger.warning("recovery or cleanup failed, retrying soon: %s", error)
+        if stopped.wait(RECOVERY_INTERVAL):
             return
 
 
 def _super_resolution(settings: Settings) -> Processing:
-    # Imported here because it loads the whole pipeline, which takes seconds that a wrong setting need not cost.
+    # Imported here because it loads the whole pipeline, which takes seconds; a wrong setting should fail at once.
     from nullsplat.service.processing.super_resolution import SuperResolution  # noqa: PLC0415
 
     return SuperResolution.of(settings)

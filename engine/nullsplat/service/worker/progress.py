@@ -1,4 +1,4 @@
-"""From a stage's reports to what everybody can see, and from a wish to stop back into the stage."""
+"""Passes a stage's progress on to the database, and requests to stop back into the stage."""
 
 import contextlib
 import logging
@@ -13,34 +13,34 @@ from nullsplat.service.queue.jobs import JobStore, Stage
 from nullsplat.service.worker.eta import overall, remaining
 
 REPORT_INTERVAL = 0.5
-"""Seconds between two writes to the database; more would only wear the disk."""
+"""Seconds between two writes to the database, to spare the disk."""
 NOTE_LENGTH = 200
 SHORT_STAGES = ("derive", "store")
-"""Stages that a worker brings to an end when it is told to stop; the others begin again at the next start."""
+"""Stages that a stopping worker completes; the others are repeated at the next start."""
 
 logger = logging.getLogger(__name__)
 
 
 class StopSignal:
-    """Tells the job's thread that the worker is going down, and the worker that the job stands still.
+    """Tells the job's thread that the worker is stopping, and the worker that the job is suspended.
 
-    A job that is parked neither ends nor fails: for the queue it is still running, so that the next worker
-    goes on with its last unfinished stage, exactly as after a kill.
+    A job that is suspended neither ends nor fails: for the queue it is still running, so that the next worker
+    resumes its last unfinished stage, exactly as after a kill.
     """
 
     def __init__(self) -> None:
         self._requested = threading.Event()
         self._changed = threading.Condition()
         self._busy: set[str] = set()
-        self._parked: set[str] = set()
+        self._suspended: set[str] = set()
 
     def request(self) -> None:
-        """Ask the job to stand still."""
+        """Ask the job to suspend."""
         self._requested.set()
 
     @contextlib.contextmanager
     def busy(self, key: str) -> Iterator[None]:
-        """While a job's stage is worked on."""
+        """Count the job as running while the block runs."""
         with self._changed:
             self._busy.add(key)
         try:
@@ -48,19 +48,19 @@ class StopSignal:
         finally:
             self._release(key)
 
-    def park_if_requested(self, key: str) -> None:
-        """Called by the job where it can be left; does not return once a stop is requested."""
+    def suspend_if_requested(self, key: str) -> None:
+        """Called by the job where it can be interrupted; does not return once a stop is requested."""
         if not self._requested.is_set():
             return
-        self._parked.add(key)
+        self._suspended.add(key)
         self._release(key)
         threading.Event().wait()
 
-    def parked_jobs(self, timeout: float) -> frozenset[str]:
-        """Wait until no stage is being worked on, or `timeout` seconds; the jobs that were left unfinished."""
+    def suspended_jobs(self, timeout: float) -> frozenset[str]:
+        """Wait until no stage is running, or `timeout` seconds; the unfinished jobs."""
         with self._changed:
             self._changed.wait_for(lambda: not self._busy, timeout)
-        return frozenset(self._parked)
+        return frozenset(self._suspended)
 
     def _release(self, key: str) -> None:
         with self._changed:
@@ -145,7 +145,7 @@ class StageReporter:
         try:
             wanted = self._store.report(self.key, self._stages, done, rest)
         except StorageError as error:
-            # Hours of work are not thrown away because nobody can be told of them for a while.
+            # Hours of work are not discarded because the database is unreachable for a while.
             logger.warning("progress could not be stored: %s", error, extra={"job": self.key})
             return
         if not wanted:

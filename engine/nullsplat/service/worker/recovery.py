@@ -1,38 +1,38 @@
-"""Looks after jobs that nobody works on any more: those of dead workers, and those that were given up."""
+"""Recovers orphaned jobs: those of dead workers, and those that DBOS gave up."""
 
 import logging
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
 
-from nullsplat.service.audit import AuditLog, What
+from nullsplat.service.audit import AuditLog, Event
 from nullsplat.service.database.dbos_tables import queued, taken, workflow_status
 from nullsplat.service.database.tables import jobs, transaction
 from nullsplat.service.error_codes import WORKER_LOST
 from nullsplat.service.queue.jobs import OPEN, JobStore
-from nullsplat.service.queue.priorities import WaitingLine
+from nullsplat.service.queue.priorities import PriorityQueue
 from nullsplat.service.queue.queue import APPLICATION, WORKFLOW, WORKFLOW_VERSION, enqueue_options
 from nullsplat.service.queue.workers import Registry
-from nullsplat.service.worker.workflow import LIVES
+from nullsplat.service.worker.workflow import MAX_ATTEMPTS
 
 LOST = (
-    f"the worker was lost {LIVES} times while it worked on this job, most likely for lack of memory; see its log "
+    f"the worker was lost {MAX_ATTEMPTS} times while it worked on this job, most likely for lack of memory; see its log "
     "and the system's, then run the job again"
 )
-UNEXPECTED = "the job ended unexpectedly, for example because the database was away for long; the worker's log has the details"
-LAST_WORDS = {"MAX_RECOVERY_ATTEMPTS_EXCEEDED": (WORKER_LOST, LOST), "ERROR": ("internal", UNEXPECTED)}
-"""What to say about a workflow that ended in this state of DBOS."""
+UNEXPECTED = "the job ended unexpectedly, for example because the database was unreachable for long; the worker's log has the details"
+TERMINAL_ERRORS = {"MAX_RECOVERY_ATTEMPTS_EXCEEDED": (WORKER_LOST, LOST), "ERROR": ("internal", UNEXPECTED)}
+"""Failure code and message for a workflow that ended in this state of DBOS."""
 
 logger = logging.getLogger(__name__)
 
 
-class Sweeper:
+class Recovery:
     """Runs inside a worker, at its start and every few seconds."""
 
     def __init__(self, engine: sa.Engine, registry: Registry, audit: AuditLog, ageing: float) -> None:
-        """Sweep; a waiting job moves up one class after `ageing` seconds, 0 for never."""
+        """Recover from `engine`; a queued job moves up one class after `ageing` seconds, 0 for never."""
         self._ageing = ageing
-        self._line = WaitingLine(engine)
+        self._priorities = PriorityQueue(engine)
         self._engine = engine
         self._audit = audit
         self._registry = registry
@@ -40,8 +40,8 @@ class Sweeper:
         self._status = workflow_status(engine.dialect)
         self._client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
 
-    def sweep(self) -> None:
-        """Do all of it once.
+    def run(self) -> None:
+        """Run every recovery step once.
 
         Raises:
             StorageError: the database does not answer.
@@ -50,14 +50,14 @@ class Sweeper:
         self._drop_other_versions()
         self._restart_lost()
         self._fail_given_up()
-        if aged := self._line.age(self._ageing):
+        if aged := self._priorities.age(self._ageing):
             logger.info("%d jobs that have waited for long move up", len(aged))
 
     def _take_over(self) -> None:
-        """Put the work of dead workers back into the queue.
+        """Re-queue the jobs of dead workers.
 
-        DBOS itself goes on only with what a worker of the same name left behind. Putting back is guarded by the
-        dead worker's name, so that two sweepers at once do no harm.
+        DBOS itself resumes only what a worker of the same name left behind. Re-queueing is guarded by the dead worker's
+        name, so that two workers that recover at once do no harm.
         """
         row = self._status.c
         mine = sa.select(row.executor_id).where(
@@ -71,7 +71,7 @@ class Sweeper:
             DBOS._recover_pending_workflows(sorted(orphaned))
 
     def _drop_other_versions(self) -> None:
-        """Forget the workflows that another version of the steps began; they are started anew right after."""
+        """Delete the workflows that another version of the steps began; they are restarted right after."""
         alive, row = self._registry.alive(), self._status.c
         with transaction(self._engine) as connection:
             others = [
@@ -90,29 +90,29 @@ class Sweeper:
                 self._client.delete_workflow(key)
 
     def _restart_lost(self) -> None:
-        """Start open jobs that have no workflow; stages that were done lie in the job's folder and are not repeated."""
+        """Restart open jobs that have no workflow; finished stages lie in the job's folder and are not repeated."""
         known = sa.exists().where(self._status.c.workflow_uuid == jobs.c.key)
         lost = sa.select(jobs.c.key, jobs.c.request).where(jobs.c.state.in_(OPEN), ~known)
         with transaction(self._engine) as connection:
             found = connection.execute(lost).all()
         for key, request in found:
-            logger.info("starting the job anew", extra={"job": key})
+            logger.info("restarting the job", extra={"job": key})
             with transaction(self._engine) as connection:
                 self._client.enqueue_in_transaction(connection, enqueue_options(key, request), key)
 
     def _fail_given_up(self) -> None:
-        """Say in the job's row that its workflow ended without being able to say so itself."""
+        """Mark jobs as failed whose workflow ended without marking them."""
         row = self._status.c
         ended = sa.select(jobs.c.key, row.status).join_from(
             jobs, self._status, row.workflow_uuid == jobs.c.key
         )
-        ended = ended.where(jobs.c.state.in_(OPEN), row.status.in_(LAST_WORDS))
+        ended = ended.where(jobs.c.state.in_(OPEN), row.status.in_(TERMINAL_ERRORS))
         with transaction(self._engine) as connection:
             found = connection.execute(ended).all()
         for key, status in found:
-            code, message = LAST_WORDS[status]
+            code, message = TERMINAL_ERRORS[status]
             failure = {"code": code, "message": message, "retryable": False}
             if self._store.fail(key, failure):
                 logger.error(message, extra={"job": key, "code": code})
                 if (job := self._store.get(key)) is not None:
-                    self._audit.note(What.FAILED, job, code=code)
+                    self._audit.note(Event.FAILED, job, code=code)

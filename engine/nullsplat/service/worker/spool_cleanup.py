@@ -1,4 +1,4 @@
-"""Clears up: images of jobs that are over, and after a while all that is left of them, in the spool and in the database."""
+"""Deletes the images of finished jobs, and after the retention time all that is left of them, in spool and database."""
 
 import contextlib
 import logging
@@ -14,17 +14,17 @@ from nullsplat.service.queue.jobs import OPEN, JobStore
 from nullsplat.service.queue.retention import LEAST_DAYS, Retention
 
 INTERVAL = 600.0
-"""Seconds. A job clears up after itself; this is for jobs whose worker could not."""
+"""Seconds. A job cleans up after itself; this is for jobs whose worker could not."""
 SECONDS_PER_DAY = 86400.0
 
 logger = logging.getLogger(__name__)
 
 
-class Janitor:
+class SpoolCleanup:
     """Runs inside a worker, at its start and every few minutes."""
 
     def __init__(self, store: JobStore, retention: Retention, spool: Path, retention_days: float) -> None:
-        """Clear `spool` and the database, keeping what is no image for `retention_days`, rows for `LEAST_DAYS` at least."""
+        """Clean `spool` and the database, keeping everything but images for `retention_days`, rows for `LEAST_DAYS` at least."""
         self._store = store
         self._retention = retention
         self._jobs = spool / "jobs"
@@ -32,7 +32,7 @@ class Janitor:
         self._due = 0.0
 
     def clean(self) -> None:
-        """Clean, if it is time.
+        """Clean, if it is due.
 
         Raises:
             StorageError: the database does not answer.
@@ -41,11 +41,11 @@ class Janitor:
             return
         self._due = time.monotonic() + INTERVAL
         for path in self._jobs.iterdir():
-            with contextlib.suppress(FileNotFoundError):  # another worker, or a person, was faster
+            with contextlib.suppress(FileNotFoundError):  # another worker, or a person, deleted it first
                 self._clean(path)
         before = datetime.now(UTC) - timedelta(days=max(self._days, LEAST_DAYS))
         if forgotten := self._retention.purge(before):
-            logger.info("%d jobs that were over long ago are forgotten", forgotten)
+            logger.info("%d jobs that ended long ago were deleted", forgotten)
 
     def _clean(self, path: Path) -> None:
         old = time.time() - path.stat().st_mtime > self._days * SECONDS_PER_DAY

@@ -1,4 +1,4 @@
-"""Does one stage of one job, and whatever happens ends in the job's row and folder."""
+"""Runs one stage of one job; every outcome is recorded in the job's row and folder."""
 
 import contextlib
 import logging
@@ -13,7 +13,7 @@ from nullsplat.core.errors import Cancelled, StorageError, TimedOut, UnreadableF
 from nullsplat.core.measure import Stopwatch
 from nullsplat.core.progress import Progress
 from nullsplat.dicomweb.archive import Archive
-from nullsplat.service.audit import AuditLog, What
+from nullsplat.service.audit import AuditLog, Event
 from nullsplat.service.contract.messages import STAGES
 from nullsplat.service.folders import JobFolder
 from nullsplat.service.logs import working_on
@@ -40,9 +40,9 @@ FIGURES = "figures.json"
 DATABASE_PATIENCE = 300.0
 """Seconds."""
 CHANCES = 2
-"""How often a stage is done anew whose files were lost while it was worked on."""
+"""How often a stage is repeated whose files were lost while it was running."""
 TURN_POLL = 0.1
-"""Seconds between two looks of a job that waits for its turn at whether the worker stops."""
+"""Seconds between two checks, by a job that waits for its turn, of whether the worker is stopping."""
 
 T = TypeVar("T")
 
@@ -54,8 +54,8 @@ class Oversight:
     """Who may end a stage from outside.
 
     Attributes:
-        stop: asks it to stand still when the worker goes down.
-        watchdog: ends it when its time is over.
+        stop: asks it to suspend when the worker stops.
+        watchdog: ends it when it exceeds its time limit.
     """
 
     stop: StopSignal
@@ -63,7 +63,7 @@ class Oversight:
 
 
 class StageRunner:
-    """The steps of the workflow. Each may be called again after a kill and then goes on or finds itself done."""
+    """The steps of the workflow. Each is idempotent: called again after a kill, it resumes or returns at once."""
 
     def __init__(
         self,
@@ -86,23 +86,23 @@ class StageRunner:
 
     @contextlib.contextmanager
     def turn(self, key: str) -> Iterator[None]:
-        """Hold a job back while another is worked on.
+        """Hold a job back while another is running.
 
-        The queue lets one job through at a time, but counts those whose thread has begun: on a busy machine a thread may
-        begin so late that a second job was let through, and there is memory for one.
+        The queue admits one job at a time, but counts those whose thread has started: on a busy machine a thread may
+        start so late that a second job was admitted, and there is memory for one.
         """
         with self._stop.busy(key):
             while not self._one_job.acquire(timeout=TURN_POLL):
-                self._stop.park_if_requested(key)
+                self._stop.suspend_if_requested(key)
         try:
             yield
         finally:
             self._one_job.release()
 
     def run(self, key: str, stage: str) -> Failure | None:
-        """Do a stage; None when it is done, else why the job cannot go on."""
+        """Run a stage; None when it is done, else the failure."""
         with self._stop.busy(key), working_on(key, stage):
-            self._stop.park_if_requested(key)
+            self._stop.suspend_if_requested(key)
             job = _persistently(lambda: self._store.get(key) if self._store.begin(key) else None)
             if job is None:
                 return _cancellation()
@@ -110,7 +110,7 @@ class StageRunner:
                 return self._attempt(job, stage)
 
     def finish(self, key: str, failure: Failure | None) -> str:
-        """Close the job: set its last state, delete its images, keep its figures. Returns that state."""
+        """Close the job: set its terminal state, delete its images, keep its figures. Returns that state."""
         with working_on(key):
             return self._finish(key, failure)
 
@@ -122,15 +122,15 @@ class StageRunner:
             _persistently(lambda: self._store.fail(key, said))
         job = _persistently(lambda: self._store.get(key))
         if job is not None and job.state in OPEN:
-            # Taken over while this worker was cut off; its successor may work in the same folder, where spools are shared.
-            logger.warning("the job is another worker's by now, its files are left alone")
+            # Taken over while this worker had no contact with the database; its successor may work in the same folder, where spools are shared.
+            logger.warning("another worker has taken the job over, its files are left as they are")
             return job.state
         folder.discard_images()
         state = CANCELLED if job is None else job.state
         logger.info("job is over", extra={"state": state, "code": (failure or {}).get("code")})
         if job is not None:
             self._audit.over(job, folder)
-            with contextlib.suppress(StorageError):  # the same is in the job's row; the file is for people
+            with contextlib.suppress(StorageError):  # the job's row holds the same; the file is for people
                 folder.write(FIGURES, job.status())
         return state
 
@@ -147,7 +147,7 @@ class StageRunner:
                 reporter.finish()
         except Cancelled:
             return _cancellation()
-        except Exception as error:  # noqa: BLE001 - the job's boundary: whatever happens must reach its row
+        except Exception as error:  # noqa: BLE001 - the job's boundary: every error must reach its row
             return self._failed(job, stage, reporter, error)
         logger.info("stage is done", extra={"seconds": round(cost.seconds, 2)})
         return None
@@ -159,12 +159,12 @@ class StageRunner:
         )
 
     def _parking(self, stage: str, reporter: StageReporter) -> Progress:
-        """Progress that also lets a stopping worker leave a long stage."""
+        """Progress that also lets a stopping worker interrupt a long stage."""
         if stage in SHORT_STAGES:
             return reporter
 
         def report(fraction: float, note: str = "") -> None:
-            self._stop.park_if_requested(reporter.key)
+            self._stop.suspend_if_requested(reporter.key)
             reporter(fraction, note)
 
         return report
@@ -186,10 +186,10 @@ class StageRunner:
         return failure
 
     def _work(self, job: Job, stage: str, progress: Progress) -> None:
-        """Do a stage, and first again what should be there and is not.
+        """Run a stage, after repeating earlier ones whose output is missing.
 
-        Files go missing when a worker on another machine, with another disk, takes a job over, and when somebody clears
-        the spool while the job is in it. Damaged ones are made again as well, as long as none of them is in the archive.
+        Files go missing when a worker on another machine, with another disk, takes a job over, and when the spool is
+        cleared while the job is running. Damaged ones are re-created as well, as long as none of them is in the archive.
         """
         for chance in range(CHANCES, -1, -1):
             try:
@@ -198,27 +198,29 @@ class StageRunner:
             except Exception as error:
                 if not chance or not self._is_lost(job, stage, error):
                     raise
-                logger.warning("files of the job were lost while it was worked on, making them again")
-                self._stop.park_if_requested(job.key)
+                logger.warning("files of the job were lost while it was running, re-creating them")
+                self._stop.suspend_if_requested(job.key)
             else:
                 return
 
     def _redo(self, job: Job, stage: str, progress: Progress) -> None:
-        """Do the earlier stages that are not there; what a worker with another prior did counts for nothing."""
+        """Run the earlier stages whose output is missing, or came from another prior."""
         if stage == "store" and self._is_there("derive", job):  # unless its result is finished
             return
         for earlier in STAGES[: STAGES.index(stage)]:
             if not self._is_there(earlier, job):
-                logger.warning("%s is not there as it is done here, doing it again", earlier)
+                logger.warning(
+                    "the output of %s is missing or of another configuration, repeating it", earlier
+                )
                 self._do(job, earlier, lambda _fraction, note="": progress(0.0, note))
 
     def _is_lost(self, job: Job, stage: str, error: Exception) -> bool:
-        """Whether a stage failed since files that were there are not any more, or are damaged and were taken away."""
+        """Whether a stage failed because files disappeared, or are damaged and were discarded."""
         if isinstance(error, Cancelled | TimedOut):
             return False
         folder = self.folder(job.key)
         if stage not in ("fetch", "store") and isinstance(error, UnreadableFile):
-            folder.discard_images()  # what was read well once is damaged now
+            folder.discard_images()  # it could be read before, so it is damaged now
             return True
         needed = ("derive",) if stage == "store" else STAGES[: STAGES.index(stage)]
         return isinstance(error, FileNotFoundError) or not all(self._is_there(one, job) for one in needed)
@@ -236,7 +238,7 @@ class StageRunner:
     def _do(self, job: Job, stage: str, progress: Progress) -> None:
         folder = self.folder(job.key)
         if stage == "fetch":
-            self._audit.note(What.STARTED, job)
+            self._audit.note(Event.STARTED, job)
             self._fetch(job.request, folder, progress)
         elif stage == "derive":
             self._derive(job.request, folder)
@@ -260,7 +262,7 @@ class StageRunner:
         folder.write(REPORT, self._processing.report(folder.work))
 
     def _succeed(self, key: str, folder: JobFolder) -> Failure | None:
-        """Say that the job is done; why it is not, should its result be lost."""
+        """Mark the job as done; the failure if its result was lost."""
         job = _persistently(lambda: self._store.get(key))
         if job is None:
             raise LookupError(f"job {key} vanished from the database")
@@ -286,7 +288,7 @@ def _result(request: dict[str, Any], derived: Derived, report: dict[str, Any] | 
 
 
 def _persistently(action: Callable[[], T]) -> T:
-    """Do what needs the database, waiting for it for a while: a job's end must not get lost."""
+    """Retry what needs the database for a while: the end of a job must not get lost."""
     deadline = time.monotonic() + DATABASE_PATIENCE
     while True:
         try:

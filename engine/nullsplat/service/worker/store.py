@@ -3,10 +3,10 @@
 from dataclasses import asdict
 from typing import Any
 
-from nullsplat.core.errors import ArchiveAway, Cancelled, MixedRuns, StorageError
+from nullsplat.core.errors import ArchiveUnavailable, Cancelled, MixedRuns, StorageError
 from nullsplat.core.progress import Progress
 from nullsplat.dicomweb.archive import Archive
-from nullsplat.dicomweb.retry import Heard, patiently
+from nullsplat.dicomweb.retry import LastContact, retry_until_deadline
 from nullsplat.service.folders import VANISHED, JobFolder
 from nullsplat.service.processing.protocol import Derived
 from nullsplat.service.queue.jobs import JobStore
@@ -20,33 +20,33 @@ STARTED = "storing.json"
 class Store:
     """Stores the derived series and what goes with it: all instances, or the stage is not done."""
 
-    def __init__(self, archive: Archive, store: JobStore, patience: float) -> None:
+    def __init__(self, archive: Archive, store: JobStore, timeout: float) -> None:
         self._archive = archive
         self._store = store
-        self._patience = patience
+        self._timeout = timeout
 
     def __call__(self, key: str, request: dict[str, Any], folder: JobFolder, progress: Progress) -> None:
-        """Do the stage; instances that are there from an earlier, interrupted attempt of this job are left alone.
+        """Do the stage; instances stored by an earlier, interrupted attempt of this job are skipped.
 
         Raises:
             Cancelled: the job was cancelled before the first instance went out; later it is too late.
             MixedRuns: part of the series is there already, but not from this job.
-            ArchiveError: the archive refuses or stays away.
+            ArchiveError: the archive refuses or stays unreachable.
         """
         derived = remembered_derived(folder)
         if not self._store.begin_storing(key):
             raise Cancelled("the job was cancelled on request")
 
-        heard = Heard()
+        contact = LastContact()
 
         def stored(fraction: float, note: str = "") -> None:
-            heard.note()
+            contact.note()
             progress(fraction, note)
 
         def attempt() -> None:
             self._attempt(request["study_instance_uid"], derived, folder, stored)
 
-        patiently(attempt, self._patience, lambda why: progress(0.0, why), heard)
+        retry_until_deadline(attempt, self._timeout, lambda why: progress(0.0, why), contact)
 
     def _attempt(self, study: str, derived: Derived, folder: JobFolder, progress: Progress) -> None:
         files = {uid: name for series in derived.all_series.values() for uid, name in series.items()}
@@ -66,7 +66,7 @@ class Store:
             stored = len(wanted) - len(todo) + min(start + CHUNK, len(todo))
             progress(stored / len(wanted), f"{stored} of {len(wanted)} instances")
         if missing := len(wanted - self._present(study, derived)):
-            raise ArchiveAway(
+            raise ArchiveUnavailable(
                 f"the archive confirmed the result, but {missing} of {len(wanted)} instances are missing"
             )
 
@@ -81,7 +81,7 @@ def remember_derived(folder: JobFolder, derived: Derived) -> None:
 
 
 def remembered_derived(folder: JobFolder) -> Derived:
-    """What `remember_derived` kept; earlier versions knew no further series but maps, and called them that."""
+    """What `remember_derived` kept; in earlier versions the only further series were maps, and the key was `maps`."""
     kept = folder.read(DERIVED)
     if kept is None:
         raise StorageError(f"{DERIVED} of the job is gone from the spool or damaged; {VANISHED}")
@@ -90,7 +90,7 @@ def remembered_derived(folder: JobFolder) -> Derived:
 
 
 def refuse_if_storing_began(folder: JobFolder) -> None:
-    """Refuse to make files anew of which the archive may hold some already.
+    """Refuse to re-create files of which the archive may hold some already.
 
     Raises:
         MixedRuns: the store stage has begun in this folder.

@@ -1,8 +1,8 @@
-"""Ends stages that neither end nor notice that their time is over.
+"""Ends stages that hang past their time limit.
 
-A stage that reports progress hears at its next report that it took too long, and stops by itself. One that reports nothing
-any more, inside a driver or an endless loop, cannot be stopped from outside: Python has no way to end a thread, and its
-GPU memory stays taken. So the worker says in the job's row what happened and then starts itself anew, as the same process.
+A stage that reports progress is told at its next report that it took too long, and stops by itself. One that no longer
+reports, inside a driver or an endless loop, cannot be stopped from outside: Python has no way to kill a thread, and its
+GPU memory stays allocated. So the worker writes what happened into the job's row and then restarts itself, as the same process.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from nullsplat.core.errors import StorageError, TimedOut
 from nullsplat.service.queue.jobs import JobStore
 
 LOOK = 0.5
-"""Seconds between two looks at the clock."""
+"""Seconds between two checks of the clock."""
 _FIRST_AFTER_STANDARD = 3
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Watched:
-    """What is being done, and until when it may last.
+    """The stage under way, and its deadline.
 
     Attributes:
         limit: seconds that the stage may take.
@@ -41,18 +41,18 @@ class Watched:
 
 
 class Watchdog:
-    """Looks at the clock from a thread of its own."""
+    """Checks the clock in its own thread."""
 
-    def __init__(self, store: JobStore, patience: float, restart: Callable[[], NoReturn]) -> None:
+    def __init__(self, store: JobStore, grace: float, restart: Callable[[], NoReturn]) -> None:
         """Watch.
 
         Args:
-            store: told which job failed.
-            patience: seconds after its limit in which a stage may still stop by itself.
+            store: where the job is marked as failed.
+            grace: seconds after its limit in which a stage may still stop by itself.
             restart: called when it did not.
         """
         self._store = store
-        self._patience = patience
+        self._grace = grace
         self._restart = restart
         self._lock = threading.Lock()
         self._watched: dict[str, Watched] = {}
@@ -63,8 +63,8 @@ class Watchdog:
 
     @contextlib.contextmanager
     def watching(self, key: str, stage: str, limit: float) -> Iterator[None]:
-        """While a stage that may take `limit` seconds is worked on."""
-        watched = Watched(key, stage, limit, time.monotonic() + limit + self._patience)
+        """Watch a stage that may take `limit` seconds while the block runs."""
+        watched = Watched(key, stage, limit, time.monotonic() + limit + self._grace)
         with self._lock:
             self._watched[key] = watched
         try:
@@ -94,14 +94,14 @@ class Watchdog:
 
 
 def stuck(stage: str, limit: float) -> str:
-    """What to say of a stage that did not stop."""
+    """The message for a stage that did not stop."""
     return (
-        f"{stage} may take {limit:.0f} s and did not stop when they were over, so its worker was started anew; look for the "
+        f"{stage} may take {limit:.0f} s and did not stop when they were over, so its worker was restarted; look for the "
         f"cause in the worker's and the system's log, or raise NULLSPLAT_{stage.upper()}_LIMIT_SECONDS"
     )
 
 
-def start_anew() -> NoReturn:
-    """Become a fresh worker with the same command, process number and name; whatever threads, memory and GPU this one holds ends."""
+def restart_process() -> NoReturn:
+    """Replace this process by a fresh worker with the same command, process ID and name, releasing threads, memory and GPU."""
     os.closerange(_FIRST_AFTER_STANDARD, os.sysconf("SC_OPEN_MAX"))
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the very command that this process was started with

@@ -9,8 +9,8 @@ from nullsplat.service.contract.messages import STAGES
 from nullsplat.service.queue.queue import WORKFLOW
 from nullsplat.service.worker.steps import StageRunner
 
-LIVES = 3
-"""How often a job may take its worker down before it counts as the culprit and is given up."""
+MAX_ATTEMPTS = 3
+"""Times that a job may lose its worker before it is taken for the cause and given up."""
 
 
 def register(runner: StageRunner) -> Callable[[str], str]:
@@ -28,7 +28,7 @@ def register(runner: StageRunner) -> Callable[[str], str]:
 
     @DBOS.workflow(
         name=WORKFLOW,
-        max_recovery_attempts=LIVES - 1,
+        max_recovery_attempts=MAX_ATTEMPTS - 1,
         serialization_type=WorkflowSerializationFormat.PORTABLE,
     )
     def super_resolve(key: str) -> str:

@@ -7,10 +7,10 @@ import { edgeLetters } from '../stack.js';
 const DRAG = 12;  // CSS pixels of a finger for one slice
 const TAP = 8;  // CSS pixels; a finger that moves less has tapped
 
-/** A picture. `heard` has `pointed(x, y)`, `chosen(x, y)` with pixels, and `stepped(by)`. */
+/** A picture. `handlers` has `pointed(x, y)`, `chosen(x, y)` with pixels, and `stepped(by)`. */
 export class Cell {
-  constructor(name, label, heard, more = []) {
-    Object.assign(this, { heard, finger: null });
+  constructor(name, label, handlers, more = []) {
+    Object.assign(this, { handlers, finger: null });
     this.canvas = element('canvas', { 'data-pane': name, role: 'img', 'aria-label': label });
     this.caption = element('span', { className: 'quiet' });
     this.edges = ['left', 'right', 'top', 'bottom'].map((edge) => element('span', { className: `edge ${edge}`, 'data-edge': edge, 'aria-hidden': 'true' }));
@@ -40,14 +40,14 @@ export class Cell {
     if (event.pointerType === 'touch') { this.swipe(event); return; }
     const at = this.pixel(event);
     if (!at) { return; }
-    this.heard.pointed(...at);
-    if (event.buttons === 1) { this.heard.chosen(...at); }
+    this.handlers.pointed(...at);
+    if (event.buttons === 1) { this.handlers.chosen(...at); }
   }
 
   press(event) {
     if (event.pointerType === 'touch') { this.finger = { from: event.clientX, x: event.clientX, moved: false }; return; }
     const at = event.button === 0 && this.pixel(event);
-    if (at) { this.heard.chosen(...at); }
+    if (at) { this.handlers.chosen(...at); }
   }
 
   /** Go on by one slice for each DRAG that a finger moves sideways; up and down scrolls the page. */
@@ -57,13 +57,13 @@ export class Cell {
     const steps = Math.trunc((clientX - this.finger.x) / DRAG);
     if (!steps) { return; }
     this.finger.x += steps * DRAG;
-    this.heard.stepped(steps);
+    this.handlers.stepped(steps);
   }
 
   release(event) {
     const at = this.finger && !this.finger.moved && this.pixel(event);
     this.finger = null;
-    if (at) { this.heard.pointed(...at); this.heard.chosen(...at); }
+    if (at) { this.handlers.pointed(...at); this.handlers.chosen(...at); }
   }
 
   /** Give the picture the aspect and the letters of a plane, and say what it shows. */

@@ -46,8 +46,8 @@ export class Comparison {
   }
 
   /** Fetch everything, so that planes across the slices can be cut: the source first, it has fewer slices. */
-  async fetchAll(told) {
-    for (const volume of new Set([this.source, this.lead])) { await volume.loadAll(told); }
+  async fetchAll(loaded) {
+    for (const volume of new Set([this.source, this.lead])) { await volume.loadAll(loaded); }
   }
 
   /** Return which part of all slices has come, 0 to 1. */

@@ -17,12 +17,12 @@ export const KEYS = [
 
 /** Listen on the whole page; return what stops that. */
 export function listenForKeys(view) {
-  const heard = (event) => {
+  const onKey = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target, event.key) || document.querySelector('dialog[open]')) { return; }
     if (act(view, event.key)) { event.preventDefault(); }
   };
-  document.addEventListener('keydown', heard);
-  return () => document.removeEventListener('keydown', heard);
+  document.addEventListener('keydown', onKey);
+  return () => document.removeEventListener('keydown', onKey);
 }
 
 /** Return whether a key belongs to what has the focus: fields and lists take all, the swipe slider what moves it. */

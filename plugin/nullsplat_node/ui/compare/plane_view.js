@@ -10,12 +10,12 @@ import { element } from '../dom.js';
 
 export const SIDE = ['source', 'result', 'difference', 'uncertainty'];
 
-/** The pictures of one plane. `heard` has `pointed`, `chosen` and `stepped` with the plane's name before their arguments, `went` and `entered`. */
+/** The pictures of one plane. `handlers` has `pointed`, `chosen` and `stepped` with the plane's name before their arguments, `went` and `entered`. */
 export class PlaneView {
-  constructor(name, heard) {
+  constructor(name, handlers) {
     this.name = name;
-    this.scrolling = new Scrolling(name, PLANES[name], (index) => heard.went(name, index));
-    const own = Object.fromEntries(['pointed', 'chosen', 'stepped'].map((what) => [what, (...more) => heard[what](name, ...more)]));
+    this.scrolling = new Scrolling(name, PLANES[name], (index) => handlers.went(name, index));
+    const own = Object.fromEntries(['pointed', 'chosen', 'stepped'].map((what) => [what, (...more) => handlers[what](name, ...more)]));
     this.cells = Object.fromEntries(SIDE.map((pane) => [pane, new Cell(pane, NAMES[pane], own)]));
     this.over = element('canvas', { 'data-pane': 'swipe-over', className: 'over', role: 'img' });
     this.line = element('span', { className: 'line', 'aria-hidden': 'true' });
@@ -23,7 +23,7 @@ export class PlaneView {
     this.swipe.node.classList.add('swipe');
     this.pictures = element('div', { className: 'panes' }, Object.values(this.cells).map((cell) => cell.node), this.swipe.node);
     this.scrolling.listen(this.pictures);
-    this.scrolling.slider.addEventListener('focus', () => heard.entered(name));
+    this.scrolling.slider.addEventListener('focus', () => handlers.entered(name));
     this.node = element('section', { className: 'plane', 'data-plane': name, 'aria-label': PLANES[name] }, this.scrolling.node, this.pictures);
   }
 

@@ -26,11 +26,11 @@ export class CompareView {
     this.windowing = new Windowing(() => this.redraw());
     this.marking = new Marking(() => this.redraw());
     this.layout = new Layout(() => this.relayout(), () => this.clip());
-    const heard = {
+    const handlers = {
       pointed: (plane, x, y) => this.read(plane, x, y), chosen: (plane, x, y) => this.choose(plane, x, y),
       stepped: (plane, by) => { this.activate(plane); this.views[plane].scrolling.by(by); }, went: (plane, index) => { this.activate(plane); this.go({ [AXIS[plane]]: index }); }, entered: (plane) => this.activate(plane),
     };
-    this.views = Object.fromEntries(Object.keys(PLANES).map((name) => [name, new PlaneView(name, heard)]));
+    this.views = Object.fromEntries(Object.keys(PLANES).map((name) => [name, new PlaneView(name, handlers)]));
     this.build();
     this.unlisten = listenForKeys(this);
   }
@@ -38,14 +38,14 @@ export class CompareView {
   build() {
     this.title = element('h1', { textContent: 'Compare', tabIndex: -1 });
     this.patient = element('span');
-    this.trouble = element('p', { className: 'banner', role: 'alert', hidden: true });
+    this.error = element('p', { className: 'banner', role: 'alert', hidden: true });
     this.verdict = element('div', { className: 'verdict-lines' });
     this.note = element('p', { className: 'quiet', 'data-note': 'uncertainty' });
     this.loading = element('p', { className: 'quiet loading', role: 'status', hidden: true });
     this.readout = element('p', { className: 'readout', textContent: 'Point at a pixel to read its values.' });
     this.node = element('div', { className: 'compare' },
       element('p', { className: 'crumbs' }, link('Queue', '#/queue'), ' / ', link('Series', `#/series/${this.series}`), ' / Compare · ', this.patient),
-      this.title, this.verdict, this.trouble,
+      this.title, this.verdict, this.error,
       element('div', { className: 'toolbar' }, this.layout.node, this.windowing.node, this.marking.node),
       this.readout, this.loading, element('div', { className: 'screens', role: 'group', 'aria-label': 'Images' }, Object.values(this.views).map((view) => view.node)), this.note,
       element('p', { className: 'quiet', textContent: 'Source: the nearest measured slice, as it is. Added detail: super-resolved minus the source interpolated between its slices, at the result’s own positions; mid-grey is 0 HU.' }),
@@ -54,29 +54,29 @@ export class CompareView {
   }
 
   /** Load what there is to compare, the first time. */
-  draw(story) {
-    if (story.source) {
-      location.replace(`#/compare/${story.source}`);  // a result: compare the series that it was made from
+  draw(details) {
+    if (details.source) {
+      location.replace(`#/compare/${details.source}`);  // a result: compare the series that it was made from
     } else if (!this.begun) {
       this.begun = true;
-      this.load(story).catch((error) => this.complain(error));
+      this.load(details).catch((error) => this.complain(error));
     }
     return ASK_AGAIN;
   }
 
-  async load(story) {
-    const result = story.derived?.series;
+  async load(details) {
+    const result = details.derived?.series;
     await describe([this.series]);
     const about = description(this.series);
     setText(this.title, `Compare: ${about.title}`);
     setText(this.patient, patientLine(about));
-    this.verdict.replaceChildren(...verdictLines(story.derived?.report));
+    this.verdict.replaceChildren(...verdictLines(details.derived?.report));
     if (!result) { this.complain(new Error('There is no result yet; the source is shown alone.')); }
     const opened = await openComparison(this.series, result);
     if (this.left) { opened.stop(); return; }
     this.begin(opened);
     await this.go({});
-    await this.loadRest(story, result);
+    await this.loadRest(details, result);
   }
 
   begin(comparison) {
@@ -86,11 +86,11 @@ export class CompareView {
     this.layout.offer((name) => comparison.has(name));
   }
 
-  async loadRest(story, result) {
+  async loadRest(details, result) {
     await this.loadAll();
     if (!result || this.left) { return; }
     const found = await findMap(this.series, result, this.comparison.lead.slices[0].instance);
-    if (!found) { setText(this.note, whyNoMap(story.job?.parameters, story.derived?.report)); return; }
+    if (!found) { setText(this.note, whyNoMap(details.job?.parameters, details.derived?.report)); return; }
     this.say('Loading the map of the uncertainty…');
     const map = await loadMap(found, this.comparison.lead.normal, () => this.left);
     this.say('');
@@ -119,7 +119,7 @@ export class CompareView {
     setText(this.loading, words);
   }
 
-  /** Go to another voxel; while a slice is being fetched only the latest wish counts. */
+  /** Go to another voxel; while a slice is being fetched only the latest target counts. */
   async go(change) {
     if (!this.at) { return; }
     this.at = { ...this.at, ...change };
@@ -167,7 +167,7 @@ export class CompareView {
 
   clip() { Object.values(this.views).forEach((view) => view.clip(this.layout.swipe.at)); }
 
-  /** Draw planes anew at the next frame. */
+  /** Redraw planes at the next frame. */
   redraw(planes = Object.keys(PLANES)) {
     if (!this.comparison || this.ready === undefined) { return; }
     planes.filter((name) => this.layout.shows(name)).forEach((name) => this.dirty.add(name));
@@ -251,8 +251,8 @@ export class CompareView {
   }
 
   complain(error) {
-    this.trouble.hidden = false;
-    setText(this.trouble, error.message);
+    this.error.hidden = false;
+    setText(this.error, error.message);
   }
 }
 

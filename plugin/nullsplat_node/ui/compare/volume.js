@@ -53,18 +53,18 @@ export class Volume {
     return image;
   }
 
-  /** Fetch every slice, coarse steps first; `told` is called whenever one has come. */
-  async loadAll(told) {
+  /** Fetch every slice, coarse steps first; `loaded` is called whenever one has come. */
+  async loadAll(loaded) {
     if (this.stopped || this.complete) { return; }
     this.tags = await tagsOfSeries(this.series);
     const left = coarseToFine(this.count).filter((index) => !this.images[index]);
-    await Promise.all(Array.from({ length: AT_ONCE }, () => this.work(left, told)));
+    await Promise.all(Array.from({ length: AT_ONCE }, () => this.work(left, loaded)));
   }
 
-  async work(left, told) {
+  async work(left, loaded) {
     while (left.length && !this.stopped) {
       await this.fetch(left.shift());
-      told();
+      loaded();
     }
   }
 

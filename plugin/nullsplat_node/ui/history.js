@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-// The history of a series in chapters, one for each attempt, and where its result went.
+// The history of a series by attempt, and the deliveries of its result.
 
 import { element } from './dom.js';
 import { sentence, when } from './words.js';
 
 const KINDS = {
-  taken: ['●', 'Decided'], refused: ['–', 'Refused'], 'handed-over': ['➜', 'Handed over'], computed: ['◕', 'Computed'], stored: ['◆', 'Stored'],
+  taken: ['●', 'Decided'], refused: ['–', 'Refused'], 'handed-over': ['➜', 'Submitted'], computed: ['◕', 'Computed'], stored: ['◆', 'Stored'],
   delivered: ['✓', 'Delivered'], abandoned: ['■', 'Delivery cancelled'], undelivered: ['✗', 'Not delivered'], held: ['‖', 'Held back'], marked: ['!', 'Marked'], failed: ['✗', 'Failed'], cancelled: ['■', 'Cancelled'], released: ['↻', 'Released'], note: ['·', 'Note'],
 };
 
 /** Return the history, the latest attempt first; nothing for a result, whose history is that of its source. */
-export function story(chapters, isResult) {
-  if (isResult && !chapters.length) { return []; }
-  const made = [...chapters].reverse().map((chapter) => element('div', { className: 'chapter' },
-    element('h3', { textContent: chapter.attempt ? `Attempt ${chapter.attempt}` : 'Before' }), element('ol', { className: 'events' }, chapter.events.map(event))));
+export function history(attempts, isResult) {
+  if (isResult && !attempts.length) { return []; }
+  const made = [...attempts].reverse().map((attempt) => element('div', { className: 'attempt' },
+    element('h3', { textContent: attempt.attempt ? `Attempt ${attempt.attempt}` : 'Before' }), element('ol', { className: 'events' }, attempt.events.map(event))));
   return [element('h2', { textContent: 'History' }), ...(made.length ? made : [element('p', { className: 'quiet', textContent: 'Nothing happened yet.' })])];
 }
 
@@ -32,7 +32,7 @@ export function deliveries(list) {
 }
 
 function delivery(one) {
-  const trouble = one.error && one.state !== 'delivered' ? ` (${one.error}; ${one.tries} tries)` : '';
+  const failure = one.error && one.state !== 'delivered' ? ` (${one.error}; ${one.tries} tries)` : '';
   const time = one.time ? when(one.time) : one.next_try ? `next try ${when(one.next_try)}` : '';
-  return element('tr', {}, element('th', { scope: 'row', textContent: one.destination }), element('td', { textContent: sentence(one.state) + trouble }), element('td', { textContent: time }));
+  return element('tr', {}, element('th', { scope: 'row', textContent: one.destination }), element('td', { textContent: sentence(one.state) + failure }), element('td', { textContent: time }));
 }
