@@ -458,9 +458,11 @@ def test_a_client_that_chose_a_uid_is_forgotten_with_its_job(
 ) -> None:
     created(client, workitem, f"?workitem={OURS}")
     client.cancel(OURS)
-    retention = Retention(open_database(engine.environment["NULLSPLAT_DATABASE_URL"]))
+    database = open_database(engine.environment["NULLSPLAT_DATABASE_URL"])
+    retention = Retention(database)
     assert retention.purge(datetime.now(UTC) + timedelta(seconds=1)) == 1
     retention.close()
+    database.dispose()
     refusal(client.send("GET", f"/workitems/{OURS}"), 404)
     with engine.database() as connection:
         assert connection.execute(sa.text("SELECT * FROM nullsplat_workitem_names")).all() == []

@@ -63,6 +63,7 @@ KEYS = (
     ({"ProcedureStepLabel": "CT super"}, []),
     ({"ScheduledProcedureStepStartDateTime": "20260101-"}, [0, 1, 2]),
     ({"ScheduledProcedureStepStartDateTime": "-20260101"}, []),
+    ({"ScheduledProcedureStepModificationDateTime": "20260101-"}, [0, 1, 2]),
     ({"WorklistLabel": "", "ProcedureStepState": ""}, [0, 1, 2]),
     ({"PatientID": "4711"}, []),
     ({"PatientID": "*"}, [0, 1, 2]),
@@ -79,6 +80,8 @@ def test_keys_match_as_the_standard_says(client: UpsClient, uids: list[str]) -> 
 def test_several_uids_are_a_list(client: UpsClient, uids: list[str]) -> None:
     for separator in (",", "\\"):
         assert found(client, SOPInstanceUID=separator.join(uids[1:])) == uids[1:]
+    assert found(client, SOPInstanceUID=uids[1]) == [uids[1]]
+    assert found(client, SOPInstanceUID="1.2.3") == []
 
 
 def test_nothing_found_is_204_without_a_body(client: UpsClient) -> None:

@@ -21,13 +21,14 @@ WORKLIST = "NullSplat"
 CANCELLED = "cancelled on request"
 
 
-def workitem(job: Job, uid: str, place: Place | None = None) -> Dataset:
+def workitem(job: Job, uid: str, place: Place | None = None, *, performed: bool = True) -> Dataset:
     """The workitem of a job, without Transaction UID.
 
     Args:
         job: what it tells of.
         uid: its own.
         place: of the job in the queue, where it is known.
+        performed: with what was done so far, every instance of the result included.
     """
     shown = Dataset()
     shown.SpecificCharacterSet = "ISO_IR 192"
@@ -36,7 +37,7 @@ def workitem(job: Job, uid: str, place: Place | None = None) -> Dataset:
     shown.update(_scheduled(job))
     shown.ProcedureStepState = STATES[job.state]
     shown.ProcedureStepProgressInformationSequence = [_progress(job, place)]
-    if job.state == "running" or _seconds(job):
+    if performed and (job.state == "running" or _seconds(job)):
         shown.UnifiedProcedureStepPerformedProcedureSequence = [_performed(job)]
     return shown
 

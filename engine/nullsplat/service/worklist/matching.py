@@ -12,10 +12,10 @@ from pydicom.dataset import Dataset
 from nullsplat.core.errors import InputError
 from nullsplat.service.worklist.moments import moment, span
 
-MOST = 200
+MOST = 100
 """Workitems in one answer."""
-ON_REQUEST = frozenset({0x00741216})
-"""Unified Procedure Step Performed Procedure Sequence: given only to whom it is asked for by name, or `all`: it names every instance of the result."""
+PERFORMED = 0x00741216
+"""Unified Procedure Step Performed Procedure Sequence: it names every instance of the result, so it is given on request only."""
 
 _LITERAL = ("UI", "CS")
 Path = tuple[int, ...]
@@ -66,12 +66,11 @@ class Query:
         """Whether a workitem is meant."""
         return all(key.accepts(dataset) for key in self.keys)
 
-    def shown(self, dataset: Dataset) -> Dataset:
-        """Of a workitem what is wanted."""
-        if self.fields is not None:
-            for tag in ON_REQUEST - self.fields - {key.path[0] for key in self.keys}:
-                dataset.pop(tag, None)
-        return dataset
+    @property
+    def performed(self) -> bool:
+        """Whether it is about what was performed, too."""
+        asked = {key.path[0] for key in self.keys} | (self.fields or set())
+        return self.fields is None or PERFORMED in asked
 
 
 def query_in(parameters: Iterable[tuple[str, str]]) -> Query:

@@ -2,11 +2,10 @@
 
 import contextlib
 import itertools
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import sqlalchemy as sa
-from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from nullsplat.core.errors import NotNow
@@ -15,9 +14,10 @@ from nullsplat.service.database.tables import jobs, transaction, workitem_names
 from nullsplat.service.queue.jobs import Job
 from nullsplat.service.queue.queue import JobQueue
 from nullsplat.service.worklist.content import workitem
-from nullsplat.service.worklist.matching import Key, Path, Query
-from nullsplat.service.worklist.naming import PRIORITY_OF, STATES, key_of, uid_of
+from nullsplat.service.worklist.matching import Query
+from nullsplat.service.worklist.naming import key_of, uid_of
 from nullsplat.service.worklist.order import Order
+from nullsplat.service.worklist.prefilter import conditions
 
 UNSUCCESSFUL = ("failed", "cancelled")
 PAGE = 100
@@ -58,9 +58,9 @@ class Worklist:
         """The workitems that are meant, those of the newest jobs first, and whether there are more of them."""
         end = query.offset + query.limit
         with contextlib.closing(self._candidates(query)) as candidates:
-            shown = (workitem(job, uid) for job, uid in candidates)
+            shown = (workitem(job, uid, performed=query.performed) for job, uid in candidates)
             meant = list(itertools.islice(filter(query.accepts, shown), query.offset, end + 1))
-        return [query.shown(one) for one in meant[: query.limit]], len(meant) > query.limit
+        return meant[: query.limit], len(meant) > query.limit
 
     def create(self, order: Order) -> tuple[Job, str, bool]:
         """The job that an order asks for, its workitem's UID, and whether it is new: the same work is one workitem.
@@ -84,50 +84,15 @@ class Worklist:
 
     def _candidates(self, query: Query) -> Generator[tuple[Job, str]]:
         """Jobs of which some may be meant, with their workitems' UIDs; what the database can tell apart is left to it."""
-        conditions = [_IN_SQL[key.path](key.wanted) for key in query.keys if _is_plain(key)]
         rows = (
             sa.select(jobs, workitem_names.c.uid)
             .outerjoin(workitem_names, workitem_names.c.key == jobs.c.key)
-            .where(*conditions)
+            .where(*conditions(query))
             .order_by(jobs.c.created_at.desc(), jobs.c.key.desc())
             .execution_options(yield_per=PAGE)
         )
-        with transaction(self._engine) as connection:
-            for row in connection.execute(rows):
+        with transaction(self._engine) as connection, connection.execute(rows) as found:
+            for row in found:
                 values = dict(row._mapping)
                 uid = values.pop("uid")
                 yield Job(**values), uid or uid_of(values["key"])
-
-
-def _tags(*keywords: str) -> Path:
-    return tuple(int(tag_for_keyword(keyword) or 0) for keyword in keywords)
-
-
-def _is_plain(key: Key) -> bool:
-    return key.path in _IN_SQL and key.wanted != "" and not set("*?,\\") & set(key.wanted)
-
-
-def _of_state(shown: str) -> sa.ColumnElement[bool]:
-    return jobs.c.state.in_([state for state, name in STATES.items() if name == shown])
-
-
-def _of_priority(shown: str) -> sa.ColumnElement[bool]:
-    asked = sa.func.coalesce(jobs.c.request["priority"].as_string(), "normal")
-    return asked == PRIORITY_OF.get(shown, "")
-
-
-def _of_study(uid: str) -> sa.ColumnElement[bool]:
-    return sa.and_(jobs.c.request["study_instance_uid"].as_string() == uid)
-
-
-def _of_series(uid: str) -> sa.ColumnElement[bool]:
-    return sa.and_(jobs.c.request["series_instance_uid"].as_string() == uid)
-
-
-_IN_SQL: dict[Path, Callable[[str], sa.ColumnElement[bool]]] = {
-    _tags("ProcedureStepState"): _of_state,
-    _tags("ScheduledProcedureStepPriority"): _of_priority,
-    _tags("StudyInstanceUID"): _of_study,
-    _tags("InputInformationSequence", "StudyInstanceUID"): _of_study,
-    _tags("InputInformationSequence", "SeriesInstanceUID"): _of_series,
-}
