@@ -131,7 +131,7 @@ def test_a_client_may_choose_the_uid(client: UpsClient, workitem: dict[str, Any]
     assert created(client, workitem | chosen, query) == OURS
     assert value(client.retrieve(OURS), UID) == OURS
     assert uid_of(client) == OURS
-    refusal(client.create(workitem, f"?workitem={OURS}"), 409, "inconsistent")
+    refusal(client.create(workitem, f"?workitem={OURS}"), 409, "The Workitem already exists.")
 
 
 def test_the_same_work_is_one_workitem_and_409_says_which(
@@ -233,7 +233,7 @@ def test_other_media_types_are_415_and_406(client: UpsClient, workitem: dict[str
 # Retrieve Workitem
 
 
-def test_a_unknown_workitem_is_404_in_every_transaction(client: UpsClient) -> None:
+def test_an_unknown_workitem_is_404_in_every_transaction(client: UpsClient) -> None:
     for uid in (UNKNOWN, "2.25.x", "1.2.3", f"2.25.{1 << 128}"):
         refusal(client.send("GET", f"/workitems/{uid}"), 404)
         refusal(client.update(uid, HIGH), 404)

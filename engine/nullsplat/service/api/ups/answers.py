@@ -50,14 +50,14 @@ def refused(request: Request, status: int, phrase: str, why: str) -> Refusal:
 
 
 @contextlib.contextmanager
-def refusing_in_words(request: Request) -> Iterator[None]:
-    """What is wrong with what was sent is 400, and what comes too late or twice is 409."""
+def refusing_in_words(request: Request, conflict: str = INCONSISTENT) -> Iterator[None]:
+    """What is wrong with what was sent is 400; what comes too late or twice is 409, with the standard's words for it."""
     try:
         yield
     except InputError as error:
         raise refused(request, 400, str(error), str(error)) from error
     except NotNow as error:
-        raise refused(request, 409, INCONSISTENT, str(error)) from error
+        raise refused(request, 409, conflict, str(error)) from error
 
 
 def require_acceptable(request: Request) -> None:

@@ -33,7 +33,7 @@ class Changes:
 
     def create(self, request: Request, uid: str | None, message: Any) -> Response:
         """Create Workitem (11.4)."""
-        with answers.refusing_in_words(request):
+        with answers.refusing_in_words(request, answers.EXISTS):
             job, uid, created = self.worklist.create(order_in(message, uid))
         place = {"Location": (url := answers.address(request, uid)), "Content-Location": url}
         if not created:
