@@ -10,7 +10,19 @@ from tests.service.test_controls import audited
 from tests.support.service.archive_double import ArchiveDouble
 from tests.support.service.dicom_samples import SERIES, STUDY
 from tests.support.service.engine import SECRET, Engine, wait_for
-from tests.support.service.ups_client import Answer, UpsClient, number_item, order, text_item
+from tests.support.service.ups_client import (
+    DESCRIPTION,
+    PROGRESS,
+    STATE,
+    Answer,
+    UpsClient,
+    number_item,
+    order,
+    text_item,
+    value,
+)
+
+from nullsplat.service.contract.messages import STAGES
 
 FINAL = ("COMPLETED", "CANCELED")
 AFTER = {"SCHEDULED": ("SCHEDULED", "IN PROGRESS", *FINAL), "IN PROGRESS": ("IN PROGRESS", *FINAL)}
@@ -48,6 +60,14 @@ def watched(manager: UpsClient, uid: str) -> list[str]:
     seen = [manager.state(uid)]
     wait_for(lambda: seen.append(manager.state(uid)) or seen[-1] in FINAL, what="a final state")
     return [state for state, _ in itertools.groupby(seen)]
+
+
+def reached(manager: UpsClient, uid: str, stage: str | None) -> bool:
+    """Whether a stage or a later one has begun, or all is over."""
+    item = manager.retrieve(uid)
+    description = item[PROGRESS]["Value"][0][DESCRIPTION].get("Value", [""])[0]
+    begun = stage is not None and description.partition(":")[0] in STAGES[STAGES.index(stage) :]
+    return begun or value(item, STATE) in FINAL
 
 
 def test_the_same_order_of_both_at_once_is_one_workitem_that_both_follow(
@@ -93,23 +113,24 @@ def test_a_race_between_cancelling_and_completing_has_one_winner_and_no_half_res
     orders: Callable[[int], dict[str, Any]],
     archive: ArchiveDouble,
 ) -> None:
-    """One manager cancels while the other tries to complete, at growing delays, so that the node, which performs, wins at last."""
+    """One manager cancels while the other tries to complete: in each stage, and when the node has completed it."""
     one, other = managers
+    engine.hold("stage1")  # for the first, which is sure to be cancelled
     engine.start_worker()
     ends = []
-    for attempt in range(1, 9):
+    for attempt, stage in enumerate((*STAGES[1:], None), 1):
         uid = uid_in(one.create(orders(attempt)))
-        wait_for(lambda uid=uid: one.state(uid) != "SCHEDULED", what="the node's claim")
-        for _ in range(attempt - 1):
-            one.state(uid)  # some milliseconds
+        wait_for(lambda uid=uid, stage=stage: reached(one, uid, stage), what=f"{stage} or the end")
         cancelled, completed = at_once(
             lambda uid=uid: one.cancel(uid), lambda uid=uid: other.change_state(uid, "COMPLETED")
         )
+        (engine.control / "hold-stage1").unlink(missing_ok=True)
         assert completed.status in (200, 400, 409)
         end = wait_for(lambda uid=uid: next((s for s in [other.state(uid)] if s in FINAL), None))
         assert (end == "CANCELED") == (cancelled.status == 202)
         assert one.state(uid) == end
         ends.append(end)
+    assert (ends[0], ends[-1]) == ("CANCELED", "COMPLETED")
     whole = [len(archive.instances[series]) for series in archive.derived(SERIES)]
     assert whole == [12] * ends.count("COMPLETED")
     assert len(audited(engine, "cancelled")) == ends.count("CANCELED")
