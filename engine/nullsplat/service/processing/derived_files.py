@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pydicom.uid import EnhancedSRStorage
+
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.provenance import Provenance
 from nullsplat.dicom.read.series import SourceSeries
@@ -55,10 +57,12 @@ def write_all(
     files = {str(uid): path.name for uid, path in pairs}
     series = replace(series, further=tuple(_further(source, checkpoints, provenance, target, output)))
     further = {one.series_instance_uid: {one.sop_instance_uid: one.path.name} for one in series.further}
+    classes = {one.series_instance_uid: one.sop_class_uid for one in series.further}
     if output.report:
         report = write_quality_report(source, series, checkpoints.report, provenance, target, options)
         further[report.series_instance_uid] = {report.sop_instance_uid: report.path.name}
-    return Derived(series.series_instance_uid, files, further)
+        classes[report.series_instance_uid] = EnhancedSRStorage
+    return Derived(series.series_instance_uid, files, further, classes)
 
 
 def _further(
