@@ -83,7 +83,7 @@ def test_another_orthanc_can_be_named_and_must_be_there(
 ) -> None:
     other = tmp_path / "orthanc-of-another-system"
     monkeypatch.setenv(installation.COMMAND, str(other))
-    with pytest.raises(ConfigurationError, match="NULLSPLAT_ORTHANC must name a program"):
+    with pytest.raises(ConfigurationError, match="NULLSPLAT_ORTHANC must name an executable program"):
         installed_orthanc()
     other.write_text("#!/bin/sh\necho Orthanc 9.9.9\necho more\n")
     other.chmod(0o755)

@@ -60,7 +60,10 @@ def test_no_log_metric_audit_line_or_status_leads_to_the_patient_or_tells_a_secr
         for path in ("/nullsplat/status", "/nullsplat/metrics", "/nullsplat/overview")
     }
     said |= {f"story of {one}": str(node.get(f"/nullsplat/story/{one}")) for one in (series, refused)}
-    said |= {path: engine_says(node, path) for path in ("/metrics", "/v1/jobs", "/v1/engine", "/readyz")}
+    said |= {
+        path: engine_says(node, path)
+        for path in ("/metrics", "/v1/jobs", "/v1/engine", "/readyz", "/workitems?includefield=all")
+    }
     for where, text in said.items():
         for mark in (*MARKS, *SECRETS, "PRIVATE KEY"):
             assert mark.lower() not in text.lower(), (where, mark)

@@ -19,8 +19,9 @@ from tests.support.dicom.results import make_provenance, make_result
 from tests.support.dicom.series import Spec, save
 from tests.support.service.archive_double import ArchiveDouble
 from tests.support.service.dicom_samples import SERIES, STUDY, ct_series
-from tests.support.service.engine import Engine, wait_for
+from tests.support.service.engine import SECRET, Engine, wait_for
 from tests.support.service.radiograph_double import Image, ramp
+from tests.support.service.ups_client import OUTPUT, PERFORMED, REFERENCED, UpsClient, order, value
 
 from nullsplat.core.progress import silent
 from nullsplat.dicom.read.series import read_datasets, read_folder
@@ -107,6 +108,23 @@ def test_a_job_ends_as_a_derived_series_in_orthanc(
     assert len(derived["Instances"]) == len(status["result"]["sop_instance_uids"]) == 96
     study = orthanc.get(f"/studies/{derived['ParentStudy']}").json()
     assert study["MainDicomTags"]["StudyInstanceUID"] == STUDY
+
+
+def test_a_viewer_orders_what_it_finds_in_orthanc_and_finds_there_what_the_workitem_names(
+    engine: Engine, orthanc: httpx.Client
+) -> None:
+    def held(study: str, series: str) -> set[tuple[str, str]]:
+        answer = orthanc.get(f"/dicom-web/studies/{study}/series/{series}/instances")
+        return {(value(one, "00080016"), value(one, "00080018")) for one in answer.json()}
+
+    viewer = UpsClient(str(engine.client.base_url), SECRET)
+    answer = viewer.create(order(STUDY, SERIES, [uid for _, uid in held(STUDY, SERIES)]))
+    uid = answer.headers["Location"].rpartition("/")[2]
+    engine.start_worker()
+    wait_for(lambda: viewer.state(uid) == "COMPLETED", what="the result")
+    for output in viewer.retrieve(uid)[PERFORMED]["Value"][0][OUTPUT]["Value"]:
+        named = {(value(one, "00081150"), value(one, "00081155")) for one in output[REFERENCED]["Value"]}
+        assert named == held(value(output, "0020000D"), value(output, "0020000E"))
 
 
 def test_a_worker_killed_in_stage_2_leaves_exactly_one_derived_series(

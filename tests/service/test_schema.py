@@ -16,6 +16,11 @@ from nullsplat.service.database.schema import VERSION, open_database, version_of
 from nullsplat.service.database.tables import jobs, metadata, schema_version, tallies, transaction
 from nullsplat.service.queue.jobs import JobStore
 from nullsplat.service.queue.priorities import PriorityQueue
+from nullsplat.service.queue.queue import JobQueue
+from nullsplat.service.worklist.matching import query_in
+from nullsplat.service.worklist.naming import uid_of
+from nullsplat.service.worklist.order import Order
+from nullsplat.service.worklist.worklist import Worklist
 
 SCHEMAS = Path(__file__).parent / "schema"
 RELEASED = sorted(int(re.sub(r"\D", "", path.stem.split("-")[0])) for path in SCHEMAS.glob("v*-sqlite.sql"))
@@ -82,6 +87,22 @@ def test_a_released_schema_becomes_the_present_one(released: sa.Engine) -> None:
         assert {index["name"] for index in inspector.get_indexes(table.name)} == {
             index.name for index in table.indexes
         }
+
+
+def test_the_jobs_of_a_released_database_are_workitems_and_new_ones_may_have_other_uids(
+    released: sa.Engine,
+) -> None:
+    queue = JobQueue(released)
+    worklist = Worklist(queue)
+    found, more = worklist.search(query_in([]))
+    states = sorted(one.ProcedureStepState for one in found)
+    assert (states, more) == (["CANCELED", "CANCELED", "COMPLETED", "IN PROGRESS", "SCHEDULED"], False)
+    job = queue.store.newest("cancelled", 1)[0]
+    assert worklist.workitem(uid_of(job.key)).ProcedureStepState == "CANCELED"
+    order = Order({**job.request, "attempt": 1000}, any_attempt=False, uid="2.25.4711")
+    assert worklist.create(order)[1:] == ("2.25.4711", True)
+    assert worklist.job("2.25.4711") is not None
+    queue.close()
 
 
 def test_opening_twice_counts_nothing_twice(released: sa.Engine) -> None:

@@ -276,6 +276,7 @@ def test_maps_of_intervals_and_of_the_deviation_of_several_samples_go_with_the_r
         ((uid, name),) = files.items()
         ds = pydicom.dcmread(target / name)
         assert (ds.SOPInstanceUID, ds.SeriesInstanceUID, ds.StudyInstanceUID) == (uid, series, STUDY)
+        assert derived.classes[series] == ds.SOPClassUID
         shown.add(ds.ContentDescription)
     assert shown == expected
     assert len(list(target.iterdir())) == 6 + len(expected)
@@ -320,6 +321,7 @@ def test_the_figures_go_with_the_result(source: Path, tmp_path: Path, report: bo
         ds = pydicom.dcmread(target / name)
         assert (ds.SOPInstanceUID, ds.SeriesInstanceUID, ds.StudyInstanceUID) == (uid, series, STUDY)
         assert ds.Modality == "SR"
+        assert derived.classes[series] == ds.SOPClassUID
     for name in derived.files.values():
         assert pydicom.dcmread(target / name).file_meta.TransferSyntaxUID == JPEGLSLossless
 

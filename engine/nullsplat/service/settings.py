@@ -53,8 +53,8 @@ def unknown_variables(environment: Iterable[str]) -> tuple[str, ...]:
 class Settings(BaseSettings):
     """All that can be set from outside; each field is the environment variable NULLSPLAT_<FIELD>.
 
-    A secret may also be given as a file: NULLSPLAT_SECRET_FILE, NULLSPLAT_ARCHIVE_PASSWORD_FILE and
-    NULLSPLAT_DATABASE_URL_FILE name a file whose content, stripped, is the value.
+    A secret may also be given as a file: NULLSPLAT_SECRET_FILE, NULLSPLAT_VIEWER_SECRET_FILE,
+    NULLSPLAT_ARCHIVE_PASSWORD_FILE and NULLSPLAT_DATABASE_URL_FILE name a file whose content, stripped, is the value.
 
     Raises:
         ConfigurationError: a value is missing, malformed or out of range.
@@ -77,6 +77,8 @@ class Settings(BaseSettings):
 
     secret: Annotated[SecretStr, Field(min_length=16)]
     """Shared with the plugin; at least 16 characters of printable ASCII, as they stand in a header."""
+    viewer_secret: Annotated[SecretStr, Field(min_length=16)] | None = None
+    """For those who may search and retrieve workitems and nothing else; another one than `secret`."""
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8043
     tls_certificate_file: Path | None = None
@@ -142,8 +144,9 @@ class Settings(BaseSettings):
     stage_stop_seconds: Seconds = 60.0
     """Grace period for a stage past its limit to stop by itself, before its worker restarts."""
 
-    FROM_FILE: ClassVar[tuple[str, ...]] = ("secret", "archive_password", "database_url")
+    FROM_FILE: ClassVar[tuple[str, ...]] = ("secret", "viewer_secret", "archive_password", "database_url")
     secret_file: Path | None = None
+    viewer_secret_file: Path | None = None
     archive_password_file: Path | None = None
     database_url_file: Path | None = None
 
@@ -194,11 +197,11 @@ class Settings(BaseSettings):
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
 
-    @field_validator("secret")
+    @field_validator("secret", "viewer_secret")
     @classmethod
-    def _check_secret(cls, value: SecretStr) -> SecretStr:
-        if not re.fullmatch("[!-~]+", value.get_secret_value()):
-            raise ValueError("must be printable ASCII without spaces, or the plugin cannot send it")
+    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch("[!-~]+", value.get_secret_value()):
+            raise ValueError("must be printable ASCII without spaces, or it cannot be sent in a header")
         return value
 
     @field_validator("archive_url")
@@ -210,6 +213,8 @@ class Settings(BaseSettings):
     def _check_credentials(self) -> "Settings":
         if (self.archive_username is None) != (self.archive_password is None):
             raise ValueError(f"{PREFIX}ARCHIVE_USERNAME and {PREFIX}ARCHIVE_PASSWORD must be set together")
+        if self.viewer_secret == self.secret:
+            raise ValueError(f"{PREFIX}VIEWER_SECRET must be another one than {PREFIX}SECRET")
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             raise ValueError(f"{PREFIX}TLS_CERTIFICATE_FILE and {PREFIX}TLS_KEY_FILE must be set together")
         return self

@@ -28,10 +28,20 @@ STAGE_DURATIONS = {
     "consistency": Code("CONSISTENCYTIME", SCHEME, "Duration of the consistency stage"),
 }
 """By the pipeline's names of its stages."""
+ORDER_PARAMETERS = {
+    "preset": Code("PRESET", SCHEME, "Preset"),
+    "scale": Code("SCALE", SCHEME, "Factors along z, y, x"),
+    "seed": Code("SEED", SCHEME, "Seed"),
+    "samples": Code("SAMPLES", SCHEME, "Number of samples"),
+    "slice_profile": Code("SLICEPROFILE", SCHEME, "Slice profile"),
+    "allow_gaps": Code("ALLOWGAPS", SCHEME, "Take slices with gaps between them"),
+    "attempt": Code("ATTEMPT", SCHEME, "Number of the run"),
+}
+"""Of a workitem, by the contract's names."""
 
 PRIVATE = (
     NULL_SPACE_CHANGE, CONSISTENCY, SOURCE_NOISE, SAMPLE_DEVIATION, HALF_WIDTH, HIGH_FREQUENCY_GAIN, SERIES_ROLE, DERIVED_SERIES, SAMPLE_SERIES,
-    *STAGE_DURATIONS.values(),
+    *STAGE_DURATIONS.values(), *ORDER_PARAMETERS.values(),
 )  # fmt: skip
 """All codes of the private scheme."""
 

@@ -16,12 +16,13 @@ logger = logging.getLogger(__name__)
 
 
 class Refusal(Exception):
-    """A request that is refused, with its HTTP status and the failure of the contract."""
+    """A request that is refused, with its HTTP status, the failure of the contract and headers of the response."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.headers = headers or {}
 
 
 def refusal_response(status: int, code: str, message: str, *, retryable: bool = False) -> JSONResponse:
@@ -36,7 +37,9 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Refusal)
     def refused(_request: Request, error: Refusal) -> JSONResponse:
-        return refusal_response(error.status, error.code, str(error))
+        response = refusal_response(error.status, error.code, str(error))
+        response.headers.update(error.headers)
+        return response
 
     @app.exception_handler(HTTPException)
     def not_routed(_request: Request, error: HTTPException) -> JSONResponse:

@@ -10,6 +10,9 @@ from fastapi import FastAPI, Request, Response
 
 from nullsplat.service.api.errors import Refusal, refusal_response
 
+WORKITEMS_PATH = "/workitems"
+WORKITEM_BYTES = 1024 * 1024
+"""A new workitem names every instance of a series, at 150 to 200 bytes each."""
 ADDRESSES = 4096
 """Addresses that are remembered; the one silent for longest is dropped first."""
 
@@ -27,6 +30,10 @@ class Limits:
     request_bytes: int = 64 * 1024
     requests_per_second: float = 200.0
     burst: int = 1000
+
+    def bytes_at(self, path: str) -> int:
+        """Size of a request's body at a path."""
+        return max(self.request_bytes, WORKITEM_BYTES) if path == WORKITEMS_PATH else self.request_bytes
 
 
 class TokenBuckets:
@@ -68,9 +75,9 @@ def limit_requests(app: FastAPI, limits: Limits, exempt: tuple[str, ...]) -> Non
         wait = 0.0 if request.url.path in exempt else buckets.take(client_address(request))
         if wait:
             return _too_many(limits, wait)
-        announced = request.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced[:20]) > limits.request_bytes:
-            error = too_large(limits.request_bytes)
+        announced, most = request.headers.get("content-length", ""), limits.bytes_at(request.url.path)
+        if announced.isdecimal() and int(announced[:20]) > most:
+            error = too_large(most)
             return refusal_response(error.status, error.code, str(error))
         return await proceed(request)
 

@@ -29,11 +29,11 @@ async def json_body(request: Request) -> Any:
 
 
 async def _whole(request: Request) -> bytes:
-    body = bytearray()
+    body, limit = bytearray(), request.app.state.limits.bytes_at(request.url.path)
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > (limit := request.app.state.request_bytes):
+            if len(body) > limit:
                 raise too_large(limit)
     except ClientDisconnect:  # the answer reaches no client
         raise Refusal(

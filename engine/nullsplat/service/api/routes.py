@@ -17,6 +17,7 @@ from nullsplat.service.api.limits import Limits, client_address, limit_requests
 from nullsplat.service.api.metrics import CONTENT_TYPE, Metrics
 from nullsplat.service.api.readiness import Readiness
 from nullsplat.service.api.requests import job_or_404, json_body, validate, validated_key
+from nullsplat.service.api.ups.routes import add_worklist_routes, reads_worklist
 from nullsplat.service.audit import AuditLog, Event
 from nullsplat.service.contract.messages import job_key
 from nullsplat.service.queue.jobs import Job
@@ -34,11 +35,13 @@ class Access:
 
     Attributes:
         secret: bearer token that clients must send.
+        viewer_secret: bearer token of clients that may read the worklist and nothing else; empty where there are none.
         metrics_public: serve /metrics without it.
         limits: for each client.
     """
 
     secret: str
+    viewer_secret: str
     metrics_public: bool
     limits: Limits
 
@@ -68,27 +71,35 @@ def create_api(access: Access, parts: Parts) -> FastAPI:
     app = FastAPI(
         title="NullSplat engine", version=__version__, docs_url=None, redoc_url=None, openapi_url=None
     )
-    app.state.request_bytes = access.limits.request_bytes
+    app.state.limits = access.limits
     answer_errors(app)
-    _require_secret(app, access.secret, (*OPEN_PATHS, *[METRICS_PATH] * access.metrics_public))
+    _require_secret(app, access, (*OPEN_PATHS, *[METRICS_PATH] * access.metrics_public))
     limit_requests(app, access.limits, OPEN_PATHS)  # added last, asked first
     _add_job_routes(app, parts.queue, parts.audit)
     add_control_routes(app, parts.queue, parts.audit)
     add_pause_routes(app, parts.queue, parts.info, parts.audit)
     _add_watching_routes(app, parts)
+    add_worklist_routes(app, parts.queue, parts.audit)
     return app
 
 
-def _require_secret(app: FastAPI, secret: str, open_paths: tuple[str, ...]) -> None:
-    wanted = f"Bearer {secret}".encode()
+def _require_secret(app: FastAPI, access: Access, open_paths: tuple[str, ...]) -> None:
+    wanted, viewer = f"Bearer {access.secret}".encode(), f"Bearer {access.viewer_secret}".encode()
 
     @app.middleware("http")
     async def check(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
         shown = request.headers.get("authorization", "").encode()
         if request.url.path in open_paths or hmac.compare_digest(shown, wanted):
             return await proceed(request)
+        if access.viewer_secret and hmac.compare_digest(shown, viewer):
+            return await proceed(request) if reads_worklist(request) else _viewer_refused()
         message = "the Authorization header must carry the engine's shared secret; set the same NULLSPLAT_SECRET on both sides"
         return refusal_response(401, "unauthorized", message)
+
+
+def _viewer_refused() -> Response:
+    message = "with NULLSPLAT_VIEWER_SECRET one may search and retrieve workitems; whatever else needs NULLSPLAT_SECRET"
+    return refusal_response(403, "forbidden", message)
 
 
 def _add_job_routes(app: FastAPI, queue: JobQueue, audit: AuditLog) -> None:

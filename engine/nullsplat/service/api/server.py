@@ -125,4 +125,5 @@ def application(settings: Settings, processing: Processing) -> Iterator[FastAPI]
 
 def _access(settings: Settings) -> Access:
     limits = Limits(settings.request_bytes, settings.requests_per_second, settings.request_burst)
-    return Access(settings.secret.get_secret_value(), settings.metrics_public, limits)
+    viewer = settings.viewer_secret.get_secret_value() if settings.viewer_secret else ""
+    return Access(settings.secret.get_secret_value(), viewer, settings.metrics_public, limits)

@@ -37,6 +37,15 @@ jobs = sa.Table(
     sa.Index("ix_nullsplat_jobs_state_updated", "state", "updated_at"),
 )
 
+# What a client called the workitem of its job; the others' UIDs follow from their jobs' keys. A table of its own, see `worker_facts`.
+workitem_names = sa.Table(
+    "nullsplat_workitem_names",
+    metadata,
+    sa.Column("uid", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(32), nullable=False),
+    sa.Index("ix_nullsplat_workitem_names_key", "key", unique=True),
+)
+
 # What `job_counts` counts of jobs that are over.
 tallies = sa.Table(
     "nullsplat_tallies",

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pydicom.uid import CTImageStorage, EnhancedSRStorage
+
 from nullsplat.core.volume import Volume
 from nullsplat.dicom.provenance import Provenance, of_the_sample
 from nullsplat.dicom.read.series import SourceSeries
@@ -57,18 +59,20 @@ def write_all(
     """
     options = output.options
     series = write_derived(source, checkpoints.result, provenance, target, options)
-    further: dict[str, dict[str, str]] = {}
     if (drawn := checkpoints.sample) is not None:
         of_sample = of_the_sample(provenance, checkpoints.report)
-        sample = write_derived(source, drawn, of_sample, target, options, SAMPLE)
-        further[sample.series_instance_uid] = _files(sample)
-        series = replace(series, sample=sample)
+        series = replace(series, sample=write_derived(source, drawn, of_sample, target, options, SAMPLE))
     series = replace(series, further=tuple(_further(source, checkpoints, provenance, target, output)))
-    further |= {one.series_instance_uid: {one.sop_instance_uid: one.path.name} for one in series.further}
+    further = {one.series_instance_uid: {one.sop_instance_uid: one.path.name} for one in series.further}
+    classes = {one.series_instance_uid: one.sop_class_uid for one in series.further}
+    if series.sample is not None:
+        further[series.sample.series_instance_uid] = _files(series.sample)
+        classes[series.sample.series_instance_uid] = CTImageStorage
     if output.report:
         report = write_quality_report(source, series, checkpoints.report, provenance, target, options)
         further[report.series_instance_uid] = {report.sop_instance_uid: report.path.name}
-    return Derived(series.series_instance_uid, _files(series), further)
+        classes[report.series_instance_uid] = EnhancedSRStorage
+    return Derived(series.series_instance_uid, _files(series), further, classes)
 
 
 def _files(series: DerivedSeries) -> dict[str, str]:

@@ -56,11 +56,13 @@ class Derived:
         files: SOP Instance UID to the name of its file, in the order of the slices.
         further: of each further series that is stored with it (maps, the report), its Series Instance UID and its
             files like `files`.
+        classes: SOP Class UID of the instances of each further series.
     """
 
     series_instance_uid: str
     files: dict[str, str]
     further: dict[str, dict[str, str]] = field(default_factory=dict)
+    classes: dict[str, str] = field(default_factory=dict)
 
     @property
     def all_series(self) -> dict[str, dict[str, str]]:

@@ -7,7 +7,7 @@ from dbos import DBOSClient, EnqueueOptions, WorkflowSerializationFormat
 
 from nullsplat.core.errors import NotNow
 from nullsplat.service.database.dbos_tables import forget_workflow
-from nullsplat.service.database.tables import transaction
+from nullsplat.service.database.tables import transaction, workitem_names
 from nullsplat.service.queue.jobs import Job, JobStore, insert_job, reset_job
 from nullsplat.service.queue.pausing import Pausing
 from nullsplat.service.queue.priorities import PRIORITIES, QUEUE, PriorityQueue
@@ -31,23 +31,35 @@ class JobQueue:
         self.priorities = PriorityQueue(engine)
         self.pausing = Pausing(engine)
 
-    def submit(self, key: str, request: dict[str, Any]) -> tuple[Job, bool]:
+    def submit(self, key: str, request: dict[str, Any], workitem: str | None = None) -> tuple[Job, bool]:
         """The job called `key`, and whether it is new.
 
         The row and its workflow appear together or not at all; the same work submitted twice, even at the
         same moment, is one job.
 
+        Args:
+            key: of the contract.
+            request: a job_request.
+            workitem: UID that a new job's workitem is given, instead of the one that follows from the key.
+
         Raises:
+            NotNow: another workitem has this UID.
             StorageError: the database does not answer.
         """
         created = True
         try:
             with transaction(self._engine) as connection:
                 insert_job(connection, key, request)
+                if workitem is not None:
+                    connection.execute(sa.insert(workitem_names).values(uid=workitem, key=key))
                 self._client.enqueue_in_transaction(connection, enqueue_options(key, request), key)
         except sa.exc.IntegrityError:
             created = False
         job = self.store.get(key)
+        if job is None and workitem is not None:
+            raise NotNow(
+                "workitem-exists", "another workitem has this UID; give the new one a UID of its own"
+            )
         if job is None:
             raise LookupError(f"job {key} was neither there nor created")
         return job, created

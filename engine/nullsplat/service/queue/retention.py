@@ -8,7 +8,7 @@ from dbos import DBOSClient
 
 from nullsplat.service.database.job_counts import STATE, add
 from nullsplat.service.database.schema import OVER
-from nullsplat.service.database.tables import jobs, transaction
+from nullsplat.service.database.tables import jobs, transaction, workitem_names
 from nullsplat.service.queue.queue import APPLICATION
 
 BATCH = 50
@@ -47,9 +47,16 @@ class Retention:
             return [str(key) for key in connection.execute(keys).scalars()]
 
     def _delete(self, keys: list[str], before: datetime) -> int:
-        statement = sa.delete(jobs).where(jobs.c.key.in_(keys), *_long_over(before)).returning(jobs.c.state)
+        statement = (
+            sa.delete(jobs)
+            .where(jobs.c.key.in_(keys), *_long_over(before))
+            .returning(jobs.c.key, jobs.c.state)
+        )
         with transaction(self._engine) as connection:
-            gone = Counter(connection.execute(statement).scalars())
+            deleted = connection.execute(statement).all()
+            names = workitem_names.c.key.in_([row.key for row in deleted])
+            connection.execute(sa.delete(workitem_names).where(names))
+            gone = Counter(row.state for row in deleted)
             add(connection, {(STATE, state): -count for state, count in gone.items()})
         return gone.total()
 

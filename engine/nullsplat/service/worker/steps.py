@@ -280,11 +280,15 @@ def _result(request: dict[str, Any], derived: Derived, report: dict[str, Any] | 
         "series_instance_uid": derived.series_instance_uid,
         "sop_instance_uids": list(derived.files),
         "further_series": [
-            {"series_instance_uid": series, "sop_instance_uids": list(files)}
+            {"series_instance_uid": series, "sop_instance_uids": list(files), **_class_of(series, derived)}
             for series, files in derived.further.items()
         ],
         "report": report or {},
     }
+
+
+def _class_of(series: str, derived: Derived) -> dict[str, str]:
+    return {"sop_class_uid": derived.classes[series]} if series in derived.classes else {}
 
 
 def _persistently(action: Callable[[], T]) -> T:

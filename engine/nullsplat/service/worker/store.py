@@ -81,12 +81,12 @@ def remember_derived(folder: JobFolder, derived: Derived) -> None:
 
 
 def remembered_derived(folder: JobFolder) -> Derived:
-    """What `remember_derived` kept; in earlier versions the only further series were maps, and the key was `maps`."""
+    """What `remember_derived` kept; earlier versions kept no SOP classes, and at first no further series but maps, as `maps`."""
     kept = folder.read(DERIVED)
     if kept is None:
         raise StorageError(f"{DERIVED} of the job is gone from the spool or damaged; {VANISHED}")
     further = kept.get("further", kept.get("maps", {}))
-    return Derived(kept["series_instance_uid"], kept["files"], further)
+    return Derived(kept["series_instance_uid"], kept["files"], further, kept.get("classes", {}))
 
 
 def refuse_if_storing_began(folder: JobFolder) -> None:
