@@ -23,8 +23,8 @@ KEPT=${KEPT-${XDG_CACHE_HOME:-$HOME/.cache}/nullsplat/environments}
 TORCH="torch==2.13.0"
 CPU_INDEX="https://download.pytorch.org/whl/cpu"
 DEMO_PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-webviewer orthanc-gdcm)
-TEST_PACKAGES=(dicom3tools chromium chromium-driver postgresql nginx-light openssl buildah mmdebstrap prometheus)
-declare -A SERVICES=([orthanc]=orthanc [postgresql]=postgresql [nginx-light]=nginx [prometheus]=prometheus) # of packages that bring one
+TEST_PACKAGES=(dicom3tools chromium chromium-driver postgresql nginx-light openssl buildah mmdebstrap prometheus apache2 libapache2-mod-auth-openidc)
+declare -A SERVICES=([orthanc]=orthanc [postgresql]=postgresql [nginx-light]=nginx [prometheus]=prometheus [apache2]=apache2) # of packages that bring one
 POLICY=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
 DOCS_VENV=build/docs-venv
 KEPT_DOCS=${KEPT:+$KEPT-docs}

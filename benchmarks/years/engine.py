@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from nullsplat.service.api.server import application
-from nullsplat.service.audit import AuditLog
+from nullsplat.service.audit.log import AuditLog
 from nullsplat.service.contract.messages import STAGES, job_key
 from nullsplat.service.database.schema import open_database
 from nullsplat.service.database.tables import jobs, schema_version, tallies, transaction

@@ -2,18 +2,17 @@
 
 import json
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
-from pynetdicom import AE, evt
+from pydicom.uid import JPEGBaseline8Bit
 from pynetdicom.sop_class import ComprehensiveSRStorage, CTImageStorage, EnhancedSRStorage
 from tests.support.plugin.beside import SECRET, EngineBeside, running, wait_until
 from tests.support.plugin.fake_orthanc import FakeOrthanc
 from tests.support.plugin.node import Node, running_node
+from tests.support.plugin.peer import Peer
 from tests.support.plugin.series import ct_series
 from tests.support.ui.archive import BrowserArchive
 from tests.support.ui.engine import PacedEngine
@@ -47,30 +46,6 @@ from nullsplat_node.work.service import Service
 
 TRIES = 4
 REPORTS = (ComprehensiveSRStorage, EnhancedSRStorage)
-
-
-class Peer:
-    """A storage SCP that takes some SOP Classes and answers with a status; counts what it was sent."""
-
-    def __init__(
-        self, title: str, classes: tuple[str, ...], status: int = 0, syntax: str = ExplicitVRLittleEndian
-    ) -> None:
-        self.status = status
-        self.got: Counter[str] = Counter()
-        entity = AE(ae_title=title)
-        for sop_class in classes:
-            entity.add_supported_context(sop_class, syntax)
-        self._server = entity.start_server(
-            ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self._take)]
-        )
-        self.modality = Modality(title, "127.0.0.1", int(self._server.server_address[1]))
-
-    def _take(self, event: evt.Event) -> int:
-        self.got[str(event.request.AffectedSOPClassUID)] += 1
-        return self.status
-
-    def close(self) -> None:
-        self._server.shutdown()
 
 
 @pytest.fixture(scope="module")

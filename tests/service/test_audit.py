@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import logging
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from tests.support.service.dicom_samples import SERIES
 from tests.support.service.engine import Engine, wait_for
 from tests.support.service.fast_processing import CONFIG, MODEL
 
-from nullsplat.service.audit import AUDIT_FILE, AuditLog, Entry, Event, output_hash
+from nullsplat.service.audit.entry import Entry, Event
+from nullsplat.service.audit.log import AUDIT_FILE, AuditLog, output_hash
 
 Request = Callable[..., dict[str, Any]]
 KEY = "0" * 32
@@ -28,8 +30,12 @@ def lines(spool: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def of_job(spool: Path, key: str) -> list[dict[str, Any]]:
+    return [line for line in lines(spool) if line.get("job") == key]
+
+
 def whats(spool: Path, key: str) -> list[str]:
-    return [line["what"] for line in lines(spool) if line["job"] == key]
+    return [line["what"] for line in of_job(spool, key)]
 
 
 def test_a_job_leaves_a_line_for_each_step_with_its_hashes(
@@ -41,21 +47,17 @@ def test_a_job_leaves_a_line_for_each_step_with_its_hashes(
     engine.start_worker(NULLSPLAT_EXECUTOR_ID="gpu0")
     engine.wait(key, "succeeded")
     wait_for(lambda: "finished" in whats(engine.spool, key), what="the last line")
-    requested, started, stored, finished = lines(engine.spool)
-    assert [line["what"] for line in (requested, started, stored, finished)] == [
-        "requested",
-        "started",
-        "stored",
-        "finished",
-    ]
+    of_this = of_job(engine.spool, key)
+    assert [line["what"] for line in of_this] == ["requested", "started", "fetched", "stored", "finished"]
+    requested, *by_worker = of_this
+    stored, finished = by_worker[-2:]
     assert requested["who"] == "client 127.0.0.1"
-    assert {line["who"] for line in (started, stored, finished)} == {"worker gpu0"}
-    assert {line["job"] for line in (requested, started, stored, finished)} == {key}
-    assert {line["input"] for line in (requested, started, stored, finished)} == {request["fingerprint"]}
+    assert {line["who"] for line in by_worker} == {"worker gpu0"}
+    assert {line["input"] for line in of_this} == {request["fingerprint"]}
     assert {(line["config"], line["model"]) for line in (stored, finished)} == {(CONFIG, MODEL)}
     (derived,) = archive.derived(SERIES).values()
     assert stored["output"] == finished["output"] == hash_of(derived)
-    times = [line["time"] for line in (requested, started, stored, finished)]
+    times = [line["time"] for line in of_this]
     assert times == sorted(times)
     assert (engine.spool / AUDIT_FILE).stat().st_mode & 0o077 == 0
 
@@ -64,6 +66,14 @@ def hash_of(instances: dict[str, bytes]) -> str:
     """The documented hash, of what the archive received."""
     digests = {uid: hashlib.sha256(content).hexdigest() for uid, content in instances.items()}
     return hashlib.sha256("".join(f"{uid} {digests[uid]}\n" for uid in sorted(digests)).encode()).hexdigest()
+
+
+def test_processes_say_when_they_begin_and_end(engine: Engine) -> None:
+    worker = engine.start_worker(NULLSPLAT_EXECUTOR_ID="gpu0")
+    wait_for(lambda: "worker gpu0 is ready" in engine.worker_log, what="the worker")
+    engine.end(worker, signal.SIGTERM)
+    said = [(line["who"], line["what"]) for line in lines(engine.spool)]
+    assert said == [("api", "up"), ("worker gpu0", "up"), ("worker gpu0", "down")]
 
 
 def test_failures_and_cancellations_are_audited(
@@ -78,14 +88,14 @@ def test_failures_and_cancellations_are_audited(
     engine.wait(failed, "failed")
     wait_for(lambda: "failed" in whats(engine.spool, failed), what="the last line")
     assert whats(engine.spool, cancelled) == ["requested", "cancelled"]
-    assert whats(engine.spool, failed) == ["requested", "started", "failed"]
+    assert whats(engine.spool, failed) == ["requested", "started", "fetched", "failed"]
     assert lines(engine.spool)[-1]["code"] == "internal"
     assert "DOE" not in (engine.spool / AUDIT_FILE).read_text()
 
 
 def test_several_processes_write_whole_lines(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from nullsplat.service.audit import *\n"
+        "import sys; from pathlib import Path; from nullsplat.service.audit.entry import *; from nullsplat.service.audit.log import *\n"
         "log = AuditLog(Path(sys.argv[1]), f'worker {sys.argv[2]}')\n"
         "for number in range(60): log.write(Entry(Event.STARTED, log.who, f'{number:032x}', input='f' * 3000))"
     )

@@ -1,6 +1,7 @@
 """Whatever is killed meanwhile, each job ends once and right."""
 
 import io
+import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
+import pytest
 import sqlalchemy as sa
 from tests.support.service.archive_double import ArchiveDouble
 from tests.support.service.dicom_samples import SERIES
@@ -121,8 +123,47 @@ def test_a_worker_told_to_stop_leaves_at_once_and_its_job_goes_on_later(
     assert len(archive.derived(SERIES)) == 1
 
 
+def test_a_draining_worker_ends_its_job_and_begins_no_other(
+    engine: Engine, archive: ArchiveDouble, request_for: Request
+) -> None:
+    engine.hold("stage2")
+    worker = engine.start_worker(NULLSPLAT_DRAIN_SECONDS="600")
+    mine, next_one = engine.put(request_for(attempt=1)), engine.put(request_for(attempt=2))
+    engine.wait_for_stage(mine, "stage2", "running")
+    os.kill(worker, signal.SIGTERM)
+    wait_for(lambda: "the running job may go on for 600 s" in engine.worker_log, what="the order to stop")
+    engine.release("stage2")
+    assert engine.wait_for_end(worker) == 0
+    assert engine.status(mine)["state"] == "succeeded"
+    assert engine.status(next_one)["state"] == "queued"
+    assert engine.calls() == ONCE
+    engine.start_worker()
+    engine.wait(next_one, "succeeded")
+    assert engine.calls() == ONCE * 2
+    assert len(archive.derived(SERIES)) == 2
+
+
+@pytest.mark.parametrize("seconds", ["0.5", "600"], ids=["at its end", "told twice"])
+def test_a_job_that_outlasts_draining_is_handed_back(
+    engine: Engine, request_for: Request, seconds: str
+) -> None:
+    engine.hold("stage2")
+    worker = engine.start_worker(NULLSPLAT_DRAIN_SECONDS=seconds)
+    key = engine.put(request_for())
+    engine.wait_for_stage(key, "stage2", "running")
+    os.kill(worker, signal.SIGTERM)
+    wait_for(lambda: "may go on for" in engine.worker_log, what="the order to stop")
+    if seconds == "600":
+        os.kill(worker, signal.SIGTERM)
+    assert engine.wait_for_end(worker) == 0
+    engine.release("stage2")
+    engine.start_worker()
+    engine.wait(key, "succeeded")
+    assert engine.calls().count("stage1") == 1
+
+
 def test_an_idle_worker_stops_cleanly(engine: Engine) -> None:
-    worker = engine.start_worker()
+    worker = engine.start_worker(NULLSPLAT_DRAIN_SECONDS="600")
     wait_for(lambda: engine.client.get("/readyz").json()["checks"]["worker"] == "ok", what="the worker")
     assert engine.end(worker, signal.SIGTERM) == 0
 

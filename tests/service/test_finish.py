@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from tests.support.service.fast_processing import FastProcessing
 
-from nullsplat.service.audit import AuditLog
+from nullsplat.service.audit.log import AuditLog
 from nullsplat.service.database.schema import open_database
 from nullsplat.service.database.tables import transaction
 from nullsplat.service.processing.protocol import Derived

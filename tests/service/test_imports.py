@@ -8,7 +8,7 @@ WITHOUT = (
     "dicom.write.derived_series",
     "node.observer",
     "service.api.server",
-    "service.audit",
+    "service.audit.log",
     "service.worker.process",
 )
 

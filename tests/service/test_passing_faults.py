@@ -15,7 +15,7 @@ from tests.support.service.fast_processing import FastProcessing
 from nullsplat.core.errors import ArchiveError, NotDicomweb, StoreRefused, UnreadableFile
 from nullsplat.dicomweb.archive import Archive
 from nullsplat.dicomweb.retry import retry_until_deadline
-from nullsplat.service.audit import AuditLog
+from nullsplat.service.audit.log import AuditLog
 from nullsplat.service.contract.messages import STAGES, fault
 from nullsplat.service.database.schema import open_database
 from nullsplat.service.database.tables import transaction

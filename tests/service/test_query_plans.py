@@ -12,7 +12,7 @@ from tests.support.service.postgres import PostgresServer, why_not
 
 from nullsplat.service.api.engine_info import EngineInfo
 from nullsplat.service.api.job_statistics import job_figures
-from nullsplat.service.audit import AuditLog
+from nullsplat.service.audit.log import AuditLog
 from nullsplat.service.contract.messages import job_key
 from nullsplat.service.database.schema import open_database
 from nullsplat.service.queue.jobs import JobStore, waiting_stages

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,6 +33,7 @@ OF_OTHERS = frozenset(
     )
 )  # fmt: skip
 """Variables that other parts of a node read."""
+SYSLOG_TLS_PORT = 6514
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -116,11 +118,22 @@ class Settings(BaseSettings):
     """Name of this worker among several; made from host and process when not set."""
     worker_lost_seconds: Annotated[float, Field(ge=2)] = 60.0
     """Time without a heartbeat after which a worker on another machine counts as dead; the same on all machines."""
+    drain_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """How long a worker that is told to stop goes on with its job before it hands it back."""
     ageing_seconds: Annotated[float, Field(ge=0)] = 4 * 3600.0
     """Time after which a queued job moves up one class, from night to normal to stat; 0 for never."""
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     log_format: Annotated[str, Field(pattern="^(text|json)$")] = "text"
     """text for people; json for programs, one object a line."""
+
+    audit_syslog: str | None = None
+    """Audit repository that takes syslog over TLS, host:port; without a port 6514."""
+    audit_ca_file: Path | None = None
+    """Certificates that the repository's is checked against, instead of the system's."""
+    audit_certificate_file: Path | None = None
+    """What to show a repository that wants to see a certificate (PEM, with its chain)."""
+    audit_key_file: Path | None = None
+    """The key to that certificate (PEM, without a password)."""
 
     metrics_public: bool = False
     """Answer /metrics without the shared secret."""
@@ -204,6 +217,13 @@ class Settings(BaseSettings):
             raise ValueError("must be printable ASCII without spaces, or it cannot be sent in a header")
         return value
 
+    @field_validator("audit_syslog")
+    @classmethod
+    def _check_audit_syslog(cls, value: str | None) -> str | None:
+        if value is not None and not _host_and_port(value):
+            raise ValueError("must be a host with or without a port, such as audit.example.org:6514")
+        return value
+
     @field_validator("archive_url")
     @classmethod
     def _check_archive_url(cls, value: str) -> str:
@@ -217,6 +237,10 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}VIEWER_SECRET must be another one than {PREFIX}SECRET")
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             raise ValueError(f"{PREFIX}TLS_CERTIFICATE_FILE and {PREFIX}TLS_KEY_FILE must be set together")
+        if (self.audit_certificate_file is None) != (self.audit_key_file is None):
+            raise ValueError(
+                f"{PREFIX}AUDIT_CERTIFICATE_FILE and {PREFIX}AUDIT_KEY_FILE must be set together"
+            )
         return self
 
     @property
@@ -240,6 +264,11 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.spool.absolute() / 'nullsplat.sqlite'}"
+
+    @property
+    def audit_repository(self) -> tuple[str, int] | None:
+        """Host and port of the audit repository; None where there is none."""
+        return None if self.audit_syslog is None else _host_and_port(self.audit_syslog)
 
     def stage_limit(self, stage: str) -> float:
         """Seconds that a stage may take."""
@@ -275,6 +304,16 @@ def _used_by_others(folder: Path) -> str:
     if not folder.exists() or is_private(folder) or (folder / "jobs").is_dir():
         return ""
     return next((path.name for path in folder.iterdir() if not path.name.startswith(_OURS)), "")
+
+
+def _host_and_port(text: str) -> tuple[str, int] | None:
+    """Those of `host:port`, `host` or `[address of IPv6]:port`; None for anything else."""
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, SYSLOG_TLS_PORT if parts.port is None else parts.port
+    except ValueError:
+        return None
+    return (host, port) if host and port and parts.netloc == text and "@" not in text else None
 
 
 def host_name() -> str:

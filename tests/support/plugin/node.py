@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -36,18 +36,15 @@ PATIENCE = 25.0
 
 
 @dataclass
-class Node:
-    """The whole arrangement.
+class OrthancAsked:
+    """Orthanc with the plugin, and the questions that tests ask of them.
 
     Attributes:
-        orthanc: the node.
-        engine: the fake engine.
-        pacs: where results are routed to; also known to Orthanc as a sender.
+        patience: seconds that a series may take to come into a state.
     """
 
+    patience: ClassVar[float] = PATIENCE
     orthanc: OrthancNode
-    engine: FakeEngine
-    pacs: Pacs
 
     def send(self, datasets: Sequence[Dataset], calling: str = "SCANNER") -> str:
         """C-STORE the data sets and return Orthanc's identifier of the series."""
@@ -86,7 +83,7 @@ class Node:
 
     def wait_until(self, series: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait until `holds` is true of what the plugin says about the series, and return that."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         shown = self.series(series)
         while not holds(shown):
             assert time.monotonic() < deadline, (
@@ -125,6 +122,20 @@ class Node:
         except HTTPError as error:
             with error:
                 return error.code, _parsed(error.read())
+
+
+@dataclass
+class Node(OrthancAsked):
+    """The whole arrangement.
+
+    Attributes:
+        orthanc: the node.
+        engine: the fake engine.
+        pacs: where results are routed to; also known to Orthanc as a sender.
+    """
+
+    engine: FakeEngine
+    pacs: Pacs
 
 
 def running_node(

@@ -12,7 +12,8 @@ from nullsplat.service.api.engine_info import EngineInfo
 from nullsplat.service.api.errors import Refusal
 from nullsplat.service.api.limits import client_address
 from nullsplat.service.api.requests import job_or_404, json_body, validate, validated_key
-from nullsplat.service.audit import AuditLog, Event
+from nullsplat.service.audit.entry import Event
+from nullsplat.service.audit.log import AuditLog
 from nullsplat.service.queue.jobs import Job
 from nullsplat.service.queue.queue import JobQueue
 

@@ -13,18 +13,21 @@ from nullsplat import __version__
 from nullsplat.service.api.control_routes import add_control_routes, add_pause_routes
 from nullsplat.service.api.engine_info import EngineInfo
 from nullsplat.service.api.errors import Refusal, answer_errors, refusal_response
-from nullsplat.service.api.limits import Limits, client_address, limit_requests
+from nullsplat.service.api.limits import Limits, TokenBuckets, client_address, limit_requests
 from nullsplat.service.api.metrics import CONTENT_TYPE, Metrics
 from nullsplat.service.api.readiness import Readiness
 from nullsplat.service.api.requests import job_or_404, json_body, validate, validated_key
 from nullsplat.service.api.ups.routes import add_worklist_routes, reads_worklist
-from nullsplat.service.audit import AuditLog, Event
+from nullsplat.service.audit.entry import Event
+from nullsplat.service.audit.log import AuditLog
 from nullsplat.service.contract.messages import job_key
 from nullsplat.service.queue.jobs import Job
 from nullsplat.service.queue.queue import JobQueue
 
 OPEN_PATHS = ("/healthz", "/readyz")
 METRICS_PATH = "/metrics"
+DENIAL_SECONDS = 60.0
+"""Between two audit lines on a client that does not know the secret; more would let it fill the disk."""
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
@@ -73,7 +76,7 @@ def create_api(access: Access, parts: Parts) -> FastAPI:
     )
     app.state.limits = access.limits
     answer_errors(app)
-    _require_secret(app, access, (*OPEN_PATHS, *[METRICS_PATH] * access.metrics_public))
+    _require_secret(app, access, (*OPEN_PATHS, *[METRICS_PATH] * access.metrics_public), parts.audit)
     limit_requests(app, access.limits, OPEN_PATHS)  # added last, asked first
     _add_job_routes(app, parts.queue, parts.audit)
     add_control_routes(app, parts.queue, parts.audit)
@@ -83,8 +86,9 @@ def create_api(access: Access, parts: Parts) -> FastAPI:
     return app
 
 
-def _require_secret(app: FastAPI, access: Access, open_paths: tuple[str, ...]) -> None:
+def _require_secret(app: FastAPI, access: Access, open_paths: tuple[str, ...], audit: AuditLog) -> None:
     wanted, viewer = f"Bearer {access.secret}".encode(), f"Bearer {access.viewer_secret}".encode()
+    lines = TokenBuckets(1 / DENIAL_SECONDS, 1)
 
     @app.middleware("http")
     async def check(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -93,6 +97,8 @@ def _require_secret(app: FastAPI, access: Access, open_paths: tuple[str, ...]) -
             return await proceed(request)
         if access.viewer_secret and hmac.compare_digest(shown, viewer):
             return await proceed(request) if reads_worklist(request) else _viewer_refused()
+        if not lines.take(address := client_address(request)):
+            await run_in_threadpool(audit.switched, Event.DENIED, f"client {address}")
         message = "the Authorization header must carry the engine's shared secret; set the same NULLSPLAT_SECRET on both sides"
         return refusal_response(401, "unauthorized", message)
 

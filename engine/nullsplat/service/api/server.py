@@ -17,7 +17,8 @@ from nullsplat.service.api.limits import Limits
 from nullsplat.service.api.metrics import Metrics
 from nullsplat.service.api.readiness import Readiness
 from nullsplat.service.api.routes import Access, Parts, create_api
-from nullsplat.service.audit import AuditLog
+from nullsplat.service.audit.entry import Event
+from nullsplat.service.audit.log import open_audit_log
 from nullsplat.service.database.schema import open_database
 from nullsplat.service.logs import configure_logging
 from nullsplat.service.processing.protocol import Processing
@@ -110,14 +111,16 @@ def application(settings: Settings, processing: Processing) -> Iterator[FastAPI]
     engine = open_database(settings.database)
     queue = JobQueue(engine)
     readiness = Readiness(settings, engine, processing)
-    audit = AuditLog(settings.spool, "api")
+    audit = open_audit_log(settings, "api")
     info = EngineInfo(engine, queue, processing, settings.worker_lost_seconds)
     parts = Parts(
         queue, readiness, info, Metrics(engine, settings.spool, settings.worker_lost_seconds), audit
     )
+    audit.switched(Event.UP)
     try:
         yield create_api(_access(settings), parts)
     finally:
+        audit.close()
         readiness.close()
         queue.close()
         engine.dispose()

@@ -1,10 +1,12 @@
 """The worker process: takes jobs from the queue and runs them, one at a time."""
 
+import contextlib
 import logging
 import os
 import signal
-import threading
+import time
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import NoReturn
 
@@ -13,7 +15,8 @@ from dbos import DBOS, DBOSClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from nullsplat.core.errors import StorageError
-from nullsplat.service.audit import AuditLog
+from nullsplat.service.audit.entry import Event
+from nullsplat.service.audit.log import open_audit_log
 from nullsplat.service.database.schema import open_database
 from nullsplat.service.logs import configure_logging
 from nullsplat.service.processing.protocol import Processing
@@ -28,7 +31,7 @@ from nullsplat.service.settings import Settings, unknown_variables
 from nullsplat.service.worker.progress import StopSignal
 from nullsplat.service.worker.recovery import Recovery
 from nullsplat.service.worker.spool_cleanup import SpoolCleanup
-from nullsplat.service.worker.steps import Oversight, StageRunner
+from nullsplat.service.worker.steps import TURN_POLL, Oversight, StageRunner
 from nullsplat.service.worker.watchdog import Watchdog, restart_process
 from nullsplat.service.worker.workflow import register
 
@@ -47,6 +50,9 @@ def run_worker(
 ) -> None:
     """Run jobs until SIGTERM or SIGINT. If it is killed, another worker resumes its job.
 
+    Told to stop, it brings the job that it has to an end for `settings.drain_seconds`, then hands it back; told once more,
+    it hands it back at once.
+
     Raises:
         ConfigurationError: a setting is wrong, or a worker of that name is running.
         WeightsError: the prior's weights are missing or damaged.
@@ -62,10 +68,11 @@ def run_worker(
     registry = Registry(engine, settings.worker_lost_seconds)
     me = this_process(settings.executor_id)
     registry.enter(me, gpu_name(settings.device))
-    stop, audit = StopSignal(), AuditLog(settings.spool, f"worker {me.executor_id}")
+    stop, audit = StopSignal(), open_audit_log(settings, f"worker {me.executor_id}")
     store = JobStore(engine, me.executor_id)
     watchdog = Watchdog(store, settings.stage_stop_seconds, restart)
-    register(StageRunner(settings, store, processing, Oversight(stop, watchdog), audit))
+    runner = StageRunner(settings, store, processing, Oversight(stop, watchdog), audit)
+    register(runner)
     watchdog.start()
     _launch(engine, me)
     facts = WorkerStatus(engine)
@@ -73,16 +80,20 @@ def run_worker(
         registry, me, lambda: facts.note(me.executor_id, gather(settings.spool, settings.device))
     )
     heartbeat.start()
+    orders = _stop_orders()
+    audit.switched(Event.UP)
     logger.info("worker %s is ready", me.executor_id)
     cleanup = SpoolCleanup(JobStore(engine), Retention(engine), settings.spool, settings.retention_days)
-    _recover_until_stopped(Recovery(engine, registry, audit, settings.ageing_seconds), cleanup)
+    _recover_until_stopped(orders, Recovery(engine, registry, audit, settings.ageing_seconds), cleanup)
     logger.info("worker %s stops", me.executor_id)
+    _drain(orders, runner, settings.drain_seconds)
     stop.request()
     suspended = stop.suspended_jobs(GRACE)
     DBOS.destroy()
     _hand_back(engine, suspended)
     heartbeat.stop()
     registry.leave(me)
+    audit.close()
     logger.info("worker %s is gone", me.executor_id)
     # A suspended job must neither end nor be recorded as failed, and interpreter shutdown would wait for its thread.
     os._exit(0)
@@ -115,21 +126,44 @@ def _launch(engine: sa.Engine, me: Identity) -> None:
     Pausing(engine).obey()
 
 
-def _recover_until_stopped(recovery: Recovery, cleanup: SpoolCleanup) -> None:
-    stopped = threading.Event()
+def _stop_orders() -> SimpleQueue[int]:
+    """SIGTERM and SIGINT as they come, in a queue that a signal handler may put into at any moment."""
+    orders: SimpleQueue[int] = SimpleQueue()
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        stopped.set()
+    def take(number: int, _frame: FrameType | None) -> None:
+        orders.put(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+        signal.signal(number, take)
+    return orders
+
+
+def _stopped_within(orders: SimpleQueue[int], seconds: float) -> bool:
+    with contextlib.suppress(Empty):
+        orders.get(timeout=seconds)
+        return True
+    return False
+
+
+def _recover_until_stopped(orders: SimpleQueue[int], recovery: Recovery, cleanup: SpoolCleanup) -> None:
     while True:
         try:
             recovery.run()
             cleanup.clean()
         except (StorageError, SQLAlchemyError, OSError) as error:
             logger.warning("recovery or cleanup failed, retrying soon: %s", error)
-        if stopped.wait(RECOVERY_INTERVAL):
+        if _stopped_within(orders, RECOVERY_INTERVAL):
+            return
+
+
+def _drain(orders: SimpleQueue[int], runner: StageRunner, seconds: float) -> None:
+    """Start no further job, and let the running one end, for so many seconds."""
+    runner.start_no_more()
+    deadline = time.monotonic() + seconds
+    if runner.is_working and seconds:
+        logger.info("the running job may go on for %.0f s", seconds)
+    while runner.is_working and time.monotonic() < deadline:
+        if _stopped_within(orders, TURN_POLL):
             return
 
 

@@ -5,7 +5,8 @@ import logging
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
 
-from nullsplat.service.audit import AuditLog, Event
+from nullsplat.service.audit.entry import Event
+from nullsplat.service.audit.log import AuditLog
 from nullsplat.service.database.dbos_tables import queued, taken, workflow_status
 from nullsplat.service.database.tables import jobs, transaction
 from nullsplat.service.error_codes import WORKER_LOST

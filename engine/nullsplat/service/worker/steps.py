@@ -13,7 +13,8 @@ from nullsplat.core.errors import Cancelled, StorageError, TimedOut, UnreadableF
 from nullsplat.core.measure import Stopwatch
 from nullsplat.core.progress import Progress
 from nullsplat.dicomweb.archive import Archive
-from nullsplat.service.audit import AuditLog, Event
+from nullsplat.service.audit.entry import Event
+from nullsplat.service.audit.log import AuditLog
 from nullsplat.service.contract.messages import STAGES
 from nullsplat.service.folders import JobFolder
 from nullsplat.service.logs import working_on
@@ -80,6 +81,7 @@ class StageRunner:
         self._stop = oversight.stop
         self._watchdog = oversight.watchdog
         self._one_job = threading.Lock()
+        self._starts_no_more = threading.Event()
         self._archive = Archive(settings.archive)
         self._fetch = Fetch(settings, self._archive, processing)
         self._save = Store(self._archive, store, settings.archive_patience_seconds)
@@ -92,12 +94,21 @@ class StageRunner:
         start so late that a second job was admitted, and there is memory for one.
         """
         with self._stop.busy(key):
-            while not self._one_job.acquire(timeout=TURN_POLL):
+            while not self._has_its_turn():
                 self._stop.suspend_if_requested(key)
         try:
             yield
         finally:
             self._one_job.release()
+
+    def start_no_more(self) -> None:
+        """Hold back every job but the running one, until the worker stops and hands them back."""
+        self._starts_no_more.set()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a job is running."""
+        return self._one_job.locked()
 
     def run(self, key: str, stage: str) -> Failure | None:
         """Run a stage; None when it is done, else the failure."""
@@ -137,6 +148,13 @@ class StageRunner:
     def folder(self, key: str) -> JobFolder:
         """The files of a job."""
         return JobFolder(self._settings.spool / "jobs" / key)
+
+    def _has_its_turn(self) -> bool:
+        """Wait a moment for the running job to end."""
+        if self._starts_no_more.is_set():
+            time.sleep(TURN_POLL)
+            return False
+        return self._one_job.acquire(timeout=TURN_POLL)
 
     def _attempt(self, job: Job, stage: str) -> Failure | None:
         reporter = self._reporter(job, stage)
@@ -240,6 +258,7 @@ class StageRunner:
         if stage == "fetch":
             self._audit.note(Event.STARTED, job)
             self._fetch(job.request, folder, progress)
+            self._audit.fetched(job, folder)
         elif stage == "derive":
             self._derive(job.request, folder)
         elif stage == "store":

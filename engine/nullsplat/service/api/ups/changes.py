@@ -8,7 +8,8 @@ from fastapi import Request, Response
 from nullsplat.service.api.errors import Refusal
 from nullsplat.service.api.limits import client_address
 from nullsplat.service.api.ups import answers
-from nullsplat.service.audit import AuditLog, Event
+from nullsplat.service.audit.entry import Event
+from nullsplat.service.audit.log import AuditLog
 from nullsplat.service.queue.jobs import Job
 from nullsplat.service.worklist.attributes import read_attributes, text
 from nullsplat.service.worklist.naming import STATES

@@ -11,7 +11,7 @@ from nullsplat.service.api.limits import WORKITEMS_PATH
 from nullsplat.service.api.requests import json_body
 from nullsplat.service.api.ups import answers
 from nullsplat.service.api.ups.changes import Changes, not_found
-from nullsplat.service.audit import AuditLog
+from nullsplat.service.audit.log import AuditLog
 from nullsplat.service.queue.queue import JobQueue
 from nullsplat.service.worklist.matching import query_in
 from nullsplat.service.worklist.worklist import Worklist

@@ -10,16 +10,18 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from nullsplat.core.errors import StorageError
+from nullsplat.service.audit.entry import Entry, Event
+from nullsplat.service.audit.reports import Reports
+from nullsplat.service.audit.transfer import Images
 from nullsplat.service.folders import JobFolder
 from nullsplat.service.processing.protocol import Derived
 from nullsplat.service.queue.jobs import Job
+from nullsplat.service.settings import Settings
 
 AUDIT_FILE = "audit.jsonl"
 OUTPUT = "output.json"
@@ -28,58 +30,23 @@ OUTPUT = "output.json"
 logger = logging.getLogger(__name__)
 
 
-class Event(StrEnum):
-    """What can happen to a job, or to the queue as a whole."""
-
-    REQUESTED = "requested"
-    STARTED = "started"
-    STORED = "stored"
-    FINISHED = "finished"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    RELEASED = "released"
-    MOVED = "moved"
-    PAUSED = "paused"
-    RESUMED = "resumed"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line, apart from its time. Empty fields are left out.
-
-    Attributes:
-        who: `client <address>` for what was asked over HTTP, `worker <name>` for what a worker did.
-        job: the job's key; empty where it is about the queue as a whole.
-        priority: that the job was given.
-        input: SHA-256 of the source's Series Instance UID and SOP Instance UIDs: the fingerprint of the request.
-        output: SHA-256 over the stored SOP Instance UIDs and their files, see `output_hash`.
-        config, model: SHA-256 of the configuration and of the weights.
-        code: of the failure.
-    """
-
-    what: Event
-    who: str
-    job: str = ""
-    input: str = ""
-    priority: str = ""
-    output: str = ""
-    config: str = ""
-    model: str = ""
-    code: str = ""
-
-
 class AuditLog:
-    """Appends to the audit file of this machine's spool."""
+    """Appends to the audit file of this machine's spool, and tells an audit repository where there is one."""
 
-    def __init__(self, spool: Path, who: str) -> None:
+    def __init__(self, spool: Path, who: str, reports: Reports | None = None) -> None:
         """Write to `spool`, in the name of `who`."""
         self.path = spool / AUDIT_FILE
         self.who = who
+        self._reports = reports
 
-    def write(self, entry: Entry) -> None:
-        """Append a line and wait until it is on the disk; if the disk refuses it, the line goes to the log as an error."""
-        facts = {name: value for name, value in asdict(entry).items() if value}
-        line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **facts}) + "\n"
+    def write(self, entry: Entry, images: Images | None = None) -> None:
+        """Append a line and wait until it is on the disk; a disk that refuses it is told to the log, loudly.
+
+        Args:
+            images: that went between archive and worker; for the repository alone.
+        """
+        now = datetime.now(UTC)
+        line = json.dumps({"time": now.isoformat(timespec="milliseconds"), **entry.facts()}) + "\n"
         try:
             _append(self.path, line.encode())
         except OSError as error:
@@ -90,10 +57,18 @@ class AuditLog:
                 error.strerror,
                 extra={"job": entry.job},
             )
+        if self._reports is not None:
+            self._reports.send(entry, now, images)
 
-    def switched(self, what: Event, who: str) -> None:
-        """Append an event of the queue as a whole."""
-        self.write(Entry(what, who))
+    def close(self) -> None:
+        """Append that the process ends, and give the repository some seconds to take what waits for it."""
+        self.switched(Event.DOWN)
+        if self._reports is not None:
+            self._reports.close()
+
+    def switched(self, what: Event, who: str = "") -> None:
+        """Append what happened to the queue or a process as a whole."""
+        self.write(Entry(what, who or self.who))
 
     def moved(self, job: Job, who: str) -> None:
         """Append that a job was given another priority."""
@@ -108,6 +83,11 @@ class AuditLog:
         fingerprint = str(job.request["fingerprint"])
         self.write(Entry(what, who or self.who, job.key, input=fingerprint, code=code))
 
+    def fetched(self, job: Job, folder: JobFolder) -> None:
+        """Append that the source's images are here."""
+        entry = Entry(Event.FETCHED, self.who, job.key, input=str(job.request["fingerprint"]))
+        self.write(entry, Images(job.request["study_instance_uid"], [sorted(folder.source.glob("*"))]))
+
     def stored(self, job: Job, folder: JobFolder, derived: Derived, report: Mapping[str, Any]) -> None:
         """Append that the result is in the archive, and keep its hash for the job's last line."""
         try:
@@ -119,19 +99,31 @@ class AuditLog:
         ) as error:  # what is safe in the archive must not be undone for its hash
             logger.error("what was stored could not be hashed: %s", error, extra={"job": job.key})
             output = ""
-        self._made(Event.STORED, job, output, report)
+        series = [[folder.derived / name for name in files.values()] for files in derived.all_series.values()]
+        images = Images(job.request["study_instance_uid"], series)
+        self.write(self._made(Event.STORED, job, output, report), images)
 
     def over(self, job: Job, folder: JobFolder) -> None:
         """Append how a job ended; a cancellation was written when it was requested."""
         if job.state == "failed":
             self.note(Event.FAILED, job, code=str((job.failure or {}).get("code", "internal")))
         elif job.state == "succeeded":
-            self._made(Event.FINISHED, job, folder.read(OUTPUT) or "", (job.result or {}).get("report", {}))
+            report = (job.result or {}).get("report", {})
+            self.write(self._made(Event.FINISHED, job, folder.read(OUTPUT) or "", report))
 
-    def _made(self, what: Event, job: Job, output: str, report: Mapping[str, Any]) -> None:
+    def _made(self, what: Event, job: Job, output: str, report: Mapping[str, Any]) -> Entry:
         hashes = {"config": str(report.get("config_hash", "")), "model": str(report.get("model_hash", ""))}
         fingerprint = str(job.request["fingerprint"])
-        self.write(Entry(what, self.who, job.key, input=fingerprint, output=output, **hashes))
+        return Entry(what, self.who, job.key, input=fingerprint, output=output, **hashes)
+
+
+def open_audit_log(settings: Settings, who: str) -> AuditLog:
+    """The audit log of this machine's spool, in the name of `who`.
+
+    Raises:
+        ConfigurationError: an audit repository is named, and its certificates cannot be used.
+    """
+    return AuditLog(settings.spool, who, Reports.of(settings, who))
 
 
 def output_hash(files: Mapping[str, Path]) -> str:
