@@ -19,7 +19,7 @@ class SettingsError(ValueError):
 Check = Callable[[str, Any], Any]
 """Takes the setting's name and its value; returns the value as it is used, or raises SettingsError."""
 
-PRESETS = ("preview", "standard", "paper")
+PRESETS = ("preview", "standard", "sharp", "paper")
 PRIORITIES = ("stat", "normal", "night")
 _FACTOR = r"0\.[2-9][0-9]{0,8}|[1-4](?:\.[0-9]{1,9})?|5(?:\.0{1,9})?"
 _NUMBER = r"[0-9]{1,4}(?:\.[0-9]{1,9})?"

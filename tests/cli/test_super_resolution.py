@@ -1,6 +1,7 @@
 import errno
 import json
 import signal
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[PipelineConfig]:
             **STRANGE,
         }
         interval = replace(result, hu=np.full_like(hu, 30.25))
-        return Result(result, deviation, interval, field, report, volume, config, torch.device(device))
+        sample = replace(result, hu=hu + 7) if config.posterior_sample else None
+        report |= {} if sample is None else {"sample": {"lr_consistency_rmse_hu": 4.5}}
+        return Result(
+            result, deviation, interval, sample, field, report, volume, config, torch.device(device)
+        )
 
     monkeypatch.setattr(sr, "super_resolve", repeat)
     return seen
@@ -322,7 +327,15 @@ def test_a_prior_with_damaged_weights_is_refused_before_any_work(
     assert quick == []
 
 
-OUTPUTS = ["sr.nii", "run.json", "field.ply", "sr-interval.nii", "sr-deviation.nii", "sr-null-space.nii"]
+OUTPUTS = [
+    "sr.nii",
+    "run.json",
+    "field.ply",
+    "sr-interval.nii",
+    "sr-deviation.nii",
+    "sr-null-space.nii",
+    "sr-sample.nii",
+]
 
 
 @pytest.mark.parametrize("there", OUTPUTS)
@@ -332,7 +345,16 @@ def test_no_file_is_replaced_unless_that_was_asked_for(
     write_nifti(make_volume(), tmp_path / "ct.nii")
     (tmp_path / there).write_text("somebody's result")
     places = ("--report", tmp_path / "run.json", "--field", tmp_path / "field.ply")
-    words = (tmp_path / "ct.nii", tmp_path / "sr.nii", *places, "--samples", 2, "--uncertainty")
+    words = (
+        tmp_path / "ct.nii",
+        tmp_path / "sr.nii",
+        *places,
+        "--samples",
+        2,
+        "--uncertainty",
+        "--preset",
+        "sharp",
+    )
     message = refused(*words)
     assert there in message
     assert "--overwrite" in message
@@ -408,6 +430,20 @@ def test_null_space_maps_are_series_beside_the_derived_one(
     assert set(np.frombuffer(deviation.FloatPixelData, "<f4")) == {np.float32(12.5)}
     assert datasets["null-space.dcm"].ContentLabel == "NULL_SPACE"
     assert set(np.frombuffer(datasets["interval.dcm"].PixelData, "<u2")) == {31}
+
+
+def test_the_sharp_preset_writes_a_sample_beside_the_mean(
+    tmp_path: Path, quick: list[PipelineConfig]
+) -> None:
+    write_nifti(make_volume(), tmp_path / "ct.nii")
+    run(tmp_path / "ct.nii", tmp_path / "sr.nii", "--preset", "sharp")
+    mean, sample = read_nifti(tmp_path / "sr.nii"), read_nifti(tmp_path / "sr-sample.nii")
+    assert np.array_equal(sample.hu, mean.hu + 7)
+    write_ct_series(make_volume(), tmp_path / "in", SeriesDescription(slice_thickness_mm=8.0))
+    run(tmp_path / "in", tmp_path / "out", "--scale", 2, "--preset", "sharp", "--quality-report")
+    series = Counter(dcmread(path).SeriesDescription[:30] for path in (tmp_path / "out").iterdir())
+    assert sorted(series.values()) == [1, 12, 12]
+    assert sum("SAMPLE" in words for words in series) == 1
 
 
 def test_a_single_sample_has_intervals_and_no_deviation(tmp_path: Path, quick: list[PipelineConfig]) -> None:

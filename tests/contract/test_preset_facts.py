@@ -23,14 +23,20 @@ def psnr_and_seconds(page: str, heading: str, method: str) -> tuple[float, float
 
 
 @pytest.mark.parametrize(
-    ("preset", "page"), [("preview", "ablations.md"), ("standard", "ablations.md"), ("paper", "paper.md")]
+    ("preset", "page"),
+    [
+        ("preview", "ablations.md"),
+        ("standard", "ablations.md"),
+        ("sharp", "ablations.md"),
+        ("paper", "paper.md"),
+    ],
 )
 def test_costs_and_gains_are_those_of_the_tables(preset: str, page: str) -> None:
     facts = PRESET_FACTS[preset]
     assert (facts.psnr, facts.seconds) == psnr_and_seconds(page, "iso4", preset)
 
 
-@pytest.mark.parametrize("preset", ["preview", "standard"])
+@pytest.mark.parametrize("preset", ["preview", "standard", "sharp"])
 def test_figures_with_noise_are_those_of_the_table(preset: str) -> None:
     assert PRESET_FACTS[preset].psnr_noisy == psnr_and_seconds("ablations.md", "iso4+15HU", preset)[0]
 
@@ -54,7 +60,8 @@ def test_what_a_preset_computes_is_what_it_is_said_to_compute() -> None:
         preset = PRESETS[name]
         slabs = preset.prior == BLOCK
         assert facts.prior == ("slabs" if slabs else "X-ray projections")
-        assert facts.evaluations == (preset.slabs.mirrors if slabs else preset.sampling.steps)
+        sample = 1 + 2 * preset.slabs.steps if preset.posterior_sample else 0  # in whose blocks each slab lies twice
+        assert facts.evaluations == (preset.slabs.mirrors + sample if slabs else preset.sampling.steps)
 
 
 def test_the_default_is_the_one_that_the_help_calls_so() -> None:

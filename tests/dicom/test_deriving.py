@@ -25,7 +25,7 @@ from nullsplat.core.errors import GeometryError, IneligibleSeries, StorageError
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.geometry.stacking import stack
 from nullsplat.dicom.read.series import SourceSeries, read_datasets, read_folder
-from nullsplat.dicom.write.derived_series import write_derived
+from nullsplat.dicom.write.derived_series import RESULT, SAMPLE, write_derived
 
 SMALL = Spec(shape=(6, 16, 20))
 SCALES = [(4.0, 1.0, 1.0), (2.0, 2.0, 2.0), (2.5, 1.0, 1.0), (1.0, 1.5, 1.5)]
@@ -113,6 +113,22 @@ def test_the_validator_finds_no_errors_in_what_comes_from_a_bare_source(tmp_path
     source = read_datasets(edited(strip, spec=SMALL))
     derive(source, tmp_path)
     assert errors_of(tmp_path / "00001.dcm") == []
+
+
+def test_a_sample_is_a_series_of_its_own_that_says_what_it_is(tmp_path: Path, source: SourceSeries) -> None:
+    provenance, result = make_provenance(source), make_result(source)
+    both = [write_derived(source, result, provenance, tmp_path, kind=kind) for kind in (RESULT, SAMPLE)]
+    slices, drawn = ([dcmread(path) for path in one.paths] for one in both)
+    assert len(list(tmp_path.iterdir())) == len(slices) + len(drawn)
+    assert not {one.SOPInstanceUID for one in slices} & {one.SOPInstanceUID for one in drawn}
+    assert [one.SeriesInstanceUID for one in drawn] == [both[1].series_instance_uid] * len(drawn)
+    assert both[0].series_instance_uid != both[1].series_instance_uid
+    assert drawn[0].SeriesDescription.startswith("[SuperRes 4x SAMPLE RESEARCH]")
+    assert drawn[0].SeriesNumber - slices[0].SeriesNumber == 6000
+    assert drawn[0].DerivationDescription.startswith("ONE SAMPLE of what the measurement allows")
+    assert "Downsampled again it differs" in drawn[0].DerivationDescription
+    with pytest.raises(IneligibleSeries):
+        read_datasets(drawn)  # like every other result
 
 
 def test_slice_thickness_shrinks_with_the_spacing(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from nullsplat.core.tissue import TISSUE_HU
 from nullsplat.dicom.read.series import SourceSeries, read_datasets
 from nullsplat.dicom.uids import derive_uid
 from nullsplat.dicom.write import codes
-from nullsplat.dicom.write.derived_series import DerivedOptions, DerivedSeries, write_derived
+from nullsplat.dicom.write.derived_series import SAMPLE, DerivedOptions, DerivedSeries, write_derived
 from nullsplat.dicom.write.encoding import OutputSyntax
 from nullsplat.dicom.write.key_image import write_key_image
 from nullsplat.dicom.write.parametric_map import NULL_SPACE, write_map
@@ -175,6 +175,20 @@ def test_maps_and_pictures_of_the_result_are_referenced(tmp_path: Path, source: 
         if item.ValueType == "IMAGE"
     }
     assert [images[one.sop_instance_uid] for one in shown] == ["NULLSPACE", "121180"]
+
+
+def test_a_sample_of_the_prior_is_referenced_as_what_it_is(tmp_path: Path, source: SourceSeries) -> None:
+    provenance, result = make_provenance(source), make_result(source)
+    drawn = write_derived(source, result, provenance, tmp_path, kind=SAMPLE)
+    derived = replace(write_derived(source, result, provenance, tmp_path), sample=drawn)
+    document = read(write_quality_report(source, derived, FIGURES, provenance, tmp_path))
+    images = {
+        item.referenced_sop_instance_uid: item.name.value
+        for item in find_content_items(document, recursive=True)
+        if item.ValueType == "IMAGE"
+    }
+    assert {images[uid] for uid in drawn.sop_instance_uids} == {"SAMPLESERIES"}
+    assert {images[uid] for uid in derived.sop_instance_uids} == {"DERIVEDSERIES"}
 
 
 def test_it_is_an_enhanced_report_of_template_1500_beside_the_images(

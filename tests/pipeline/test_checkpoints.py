@@ -60,13 +60,19 @@ def test_the_result_lies_where_the_source_lay(made: Checkpoints) -> None:
     made.keep_result(torch.ones(8, 3, 4))
     assert made.result.geometry == VOLUME.geometry.resampled((8, 3, 4))
     assert np.all(made.result.hu == 1)
+    assert made.sample is None
+    made.keep_result(torch.ones(8, 3, 4), sample_hu=torch.zeros(8, 3, 4))
+    assert made.sample is not None
+    assert made.sample.geometry == made.result.geometry
+    assert np.all(made.sample.hu == 0)
 
 
 @pytest.mark.parametrize("several", [True, False])
 def test_what_stage_1_made_comes_back_with_what_it_found(made: Checkpoints, several: bool) -> None:
     made.keep_source(VOLUME)
     hu, views = torch.randn(8, 3, 4), torch.randn(2, 8, 5)
-    kept = Stage1(Projections(views, 2 * views, 5), hu, hu + 1 if several else None, hu + 2, 0.1, 3, "slabs")
+    deviation, drawn = (hu + 1, hu + 3) if several else (None, None)
+    kept = Stage1(Projections(views, 2 * views, 5), hu, deviation, hu + 2, 0.1, drawn, 3, "slabs")
     facts = Stage1Facts(7.5, 5, 3, "slabs", {"verdict": "undecided"}, {"sharpness": 0.25})
     made.keep_stage1(hu - 1, kept, facts)
     assert torch.equal(made.base_hu, hu - 1)
@@ -77,6 +83,8 @@ def test_what_stage_1_made_comes_back_with_what_it_found(made: Checkpoints, seve
     assert made.facts == facts
     assert made.stated_hu is not None
     assert torch.equal(made.stated_hu, hu + 2)
+    assert (made.drawn_hu is not None) == several
+    assert made.drawn_hu is None or torch.equal(made.drawn_hu, hu + 3)
     assert (made.deviation is not None) == (made.deviation_hu is not None) == several
     if made.deviation is not None:
         assert made.deviation.geometry == VOLUME.geometry.resampled((8, 3, 4))

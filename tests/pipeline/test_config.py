@@ -54,7 +54,7 @@ def test_the_paper_preset_uses_the_released_noise_levels() -> None:
 @pytest.mark.parametrize(
     ("scale", "preset", "message"),
     [
-        ((4, 1, 1), "fast", "preset must be one of preview, standard, paper, got 'fast'"),
+        ((4, 1, 1), "fast", "preset must be one of preview, standard, sharp, paper, got 'fast'"),
         ((0.5, 1, 1), "preview", r"must lie in \[1, 16\]"),
         ((4, 2, 1), "preview", "along y and x must be equal, got 2 and 1"),
         ((1, 1, 1), "preview", "asks for nothing"),

@@ -31,7 +31,7 @@ class Painter:
     ) -> None:
         self._painted_hu, self._scatter_hu, self._half_width_hu = painted_hu, scatter_hu, half_width_hu
         self._tasks: list[Task] = []
-        self._seeds: list[int | None] = []
+        self.seeds: list[int | None] = []
 
     def refine_volume(
         self,
@@ -43,7 +43,7 @@ class Painter:
         progress: Progress = silent,
     ) -> Refinement:
         self._tasks.append(task)
-        self._seeds.append(seed)
+        self.seeds.append(seed)
         progress(1.0)
         return Refinement(base_hu + self._painted_hu + self._drawn(base_hu, seed), self._half_width_hu)
 
@@ -60,10 +60,11 @@ class Scene:
     scale: tuple[float, float, float]
     noise_hu: float = 0.0
     samples: int = 1
+    preset: str = "preview"
 
     def __post_init__(self) -> None:
         self.config: PipelineConfig = dataclasses.replace(
-            configure(self.scale, samples=self.samples), views=6
+            configure(self.scale, self.preset, samples=self.samples), views=6
         )
         self.model: ForwardModel = forward_model(LR[self.scale], self.config)
         z, y, x = torch.meshgrid(*(torch.linspace(-1, 1, n) for n in self.model.hr.shape), indexing="ij")
@@ -108,6 +109,33 @@ def test_without_noise_the_measurement_excludes_whatever_the_prior_paints(
 
 
 @SCALES
+@pytest.mark.parametrize("samples", [1, 3])
+def test_the_sharp_preset_hands_on_a_sample_that_the_measurement_allows_beside_the_same_mean(
+    scale: tuple[float, float, float], samples: int
+) -> None:
+    found, fractions = {}, []
+    for preset in ("preview", "sharp"):
+        scene = Scene(scale, samples=samples, preset=preset)
+        painter = Painter(scene.painted, scatter_hu=50)
+        found[preset] = scene.refine(painter, lambda fraction, note="": fractions.append(fraction))
+        assert len(painter.seeds) == len(set(painter.seeds)) == samples + (preset == "sharp" and samples == 1)
+    assert torch.equal(found["sharp"].hu, found["preview"].hu)
+    assert found["sharp"].contradicted_share == found["preview"].contradicted_share
+    assert found["preview"].sample_hu is None
+    drawn = found["sharp"].sample_hu
+    assert drawn is not None
+    assert float(scene.misfit(drawn).abs().max()) < 1e-3
+    assert float((drawn - found["sharp"].hu).abs().max()) > 10
+    assert fractions[-1] == 1.0
+
+
+def test_a_sample_is_asked_of_no_prior_that_draws_none() -> None:
+    scene = Scene(THICK, preset="sharp")
+    with pytest.raises(ConfigurationError, match="the preset sharp shows a sample of a prior of slabs"):
+        refine(scene.problem, scene.base_hu, None, scene.config)
+
+
+@SCALES
 def test_what_is_painted_onto_a_noisy_measurement_stays_within_its_noise(
     scale: tuple[float, float, float],
 ) -> None:
@@ -145,20 +173,20 @@ def test_several_samples_have_a_deviation_and_a_single_one_has_none_and_no_seed(
     hidden = Painter(torch.zeros(one.model.hr.shape), scatter_hu=50)
     found = one.refine(hidden)
     assert float(found.deviation_hu.abs().max()) == 0
-    assert set(hidden._seeds) == {None}
-    hidden._seeds.clear()
+    assert set(hidden.seeds) == {None}
+    hidden.seeds.clear()
     found = several.refine(hidden)
     # of 50 HU, what an operator that sees one voxel in eight leaves
     assert 0.7 * 50 < float(found.deviation_hu.square().mean().sqrt()) < 50
-    assert len(set(hidden._seeds)) == 4
-    assert None not in hidden._seeds
+    assert len(set(hidden.seeds)) == 4
+    assert None not in hidden.seeds
 
 
 def test_mean_and_deviation_are_those_of_the_single_samples() -> None:
     scene = Scene(ALL, samples=3)
     painter = Painter(scene.painted, scatter_hu=50)
     refined = scene.refine(painter)
-    drawn = [scene.base_hu + scene.painted + painter._drawn(scene.base_hu, seed) for seed in painter._seeds]
+    drawn = [scene.base_hu + scene.painted + painter._drawn(scene.base_hu, seed) for seed in painter.seeds]
     samples = torch.stack([hu - scene.model.volume_op.pinv(scene.misfit(hu)) for hu in drawn])
     torch.testing.assert_close(refined.hu, samples.mean(0), atol=1e-2, rtol=1e-4)
     torch.testing.assert_close(refined.deviation_hu, samples.std(0), atol=1e-2, rtol=1e-4)

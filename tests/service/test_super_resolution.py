@@ -282,6 +282,28 @@ def test_maps_of_intervals_and_of_the_deviation_of_several_samples_go_with_the_r
     assert len(list(target.iterdir())) == 6 + len(expected)
 
 
+def test_a_sample_goes_with_the_result_as_a_series_of_its_own(
+    processing: SuperResolution, source: Path, tmp_path: Path
+) -> None:
+    work, target = tmp_path / "work", tmp_path / "derived"
+    found = processing.prepare(source, work, PARAMETERS)
+    checkpoints = Checkpoints(work)
+    low = torch.from_numpy(checkpoints.source.hu)
+    checkpoints.keep_result(low, sample_hu=low + 5)
+    checkpoints.keep_report({**REPORT, "sample": {"lr_consistency_rmse_hu": 4.25}})
+    target.mkdir()
+    derived = processing.derive(source, work, replace(PARAMETERS, preset="sharp"), found, target)
+    (drawn,) = (files for files in derived.further.values() if len(files) > 1)
+    assert len(drawn) == len(derived.files) == 6
+    slices = [
+        pydicom.dcmread(target / files[0]) for files in (list(drawn.values()), list(derived.files.values()))
+    ]
+    assert "SAMPLE" in slices[0].SeriesDescription
+    assert "SAMPLE" not in slices[1].SeriesDescription
+    assert "differs from the source by 4.25 HU" in slices[0].DerivationDescription
+    assert "differs from the source by 3.50 HU" in slices[1].DerivationDescription
+
+
 @pytest.mark.parametrize(("report", "expected"), [(True, 1), (False, 0)])
 def test_the_figures_go_with_the_result(source: Path, tmp_path: Path, report: bool, expected: int) -> None:
     output = Output(report=report, options=DerivedOptions(syntax=OutputSyntax.JPEG_LS))

@@ -1,5 +1,7 @@
 """How long-running work reports its progress, and is told to stop."""
 
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Protocol, runtime_checkable
 
 
@@ -22,3 +24,10 @@ def part(progress: Progress, start: float, stop: float) -> Progress:
         progress(start + fraction * (stop - start), note)
 
     return report
+
+
+def parts(progress: Progress, shares: Sequence[float]) -> Iterator[Progress]:
+    """One view of `progress` after the other for works that take these shares of the whole."""
+    ends = list(accumulate(shares))
+    for share, end in zip(shares, ends, strict=True):
+        yield part(progress, (end - share) / ends[-1], end / ends[-1])

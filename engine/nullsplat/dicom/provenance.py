@@ -1,7 +1,7 @@
 """What made a derived series."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -57,6 +57,11 @@ class Provenance:
     stage1: str = "slabs"
     remarks: tuple[str, ...] = ()
     outside_training: str = ""
+
+
+def of_the_sample(provenance: Provenance, report: Mapping[str, Any]) -> Provenance:
+    """The same for the sample of a run, whose agreement with the source is its own."""
+    return replace(provenance, lr_consistency_rmse_hu=report["sample"]["lr_consistency_rmse_hu"])
 
 
 def profile_in_words(profile: Mapping[str, Any]) -> str:

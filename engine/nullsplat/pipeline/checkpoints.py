@@ -124,6 +124,7 @@ class Checkpoints:
         self._save("refined", hu=made.hu)
         self._save("deviation", hu=made.deviation_hu)
         self._save("stated", hu=made.half_width_hu)
+        self._save("drawn", hu=made.sample_hu)
         if (seen := made.projections) is not None:
             self._save("projections", mean=seen.mean, deviation=seen.deviation)
         self.store.save_json("stage1", dataclasses.asdict(facts))
@@ -154,6 +155,11 @@ class Checkpoints:
         return self._load("stated") if self.store.has_arrays("stated") else None
 
     @property
+    def drawn_hu(self) -> VolumeHu | None:
+        """Stage 1's sample; None where none was asked for."""
+        return self._load("drawn") if self.store.has_arrays("drawn") else None
+
+    @property
     def projections(self) -> Projections | None:
         """What stage 1 made of projections; None where its prior makes volumes, or there is none."""
         columns = self.facts.columns
@@ -177,10 +183,13 @@ class Checkpoints:
         """What the field adds to the base."""
         return self._load("residual")
 
-    def keep_result(self, hu: VolumeHu, half_width_hu: VolumeHu | None = None) -> None:
-        """Keep the super-resolved volume and its intervals; their geometry follows from the source's."""
+    def keep_result(
+        self, hu: VolumeHu, half_width_hu: VolumeHu | None = None, sample_hu: VolumeHu | None = None
+    ) -> None:
+        """Keep the super-resolved volume, its intervals and its sample; their geometry follows from the source's."""
         self._save("result", hu=hu)
         self._save("interval", hu=half_width_hu)
+        self._save("sample", hu=sample_hu)
 
     @property
     def result(self) -> Volume:
@@ -196,6 +205,11 @@ class Checkpoints:
     def interval(self) -> Volume | None:
         """Half width in HU of the interval that holds the truth in 90 % of voxels; None where nobody calibrated the prior."""
         return self._on_result_grid("interval") if self.store.has_arrays("interval") else None
+
+    @property
+    def sample(self) -> Volume | None:
+        """A sample of the prior, consistent with the measurement, whose mean the result is; None where none was asked for."""
+        return self._on_result_grid("sample") if self.store.has_arrays("sample") else None
 
     def keep_report(self, report: dict[str, Any]) -> None:
         """Keep the figures of the run."""

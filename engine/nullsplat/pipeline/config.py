@@ -21,7 +21,7 @@ from nullsplat.prior.xray.sampling import SamplingConfig
 from nullsplat.splat.fit.closed_form import ClosedForm
 from nullsplat.splat.fit.config import FitConfig
 
-ALGORITHM = 6
+ALGORITHM = 7
 """Raised whenever the same configuration would give another result."""
 
 
@@ -44,6 +44,7 @@ class PipelineConfig:
         field: stage 2 with a volume.
         detail: share of stage 1's voxel detail that is kept where the Gaussians of stage 2 cannot explain it.
         finish: the data-consistency step after stage 2; zero iterations mean one step of consistency alone.
+        posterior_sample: whether a sample of the prior goes with the result, which is the mean.
     """
 
     scale: Axes3
@@ -60,6 +61,7 @@ class PipelineConfig:
     field: ClosedForm
     detail: float
     finish: TotalVariation
+    posterior_sample: bool
 
     @cached_property
     def hash(self) -> str:
@@ -141,9 +143,10 @@ def configure(
         sampling=sampling,
         slabs=chosen.slabs,
         fit=chosen.fit,
-        field=ClosedForm(step=2 if min(scale) > 2 else 1),
+        field=ClosedForm(step=max(1, round(min(scale) / 4))),
         detail=chosen.detail,
         finish=chosen.finish,
+        posterior_sample=chosen.posterior_sample,
     )
 
 

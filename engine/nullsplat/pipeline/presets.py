@@ -1,4 +1,4 @@
-"""Named settings: `preview` for two CPU cores, `standard` for one GPU, `paper` for comparison with the paper."""
+"""Named settings: `preview` and, at more cost, `standard` for use; `sharp` for texture; `paper` for comparison with the paper."""
 
 from dataclasses import dataclass
 
@@ -23,6 +23,7 @@ class Preset:
     fit: FitConfig
     detail: float
     finish: TotalVariation
+    posterior_sample: bool = False
 
 
 PRESETS: dict[str, Preset] = {
@@ -47,6 +48,18 @@ PRESETS: dict[str, Preset] = {
         fit=STANDARD,
         detail=0.9,
         finish=TotalVariation(iterations=0, bounds=NONNEGATIVE),
+    ),
+    "sharp": Preset(
+        prior=BLOCK,
+        views=40,
+        consistent_base=True,
+        base=BASE,
+        sampling=SamplingConfig(steps=6, start_sigma=0.1, relaxation=0.4, batch=2, shared_views=4),
+        slabs=SlabSampling(steps=4),
+        fit=PREVIEW,
+        detail=0.9,
+        finish=TotalVariation(iterations=0, bounds=NONNEGATIVE),
+        posterior_sample=True,
     ),
     "paper": Preset(
         prior=XRAY,

@@ -26,6 +26,7 @@ class Stage1:
         deviation_hu: standard deviation of its samples; None for a single one.
         half_width_hu: see `prior.task.Refinement`; None where the prior knows none.
         contradicted_share: see `slab_stage.Refined`.
+        sample_hu: one sample of the prior in HU, consistent with the measurement; None where none was asked for.
         steps: network evaluations per slab or view and sample.
         prior: what it worked on.
     """
@@ -35,6 +36,7 @@ class Stage1:
     deviation_hu: Float[Tensor, "z y x"] | None
     half_width_hu: Float[Tensor, "z y x"] | None
     contradicted_share: float | None
+    sample_hu: Float[Tensor, "z y x"] | None
     steps: int
     prior: Literal["none", "projections", "slabs"]
 
@@ -53,22 +55,27 @@ def refine(
         base_hu: base volume in HU.
         prior: of volumes or of projections, on the device of `base_hu`, see `prior.load.load_prior`; None leaves the
             base as it is.
-        config: `sampling`, `slabs` and `seed` are used.
+        config: `sampling`, `slabs`, `posterior_sample` and `seed` are used.
         progress: callback, after every batch of slabs or views.
 
     Raises:
-        ConfigurationError: `prior` is none.
+        ConfigurationError: `prior` is none, or draws no volumes though a sample is asked for.
     """
+    if config.posterior_sample and not isinstance(prior, VolumePrior):
+        raise ConfigurationError(
+            f"the preset {config.preset} shows a sample of a prior of slabs, and {config.prior} is none; "
+            "take such a prior, or another preset"
+        )
     if isinstance(prior, VolumePrior):
         stage = SlabStage(problem, base_hu, config)
         found = stage.run(prior, progress)
         deviation_hu = found.deviation_hu if config.sampling.samples > 1 else None
         certainty = found.half_width_hu, found.contradicted_share
-        return Stage1(None, found.hu, deviation_hu, *certainty, stage.steps, "slabs")
+        return Stage1(None, found.hu, deviation_hu, *certainty, found.sample_hu, stage.steps, "slabs")
     if isinstance(prior, ProjectionDDNMPipeline):
         seen = measured_projections(problem)
         projections = sample_projections(seen, base_hu, prior, config, progress)
-        return Stage1(projections, None, None, None, None, config.sampling.steps, "projections")
+        return Stage1(projections, None, None, None, None, None, config.sampling.steps, "projections")
     if prior is not None:
         raise ConfigurationError(f"a prior needs refine_volume, {type(prior).__name__} has none")
-    return Stage1(None, None, None, None, None, 0, "none")
+    return Stage1(None, None, None, None, None, None, 0, "none")

@@ -27,6 +27,8 @@ class Result:
             volumes.
         interval: half width in HU of the interval around each voxel that holds the truth in 90 % of them; None where the
             prior was not calibrated.
+        sample: one sample of the prior that the measurement allows, in HU: as sharp and as noisy as a scan, where `volume` is
+            their mean and smoother; None where the preset draws none.
         field: the signed Gaussians of stage 2, on the grid of `volume`.
         report: figures of the run, see `stages.run_consistency`.
         source: the measured volume.
@@ -37,6 +39,7 @@ class Result:
     volume: Volume
     deviation: Volume | None
     interval: Volume | None
+    sample: Volume | None
     field: PlacedField
     report: dict[str, Any]
     source: Volume
@@ -87,7 +90,17 @@ def super_resolve(
     with displayed(progress) as shown:
         for stage, run in RUNNERS.items():
             run(made, config, where, lambda fraction, note="", stage=stage: shown(stage, fraction, note))
-    return Result(made.result, made.deviation, made.interval, made.field, made.report, volume, config, where)
+    return Result(
+        made.result,
+        made.deviation,
+        made.interval,
+        made.sample,
+        made.field,
+        made.report,
+        volume,
+        config,
+        where,
+    )
 
 
 def _check(volume: object, config: object) -> None:

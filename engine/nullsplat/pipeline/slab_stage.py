@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.moments import Moments
-from nullsplat.core.progress import Progress, part, silent
+from nullsplat.core.progress import Progress, parts, silent
 from nullsplat.core.seeds import derive_seed
 from nullsplat.physics.consistency import consistent, suppress_inconsistent
 from nullsplat.physics.regularisation.saturation import saturation_floor
@@ -55,12 +55,14 @@ class Refined:
         deviation_hu: their standard deviation; zero for a single one.
         half_width_hu: see `prior.task.Refinement`.
         contradicted_share: see `Answer`; None for several samples, which lie apart by intent.
+        sample_hu: one of the samples, in agreement with the measurement as well; None where none was asked for.
     """
 
     hu: Float[Tensor, "z y x"]
     deviation_hu: Float[Tensor, "z y x"]
     half_width_hu: Float[Tensor, "z y x"] | None
     contradicted_share: float | None
+    sample_hu: Float[Tensor, "z y x"] | None
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class SlabStage:
         Args:
             problem: what was measured.
             base_hu: base volume in HU.
-            config: `slabs`, `base.noise_share`, `sampling.samples` and `seed` are used.
+            config: `slabs`, `base.noise_share`, `sampling.samples`, `posterior_sample` and `seed` are used.
         """
         self._problem, self._base_hu, self._config = problem, base_hu, config
         self._cubic_hu = upsample_cubic(problem.lr_hu, problem.model.hr.shape)
@@ -96,8 +98,8 @@ class SlabStage:
 
     @property
     def steps(self) -> int:
-        """Network evaluations per slab and sample, in whose blocks each slab lies twice."""
-        return 1 if self._config.sampling.samples == 1 else 1 + 2 * self._config.slabs.steps
+        """Network evaluations per slab and sample of what is averaged."""
+        return self._evaluations(self._seeds(1)[0] if self._config.sampling.samples > 1 else None)
 
     def run(self, prior: VolumePrior, progress: Progress = silent) -> Refined:
         """Mean and standard deviation of the samples; a single one is the posterior mean itself, without noise.
@@ -106,16 +108,29 @@ class SlabStage:
             prior: on the device of the measured volume.
             progress: called after every batch of slabs.
         """
-        count = self._config.sampling.samples
-        volumes = Moments()
-        half_width_hu = share = None
-        for k in range(count):
-            seed = None if count == 1 else derive_seed(self._config.seed, "slab sample", k)
-            found = self.answer(prior, seed, part(progress, k / count, (k + 1) / count))
-            half_width_hu = found.half_width_hu  # that of the mean, whichever sample was drawn around it
-            share = found.contradicted_share if seed is None else None
-            volumes.add(found.hu)
-        return Refined(volumes.mean, volumes.deviation, half_width_hu, share)
+        config, volumes = self._config, Moments()
+        half_width_hu = share = sample_hu = None
+        averaged = self._seeds(config.sampling.samples) if config.sampling.samples > 1 else [None]
+        beside = self._seeds(1) if config.posterior_sample else []
+        seeds = [*averaged, *(seed for seed in beside if seed not in averaged)]
+        for seed, told in zip(
+            seeds, parts(progress, [self._evaluations(seed) for seed in seeds]), strict=True
+        ):
+            found = self.answer(prior, seed, told)
+            if seed in beside:
+                sample_hu = found.hu
+            if seed in averaged:
+                half_width_hu = found.half_width_hu  # that of the mean, whichever sample was drawn around it
+                share = found.contradicted_share if seed is None else None
+                volumes.add(found.hu)
+        return Refined(volumes.mean, volumes.deviation, half_width_hu, share, sample_hu)
+
+    def _seeds(self, count: int) -> list[int | None]:
+        return [derive_seed(self._config.seed, "slab sample", k) for k in range(count)]
+
+    def _evaluations(self, seed: int | None) -> int:
+        """Of the network, per slab: for the mean, or for a sample, in whose blocks each slab lies twice."""
+        return 1 if seed is None else 1 + 2 * self._config.slabs.steps
 
     def answer(self, prior: VolumePrior, seed: int | None = None, progress: Progress = silent) -> Answer:
         """What a prior says of the base, made consistent.

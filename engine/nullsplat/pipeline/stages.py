@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.measure import Stopwatch
-from nullsplat.core.progress import Progress, part
+from nullsplat.core.progress import Progress, part, silent
 from nullsplat.core.units import HIGHEST_HU
 from nullsplat.pipeline.base_volume import base_volume
 from nullsplat.pipeline.checkpoints import Checkpoints, Stage1Facts
@@ -135,16 +135,18 @@ def run_consistency(
     with Stopwatch() as cost:
         found = checkpoints.facts
         problem = pose(checkpoints.source, config, device, found.noise_hu)
-        hu = finish(problem, _combined(checkpoints, config, device), config, progress)
-        hu.clamp_(max=HIGHEST_HU)  # before the figures, which are to be of what can be written
+        hu = _finished(finish, problem, _combined(checkpoints, config, device), config, progress)
+        drawn_hu = checkpoints.drawn_hu
+        sample_hu = None if drawn_hu is None else _finished(finish, problem, drawn_hu.to(device), config)
         calibration = calibration_of(config.prior)
         half_width_hu = _half_width(checkpoints, hu, calibration)
         figures = {
             **figures_of(problem, hu, config),
             **_spread(checkpoints, hu),
             **_certainty(half_width_hu, hu, calibration),
+            **({} if sample_hu is None else {"sample": figures_of(problem, sample_hu, config)}),
         }
-        checkpoints.keep_result(hu, half_width_hu)
+        checkpoints.keep_result(hu, half_width_hu, sample_hu)
     costs = {name: checkpoints.cost(name) for name in ("stage1", "stage2")}
     checkpoints.keep_report(
         {
@@ -159,6 +161,13 @@ def run_consistency(
         }
     )
     checkpoints.mark_done("consistency", cost)
+
+
+def _finished(
+    finish: Finish, problem: Problem, hu: VolumeHu, config: PipelineConfig, progress: Progress = silent
+) -> VolumeHu:
+    """Brought back to the measurement, and to values that can be written, of which the figures are to be."""
+    return finish(problem, hu, config, progress).clamp_(max=HIGHEST_HU)
 
 
 def _spread(checkpoints: Checkpoints, hu: VolumeHu) -> dict[str, Any]:

@@ -299,7 +299,7 @@ def _engine_info() -> dict[str, Any]:
         "version": "0.0-fake",
         "contract": 1,
         "model": {"name": "none", "sha256": "0" * 64},
-        "presets": ["preview", "standard", "paper"],
+        "presets": ["preview", "standard", "sharp", "paper"],
         "queue": {"queued": 0, "running": 0},
     }
 

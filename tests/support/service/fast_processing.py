@@ -38,7 +38,7 @@ class FastProcessing:
         pass
 
     def presets(self) -> tuple[str, ...]:
-        return ("preview", "standard", "paper")
+        return ("preview", "standard", "sharp", "paper")
 
     def check(self, parameters: Parameters) -> None:
         if max(parameters.scale) == 1:

@@ -41,7 +41,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
         str,
         typer.Option(
             metavar="NAME,...",
-            help="trilinear, cubic, lanczos, tv; preview, standard, paper; a preset without a part, such as "
+            help="trilinear, cubic, lanczos, tv; preview, standard, sharp (its sample), paper; a preset without a part, such as "
             "preview-no-stage1, -no-stage2, -no-detail, -no-consistency; bm4d and others that packages add.",
         ),
     ] = METHODS,

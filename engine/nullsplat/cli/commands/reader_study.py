@@ -33,7 +33,7 @@ def reader_study(  # noqa: PLR0913, PLR0917 - options are parameters
         str,
         typer.Option(
             metavar="NAME,...",
-            help="Two to five of truth, trilinear, cubic, tv, preview, standard, paper.",
+            help="Two to five of truth, trilinear, cubic, tv, preview, standard, sharp, paper.",
         ),
     ] = "cubic,preview,truth",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",

@@ -17,13 +17,13 @@ from nullsplat.cli.outputs import (
     check_new_folder,
     whole_series,
 )
-from nullsplat.cli.work.uncertainty import map_files, write_dicom_maps, write_nifti_maps
+from nullsplat.cli.work.uncertainty import beside, map_files, write_dicom_maps, write_nifti_maps
 from nullsplat.core.console import StageDisplay
 from nullsplat.core.errors import ConfigurationError, WeightsError
 from nullsplat.core.volume import Axes3, Volume
-from nullsplat.dicom.provenance import Provenance, profile_in_words
+from nullsplat.dicom.provenance import Provenance, of_the_sample, profile_in_words
 from nullsplat.dicom.read.series import SourceSeries, read_folder
-from nullsplat.dicom.write.derived_series import DerivedOptions, FurtherImage, write_derived
+from nullsplat.dicom.write.derived_series import SAMPLE, DerivedOptions, FurtherImage, write_derived
 from nullsplat.dicom.write.encoding import OutputSyntax, check_encoder
 from nullsplat.dicom.write.key_image import write_key_image
 from nullsplat.dicom.write.quality_report import write_quality_report
@@ -32,6 +32,7 @@ from nullsplat.io.volumes import check_readable, read_volume
 from nullsplat.physics.profile import AUTO, Profile, Resolution
 from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.pipeline.config import PipelineConfig, configure
+from nullsplat.pipeline.presets import PRESETS
 from nullsplat.pipeline.run import Result, super_resolve
 from nullsplat.pipeline.scale import factors
 from nullsplat.prior import weights
@@ -145,6 +146,11 @@ def check_paths(request: Request) -> None:
     check_files(source, [target, *files])
     if is_nifti(target):
         files += [target, *(map_files(target) if request.uncertainty else ())]
+        files += (
+            [beside(target, "sample")]
+            if request.preset in PRESETS and PRESETS[request.preset].posterior_sample
+            else []
+        )
     elif request.overwrite and not files:
         raise ConfigurationError(
             "--overwrite is for files; a folder must be new or empty, so that two series never mix in it"
@@ -201,6 +207,8 @@ def _process_file(volume: Volume, request: Request, folder: Path) -> Result:
     config = _configure(request, Resolution.of(volume))
     outcome = _process(volume, request, config, folder)
     write_nifti(outcome.volume, request.target)
+    if outcome.sample is not None:
+        write_nifti(outcome.sample, beside(request.target, "sample"))
     if request.uncertainty:
         write_nifti_maps(outcome, request.target)
     return outcome
@@ -216,6 +224,10 @@ def _process_series(source: SourceSeries, request: Request, folder: Path) -> Res
     options = DerivedOptions(syntax=request.syntax)
     with whole_series(request.target):
         derived = write_derived(source, outcome.volume, provenance, request.target, options)
+        if outcome.sample is not None:
+            of_sample = of_the_sample(provenance, outcome.report)
+            drawn = write_derived(source, outcome.sample, of_sample, request.target, options, SAMPLE)
+            derived = replace(derived, sample=drawn)
         derived = replace(derived, further=tuple(_further(source, request, outcome, provenance)))
         if request.quality_report:
             write_quality_report(source, derived, outcome.report, provenance, request.target, options)

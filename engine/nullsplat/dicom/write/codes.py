@@ -21,6 +21,7 @@ HALF_WIDTH = Code("HALFWIDTH90", SCHEME, "Half width of the interval that holds 
 HIGH_FREQUENCY_GAIN = Code("HFGAIN", SCHEME, "Energy beyond the source's resolution over interpolation")
 SERIES_ROLE = Code("SERIESROLE", SCHEME, "Role of the series")
 DERIVED_SERIES = Code("DERIVEDSERIES", SCHEME, "Series derived by super-resolution")
+SAMPLE_SERIES = Code("SAMPLESERIES", SCHEME, "One sample of the prior, whose mean the derived series is")
 STAGE_DURATIONS = {
     "stage1": Code("STAGE1TIME", SCHEME, "Duration of stage 1 (diffusion)"),
     "stage2": Code("STAGE2TIME", SCHEME, "Duration of stage 2 (Gaussian splatting)"),
@@ -39,7 +40,7 @@ ORDER_PARAMETERS = {
 """Of a workitem, by the contract's names."""
 
 PRIVATE = (
-    NULL_SPACE_CHANGE, CONSISTENCY, SOURCE_NOISE, SAMPLE_DEVIATION, HALF_WIDTH, HIGH_FREQUENCY_GAIN, SERIES_ROLE, DERIVED_SERIES,
+    NULL_SPACE_CHANGE, CONSISTENCY, SOURCE_NOISE, SAMPLE_DEVIATION, HALF_WIDTH, HIGH_FREQUENCY_GAIN, SERIES_ROLE, DERIVED_SERIES, SAMPLE_SERIES,
     *STAGE_DURATIONS.values(), *ORDER_PARAMETERS.values(),
 )  # fmt: skip
 """All codes of the private scheme."""

@@ -41,12 +41,14 @@ class DerivedSeries:
         sop_instance_uids: one per slice.
         paths: one file per slice.
         further: what shows it in another way, and is stored with it.
+        sample: one sample of the prior, whose mean the result is, as a series of its own.
     """
 
     series_instance_uid: str
     sop_instance_uids: tuple[str, ...]
     paths: tuple[Path, ...]
     further: tuple["FurtherImage", ...] = ()
+    sample: "DerivedSeries | None" = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,32 @@ class FurtherImage:
     series_instance_uid: str
     sop_instance_uid: str
     path: Path
+
+
+@dataclass(frozen=True)
+class SeriesKind:
+    """Which volume of a run a series shows.
+
+    Attributes:
+        role: goes before the roles of its UIDs, and before its files' names.
+        label: goes into Series Description before RESEARCH.
+        number: times the offset of series numbers that is added to the source's.
+        caution: begins Derivation Description.
+    """
+
+    role: str = ""
+    label: str = ""
+    number: int = 1
+    caution: str = ""
+
+
+RESULT = SeriesKind()
+SAMPLE = SeriesKind(
+    role="sample ",
+    label="SAMPLE ",
+    number=7,
+    caution="ONE SAMPLE of what the measurement allows, not the most likely volume: its texture and smallest details are drawn at random. ",
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +114,7 @@ def write_derived(
     provenance: Provenance,
     folder: Path,
     options: DerivedOptions | None = None,
+    kind: SeriesKind = RESULT,
 ) -> DerivedSeries:
     """Write one file per slice; the same arguments give the same bytes.
 
@@ -95,6 +124,7 @@ def write_derived(
         provenance: of the run; decides the UIDs and the creation time.
         folder: made if missing.
         options: a site's choices.
+        kind: which volume of the run `result` is.
     Raises:
         GeometryError: the result lies elsewhere than the source.
         ConfigurationError: there is no encoder for the transfer syntax, or the slices are too small for it.
@@ -105,14 +135,14 @@ def write_derived(
     check_encoder(options.syntax)
     check_size(options.syntax, *result.geometry.shape[1:])
     make_folder(folder)
-    template = _series_template(source, provenance, options)
+    template = _series_template(source, provenance, options, kind)
     numbers = _instance_numbers(source, result.geometry.shape[0])
     uids, paths = [], []
     for index, instance_number in enumerate(numbers):
         dataset = _slice(source, result, index, template)
-        dataset.SOPInstanceUID = derive_uid(provenance, "slice", index)
+        dataset.SOPInstanceUID = derive_uid(provenance, f"{kind.role}slice", index)
         dataset.InstanceNumber = instance_number
-        path = folder / f"{index + 1:05d}.dcm"
+        path = folder / f"{kind.role.replace(' ', '-')}{index + 1:05d}.dcm"
         write_file(dataset, path, options.syntax)
         uids.append(str(dataset.SOPInstanceUID))
         paths.append(path)
@@ -143,18 +173,20 @@ def _extent(geometry: Geometry) -> Float[ndarray, "3"]:
     return np.multiply(geometry.shape, geometry.spacing, dtype=np.float64)
 
 
-def _series_template(source: SourceSeries, provenance: Provenance, options: DerivedOptions) -> Dataset:
+def _series_template(
+    source: SourceSeries, provenance: Provenance, options: DerivedOptions, kind: SeriesKind
+) -> Dataset:
     """Everything that all slices share."""
     template = Dataset()
     carry_series_level(source.headers[0], template)
     if len({words(one, "SpecificCharacterSet") for one in source.headers}) > 1:
         template.SpecificCharacterSet = "ISO_IR 192"  # which holds the texts of all slices
-    describe_series(template, source, provenance, options)
+    describe_series(template, source, provenance, options, kind.number, kind.label)
     template.SOPClassUID = CTImageStorage
     template.Modality = "CT"
     template.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
-    template.SeriesInstanceUID = derive_uid(provenance, "series")
-    template.DerivationDescription = derivation_description(provenance)
+    template.SeriesInstanceUID = derive_uid(provenance, f"{kind.role}series")
+    template.DerivationDescription = derivation_description(provenance, kind.caution)
     template.DerivationCodeSequence = [CodedConcept.from_code(codes.DCM.SpatialResampling)]
     template.ContentQualification = "RESEARCH"
     if options.synthetic_data:

@@ -31,7 +31,7 @@ from nullsplat.dicom.write.repairs import windows
 
 FILE_NAME = "key-image.dcm"
 NUMBER = 6
-"""Times the offset of series numbers is added to the source's; up to 5 are maps and report."""
+"""Times the offset of series numbers is added to the source's; up to 5 are maps and report, 7 is a sample."""
 _WINDOW = (-300.0, 1400.0)
 """Where the source names none: lung and soft tissue can both be seen."""
 

@@ -32,11 +32,11 @@ def series_number(header: Dataset, offset: int) -> int:
     return int(original) + offset
 
 
-def derivation_description(provenance: Provenance) -> str:
-    """Method, factors, settings and measured consistency, in the 1024 characters of an ST."""
+def derivation_description(provenance: Provenance, caution: str = "") -> str:
+    """A caution, method, factors, settings and measured consistency, in the 1024 characters of an ST."""
     z, y, x = provenance.scale
     text = (
-        f"Super-resolved {z:.4g} x {y:.4g} x {x:.4g} (z, y, x) by {PRODUCT_NAME} {provenance.software_version}: "
+        f"{caution}Super-resolved {z:.4g} x {y:.4g} x {x:.4g} (z, y, x) by {PRODUCT_NAME} {provenance.software_version}: "
         f"{METHODS[provenance.stage1]}, signed Gaussian splatting, 3D consistency. "
         f"Preset {provenance.preset}, {provenance.steps} step(s), {provenance.samples} sample(s), "
         f"seed {provenance.seed}, attempt {provenance.attempt}, weights {provenance.model_hash}, "

@@ -5,6 +5,7 @@ Library), TID 4019 (Algorithm Identification).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from highdicom import sr
@@ -28,22 +29,34 @@ _CONTEXT = sr.RelationshipTypeValues.HAS_ACQ_CONTEXT
 _HU = codes.UCUM.HounsfieldUnit
 _RMS = codes.cid7464.RootMeanSquare
 _SOURCE = Code("260753009", "SCT", "Source")
+_DRAWN = concepts.SAMPLE_SERIES
 _CT, _OTHER = codes.DCM.ComputedTomography, codes.DCM.OtherModality
 
 
+@dataclass(frozen=True)
+class ShownImages:
+    """What a report refers to; identifiers are enough.
+
+    Attributes:
+        source: the source's images, of one series.
+        derived: the derived images likewise.
+        sample: those of a sample of the prior; none where there is none.
+        further: what each map or picture of the result shows, and its identifiers.
+    """
+
+    source: Sequence[Dataset]
+    derived: Sequence[Dataset]
+    sample: Sequence[Dataset] = ()
+    further: Sequence[tuple[Code, Dataset]] = ()
+
+
 def measurement_report(
-    source: Sequence[Dataset],
-    derived: Sequence[Dataset],
-    further: Sequence[tuple[Code, Dataset]],
-    figures: Mapping[str, Any],
-    provenance: Provenance,
+    images: ShownImages, figures: Mapping[str, Any], provenance: Provenance
 ) -> sr.MeasurementReport:
     """The whole tree.
 
     Args:
-        source: the source's images, of one series; their identifiers are enough.
-        derived: the derived images likewise.
-        further: what each map or picture of the result shows, and its identifiers.
+        images: what it refers to.
         figures: of the run, see `pipeline.stages.run_consistency`; what is not there is left out.
         provenance: of the run.
     """
@@ -55,7 +68,7 @@ def measurement_report(
     content = report[0].ContentSequence
     position = next(i for i, item in enumerate(content) if item.name == codes.DCM.ImagingMeasurements)
     # Rows 6 and 7 of TID 1500, in this order.
-    content.insert(position, _image_library(source, derived, further))
+    content.insert(position, _image_library(images))
     return report
 
 
@@ -74,15 +87,14 @@ def _observed_by(provenance: Provenance) -> sr.ObservationContext:
     )
 
 
-def _image_library(
-    source: Sequence[Dataset], derived: Sequence[Dataset], further: Sequence[tuple[Code, Dataset]]
-) -> sr.ContainerContentItem:
+def _image_library(images: ShownImages) -> sr.ContainerContentItem:
     library = sr.ContainerContentItem(name=codes.DCM.ImageLibrary, relationship_type=_CONTAINS)
     library.ContentSequence = sr.ContentSequence(
         [
-            _group(source, _CT, codes.DCM.SourceSeriesForImageProcessingOperation, _SOURCE),
-            _group(derived, _CT, concepts.DERIVED_SERIES, concepts.DERIVED_SERIES),
-            *(_group([image], _OTHER, shows, shows) for shows, image in further),
+            _group(images.source, _CT, codes.DCM.SourceSeriesForImageProcessingOperation, _SOURCE),
+            _group(images.derived, _CT, concepts.DERIVED_SERIES, concepts.DERIVED_SERIES),
+            *([_group(images.sample, _CT, _DRAWN, _DRAWN)] if images.sample else []),
+            *(_group([image], _OTHER, shows, shows) for shows, image in images.further),
         ]
     )
     return library

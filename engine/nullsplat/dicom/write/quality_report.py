@@ -22,7 +22,7 @@ from nullsplat.dicom.write.codes import coding_schemes
 from nullsplat.dicom.write.copied_attributes import carry_study_level, fill_required
 from nullsplat.dicom.write.derived_series import DerivedOptions, DerivedSeries, describe_series
 from nullsplat.dicom.write.files import write_file
-from nullsplat.dicom.write.quality_content import measurement_report
+from nullsplat.dicom.write.quality_content import ShownImages, measurement_report
 
 FILE_NAME = "quality-report.dcm"
 NUMBER = 4
@@ -77,17 +77,19 @@ def _report(
         _evidence(study, str(h.SeriesInstanceUID), str(h.SOPInstanceUID), str(h.SOPClassUID))
         for h in source.instances
     ]
-    made = [
-        _evidence(study, derived.series_instance_uid, uid, CTImageStorage)
-        for uid in derived.sop_instance_uids
-    ]
+    made, drawn = (
+        [_evidence(study, one.series_instance_uid, uid, CTImageStorage) for uid in one.sop_instance_uids]
+        if one is not None
+        else []
+        for one in (derived, derived.sample)
+    )
     further = [
         (one.shows, _evidence(study, one.series_instance_uid, one.sop_instance_uid, one.sop_class_uid))
         for one in derived.further
     ]
     return EnhancedSR(
-        evidence=[*read, *made, *(image for _, image in further)],
-        content=measurement_report(read, made, further, figures, provenance),
+        evidence=[*read, *made, *drawn, *(image for _, image in further)],
+        content=measurement_report(ShownImages(read, made, drawn, further), figures, provenance),
         series_instance_uid=derive_uid(provenance, "quality report series"),
         series_number=1,
         sop_instance_uid=derive_uid(provenance, "quality report"),

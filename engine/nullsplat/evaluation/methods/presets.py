@@ -23,6 +23,7 @@ from nullsplat.pipeline.problem import Problem
 from nullsplat.pipeline.stage1 import Projections
 from nullsplat.pipeline.stage2 import field_of, fit_field
 from nullsplat.pipeline.stages import RUNNERS, Stage, VolumeHu, run_consistency, run_stage2
+from nullsplat.pipeline.stages import identity as run_identity
 from nullsplat.prior.weights import BLOCK, NONE, PACKAGED, XRAY, prior_hash
 from nullsplat.splat.field.placement import PlacedField
 
@@ -74,11 +75,13 @@ def _run_stages(
 ) -> Reconstruction:
     with tempfile.TemporaryDirectory(prefix="nullsplat-eval-") as folder:
         checkpoints = Checkpoints(folder)
+        checkpoints.adopt(run_identity(config))  # refuses a damaged prior before the work, not after it
         checkpoints.keep_source(task.measured)
         for index, (stage, run) in enumerate(runners.items()):
             run(checkpoints, config, task.device, _stage_progress(progress, stage, index, len(runners)))
         stages = {stage: checkpoints.cost(stage) for stage in runners}
-        return Reconstruction(checkpoints.result.hu, stages, checkpoints.report)
+        shown = checkpoints.sample or checkpoints.result
+        return Reconstruction(shown.hu, stages, checkpoints.report)
 
 
 @lru_cache(maxsize=2)

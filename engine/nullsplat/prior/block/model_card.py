@@ -28,7 +28,7 @@ and constrains the result to be consistent with the measurement.""",
 slices), half of them clipped to [-512, 3071] HU. They are degraded by NullSplat's own operators, a
 new volume every few steps: along z only (65 %: factors of 1.6 to 8, also non-integer; bell, box or Gaussian profiles with
 slices 0.75 to 2 times as thick as they are far apart; sometimes with a thickness that is known 10 % wrong) or along all axes
-(factors of 2 to 8), two thirds with noise of 3 to 40 HU, white or correlated. No measured pairs are used.""",
+(factors of 2 to 8), six in ten with slices whose thickness and place change smoothly from point to point, two thirds with noise of 3 to 40 HU, white or correlated. No measured pairs are used.""",
     loss="""Training: mean squared error of the clean residual in units of what regularisation gained on cubic
 interpolation, over all noise levels, plus the pinball loss of both bounds. Validation: averaged weights, posterior mean of
 two passes, relative to the base: 1 is the base itself, 0.8 is 1 dB better; the same crops each time, over all tasks.""",

@@ -35,6 +35,7 @@ SMALLEST = 48
 _THICK_SHARE = 0.65
 _AS_SLICES = 0.35
 _NOISE_HU = (3.0, 40.0)
+_UNEVEN_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -183,11 +184,34 @@ def _operator(truth: Float[Tensor, "z y x"], factors: Axes3, spreads: tuple[Poin
     return Separable(*(axis_operator(round(n / factor), n, spread) for n, factor, spread in axes))
 
 
+def _uneven(
+    measured: Float[Tensor, "m n o"],
+    truth: Float[Tensor, "z y x"],
+    task: _Task,
+    generator: np.random.Generator,
+) -> Float[Tensor, "m n o"]:
+    """Measured with slices whose thickness and place change from point to point, as those of helical scans do.
+
+    Helical interpolation weights what was seen before and after a slice, by shares that turn with the tube: no one
+    profile is right everywhere. Between two profiles a smooth random field decides.
+    """
+    along = task.true[0]
+    other = replace(along, width=along.width * float(generator.uniform(0.8, 1.25)))
+    moved = float(generator.uniform(-0.2, 0.2)) * task.factors[0]
+    shifted = torch.from_numpy(ndimage.shift(truth.numpy(), (moved, 0, 0), order=1, mode="nearest"))
+    seen = _operator(shifted, task.factors, (other, *task.true[1:])).forward(shifted)
+    coarse = torch.from_numpy(generator.random((1, 1, 6, 4, 4), dtype=np.float32))
+    field = interpolate(coarse, size=tuple(measured.shape), mode="trilinear")[0, 0]
+    return torch.lerp(measured, seen, field)
+
+
 def _measured(
     truth: Float[Tensor, "z y x"], task: _Task, generator: np.random.Generator
 ) -> Float[Tensor, "m n o"]:
     """What a scanner would have delivered, with noise that is white or as correlated as a kernel leaves it."""
     measured = _operator(truth, task.factors, task.true).forward(truth)
+    if generator.random() < _UNEVEN_SHARE:
+        measured = _uneven(measured, truth, task, generator)
     if generator.random() < 0.35:
         return measured.clamp(min=LOWEST_HU)
     noise = generator.standard_normal(tuple(measured.shape), dtype=np.float32)

@@ -1,16 +1,15 @@
 """The block prior as a diffusers pipeline: what a volume lacks, by posterior mean or by samples."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate
 
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DModel
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nullsplat.core.progress import Progress, part, silent
+from nullsplat.core.progress import Progress, part, parts, silent
 from nullsplat.core.seeds import torch_generator
 from nullsplat.prior.block.cutting import cut, image_axes, phase_image, rounds_of
 from nullsplat.prior.block.network import BLOCK, FOLD, predict_residual
@@ -66,7 +65,8 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
     ) -> Refinement:
         """The base plus what its slabs lack, round after round, see `cutting.rounds_of`.
 
-        Air outside the body is left as it is. A sample is drawn across the last axis, around the mean of all.
+        Air outside the body is left as it is. A sample is drawn across the last axis of the first round, around that
+        round's mean; what is left of it is refined as the mean is.
 
         Args:
             base_hu: base volume in HU.
@@ -83,11 +83,12 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
         asked = _Asked(base_hu, cubic_hu, _body(base_hu), _three(task.op.lr_shape), conditions)
         mean, half_width = base_hu.clone(), torch.zeros_like(base_hu)
         rounds = rounds_of(task.thick)
-        shares = [len(normals) for normals in rounds] + [0 if seed is None else 2 * config.steps]
-        told = _parts(progress, shares)
+        shares = [len(normals) for normals in rounds]
+        shares[1:1] = [] if seed is None else [2 * config.steps]
+        told = parts(progress, shares)
         for normals in rounds:
             found, last = self._round(asked, mean, normals, config, next(told))
-            if seed is not None and normals == rounds[-1]:
+            if seed is not None and normals == rounds[0]:
                 self._draw(last.turned(found[:1]), last, config, seed, next(told))
             mean[asked.body] += found[0]
         half_width[asked.body] = (found[2] - found[1]) / 2
@@ -122,7 +123,7 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
     ) -> tuple[Float[Tensor, "3 m n o"], "_Pass"]:
         """Mean, low and high bound of what a round adds to the body's estimate, in HU; and the last of its passes."""
         found = estimate_hu.new_zeros(3, *estimate_hu[asked.body].shape)
-        told = _parts(progress, [1] * len(normals))
+        told = parts(progress, [1] * len(normals))
         for normal in normals:
             one = _Pass(asked, estimate_hu, normal)
             for first, after in one.batches(config.batch, next(told)):
@@ -269,13 +270,6 @@ class _Pass:
         slabs = _slabs(first).flatten()
         inside = (slabs >= 0) & (slabs < self.slabs)
         out[:, slabs[inside]] += found.flatten(1, 2)[:, inside] * self.unit_hu
-
-
-def _parts(progress: Progress, shares: Sequence[int]) -> Iterator[Progress]:
-    """One callback for each share of the whole."""
-    ends = list(accumulate(shares))
-    for share, end in zip(shares, ends, strict=True):
-        yield part(progress, (end - share) / ends[-1], end / ends[-1])
 
 
 def _slabs(first: Tensor) -> Int[Tensor, "b k"]:

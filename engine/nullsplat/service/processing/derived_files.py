@@ -4,12 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pydicom.uid import EnhancedSRStorage
+from pydicom.uid import CTImageStorage, EnhancedSRStorage
 
 from nullsplat.core.volume import Volume
-from nullsplat.dicom.provenance import Provenance
+from nullsplat.dicom.provenance import Provenance, of_the_sample
 from nullsplat.dicom.read.series import SourceSeries
-from nullsplat.dicom.write.derived_series import DerivedOptions, FurtherImage, write_derived
+from nullsplat.dicom.write.derived_series import (
+    SAMPLE,
+    DerivedOptions,
+    DerivedSeries,
+    FurtherImage,
+    write_derived,
+)
 from nullsplat.dicom.write.key_image import write_key_image
 from nullsplat.dicom.write.parametric_map import DEVIATION, INTERVAL, MapKind, write_map
 from nullsplat.dicom.write.quality_report import write_quality_report
@@ -53,16 +59,25 @@ def write_all(
     """
     options = output.options
     series = write_derived(source, checkpoints.result, provenance, target, options)
-    pairs = zip(series.sop_instance_uids, series.paths, strict=True)
-    files = {str(uid): path.name for uid, path in pairs}
+    if (drawn := checkpoints.sample) is not None:
+        of_sample = of_the_sample(provenance, checkpoints.report)
+        series = replace(series, sample=write_derived(source, drawn, of_sample, target, options, SAMPLE))
     series = replace(series, further=tuple(_further(source, checkpoints, provenance, target, output)))
     further = {one.series_instance_uid: {one.sop_instance_uid: one.path.name} for one in series.further}
     classes = {one.series_instance_uid: one.sop_class_uid for one in series.further}
+    if series.sample is not None:
+        further[series.sample.series_instance_uid] = _files(series.sample)
+        classes[series.sample.series_instance_uid] = CTImageStorage
     if output.report:
         report = write_quality_report(source, series, checkpoints.report, provenance, target, options)
         further[report.series_instance_uid] = {report.sop_instance_uid: report.path.name}
         classes[report.series_instance_uid] = EnhancedSRStorage
-    return Derived(series.series_instance_uid, files, further, classes)
+    return Derived(series.series_instance_uid, _files(series), further, classes)
+
+
+def _files(series: DerivedSeries) -> dict[str, str]:
+    pairs = zip(series.sop_instance_uids, series.paths, strict=True)
+    return {str(uid): path.name for uid, path in pairs}
 
 
 def _further(
