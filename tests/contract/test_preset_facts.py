@@ -60,7 +60,9 @@ def test_what_a_preset_computes_is_what_it_is_said_to_compute() -> None:
         preset = PRESETS[name]
         slabs = preset.prior == BLOCK
         assert facts.prior == ("slabs" if slabs else "X-ray projections")
-        sample = 1 + 2 * preset.slabs.steps if preset.posterior_sample else 0  # in whose blocks each slab lies twice
+        sample = (
+            1 + 2 * preset.slabs.steps if preset.posterior_sample else 0
+        )  # in whose blocks each slab lies twice
         assert facts.evaluations == (preset.slabs.mirrors + sample if slabs else preset.sampling.steps)
 
 
