@@ -79,7 +79,7 @@ def test_a_scale_that_cannot_be(scan: Path, tmp_path: Path, scale: str) -> None:
 
 
 def test_an_unknown_preset(scan: Path, tmp_path: Path) -> None:
-    assert "preview, standard, paper" in refused(scan, tmp_path / "out", "--preset", "best")
+    assert "preview, standard, sharp, paper" in refused(scan, tmp_path / "out", "--preset", "best")
 
 
 def test_a_report_where_there_is_no_folder(scan: Path, tmp_path: Path) -> None:

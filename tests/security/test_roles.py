@@ -80,7 +80,7 @@ def test_an_administrator_may_still_change_things(guarded: Node) -> None:
 def test_a_user_without_a_role_reads_and_is_named_at_start(guarded: Node) -> None:
     assert answer(guarded, "GET", "/studies", "guest")[0] == 200
     assert answer(guarded, "DELETE", f"/series/{NOWHERE}", "guest")[0] == 403
-    assert "RegisteredUsers: guest stand without a role" in guarded.orthanc.log.read_text()
+    assert "may only read (role viewer): guest" in guarded.orthanc.log.read_text()
 
 
 def test_orthanc_listens_on_loopback_alone_where_its_version_can(guarded: Node) -> None:

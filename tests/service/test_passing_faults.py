@@ -207,7 +207,7 @@ def test_a_folder_that_is_deleted_again_and_again_fails_in_words(
     failure = outcome(runner, database)["failure"]
     assert (failure["code"], failure["retryable"]) == ("storage", True)
     assert (
-        "let nothing else write or clear up below the folder that NULLSPLAT_SPOOL names" in failure["message"]
+        "let nothing else write or delete below the folder that NULLSPLAT_SPOOL names" in failure["message"]
     )
     assert processing.times == 97  # once, and twice more
 

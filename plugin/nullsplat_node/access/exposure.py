@@ -53,5 +53,5 @@ def _users_without_role(configuration: Mapping[str, Any], roles: Roles) -> List[
     if not nameless or not asks_for_passwords(configuration):
         return []
     return [
-        f"RegisteredUsers: {', '.join(nameless)} have no role in NullSplat.Roles and may only read (role {roles.others})"
+        f"RegisteredUsers: users without a role in NullSplat.Roles may only read (role {roles.others}): {', '.join(nameless)}"
     ]
