@@ -92,7 +92,9 @@ def test_fifty_jobs_on_three_machines_are_done_once_each_though_one_is_killed(
         PATIENCE,
         "50 results",
     )
-    assert audited(engine, "finished") == audited(engine, "stored") == sorted(keys)
+    # A job has its last state before its last line.
+    wait_for(lambda: audited(engine, "finished") == sorted(keys), what="the last line of each job")
+    assert audited(engine, "stored") == sorted(keys)
     assert audited(engine, "started") == sorted([*keys, before["worker-1"]])
     assert {len(files) for files in archive.derived(SERIES).values()} == {12}
     assert len(archive.derived(SERIES)) == JOBS
@@ -120,7 +122,7 @@ def test_a_machine_that_was_cut_off_cannot_disturb_who_took_over(
     start_machine(engine, 2)
     wait_for(lambda: engine.calls().count("stage2") == 2, LOST_AFTER * 5, "stage 2 at the second machine")
     os.kill(cut_off, signal.SIGCONT)
-    wait_for(lambda: "was taken for dead" in engine.worker_log, LOST_AFTER * 3, "that it notices")
+    wait_for(lambda: "was presumed dead" in engine.worker_log, LOST_AFTER * 3, "that it notices")
     engine.release("stage2")
     engine.wait(key, "succeeded")
     assert audited(engine, "stored") == audited(engine, "finished") == [key]
