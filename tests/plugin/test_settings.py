@@ -31,7 +31,7 @@ def test_nothing_but_the_secret_needs_to_be_set() -> None:
     [
         ({"Presets": "preview"}, "NullSplat.Presets is not a setting; did you mean Preset?"),
         ({"Xyzzy": 1}, "NullSplat.Xyzzy is not a setting; known are EngineUrl"),
-        ({"Preset": "fast"}, "NullSplat.Preset must be one of preview, standard, paper, got 'fast'"),
+        ({"Preset": "fast"}, "NullSplat.Preset must be one of preview, standard, sharp, paper, got 'fast'"),
         ({"Scale": "big"}, 'NullSplat.Scale must be "auto" or three factors'),
         ({"Scale": [4, 1]}, 'NullSplat.Scale must be "auto" or three factors'),
         ({"Scale": [1, 1, 1]}, "must refine at least one axis"),
