@@ -24,8 +24,10 @@ from tests.support.dicom.validation import errors_of, needs_validator
 from nullsplat.core.errors import GeometryError, IneligibleSeries, StorageError
 from nullsplat.core.volume import Geometry, Volume
 from nullsplat.dicom.geometry.stacking import stack
+from nullsplat.dicom.provenance import profile_in_words
 from nullsplat.dicom.read.series import SourceSeries, read_datasets, read_folder
 from nullsplat.dicom.write.derived_series import RESULT, SAMPLE, write_derived
+from nullsplat.dicom.write.labels import derivation_description
 
 SMALL = Spec(shape=(6, 16, 20))
 SCALES = [(4.0, 1.0, 1.0), (2.0, 2.0, 2.0), (2.5, 1.0, 1.0), (1.0, 1.5, 1.5)]
@@ -129,6 +131,15 @@ def test_a_sample_is_a_series_of_its_own_that_says_what_it_is(tmp_path: Path, so
     assert "Downsampled again it differs" in drawn[0].DerivationDescription
     with pytest.raises(IneligibleSeries):
         read_datasets(drawn)  # like every other result
+
+
+def test_what_a_sample_says_of_itself_fits_however_much_there_is_to_say(source: SourceSeries) -> None:
+    curve = "1.234mm:" + ",".join(["0.123456789"] * 101)
+    told = {"profile": curve, "fwhm_mm": 12.345, "in_plane": curve, "check": {"verdict": "contradicted"}}
+    why = "Acquisition Type SPIRAL, Scan Options HELICAL MODE, Single Collimation Width"
+    longest = {"slice_profile": profile_in_words({**told, "why": why}), "scale": (4.123, 2.345, 2.345)}
+    provenance = make_provenance(source, **longest, seed=2**31, samples=64, attempt=12)
+    assert 1000 < len(derivation_description(provenance, SAMPLE.caution)) <= 1024  # characters of an ST
 
 
 def test_slice_thickness_shrinks_with_the_spacing(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ SAMPLE = SeriesKind(
     role="sample ",
     label="SAMPLE ",
     number=7,
-    caution="ONE SAMPLE of what the measurement allows, not the most likely volume: its texture and smallest details are drawn at random. ",
+    caution="ONE SAMPLE of what the measurement allows: texture and smallest details are drawn at random. ",
 )
 
 
