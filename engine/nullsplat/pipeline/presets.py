@@ -1,6 +1,6 @@
 """Named settings: `preview` and, at more cost, `standard` for use; `sharp` for texture; `paper` for comparison with the paper."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nullsplat.physics.regularisation.base import BASE, NONNEGATIVE
 from nullsplat.physics.regularisation.total_variation import TotalVariation
@@ -26,18 +26,20 @@ class Preset:
     posterior_sample: bool = False
 
 
+_PREVIEW = Preset(
+    prior=BLOCK,
+    views=40,
+    consistent_base=True,
+    base=BASE,
+    sampling=SamplingConfig(steps=6, start_sigma=0.1, relaxation=0.4, batch=2, shared_views=4),
+    slabs=SlabSampling(),
+    fit=PREVIEW,
+    detail=0.9,
+    finish=TotalVariation(iterations=0, bounds=NONNEGATIVE),
+)
+
 PRESETS: dict[str, Preset] = {
-    "preview": Preset(
-        prior=BLOCK,
-        views=40,
-        consistent_base=True,
-        base=BASE,
-        sampling=SamplingConfig(steps=6, start_sigma=0.1, relaxation=0.4, batch=2, shared_views=4),
-        slabs=SlabSampling(),
-        fit=PREVIEW,
-        detail=0.9,
-        finish=TotalVariation(iterations=0, bounds=NONNEGATIVE),
-    ),
+    "preview": _PREVIEW,
     "standard": Preset(
         prior=BLOCK,
         views=100,
@@ -49,18 +51,7 @@ PRESETS: dict[str, Preset] = {
         detail=0.9,
         finish=TotalVariation(iterations=0, bounds=NONNEGATIVE),
     ),
-    "sharp": Preset(
-        prior=BLOCK,
-        views=40,
-        consistent_base=True,
-        base=BASE,
-        sampling=SamplingConfig(steps=6, start_sigma=0.1, relaxation=0.4, batch=2, shared_views=4),
-        slabs=SlabSampling(steps=4),
-        fit=PREVIEW,
-        detail=0.9,
-        finish=TotalVariation(iterations=0, bounds=NONNEGATIVE),
-        posterior_sample=True,
-    ),
+    "sharp": replace(_PREVIEW, slabs=SlabSampling(steps=4), posterior_sample=True),
     "paper": Preset(
         prior=XRAY,
         views=100,

@@ -146,11 +146,8 @@ def check_paths(request: Request) -> None:
     check_files(source, [target, *files])
     if is_nifti(target):
         files += [target, *(map_files(target) if request.uncertainty else ())]
-        files += (
-            [beside(target, "sample")]
-            if request.preset in PRESETS and PRESETS[request.preset].posterior_sample
-            else []
-        )
+        if request.preset in PRESETS and PRESETS[request.preset].posterior_sample:
+            files.append(beside(target, "sample"))
     elif request.overwrite and not files:
         raise ConfigurationError(
             "--overwrite is for files; a folder must be new or empty, so that two series never mix in it"

@@ -77,12 +77,8 @@ def _report(
         _evidence(study, str(h.SeriesInstanceUID), str(h.SOPInstanceUID), str(h.SOPClassUID))
         for h in source.instances
     ]
-    made, drawn = (
-        [_evidence(study, one.series_instance_uid, uid, CTImageStorage) for uid in one.sop_instance_uids]
-        if one is not None
-        else []
-        for one in (derived, derived.sample)
-    )
+    made = _slices(study, derived)
+    drawn = _slices(study, derived.sample) if derived.sample is not None else []
     further = [
         (one.shows, _evidence(study, one.series_instance_uid, one.sop_instance_uid, one.sop_class_uid))
         for one in derived.further
@@ -99,6 +95,12 @@ def _report(
         specific_character_set=None,
         coding_schemes=coding_schemes(),
     )
+
+
+def _slices(study: str, series: DerivedSeries) -> list[Dataset]:
+    return [
+        _evidence(study, series.series_instance_uid, uid, CTImageStorage) for uid in series.sop_instance_uids
+    ]
 
 
 def _evidence(study: str, series: str, instance: str, sop_class: str) -> Dataset:
