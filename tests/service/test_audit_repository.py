@@ -227,7 +227,7 @@ def test_what_waits_is_bounded_and_what_is_lost_is_counted(
     assert len((tmp_path / AUDIT_FILE).read_text().splitlines()) == 20
     receiver.start()
     wait_for(lambda: "14 audit messages were not sent" in caplog.text, what="the count")
-    assert numbers(receiver) == list(range(6))
+    wait_for(lambda: numbers(receiver) == list(range(6)), what="what was sent")
     log.close()
 
 

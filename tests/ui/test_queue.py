@@ -163,6 +163,24 @@ def test_a_waiting_series_shows_its_place_and_is_moved_by_keyboard(
     queue.until(lambda: not queue.all(choice), "what runs cannot be moved")
 
 
+def test_what_has_the_focus_keeps_it_when_its_row_moves(queue: Browser, scene: Scene) -> None:
+    button = f'{ROWS}[data-key="{scene.running}"] button[data-action="cancel"]'
+    queue.run("document.querySelector(arguments[0]).focus()", button)
+    focused = queue.run(
+        """const [selector, key] = arguments, {syncChildren} = await import('./dom.js');
+        const rows = document.querySelector(selector).closest('tbody'), keys = [...rows.children].map((one) => one.dataset.key);
+        const first = [key, ...keys.filter((one) => one !== key)];
+        const last = [...first.slice(1), key];
+        return [first, last, first].map((order) => {
+            syncChildren(rows, order, (one) => one, null, () => {});
+            return [...rows.children].every((one, i) => one.dataset.key === order[i]) && document.activeElement.matches(selector);
+        });""",
+        button,
+        scene.running,
+    )
+    assert focused == [True, True, True]
+
+
 def test_the_queue_is_paused_and_resumed_by_keyboard(queue: Browser, site: Site, engine: PacedEngine) -> None:
     queue.tab_to('[data-action="pause"]')
     queue.press(Keys.SPACE)

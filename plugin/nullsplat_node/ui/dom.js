@@ -36,7 +36,10 @@ export function syncChildren(parent, items, keyOf, make, update) {
     }
     before.delete(key);
     update(child, item);
-    if (child === place) { place = place.nextElementSibling; } else { parent.insertBefore(child, place); }
+    if (child === place) { place = place.nextElementSibling; continue; }
+    const focused = document.activeElement;
+    parent.insertBefore(child, place);
+    if (child.contains(focused)) { focused.focus({ preventScroll: true }); }  // which the move took away
   }
   for (const left of before.values()) { left.remove(); }
 }

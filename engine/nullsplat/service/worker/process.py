@@ -67,6 +67,7 @@ def run_worker(
     engine = open_database(settings.database)
     registry = Registry(engine, settings.worker_lost_seconds)
     me = this_process(settings.executor_id)
+    orders = _stop_orders()  # from here on an unheeded SIGTERM would leave a dead worker in the registry
     registry.enter(me, gpu_name(settings.device))
     stop, audit = StopSignal(), open_audit_log(settings, f"worker {me.executor_id}")
     store = JobStore(engine, me.executor_id)
@@ -80,7 +81,6 @@ def run_worker(
         registry, me, lambda: facts.note(me.executor_id, gather(settings.spool, settings.device))
     )
     heartbeat.start()
-    orders = _stop_orders()
     audit.switched(Event.UP)
     logger.info("worker %s is ready", me.executor_id)
     cleanup = SpoolCleanup(JobStore(engine), Retention(engine), settings.spool, settings.retention_days)
