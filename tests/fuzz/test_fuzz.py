@@ -10,7 +10,7 @@ import pytest
 from tests.fuzz.targets import TARGETS
 
 HARNESS = Path(__file__).with_name("harness.py")
-SECONDS = 2
+SECONDS = 1
 ENDED = re.compile(r"(.*?)^(\w+) ended with exit code (-?\d+)$", re.MULTILINE | re.DOTALL)
 
 

@@ -21,8 +21,8 @@ from tests.lanes.telling import failures, last_log_line, skipped
 FOLDER = ROOT / "build" / "test"
 LONGEST = 3600.0
 """Seconds after which lanes that still run are ended."""
-AT_ONCE = (os.cpu_count() or 2) + 1
-"""Lanes that run side by side: most of the time one of them waits. With more, deadlines in tests no longer hold."""
+AT_ONCE = (os.cpu_count() or 2) + 2
+"""Lanes that run side by side: three of them mostly wait. With more, deadlines in tests no longer hold."""
 TICK = 0.2
 NOTHING_FITS = 5
 """pytest's exit code when no test was selected: no failure where options select."""

@@ -23,8 +23,8 @@ LANES = {
     "service": Lane(("service",)),
     NODE: Lane(("security", "ui", "viewer")),
     "compute": Lane(("core", "physics", "prior", "splat", "pipeline", "evaluation", "api", "cli"), 10),
-    "image": Lane(("docker",), 5),
     "soak": Lane(("soak", "demo")),
+    "image": Lane(("docker",), 5),
 }
 """In the order in which they start."""
 NAMES = (*LANES, PLAIN)

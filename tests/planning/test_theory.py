@@ -51,10 +51,10 @@ def erlang_wait(workers: int, load: float) -> float:
 @pytest.mark.parametrize(("workers", "use"), [(1, 0.6), (3, 0.8)])
 def test_waits_are_those_of_erlang(workers: int, use: float) -> None:
     site = site_of(24 * workers * use)
-    trace = make_trace(site, jobs_of(1.0), years=10, seed=3)
+    trace = make_trace(site, jobs_of(1.0), years=4, seed=3)
     wait, error = mean_wait(trace, site, workers)
     expected = erlang_wait(workers, workers * use)
-    assert error < 0.05 * expected, "the interval must be able to tell"
+    assert error < 0.08 * expected, "the interval must be able to tell"
     assert wait == pytest.approx(expected, abs=3 * error)
 
 
@@ -65,10 +65,10 @@ def test_urgent_series_wait_as_in_a_queue_with_priorities() -> None:
         24 * use,
         *({"priority": name, "share": share} for name, share in zip(("stat", "normal"), shares, strict=True)),
     )
-    trace = make_trace(site, jobs_of(variation), years=10, seed=1)
+    trace = make_trace(site, jobs_of(variation), years=4, seed=1)
     residual = use * SECONDS * (1 + variation**2) / 2
     urgent = use * shares[0]
     for stream, expected in enumerate((residual / (1 - urgent), residual / ((1 - urgent) * (1 - use)))):
         wait, error = mean_wait(trace, site, 1, stream)
-        assert error < 0.05 * expected
+        assert error < 0.08 * expected
         assert wait == pytest.approx(expected, abs=3 * error)

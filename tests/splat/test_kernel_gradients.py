@@ -103,13 +103,13 @@ def test_volumes_have_the_gradients_that_finite_differences_give(tensors):
     assert torch.autograd.gradcheck(lambda *t: volume(t, "ref"), tensors, fast_mode=True)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(fields())
 def test_pictures_of_the_cpu_are_the_references(tensors):
     assert_cpu_equals_reference(picture, tensors)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(fields())
 def test_volumes_of_the_cpu_are_the_references(tensors):
     assert_cpu_equals_reference(volume, tensors)

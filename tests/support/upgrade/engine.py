@@ -11,8 +11,6 @@ from typing import Any
 
 import uvicorn
 
-sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # jsonschema does without it, and a start saves two seconds
-
 
 def serve(processing: Any) -> None:
     """Serve the API until SIGTERM."""
