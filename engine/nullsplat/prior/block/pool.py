@@ -3,7 +3,6 @@
 import shutil
 import time
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -129,7 +128,7 @@ class PairPool:
     def _pair(self, number: int) -> Pair:
         folder = pair_folder(self.folder, number)
         self._wait_for(folder)
-        return _opened(folder)
+        return load_pair(folder)
 
     def _wait_for(self, pair: Path) -> None:
         deadline = time.monotonic() + _LONGEST_WAIT
@@ -148,11 +147,6 @@ class PairPool:
 def pair_folder(folder: Path, number: int) -> Path:
     """Where a pair is kept."""
     return folder / f"{number:06d}"
-
-
-@lru_cache(maxsize=256)
-def _opened(folder: Path) -> Pair:
-    return load_pair(folder)
 
 
 def _crop(pair: Pair, generator: np.random.Generator) -> Crop:
