@@ -27,12 +27,12 @@ _HOW = f"""\
 Every truth is clipped to [{CLIP_HU[0]:g}, {CLIP_HU[1]:g}] HU and degraded by code that shares nothing with the engine:
 `isoN` is a Gaussian of FWHM = N voxels along all axes, sampled at block centres; `thickN` is the mean of N slices, as of a
 sequential scan; `bellN` weights slices as measured on a helical scanner (docs/slice-profile.md), FWHM N slices;
-`isothickN` and `isobellN` do the same along all axes; `+15HU` adds Gaussian noise of that deviation. PSNR and SSIM (3D) are of the range clipped to [0, 1]. RMSE is in HU
-inside the body and in lung, soft tissue and bone, by the HU of the truth before it was clipped. LR-consistency is the
-RMSE between the result, degraded again, and the measured volume. "Slice to slice" is the power of the differences
-between neighbouring slices relative to the truth's: 1 is right, less is too smooth, more is jumpy. Intervals are 95 %
-bootstrap intervals over volumes; differences are paired, volume by volume. Time and memory are those of the method,
-without degrading and scoring.
+`isothickN` and `isobellN` do the same along all axes; `+15HU` adds Gaussian noise of that standard deviation. PSNR and
+SSIM (3D) are taken over that range, scaled to [0, 1]. RMSE is in HU inside the body and in lung, soft tissue and bone,
+segmented by the HU of the truth before clipping. LR-consistency is the RMSE in HU between the result, degraded again, and
+the measured volume. "Slice to slice" is the power of the differences between neighbouring slices relative to the
+truth's: 1 is right, less is too smooth, more is too rough. Intervals are 95 % bootstrap intervals over volumes;
+differences are paired, volume by volume. Time and memory are those of the method, without degrading and scoring.
 """
 
 
@@ -109,7 +109,7 @@ def _page(results: Results) -> str:
     parts = [
         f"{BEGIN}\n",
         _HOW,
-        f"The engine was told {told}; it estimates the noise itself, always. Seed {settings['seed']}.\n",
+        f"The engine was told {told}; it always estimates the noise itself. Seed {settings['seed']}.\n",
         "## Volumes\n",
         *volumes,
         "",

@@ -16,23 +16,25 @@ from nullsplat.evaluation.tasks.tables import tables
 BEGIN = "<!-- written by `nullsplat eval --task --page` from here on; do not edit by hand -->"
 
 _HOW = """\
-Balls of 3, 5, 7 and 10 mm are put into truths before they are degraded: of 20, 40 and 60 HU more or less in soft tissue, of 100 to 300
-HU in lung (ground glass). Half of a volume's quiet places have one in a first series and the other half in a second, with
-the same noise, so that each place is seen with its lesion and without.
+Spheres of 3, 5, 7 and 10 mm are inserted into truths before they are degraded: 20, 40 and 60 HU above or below soft tissue, 100 to 300 HU
+above lung (ground glass). Half of a volume's quiet places have one in a first series and the other half in a second, with the same noise,
+so that each place is seen with its lesion and without.
 
-- **Shown**: the result has at least half of the lesion's contrast at its place; else it is missed. **Invented**: so much stands at the place
-  without it, beyond what the truth has there; noise does that too.
-- **Contrast kept**: the slope of the contrast shown over that put in.
+- **Shown**: the result has at least half of the lesion's contrast at its place; else it is missed. **Invented**: it has that much at a
+  place without a lesion, beyond what the truth has there; noise can do that too.
+- **Contrast kept**: the slope of the contrast shown over the contrast inserted.
 - **AUC**: how often the place with its lesion has more contrast than one without, whatever the threshold. 0.5 is chance.
-- **d'**: of a Hotelling observer with five Laguerre-Gauss channels in three dimensions, who knows place and size, learned
-  from all other places; in standard deviations of what it sees of places without. It forgives blur as far as a trained reader can.
+- **d'**: detectability for a channelised Hotelling observer with five Laguerre-Gauss channels in three dimensions, which knows place and
+  size and is trained on all other places; in standard deviations of its response to places without a lesion. It forgives blur as far as a
+  trained reader can.
 - **f50**: the frequency at which half of a lesion's contrast is passed on (task transfer function), in cycles per mm. "beyond": never, as
   far as 0.5 per mm.
-- **Noise**: deviation, and centre of the noise power spectrum within slices, within 5 mm of quiet places; texture of tissue is in it.
-- **Dice**: agreement of simple segmentations with those of the truth: lung by thresholds, and what it surrounds that is
+- **Noise**: standard deviation, and centre of the noise power spectrum within slices, within 5 mm of quiet places; it includes tissue
+  texture.
+- **Dice**: overlap of simple segmentations with those of the truth: lungs by thresholds, and vessels as what lies inside them and is
   denser than -500 HU.
 
-"as measured" are the slices (or voxels) as they were measured, repeated.
+"as measured" is the measurement itself, with each slice (or voxel) repeated.
 """
 
 
