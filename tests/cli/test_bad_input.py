@@ -116,7 +116,7 @@ def test_a_fault_of_the_program_is_called_one(
     monkeypatch.setattr("nullsplat.cli.work.sr.read_folder", broken)
     result = CliRunner().invoke(app, ["sr", str(scan), str(tmp_path / "out")])
     assert result.exit_code == 1
-    assert "fault of the program" in result.stderr
+    assert "internal error" in result.stderr
     assert "--debug" in result.stderr
 
 

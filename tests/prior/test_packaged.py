@@ -96,5 +96,5 @@ def test_the_range_names_the_cts_of_the_card() -> None:
     found = training_range_of(weights.BLOCK)
     assert found is not None
     card = (weights.locate(weights.BLOCK) / CARD).read_text()
-    assert len(found.facts["volumes"]) == 16  # 13 trained it, 3 watched
+    assert len(found.facts["volumes"]) == 16  # 14 to train on, 2 to validate
     assert [one["name"] for one in found.facts["volumes"] if f"{one['name']}.nii.gz" not in card] == []

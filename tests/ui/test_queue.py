@@ -192,7 +192,7 @@ def test_the_queue_is_paused_and_resumed_by_keyboard(queue: Browser, site: Site,
     queue.until(lambda: "Paused since" in queue.texts(".card")[1])
     assert engine.paused
     queue.one('[data-action="resume"]').send_keys(Keys.ENTER)
-    queue.until(lambda: "Jobs are taken" in queue.texts(".card")[1])
+    queue.until(lambda: "Taking jobs" in queue.texts(".card")[1])
     assert not engine.paused
 
 
@@ -200,7 +200,7 @@ def test_a_node_without_workers_says_that_jobs_wait(queue: Browser, engine: Pace
     engine.workers = []
     queue.until(lambda: "No worker is alive" in queue.texts(".card")[1])
     assert "Jobs wait until there is one." in queue.texts(".card")[1]
-    assert "Jobs are taken" not in queue.texts(".card")[1]
+    assert "Taking jobs" not in queue.texts(".card")[1]
 
 
 def test_workers_are_shown_with_their_gpu_and_what_they_do(queue: Browser, engine: PacedEngine) -> None:

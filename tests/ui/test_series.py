@@ -113,7 +113,7 @@ def test_a_result_s_page_has_the_verdict_the_figures_and_the_way_to_compare(
     compare = browser.one(".card .button")
     assert compare.text == "Compare source and result"
     assert compare.get_attribute("href").endswith(f"#/compare/{scene.finished}")
-    assert "Nothing happened" not in browser.texts("main")[0]
+    assert "Nothing has happened" not in browser.texts("main")[0]
 
 
 def test_a_series_unlike_the_training_data_is_said_beside_the_verdict_and_among_the_facts(

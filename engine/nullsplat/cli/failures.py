@@ -45,7 +45,7 @@ def readable_failures(*, debug: bool) -> Iterator[None]:
         if debug:
             raise
         print(
-            f"nullsplat: a fault of the program: {error!r}; run again with --debug and report it",
+            f"nullsplat: internal error: {error!r}; run again with --debug and report it",
             file=sys.stderr,
         )
         raise typer.Exit(FAILED) from error

@@ -148,7 +148,7 @@ def sr(
         Path | None,
         typer.Option(
             metavar="FILE.ply|FILE.safetensors",
-            help="Write the fitted Gaussians to this file; `nullsplat render-field` puts them on any grid.",
+            help="Write the signed Gaussians to this file; `nullsplat render-field` puts them on any grid.",
         ),
     ] = None,
     uncertainty: Annotated[
@@ -333,7 +333,7 @@ def doctor(
 
 app.command(rich_help_panel=SUPER_RESOLUTION, short_help="What each preset costs and gives.")(presets)
 app.command(
-    "render-field", rich_help_panel=SUPER_RESOLUTION, short_help="Evaluate a fitted field on any grid."
+    "render-field", rich_help_panel=SUPER_RESOLUTION, short_help="Put a field of Gaussians on any grid."
 )(render_field)
 app.add_typer(
     rules_app,

@@ -65,7 +65,7 @@ def check_absent(files: Sequence[Path], *, overwrite: bool) -> None:
     there = [file for file in files if file.exists()]
     if there and not overwrite:
         raise ConfigurationError(
-            f"{there[0]} is there already; choose another name, or give --overwrite to replace it"
+            f"{there[0]} already exists; choose another name, or give --overwrite to replace it"
         )
 
 

@@ -1,7 +1,7 @@
 """The errors that NullSplat raises on purpose.
 
     NullSplatError
-    ├── InputError                 what was handed in cannot be used; running again will not help
+    ├── InputError                 the input cannot be used; a retry will not help
     │   ├── GeometryError          shapes, spacings or factors do not fit together
     │   ├── UnreadableFile         a file is missing, truncated or of another format
     │   ├── IneligibleSeries       a DICOM series that must be refused rather than repaired
@@ -10,18 +10,18 @@
     │   └── ConfigurationError     a setting is missing, misspelt or out of range
     ├── WeightsError               the prior's weights are missing or fail their checksum
     ├── ArchiveError               the DICOMweb archive is unreachable or misbehaves; may be retried
-    │   ├── ArchiveUnavailable            it cannot be reached, is overloaded or broke off
+    │   ├── ArchiveUnavailable     it cannot be reached, is overloaded or dropped the connection
     │   ├── NotInArchive           it does not know what was asked for
     │   ├── NotDicomweb            it answers something that is not DICOMweb
-    │   └── StoreRefused           it never takes these instances; not to be retried
+    │   └── StoreRefused           it will never accept these instances; not to be retried
     ├── StorageError               the disk is full or cannot be written; may be retried
-    │   └── DatabaseDamaged        the database's files are not what it wrote; only a backup helps
-    ├── NoWorker                   nobody is there to do the jobs
+    │   └── DatabaseDamaged        the database's files are damaged; only a backup helps
+    ├── NoWorker                   no worker is there to do the jobs
     ├── NotNow                     a job is in a state in which this cannot be done; `code` says why
     ├── TimedOut                   a stage took longer than its limit
-    └── Cancelled                  somebody asked to stop
+    └── Cancelled                  the work was cancelled on request
 
-`code` is stable and meant for machines; the message says what was needed, what came and what to do.
+`code` is stable and meant for machines; the message says what was needed, what was given and what to do.
 """
 
 from typing import ClassVar
@@ -96,7 +96,7 @@ class ArchiveError(NullSplatError):
 
 
 class ArchiveUnavailable(ArchiveError):
-    """The archive cannot be reached, is overloaded or broke off: the same request may well succeed soon."""
+    """The archive cannot be reached, is overloaded or dropped the connection: the same request may well succeed soon."""
 
 
 class NotInArchive(ArchiveError):
@@ -104,11 +104,11 @@ class NotInArchive(ArchiveError):
 
 
 class NotDicomweb(ArchiveError):
-    """The answer is not what DICOMweb says: a wrong address, or a proxy's page while the archive is being serviced."""
+    """The answer is not DICOMweb: a wrong address, or a proxy's page while the archive is being serviced."""
 
 
 class StoreRefused(ArchiveError):
-    """The archive does not take these instances, however often it is asked."""
+    """The archive will not accept these instances, however often it is asked."""
 
     code = "store-refused"
     retryable = False
@@ -122,14 +122,14 @@ class StorageError(NullSplatError):
 
 
 class DatabaseDamaged(StorageError):
-    """The database's files are not what it wrote; nothing but a backup helps."""
+    """The database's files are damaged; nothing but a backup helps."""
 
     code = "database-damaged"
     retryable = False
 
 
 class NoWorker(NullSplatError):
-    """Nobody is there to do the jobs."""
+    """No worker is there to do the jobs."""
 
     code = "no-worker"
     retryable = True

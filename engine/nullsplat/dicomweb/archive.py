@@ -139,7 +139,7 @@ def _finished(file: Path) -> pydicom.Dataset:
         return pydicom.dcmread(file)
     except (InvalidDicomError, EOFError, ValueError) as error:
         raise UnreadableFile(
-            "a finished file in the spool is damaged, and cannot be made again with certainly the same pixels; look at "
+            "a finished file in the spool is damaged, and cannot be recreated with certainly identical pixels; check "
             "the spool's disk, and ask for the run again, which makes a new series"
         ) from error
 
@@ -173,7 +173,7 @@ def _refused(reasons: list[int], kinds: set[str]) -> StoreRefused:
     """What is refused, with which Failure Reasons, and what helps."""
     words = ", ".join(f"{reason:#06x}" for reason in reasons)
     return StoreRefused(
-        f"the archive refuses {', '.join(sorted(kinds))} for good (reason {words}); let it accept these SOP Classes "
+        f"the archive refuses {', '.join(sorted(kinds))} permanently (reason {words}); let it accept these SOP Classes "
         "from the engine's user, or have no reports and maps made (NULLSPLAT_QUALITY_REPORT=false, "
         "NULLSPLAT_PARAMETRIC_MAPS=never), then run again"
     )

@@ -82,8 +82,8 @@ class Connection:
             reason = _innermost(error)
             if isinstance(reason, ssl.SSLCertVerificationError):
                 raise ArchiveError(
-                    f"{self._url} shows a certificate that is not trusted ({reason.verify_message}); let "
-                    f"{self._names.ca_file} name its issuer's, or have the archive's certificate mended"
+                    f"{self._url} presents a certificate that is not trusted ({reason.verify_message}); let "
+                    f"{self._names.ca_file} name its issuer's, or have the archive's certificate replaced"
                 ) from error
             raise ArchiveUnavailable(f"{self._url} cannot be reached: {_root_cause(error)}") from error
         except requests.RequestException as error:
@@ -91,10 +91,10 @@ class Connection:
                 f"{self._url} did not answer properly: {type(error).__name__}"
             ) from error
         except EOFError as error:
-            raise ArchiveUnavailable(f"{self._url} broke off in the middle of an instance") from error
+            raise ArchiveUnavailable(f"{self._url} disconnected in the middle of an instance") from error
         except GARBLED as error:
             raise NotDicomweb(
-                f"{self._url} answered what is not DICOMweb ({type(error).__name__}); "
+                f"{self._url} answered with something that is not DICOMweb ({type(error).__name__}); "
                 f"does {self._names.url} name the DICOMweb root?"
             ) from error
 
@@ -112,7 +112,7 @@ class Connection:
         self._latest = response
         if 300 <= response.status_code < 400:
             raise ArchiveError(  # here requests has not yet followed it
-                f"{self._url} sends the engine elsewhere (HTTP {response.status_code}), where patients' images must not "
+                f"{self._url} redirects the engine (HTTP {response.status_code}), and patients' images must not "
                 f"follow unasked; let {self._names.url} name the DICOMweb root where it is now"
             )
 
@@ -127,7 +127,7 @@ class Connection:
                 f"{self._url} does not know what was asked for (HTTP 404); is it the DICOMweb root?"
             )
         if status in (408, 409, 425, 429) or status >= 500:
-            return ArchiveUnavailable(f"{self._url} cannot do it now (HTTP {status})")
+            return ArchiveUnavailable(f"{self._url} cannot answer now (HTTP {status})")
         return ArchiveError(f"{self._url} refuses the request (HTTP {status})")
 
 

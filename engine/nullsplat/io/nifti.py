@@ -52,7 +52,7 @@ def read_nifti(path: Path) -> Volume:
     except FileNotFoundError as error:
         raise UnreadableFile(f"{path.name} does not exist") from error
     except (OSError, EOFError, zlib.error, ValueError, ImageFileError, HeaderDataError) as error:
-        raise UnreadableFile(f"{path.name} is no NIfTI file, or it is truncated or damaged") from error
+        raise UnreadableFile(f"{path.name} is not a NIfTI file, or it is truncated or damaged") from error
 
 
 def write_nifti(volume: Volume, path: Path) -> None:

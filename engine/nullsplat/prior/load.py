@@ -59,5 +59,5 @@ def _kind(unet: UNet2DModel, prior: str) -> type[Prior]:
         return ProjectionDDNMPipeline
     raise WeightsError(
         f"a prior must be one of blocks of slabs or of X-rays, {prior} has {channels[0]} channels in and {channels[1]} out; "
-        "one of single slabs, as earlier versions made them, must be trained anew by `nullsplat train-slab-prior`"
+        "one of single slabs, as earlier versions made them, must be retrained by `nullsplat train-slab-prior`"
     )

@@ -30,7 +30,7 @@ be filled in for research software. Written from the manifest of the weights by 
 
 _DESCRIPTION = """## Regulatory status
 
-None. It is no medical device, not for diagnosis; no authority has reviewed or authorised it.
+None. It is not a medical device and not for diagnosis; no authority has reviewed or authorised it.
 
 ## Description
 

@@ -39,11 +39,11 @@ CONTRADICTED = "contradicted_share"
 """The figure that only the network's own answer has."""
 
 FIGURES: dict[str, Figure] = {
-    "wanted_slice_mm": Figure("the distance of the wanted slices", " mm"),
-    "wanted_pixel_mm": Figure("the size of the wanted pixels", " mm"),
+    "wanted_slice_mm": Figure("the slice spacing of the result", " mm"),
+    "wanted_pixel_mm": Figure("the pixel spacing of the result", " mm"),
     "slice_factor": Figure("the factor across slices"),
     "pixel_factor": Figure("the factor within slices"),
-    "slice_spread": Figure("the width of the slice profile (standard deviation)", " slice distances"),
+    "slice_spread": Figure("the width of the slice profile (standard deviation)", " slice spacings"),
     "noise_hu": Figure("the noise", " HU", only_above=True),
     "sharpness": Figure(
         "the share of high frequencies within the slices (kernel and noise)", percent=True, only_above=True

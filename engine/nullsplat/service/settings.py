@@ -234,7 +234,7 @@ class Settings(BaseSettings):
         if (self.archive_username is None) != (self.archive_password is None):
             raise ValueError(f"{PREFIX}ARCHIVE_USERNAME and {PREFIX}ARCHIVE_PASSWORD must be set together")
         if self.viewer_secret == self.secret:
-            raise ValueError(f"{PREFIX}VIEWER_SECRET must be another one than {PREFIX}SECRET")
+            raise ValueError(f"{PREFIX}VIEWER_SECRET must not be the same as {PREFIX}SECRET")
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             raise ValueError(f"{PREFIX}TLS_CERTIFICATE_FILE and {PREFIX}TLS_KEY_FILE must be set together")
         if (self.audit_certificate_file is None) != (self.audit_key_file is None):

@@ -15,7 +15,7 @@ const QUESTIONS = {
   pause: ['Pause the queue?', 'Running jobs finish. No other job starts, on any machine, until someone resumes the queue.', 'Pause', 'Do not pause'],
   'held deliver': ['Pass this result on?', 'It is sent to its destinations although it exceeds the limits of its rule. The reason stays on its page.', 'Pass it on', 'Keep it back'],
   'held cancel': ['Leave this result here for good?', 'It stays in this archive and is sent nowhere.', 'Do not send it', 'Decide later'],
-  'routing cancel': ['Stop sending this result?', 'It stays in this archive. What has arrived at a destination stays there; the rest is not sent.', 'Stop sending', 'Go on sending'],
+  'routing cancel': ['Stop sending this result?', 'It stays in this archive. What has arrived at a destination stays there; the rest is not sent.', 'Stop sending', 'Keep sending'],
   again: ['Run this series again?', 'A new attempt makes a new result; results of earlier attempts stay in the archive.', 'Run again', 'Do not run'],
 };
 
@@ -50,7 +50,7 @@ export function pauseButton(paused, done) {
     type: 'button', textContent: paused ? 'Resume the queue' : 'Pause the queue', 'data-focus': 'pause', 'data-action': action,
     onclick: async ({ currentTarget }) => {
       if (paused || await confirmed(...QUESTIONS.pause, '')) {
-        await ask(currentTarget, 'nullsplat/queue', { action }, paused ? 'The queue goes on' : 'The queue is paused', done);
+        await ask(currentTarget, 'nullsplat/queue', { action }, paused ? 'The queue has resumed' : 'The queue is paused', done);
       }
     },
   });

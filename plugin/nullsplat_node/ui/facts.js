@@ -40,7 +40,7 @@ function measured(report) {
 /** Return how far from the truth a voxel may be. */
 function intervals({ interval_rms_hu_by_tissue: byTissue, interval_coverage: coverage }) {
   const tissues = Object.entries(byTissue || {}).map(([tissue, hu]) => `${tissue.replaceAll('_', ' ')} ±${hu.toFixed(0)} HU`);
-  return tissues.length ? [['Holds 90 % of the truth', `${tissues.join(', ')} (rms of the half width)${coverage ? `; ${coverage}` : ''}`]] : [];
+  return tissues.length ? [['90 % interval', `${tissues.join(', ')} (rms of the half width)${coverage ? `; ${coverage}` : ''}`]] : [];
 }
 
 /** Return what the engine took a slice and, where it refined the axial plane, a pixel for, and a warning where the series itself contradicts it. */

@@ -31,7 +31,7 @@ export function drawHealth(target, overview, poll) {
 function queueCard(engine, workers, poll) {
   if (!engine.reachable || engine.paused_since === undefined) { return null; }
   const paused = engine.paused_since;
-  const open = workers.length ? 'Jobs are taken' : 'No worker is alive';
+  const open = workers.length ? 'Taking jobs' : 'No worker is alive';
   const headline = paused ? `Paused since ${when(paused)}` : open;
   const waiting = paused || workers.length ? [] : ['Jobs wait until there is one.'];
   const made = card('Queue', !paused && workers.length > 0, headline, [...waiting, ...workers]);

@@ -14,7 +14,7 @@ export function history(attempts, isResult) {
   if (isResult && !attempts.length) { return []; }
   const made = [...attempts].reverse().map((attempt) => element('div', { className: 'attempt' },
     element('h3', { textContent: attempt.attempt ? `Attempt ${attempt.attempt}` : 'Before' }), element('ol', { className: 'events' }, attempt.events.map(event))));
-  return [element('h2', { textContent: 'History' }), ...(made.length ? made : [element('p', { className: 'quiet', textContent: 'Nothing happened yet.' })])];
+  return [element('h2', { textContent: 'History' }), ...(made.length ? made : [element('p', { className: 'quiet', textContent: 'Nothing has happened yet.' })])];
 }
 
 function event({ kind, time, text }) {

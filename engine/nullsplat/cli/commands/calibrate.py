@@ -39,7 +39,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - options are parameters
     Degrades each VOLUME, super-resolves it with `preview`, and finds for each tissue, flat or at an edge, the factor
     that the stated intervals need. Put calibration.json beside the prior's weights; every run then has intervals. Use volumes
     that no prior was trained on, of as many patients as you have: with n of them, at least
-    90 % * n / (n + 1) of the voxels of a further one are held on average.
+    90 % * n / (n + 1) of the voxels of a further one are covered on average.
 
     Example: `nullsplat calibrate a.nii.gz b.nii.gz --prior slab-run/prior --out calibrated`
     """

@@ -41,17 +41,17 @@ def check(debug: Debug = False) -> None:
         print(check_database())
 
 
-@app.command(short_help="Purge jobs that ended long ago, now.")
+@app.command(short_help="Purge old jobs now.")
 def purge(
     older_than: Annotated[
         float | None,
-        typer.Option(min=0, metavar="DAYS", help="Instead of NULLSPLAT_RETENTION_DAYS, 7 at least."),
+        typer.Option(min=0, metavar="DAYS", help="Days to keep; else NULLSPLAT_RETENTION_DAYS, at least 7."),
     ] = None,
     debug: Debug = False,
 ) -> None:
     """Purge jobs that ended long ago, with their UIDs and workflows, as workers do on their own.
 
-    With --older-than younger ones too; the node resubmits a job whose end it has not learned of yet.
+    With --older-than, younger ones too; the node resubmits a job if it has not yet learned how it ended.
     """
     with readable_failures(debug=debug):
         from nullsplat.cli.work.db import purge_database  # noqa: PLC0415 - --help must not import torch

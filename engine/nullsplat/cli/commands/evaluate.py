@@ -82,7 +82,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options are parameters
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Measure how good methods are: degrade each VOLUME, reconstruct it, compare with the truth.
+    """Compare methods: degrade each VOLUME, reconstruct it, compare with the truth.
 
     DIR then holds results.json with every figure, table.md, table.csv, and pictures. Repeat the command
     to resume an interrupted run. Never evaluate on volumes that trained the prior. With --task it holds tasks.json and

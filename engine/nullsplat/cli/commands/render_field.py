@@ -31,7 +31,7 @@ def render_field(  # noqa: PLR0913, PLR0917 - options are parameters
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT if it exists.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Put a fitted field on any grid: what stage 2 added to its base volume, as a difference in HU.
+    """Put a field of signed Gaussians on any grid: what stage 2 added to its base volume, as a difference in HU.
 
     The field knows its position in the patient, so a volume of any position and orientation can be covered.
 

@@ -54,7 +54,7 @@ def train_slab_prior(  # noqa: PLR0913, PLR0917 - options are parameters
     seed: options.Seed = 0,
     debug: Debug = False,
 ) -> None:
-    """Train the prior across slab thicknesses that `preview` and `standard` use, on your own CTs.
+    """Train the slab prior, which `preview`, `standard` and `sharp` use, on your own CTs.
 
     No measured pairs are needed: the CTs are degraded by the engine's own model of a scanner, by a separate
     process that keeps making new pairs during training. They need at least 24 x 96 x 96 voxels. Stop it at any time: the same

@@ -24,9 +24,9 @@ def training_range(
 ) -> None:
     """Record what a slab prior has seen in training, so that a series of another kind gets a warning.
 
-    Draws series from each CT as training draws them, has the prior refine each, and writes down the lowest and highest
-    of voxel sizes, factors, slice profile, noise, sharpness, metal, and how much of a measurement the prior did not expect. Put
-    training_range.json beside the prior's weights; every run then reports what of its series lies outside.
+    Draws series from each CT as training draws them, has the prior refine each, and records the lowest and highest
+    voxel size, factor, slice profile, noise, sharpness, amount of metal, and share of a measurement that the prior did not expect. Put
+    training_range.json beside the prior's weights; every run then reports in what its series lies outside.
 
     Example: `nullsplat training-range a.nii.gz b.nii.gz --prior slab-run/prior --out ranges`
     """

@@ -1,4 +1,4 @@
-"""Does the work of `nullsplat render-field`: a fitted field on any grid."""
+"""Does the work of `nullsplat render-field`: a field of signed Gaussians on any grid."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -196,7 +196,7 @@ def check_profiles(request: Request) -> None:
     Profile.parse(request.in_plane_profile)
     if request.slice_thickness is not None and request.source.is_dir():
         raise ConfigurationError(
-            "--slice-thickness is for files, which do not tell it; a DICOM series has Slice Thickness"
+            "--slice-thickness is for files, which do not record it; a DICOM series has Slice Thickness"
         )
 
 

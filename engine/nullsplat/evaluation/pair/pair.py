@@ -116,7 +116,7 @@ def align(thick: Side, thin: Side) -> Pair:
     )
     if rows[0] >= rows[1] or columns[0] >= columns[1]:
         raise GeometryError(
-            "the two series must overlap, they have no pixel in common; choose series of one scan"
+            "the two series must overlap, they have no pixel in common; choose two series of the same scan"
         )
     ours = _part(thick.volume, slice(None), slice(*rows), slice(*columns))
     other_rows, other_columns = (

@@ -127,7 +127,7 @@ class RadiographCache:
                 yield Radiograph(patient, np.load(path, allow_pickle=False))
             except (OSError, ValueError, EOFError) as error:
                 raise UnreadableFile(
-                    f"{path} is damaged; delete it and start again, it is fetched anew"
+                    f"{path} is damaged; delete it and start again, it will be fetched again"
                 ) from error
 
     def _write(self, name: str, content: bytes) -> None:

@@ -74,7 +74,7 @@ class SyslogSender:
             self._lost += 1
             if self._lost == 1:
                 logger.error(
-                    "the audit repository %s has been away for long: further messages stand in the audit log alone",
+                    "the audit repository %s has been unreachable for too long: further messages are in the audit log alone",
                     self._repository,
                 )
 

@@ -77,7 +77,7 @@ def _bring_up_to_date(engine: sa.Engine, connection: sa.Connection) -> None:
         connection.execute(sa.insert(schema_version).values(version=VERSION))
         return
     for number in range(version + 1, VERSION + 1):
-        logger.warning("bringing the database from schema %d to %d", number - 1, number)
+        logger.warning("migrating the database from schema %d to %d", number - 1, number)
         _STEPS[number](connection)
     if version < VERSION:
         connection.execute(sa.delete(schema_version))

@@ -84,7 +84,7 @@ class Registry:
         with transaction(self._engine) as connection:
             mine = sa.update(workers).where(workers.c.executor_id == me.executor_id)
             if not connection.execute(mine.values(seen=now(connection))).rowcount:
-                logger.warning("this worker was presumed dead and is back; its job goes on elsewhere")
+                logger.warning("this worker was presumed dead and is back; its job continues elsewhere")
                 connection.execute(sa.insert(workers).values(**vars(me), seen=now(connection)))
 
     def leave(self, me: Identity) -> None:

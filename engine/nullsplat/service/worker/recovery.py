@@ -52,7 +52,7 @@ class Recovery:
         self._restart_lost()
         self._fail_given_up()
         if aged := self._priorities.age(self._ageing):
-            logger.info("%d jobs that have waited for long move up", len(aged))
+            logger.info("%d jobs that have waited for long move up a class", len(aged))
 
     def _take_over(self) -> None:
         """Re-queue the jobs of dead workers.
