@@ -1,4 +1,4 @@
-"""Super-resolve a DICOM folder, a NIfTI or an NRRD file, and write where and how much the samples differ.
+"""Super-resolve a DICOM folder, a NIfTI or an NRRD file, and write maps of what was not measured and of how much samples differ.
 
 python examples/super_resolve.py scans/chest chest-sr.nii.gz --scale 4 --samples 2
 """

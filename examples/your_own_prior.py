@@ -2,9 +2,9 @@
 
 python examples/your_own_prior.py scans/chest sharpened.nii.gz
 
-The prior here is no network but unsharp masking, which exaggerates. The result still agrees with the measurement:
-stage 1 keeps of a proposal what the measurement allows. To train a network of the packaged kind on your own CTs, run
-`nullsplat train-slab-prior` and name its folder: ns.super_resolve(...), SuperResolver.from_preset(prior="slabs/prior").
+The prior here is not a network but unsharp masking, which exaggerates. The result still agrees with the measurement:
+stage 1 keeps of a proposal only what the measurement allows. To train a network of the packaged kind on your own CTs, run
+`nullsplat train-slab-prior` and name its folder: SuperResolver.from_preset(prior="slabs/prior").
 """
 
 import argparse

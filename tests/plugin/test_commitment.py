@@ -127,7 +127,7 @@ def test_what_can_never_be_kept_is_not_sent_again(orthanc: Committing) -> None:
     with EngineBeside(SECRET, orthanc=orthanc) as engine, node(orthanc, engine) as service:
         shown = reaches(service, source, "undelivered")
     assert "storage commitment by PACS was refused" in shown["message"]
-    assert "let PACS accept CT images" in shown["message"]
+    assert "have PACS accept CT images" in shown["message"]
     assert len(orthanc.sent) == 1
 
 
@@ -150,7 +150,7 @@ def test_a_report_that_never_comes_leads_back_to_sending(orthanc: Committing) ->
         shown = reaches(service, source, "undelivered")
     assert time.monotonic() - began >= 2
     assert len(orthanc.sent) == 2
-    assert "it sent no report in time; let it know this node's AE title" in shown["message"]
+    assert "it sent no report in time; tell it this node's AE title" in shown["message"]
 
 
 def test_a_request_that_a_restart_forgot_is_made_again(orthanc: Committing) -> None:
@@ -190,7 +190,7 @@ def test_a_wait_for_a_report_ends_at_its_time_and_not_before() -> None:
 def test_the_cure_names_commitment_where_orthanc_cannot_tell_which_of_both_was_not_accepted() -> None:
     words = cure(2015, "Unable to negotiate a presentation context", Route("X", series="s"), commits=True)
     assert (
-        "accept requests for storage commitment, or take it out of StorageCommitment; then send again"
+        "accept requests for storage commitment, or remove it from StorageCommitment; then send again"
         in words
     )
 

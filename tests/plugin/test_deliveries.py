@@ -104,9 +104,9 @@ def test_each_destination_gets_once_what_it_takes_and_the_rest_waits_for_a_perso
     assert peers["NOSR"].got == {CTImageStorage: images}
     assert peers["FULL"].got == {CTImageStorage: TRIES, peers_report(peers): TRIES}
     for words in (
-        "let NOSR accept SR (its SOP Class and transfer syntax), or set SendFurther to false",
-        "let JPEGONLY accept CT images in the transfer syntax that they have, which NULLSPLAT_TRANSFER_SYNTAX sets",
-        "let FORBIDS take images of this node",
+        "have NOSR accept SR (its SOP Class and transfer syntax), or set SendFurther to false",
+        "have JPEGONLY accept CT images in the transfer syntax that they have, which NULLSPLAT_TRANSFER_SYNTAX sets",
+        "have FORBIDS accept images from this node",
         "given up after 4 tries: C-STORE to FULL failed",
     ):
         assert words in shown["message"]

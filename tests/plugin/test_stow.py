@@ -59,9 +59,9 @@ def test_what_a_server_has_counts_as_delivered_whenever_it_came(status: int, ans
     ("status", "answer", "error", "cure"),
     [
         (202, response(stored=SENT[:1], failed={SENT[1]: 0xA700}), "1 of 2 instances were not stored, Failure Reason 0xA700", ""),
-        (409, response(failed=dict.fromkeys(SENT, 0x0122)), "2 of 2 instances were not stored", "let CLOUD accept CT images"),
+        (409, response(failed=dict.fromkeys(SENT, 0x0122)), "2 of 2 instances were not stored", "have CLOUD accept CT images"),
         (409, response(failed=dict.fromkeys(SENT, 0xC122)), "Failure Reason 0xC122", "transfer syntax"),
-        (409, response(failed=dict.fromkeys(SENT, 0x0124)), "Failure Reason 0x0124", "let CLOUD take images of this node"),
+        (409, response(failed=dict.fromkeys(SENT, 0x0124)), "Failure Reason 0x0124", "have CLOUD accept images from this node"),
         (409, {}, "HTTP 409, without a confirmation of 2 of 2", ""),
         (200, {}, "without a confirmation of 2 of 2 instances in DICOM JSON", ""),
         (200, response(stored=SENT[:1]), "without a confirmation of 1 of 2", ""),

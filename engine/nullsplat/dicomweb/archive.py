@@ -173,7 +173,7 @@ def _refused(reasons: list[int], kinds: set[str]) -> StoreRefused:
     """What is refused, with which Failure Reasons, and what helps."""
     words = ", ".join(f"{reason:#06x}" for reason in reasons)
     return StoreRefused(
-        f"the archive refuses {', '.join(sorted(kinds))} permanently (reason {words}); let it accept these SOP Classes "
-        "from the engine's user, or have no reports and maps made (NULLSPLAT_QUALITY_REPORT=false, "
+        f"the archive refuses {', '.join(sorted(kinds))} permanently (reason {words}); have it accept these SOP Classes "
+        "from the engine's user, or switch reports and maps off (NULLSPLAT_QUALITY_REPORT=false, "
         "NULLSPLAT_PARAMETRIC_MAPS=never), then run again"
     )

@@ -113,7 +113,7 @@ class Connection:
         if 300 <= response.status_code < 400:
             raise ArchiveError(  # here requests has not yet followed it
                 f"{self._url} redirects the engine (HTTP {response.status_code}), and patients' images must not "
-                f"follow unasked; let {self._names.url} name the DICOMweb root where it is now"
+                f"follow unasked; let {self._names.url} name the DICOMweb root's new address"
             )
 
     def _refusal(self, status: int) -> ArchiveError:

@@ -32,7 +32,7 @@ def cure(code: int, error: str, route: Route, commits: bool = False) -> str:
     """
     if code == NO_PRESENTATION_CONTEXT and commits:
         return (
-            f"{_to_accept(route)}; or let it accept requests for storage commitment, or take it out of StorageCommitment; "
+            f"{_to_accept(route)}; or have it accept requests for storage commitment, or remove it from StorageCommitment; "
             "then send again"
         )
     if code == NO_PRESENTATION_CONTEXT or any(words in error for words in NOT_NEGOTIATED):
@@ -43,7 +43,7 @@ def cure(code: int, error: str, route: Route, commits: bool = False) -> str:
 def cure_of_status(status: int, route: Route) -> str:
     """Return what must be changed after this status of C-STORE, or Failure Reason of STOW-RS; empty for nothing."""
     if status == NOT_AUTHORIZED:
-        return f"let {route.destination} take images of this node, then send again"
+        return f"have {route.destination} accept images from this node, then send again"
     if status == SOP_CLASS_NOT_SUPPORTED or status in OTHER_SOP_CLASS:
         return f"{_to_accept(route)}, then send again"
     return ""
@@ -52,11 +52,11 @@ def cure_of_status(status: int, route: Route) -> str:
 def _to_accept(route: Route) -> str:
     if route.what:
         return (
-            f"let {route.destination} accept {route.what} (its SOP Class and transfer syntax), or set SendFurther to "
+            f"have {route.destination} accept {route.what} (its SOP Class and transfer syntax), or set SendFurther to "
             "false, which sends the images alone"
         )
     return (
-        f"let {route.destination} accept CT images in the transfer syntax that they have, which "
+        f"have {route.destination} accept CT images in the transfer syntax that they have, which "
         "NULLSPLAT_TRANSFER_SYNTAX sets at the engine"
     )
 

@@ -58,11 +58,11 @@ def refusal(status: int, route: Route) -> Outcome:
     """Return the outcome of an answer that refuses the whole request; permanent errors are not retried."""
     error, to = f"HTTP {status}", route.destination
     if 300 <= status < 400:
-        cure = f"a redirect is not followed; let the Url of {to} be the address that it leads to, then send again"
+        cure = f"a redirect is not followed; set the Url of {to} to the address that it leads to, then send again"
     elif status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
-        cure = f"correct the credentials for {to}, or let it take what this node sends, then send again"
+        cure = f"correct the credentials for {to}, or have it accept what this node sends, then send again"
     elif status in (400, 405, 406, 411, 413, 415, 422):
-        cure = f"look at the log of {to} for what it does not take, and at its Url, then send again"
+        cure = f"look at the log of {to} for what it does not accept, and check its Url, then send again"
     else:
         cure = ""
     return Outcome(error=error, cure=cure)

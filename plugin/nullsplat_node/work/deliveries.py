@@ -19,7 +19,7 @@ AT_ONCE = 0.0
 BETWEEN_LOOKS = 0.05
 """Seconds between unprompted checks, for each series in delivery: thousands of them must leave time for others."""
 
-_NO_REPORT = "it sent no report in time; let it know this node's AE title and address, and allow it AllowStorageCommitment here"
+_NO_REPORT = "it sent no report in time; tell it this node's AE title and address, and set AllowStorageCommitment for it here"
 
 
 class Deliveries:
