@@ -16,7 +16,7 @@ ALARMS = (
     "Traceback (most recent call last)",
     "NullSplat: unexpected",
     "code=internal",
-    "internal error: ",
+    "nullsplat: internal error",
 )
 """What no log may hold: errors that nobody foresaw."""
 
