@@ -13,20 +13,21 @@ export function link(text, href, properties = {}) { return element('a', { href, 
 /** Return where a series can be seen: name and address.
  *
  * series: Orthanc's identifier; studyUid: Study Instance UID, empty while it is not known.
- * pair: Series Instance UIDs of source and result, which OHIF opens side by side where it was set up by this node.
+ * together: Series Instance UIDs of source, result and, where there is one, map of the intervals, which OHIF opens side by side where it was set up by this node.
  */
-export function places(series, studyUid, pair = []) {
+export function places(series, studyUid, together = []) {
   const study = encodeURIComponent(studyUid || '');
   return [
     ['Orthanc Explorer', `app/explorer.html#series?uuid=${series}`, true],
     ['Orthanc Explorer 2', `ui/app/#/filtered-studies?StudyInstanceUID=${study}&expand=series`, viewers.explorer2 && study],
     ['Web viewer', `web-viewer/app/viewer.html?series=${series}`, viewers.web_viewer],
     ['Stone viewer', `stone-webviewer/index.html?study=${study}`, viewers.stone && study],
-    ['OHIF', `ohif/viewer?StudyInstanceUIDs=${study}${sideBySide(pair)}`, viewers.ohif && study],
+    ['OHIF', `ohif/viewer?StudyInstanceUIDs=${study}${sideBySide(together)}`, viewers.ohif && study],
   ].filter(([, , there]) => there).map(([name, path]) => [name, address(path)]);
 }
 
-function sideBySide(pair) {
-  const whole = viewers.ohif_side_by_side && pair.length === 2 && pair.every(Boolean);
-  return whole ? `&SeriesInstanceUIDs=${pair.map(encodeURIComponent).join(',')}&hangingProtocolId=nullsplat` : '';
+function sideBySide([source, result, map]) {
+  const shown = [source, result, ...(map ? [map] : [])];
+  if (!viewers.ohif_side_by_side || !shown.every(Boolean)) { return ''; }
+  return `&SeriesInstanceUIDs=${shown.map(encodeURIComponent).join(',')}&hangingProtocolId=nullsplat${map ? '&stageId=intervals' : ''}`;
 }

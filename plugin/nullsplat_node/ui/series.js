@@ -15,6 +15,7 @@ import { placeWords, progressWords, sentence, when } from './words.js';
 
 const BUSY = 2000;  // ms
 const IDLE = 15000;  // ms
+const INTERVALS = 'INTERVAL RESEARCH]';  // ends the label of such a map's description
 const MOVING = ['new', 'pending', 'running', 'succeeded', 'routing'];
 
 /** The view of one series; `poll` polls its details. */
@@ -50,7 +51,7 @@ export class SeriesView {
     const name = about ? about.title : `Series ${this.series.slice(0, 8)}`;
     redrawIfChanged(this.head, about, () => [element('h1', { textContent: name, tabIndex: -1 }), about && element('p', { className: 'quiet', textContent: headline(about) })]);
     redrawIfChanged(this.now, [details.state, details.title, details.message, details.progress, details.stage, details.note, details.eta_seconds, details.actions, details.position, details.movable, details.priority, name, this.run?.derived, this.run === null, details.source], () => this.stateNodes(name));
-    redrawIfChanged(this.images, [about, this.others, [...this.pictures.keys()], this.pair], () => this.imageNodes(about));
+    redrawIfChanged(this.images, [about, this.others, [...this.pictures.keys()], this.together], () => this.imageNodes(about));
     redrawIfChanged(this.facts, [details.derived, details.job, details.decision, details.code, this.made], () => facts(details, this.made));
     redrawIfChanged(this.routes, details.deliveries, () => deliveries(details.deliveries || []));
     redrawIfChanged(this.history, details.chapters, () => history(details.chapters, Boolean(details.source)));
@@ -75,20 +76,22 @@ export class SeriesView {
     const rows = [[this.series, this.details.source ? 'This result' : 'Source'], [result, 'Super-resolved'], [this.details.source, 'Made from']].filter(([one]) => one);
     return [element('div', { className: 'images' }, rows.map(([series, label]) => element('div', { className: 'image-row' }, element('h2', { textContent: label }),
       element('div', { className: 'thumbnails' }, this.pictures.get(series) || [element('p', { className: 'quiet', textContent: 'Loading pictures…' })]),
-      element('p', { className: 'links' }, places(series, about?.studyUid, this.pair).map(([text, href]) => link(text, href, { 'aria-label': `${label} in ${text}` })),
+      element('p', { className: 'links' }, places(series, about?.studyUid, this.together).map(([text, href]) => link(text, href, { 'aria-label': `${label} in ${text}` })),
         series !== this.series && link('Its page here', `#/series/${series}`)))))];
   }
 
-  /** Series Instance UIDs of source and result, for a viewer that shows both. */
-  get pair() {
-    const source = this.details.source || this.series;
-    return [description(source)?.seriesUid, this.run?.derived?.series_instance_uid];
+  get further() { return this.run?.derived?.further || []; }
+
+  /** Series Instance UIDs of source, result and, where there is one, map of the intervals, for a viewer that shows them together. */
+  get together() {
+    const maps = this.further.map(description).filter((one) => one?.title.includes(INTERVALS));
+    return [description(this.details.source || this.series)?.seriesUid, this.run?.derived?.series_instance_uid, ...maps.map((one) => one.seriesUid)];
   }
 
   async learnMore() {
     const wanted = [this.series, ...this.others];
     await Promise.allSettled([this.learnRun(), describe(wanted)]);
-    await Promise.allSettled([...wanted.filter((one) => !this.pictures.has(one)).map((one) => this.learnPictures(one))]);
+    await Promise.allSettled([describe(this.further), ...wanted.filter((one) => !this.pictures.has(one)).map((one) => this.learnPictures(one))]);
     this.redraw();
   }
 

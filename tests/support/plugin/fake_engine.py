@@ -32,6 +32,7 @@ class FakeEngine:
         outcome: what becomes of a job: "succeeded", or a failure of the contract.
         store_results: false makes it claim results that it did not store.
         reports: it stores a quality report beside each result.
+        maps: makes of a result the map that it stores beside it.
         figures: its report on each run.
         requests: every job request that was accepted, by key.
         cancelled: keys of jobs that were asked to be cancelled.
@@ -49,6 +50,7 @@ class FakeEngine:
     outcome: Any = "succeeded"
     store_results: bool = True
     reports: bool = False
+    maps: Callable[[list[Dataset]], Dataset] | None = None
     figures: dict[str, Any] = field(default_factory=lambda: {"lr_consistency_rmse_hu": 3.2})
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
@@ -197,14 +199,13 @@ class FakeEngine:
             "sop_instance_uids": [str(one.SOPInstanceUID) for one in derived],
             "report": dict(self.figures),
         }
-        if self.reports:
-            report = report_on(derived)
-            self._store(request["study_instance_uid"], [report])
-            uids = {
-                "series_instance_uid": report.SeriesInstanceUID,
-                "sop_instance_uids": [report.SOPInstanceUID],
-            }
-            result["further_series"] = [uids]
+        makers = [report_on] * self.reports + ([self.maps] if self.maps else [])
+        if further := [make(derived) for make in makers]:
+            self._store(request["study_instance_uid"], further)
+            result["further_series"] = [
+                {"series_instance_uid": one.SeriesInstanceUID, "sop_instance_uids": [one.SOPInstanceUID]}
+                for one in further
+            ]
         job.update(state="succeeded", result=result)
 
     def _fetch(self, request: dict[str, Any]) -> list[Dataset]:
