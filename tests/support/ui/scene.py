@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,12 @@ class Scene:
 def fill(archive: BrowserArchive, engine: PacedEngine) -> Scene:
     """Put everything into the archive."""
     engine.workers = [
-        {"id": "worker-1", "device": "CPU", "job": "c4f1" * 8, "seen_at": "2026-11-25T09:30:00Z"},
+        {
+            "id": "worker-1",
+            "device": "CPU",
+            "job": "c4f1" * 8,
+            "seen_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        },
     ]
     finished, result, report, earlier = _finished(archive)
     _routing(archive)
