@@ -290,6 +290,21 @@ def test_the_result_is_marked_exactly_where_the_map_exceeds_the_threshold(
         assert 0 < marked.sum() < marked.size
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_captions_are_whole_images_stay_level_and_sliders_are_long(compare: Browser, width: int) -> None:
+    compare.size(width, 900)
+    cut = "return [...document.querySelectorAll('figcaption')].filter((one) => one.scrollWidth > one.clientWidth).length"
+    rows = """return [...document.querySelectorAll('.panes')].flatMap((panes) => {
+        const boxes = [...panes.querySelectorAll('figure:not([hidden])')].map((one) => [one, one.querySelector('.stage')].map((it) => Math.round(it.getBoundingClientRect().top)));
+        return boxes.map(([top, stage]) => `${top} ${stage}`).filter((one, index, all) => all.indexOf(one) === index);
+    }).length"""
+    sliders = "return [...document.querySelectorAll('.scrolling input')].map((one) => one.clientWidth)"
+    compare.until(lambda: compare.run(cut) == 0, "a caption is cut off")
+    compare.until(lambda: compare.run(rows) == (3 if width > 1000 else 6), "images of a row are not level")
+    compare.press("x")
+    compare.until(lambda: min(compare.run(sliders)) > 200, "a slider is too short to aim with")
+
+
 @pytest.mark.parametrize("pair", [NO_MAP], indirect=True)
 def test_without_a_map_the_page_says_why_and_shows_no_other_map_for_it(
     pair: Pair, site: Site, browser: Browser
