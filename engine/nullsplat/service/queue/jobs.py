@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from nullsplat.service.contract.messages import STAGES
 from nullsplat.service.database.dbos_tables import TAKEN, workflow_status
 from nullsplat.service.database.job_counts import STATE, add, of_job
-from nullsplat.service.database.tables import jobs, transaction, utc
+from nullsplat.service.database.tables import jobs, transaction, turns, utc
 from nullsplat.service.queue.priorities import Place
 
 Stage = dict[str, Any]
@@ -116,6 +116,18 @@ class JobStore:
     def begin(self, key: str) -> bool:
         """Mark the job as running; False if it may not run."""
         return self._update(key, OPEN, state="running")
+
+    def take(self, key: str) -> int | None:
+        """The number of the caller's turn at a running job, higher than any before; None if it may not run."""
+        mine = turns.c.key == key
+        with transaction(self.engine) as connection:
+            if not self._changed(connection, key, ("running",)):
+                return None
+            if not connection.execute(
+                sa.update(turns).where(mine).values(number=turns.c.number + 1)
+            ).rowcount:
+                connection.execute(sa.insert(turns).values(key=key, number=1))
+            return int(connection.execute(sa.select(turns.c.number).where(mine)).scalar_one())
 
     def report(self, key: str, stages: list[Stage], progress: float, eta_seconds: float | None) -> bool:
         """Store the progress of a running job; False if it must stop."""
