@@ -46,12 +46,12 @@ workitem_names = sa.Table(
     sa.Index("ix_nullsplat_workitem_names_key", "key", unique=True),
 )
 
-# How often workers have taken a job. A table of its own, see `worker_facts`.
+# The number of the last turn at a job, see `JobStore.take`. A table of its own, see `worker_facts`.
 turns = sa.Table(
     "nullsplat_turns",
     metadata,
     sa.Column("key", sa.String(32), primary_key=True),
-    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
 )
 
 # What `job_counts` counts of jobs that are over.

@@ -1,6 +1,6 @@
 """Who works on a job has a folder of its own below the job's, and takes into it what the one before has finished.
 
-The folders are numbered as the database counts turns (`JobStore.take`), so that a later one is known by its number, also
+The folders have the numbers that the database gives to turns (`JobStore.take`), so that a later one is known by its number, also
 where several machines share the spool. A worker that was cut off, and goes on when its job has long been another's, writes
 into a folder that nobody reads any more: neither locks nor the time at which a network file system shows a change matter.
 """
