@@ -67,8 +67,11 @@ def _wrong_with_good(folder: Path, run: Json, case: Json, outputs: dict[str, str
     state = case["state"]
     if state is None or state["phase"] != "done":
         return [f"must be done, is {_phase(state)}"]
-    delivered = {route["destination"] for route in state["routes"] if route["phase"] == "delivered"}
-    if lacking := [way.place for way in WAYS.values() if way.name not in delivered]:
+    phases = {
+        way: [one["phase"] for one in state["routes"] if one["destination"] == way.name]
+        for way in WAYS.values()
+    }
+    if lacking := [way.place for way, found in phases.items() if set(found) != {"delivered"}]:
         return [f"must be delivered to every destination, is not to {', '.join(lacking)}"]
     uid, key = state["result"]["series_uid"], state["key"]
     declared = next((job["declared"] for job in run["jobs"] if job["key"] == key), None)
