@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from nullsplat.cli.checks import computing, doctor, findings, node
+from nullsplat.cli.checks import computing, doctor, findings, node, shared_spool
 from nullsplat.cli.checks.findings import Finding, Level
 from nullsplat.cli.checks.modalities import PERMISSIONS, modalities
 from nullsplat.cli.checks.sockets import ports_open_everywhere
@@ -91,6 +91,35 @@ def test_too_little_room_is_reported_also_for_a_folder_that_is_not_there_yet(
     assert node.disk(tmp_path / "not" / "there").level is Level.OK
     monkeypatch.setattr(node, "NEEDED_DISK_GIB", 10**9)
     assert node.disk(tmp_path / "not" / "there").level is Level.MISSING
+
+
+def test_a_shared_spool_is_looked_at_where_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings("http://127.0.0.1:1", tmp_path)
+    assert shared_spool.shared_spool(settings) is None
+    folder = tmp_path / "the volume"
+    settings = settings.model_copy(update={"shared_spool": folder})
+    missing = shared_spool.shared_spool(settings)
+    assert missing is not None
+    assert missing.level is Level.MISSING
+    folder.mkdir()
+    mounts = tmp_path / "mountinfo"
+    monkeypatch.setattr(shared_spool, "MOUNTS", mounts)
+    mounts.write_text("1 0 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n")
+    local = shared_spool.shared_spool(settings)
+    assert local is not None
+    assert local.level is Level.NOTE
+    assert "is on ext4, which other machines do not see" in local.text
+    place = str(folder).replace(" ", "\\040")
+    mounts.write_text(f"{mounts.read_text()}2 1 0:50 / {place} rw - nfs4 filer:/jobs rw,vers=4.2\n")
+    found = shared_spool.shared_spool(settings)
+    assert found is not None
+    assert (found.level, found.text) == (
+        Level.OK,
+        f"{folder} is on nfs4, and belongs to no database yet",
+    )
+    assert list(folder.iterdir()) == []
 
 
 def test_orthanc_is_needed_only_without_another_archive(monkeypatch: pytest.MonkeyPatch) -> None:

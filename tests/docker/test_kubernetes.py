@@ -25,7 +25,11 @@ PLAIN, FULL = "as it is", "GPUs, PostgreSQL inside, ingress, autoscaling"
 SITES: dict[str, Json] = {
     PLAIN: {},
     FULL: {
-        "worker": {"device": "cuda", "drainSeconds": 600},
+        "worker": {
+            "device": "cuda",
+            "drainSeconds": 600,
+            "sharedSpool": {"enabled": True, "storage": "300Gi", "storageClass": "nfs"},
+        },
         "postgresql": {"inside": True},
         "ingress": {"enabled": True, "host": "ct.example", "tlsSecret": "ct-tls"},
         "autoscaling": {"enabled": True, "minimum": 0, "maximum": 8},
@@ -241,6 +245,22 @@ def test_the_audit_repository_is_told_with_the_nodes_certificate(plain: Rendered
         assert files == {f"/etc/nullsplat/audit/{file}" for file in ("ca.crt", "tls.crt", "tls.key")}
     let_out = full.of_kind("NetworkPolicy")["engine-and-workers"]["spec"]["egress"]
     assert {"ports": [{"port": 6514}], "to": [{"ipBlock": {"cidr": "10.2.0.1/32"}}]} in let_out
+
+
+def test_workers_share_the_jobs_files_when_asked_to_and_no_audit_log(plain: Rendered, full: Rendered) -> None:
+    claim = full.of_kind("PersistentVolumeClaim")["jobs"]["spec"]
+    assert claim["accessModes"] == ["ReadWriteMany"]
+    assert (claim["storageClassName"], claim["resources"]["requests"]["storage"]) == ("nfs", "300Gi")
+    mounts = {mount["name"]: mount["mountPath"] for mount in full.container("worker")["volumeMounts"]}
+    assert full.environment("worker")["NULLSPLAT_SHARED_SPOOL"].startswith(f"{mounts['jobs']}/")
+    assert full.environment("worker")["NULLSPLAT_SPOOL"].startswith(f"{mounts['spool']}/")
+    assert "NULLSPLAT_SHARED_SPOOL" not in plain.environment("worker")
+    own = rendered({"worker": {"sharedSpool": {"enabled": True, "claim": "of-the-site"}}})
+    given = Rendered([one for one in yaml.safe_load_all(own.stdout) if one])
+    assert "jobs" not in given.of_kind("PersistentVolumeClaim")
+    assert [
+        volume["persistentVolumeClaim"] for volume in given.volumes_of_kind("worker", "persistentVolumeClaim")
+    ] == [{"claimName": "of-the-site"}]
 
 
 def test_a_worker_on_a_gpu_has_one(plain: Rendered, full: Rendered) -> None:

@@ -217,7 +217,7 @@ def test_files_lost_while_storing_are_not_re_created(
     key = engine.put(request_for(scale=(16, 1, 1)))
     wait_for(lambda: len(archive.stored) >= 32, what="the first chunk")
     engine.end(victim)
-    shutil.rmtree(engine.spool / "jobs" / key / "derived")
+    shutil.rmtree(engine.turn(key).derived)
     engine.start_worker()
     status = engine.wait(key, "succeeded", "failed")
     assert status["failure"]["code"] == "mixed-runs"

@@ -96,10 +96,7 @@ def test_a_running_job_stops_soon_after_it_is_cancelled_and_leaves_nothing(
     status = engine.client.delete(f"/v1/jobs/{key}").json()
     assert status["state"] == "cancelled"
     assert {stage["name"]: stage["state"] for stage in status["stages"]}["stage2"] == "waiting"
-    folder = engine.spool / "jobs" / key
-    wait_for(
-        lambda: not (folder / "work").exists() and not (folder / "source").exists(), what="an empty folder"
-    )
+    wait_for(lambda: not engine.has_images(key), what="an empty folder")
     assert "consistency" not in engine.calls()
     assert not archive.derived(SERIES)
     # The worker is free for the next one.
@@ -115,7 +112,7 @@ def test_a_job_whose_result_is_being_stored_cannot_be_cancelled(
     key = engine.put(request_for())
     engine.start_worker()
     engine.wait_for_stage(key, "store", "running")
-    wait_for((engine.spool / "jobs" / key / "storing.json").exists, what="the first chunk")
+    wait_for(lambda: engine.turn(key).has("storing.json"), what="the first chunk")
     assert engine.client.delete(f"/v1/jobs/{key}").json()["state"] == "running"
     assert engine.wait(key, "succeeded", "failed", "cancelled")["state"] == "succeeded"
 
@@ -128,8 +125,7 @@ def test_a_cancelled_job_of_a_dead_worker_is_cleaned_up(engine: Engine, request_
     engine.end(victim)
     engine.client.delete(f"/v1/jobs/{key}")
     engine.start_worker()
-    folder = engine.spool / "jobs" / key
-    wait_for(lambda: not (folder / "source").exists(), what="an empty folder")
+    wait_for(lambda: not engine.has_images(key), what="an empty folder")
     assert engine.status(key)["state"] == "cancelled"
     assert engine.calls().count("stage2") == 1
 

@@ -44,7 +44,7 @@ def database_url(postgres: PostgresServer) -> str:
     return postgres.url()
 
 
-def start_machine(engine: Engine, number: int) -> int:
+def start_machine(engine: Engine, number: int, **environment: str) -> int:
     return engine.start_worker(
         {
             "nullsplat.service.queue.workers.host_name": f"machine-{number}",
@@ -53,7 +53,20 @@ def start_machine(engine: Engine, number: int) -> int:
         NULLSPLAT_EXECUTOR_ID=f"worker-{number}",
         NULLSPLAT_SPOOL=str(engine.folder / f"spool-{number}"),
         NULLSPLAT_WORKER_LOST_SECONDS=str(LOST_AFTER),
+        **environment,
     )
+
+
+def start_sharing(engine: Engine, number: int) -> int:
+    """A machine whose jobs' files are on a volume that all machines share."""
+    return start_machine(engine, number, NULLSPLAT_SHARED_SPOOL=str(engine.folder / "shared"))
+
+
+def shared_files(engine: Engine, key: str) -> dict[str, tuple[int, int]]:
+    """What another machine could have changed of a job's files: names, sizes and times."""
+    folder = engine.folder / "shared" / "jobs" / key
+    found = {path: path.stat() for path in folder.rglob("*")}
+    return {str(path.relative_to(folder)): (stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
 
 
 def working(engine: Engine) -> dict[str, str]:
@@ -132,6 +145,53 @@ def test_a_machine_that_was_cut_off_cannot_disturb_who_took_over(
     wait_for(lambda: len(archive.derived(SERIES)) == 9, PATIENCE, "the other jobs")
     for other in keys:
         engine.wait(other, "succeeded")
+
+
+def test_a_job_taken_over_on_a_shared_spool_goes_on_after_its_last_finished_stage(
+    engine: Engine, archive: ArchiveDouble, request_for: Request
+) -> None:
+    engine.hold("stage2")
+    victim = start_sharing(engine, 1)
+    key = engine.put(request_for())
+    wait_for(lambda: engine.calls().count("stage2") == 1, what="stage 2")
+    start_sharing(engine, 2)
+    engine.end(victim, signal.SIGKILL)
+    engine.release("stage2")
+    engine.wait(key, "succeeded")
+    assert engine.calls() == ["prepare", "stage1", "stage2", "stage2", "consistency", "derive"]
+    assert len(archive.stored) == len(set(archive.stored)) == 12
+    wait_for(lambda: "figures.json" in shared_files(engine, key), what="the end of the job")
+    assert not [name for name in shared_files(engine, key) if not name.endswith(".json")]
+    assert audited(engine, "started") == audited(engine, "finished") == [key]
+
+
+def test_a_machine_that_was_cut_off_changes_nothing_on_a_shared_spool(
+    engine: Engine, archive: ArchiveDouble, request_for: Request
+) -> None:
+    """It sleeps in the middle of a stage, wakes up when its job is another's, and goes on before it asks."""
+    engine.control.mkdir(exist_ok=True)
+    (engine.control / "stuck-stage2").touch()
+    engine.hold("consistency")
+    cut_off = start_sharing(engine, 1)
+    key = engine.put(request_for())
+    wait_for(lambda: engine.calls().count("stage2") == 1, what="stage 2")
+    os.kill(cut_off, signal.SIGSTOP)
+    start_sharing(engine, 2)
+    wait_for(lambda: engine.calls().count("stage2") == 2, LOST_AFTER * 5, "stage 2 at the second machine")
+    (engine.control / "stuck-stage2").unlink()
+    wait_for(lambda: engine.calls().count("consistency") == 1, what="the next stage there")
+    before = shared_files(engine, key)
+    assert any(name.endswith("work/stage2.npy") for name in before)
+    os.kill(cut_off, signal.SIGCONT)
+    other = engine.put(request_for(attempt=2))
+    wait_for(lambda: engine.calls().count("prepare") == 2, PATIENCE, "another job at the first machine")
+    assert shared_files(engine, key) == before
+    engine.release("consistency")
+    for one in (key, other):
+        engine.wait(one, "succeeded")
+    assert engine.calls().count("stage1") == 2
+    assert len(archive.stored) == len(set(archive.stored)) == 24
+    assert audited(engine, "stored") == sorted([key, other])
 
 
 def test_what_is_wrong_with_the_database_is_said(postgres: PostgresServer) -> None:

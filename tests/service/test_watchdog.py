@@ -44,7 +44,7 @@ def test_a_stuck_stage_fails_by_name_and_its_worker_ends(engine: Engine, request
     assert engine.wait_for_end(worker) == RESTART
     # The next worker tidies up behind it, and does not touch the job.
     engine.start_worker(**SHORT)
-    wait_for(lambda: not (engine.spool / "jobs" / key / "source").exists(), what="a clean folder")
+    wait_for(lambda: not engine.has_images(key), what="a clean folder")
     assert engine.status(key)["failure"]["code"] == "stage-timeout"
     assert engine.calls().count("stage2") == 1
 

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 from soaking.__main__ import main
+from soaking.destinations import COMMITTED, WAYS
 from soaking.plan import KINDS
 
 pytestmark = [pytest.mark.orthanc, pytest.mark.slow]
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 Edit = Callable[[dict[str, Any]], None]
 
 
@@ -26,6 +28,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "soaking", "--series", "8", "--minutes", "8", "--seed", "3"]
     run = subprocess.run(
         [*command, "--folder", str(folder)],
+        cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(HERE)},  # and no more: Orthanc's Python looks there too
         capture_output=True,
         text=True,
@@ -66,15 +69,36 @@ def test_every_promise_was_kept_and_the_report_says_so(evidence: Path, tmp_path:
     text = page.read_text()
     assert "Every promise was kept" in text
     run = json.loads((evidence / "run.json").read_text())
-    assert {fault["kind"] for fault in run["faults"]} >= {"worker", "api", "orthanc", "pacs", "spool-full"}
+    assert {fault["kind"] for fault in run["faults"]} >= {
+        *("worker", "api", "orthanc", "spool-full"),
+        *WAYS,
+    }
+    good = sum(not KINDS[case["kind"]].reason for case in run["cases"])
+    assert all(f"| {way.how} | {good} | " in text for way in WAYS.values())
     assert all(KINDS[case["kind"]].story in text for case in run["cases"])
     assert sum(case["kind"] == "late" for case in run["cases"]) == 1
     assert f"seed | {run['options']['seed']}" in text
 
 
-def test_a_slice_lost_at_the_pacs_is_found(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    next((copy / "pacs" / result_of(copy, "good")).glob("*.dcm")).unlink()
-    assert "the PACS must hold all 36 slices" in broken(copy, capsys)
+def test_a_slice_lost_at_a_destination_is_found(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in WAYS:
+        next((copy / kind / result_of(copy, "good")).glob("*.dcm")).unlink()
+    said = broken(copy, capsys)
+    assert all(f"{way.place} must hold all 36 slices" in said for way in WAYS.values())
+
+
+def test_a_slice_that_nobody_vouched_for_and_one_that_is_there_twice_are_found(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = next((copy / "keeper" / result_of(copy, "good")).glob("*.dcm"))
+    reports = (copy / COMMITTED).read_text()
+    (copy / COMMITTED).write_text(reports.replace(f'"{path.stem}"', '"1.2.3"'))
+    twice = next((copy / "web" / result_of(copy, "good")).glob("*.dcm"))
+    (copy / "web" / "1.2.4").mkdir()
+    shutil.copy(twice, copy / "web" / "1.2.4")
+    said = broken(copy, capsys)
+    assert "the committing archive must have vouched for what it was given, 1 slices are missing" in said
+    assert f"the web archive holds instance {twice.stem} in 2 series" in said
 
 
 def test_a_changed_pixel_at_the_pacs_is_found(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,10 +205,10 @@ def test_a_job_that_never_ended_and_a_missing_delivery_are_found(
         run["jobs"][0]["state"] = "running"
         run["facts"]["troubles"].append("not everything was settled within 3 minutes")
         case = next(case for case in run["cases"] if case["kind"] == "good")
-        case["state"]["routes"][0]["phase"] = "abandoned"
+        next(one for one in case["state"]["routes"] if one["destination"] == "WEB")["phase"] = "abandoned"
 
     edit_run(copy, sabotage)
     said = broken(copy, capsys)
     assert "is still running" in said
-    assert "must be delivered to every destination" in said
+    assert "must be delivered to every destination, is not to the web archive" in said
     assert "not everything was settled" in said

@@ -89,7 +89,7 @@ securityContext:
 
 {{- /* The specification of a claim for so much room. */ -}}
 {{- define "claim" -}}
-accessModes: [ReadWriteOnce]
+accessModes: [{{ .mode | default "ReadWriteOnce" }}]
 {{- with .class }}
 storageClassName: {{ . }}
 {{- end }}

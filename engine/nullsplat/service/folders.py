@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class JobFolder:
-    """The files of one job below the spool."""
+    """The files of one job below the spool, or of one worker's turn at it, see `worker.turns`."""
 
     path: Path
 
@@ -65,7 +65,7 @@ class JobFolder:
         except FileNotFoundError:
             return None
         except ValueError:
-            logger.warning("%s of the job is damaged", name, extra={"job": self.path.name})
+            logger.warning("%s is damaged", self.path / name)
             return None
 
     def partial(self, folder: Path) -> Path:
@@ -75,19 +75,17 @@ class JobFolder:
         part.mkdir(mode=0o700, parents=True)
         return part
 
-    @property
-    def has_images(self) -> bool:
-        """Whether any image data are here."""
-        return any(folder.exists() for folder in self._images())
-
     def discard_images(self) -> None:
         """Delete all image data; small documents (figures, report) stay."""
-        for folder in self._images():
+        for folder in self.images:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _images(self) -> tuple[Path, ...]:
+    @property
+    def images(self) -> tuple[Path, ...]:
+        """The folders with image data that are here."""
         whole = (self.source, self.work, self.derived)
-        return (*whole, *(folder.with_name(f"{folder.name}.part") for folder in whole))
+        named = (*whole, *(folder.with_name(f"{folder.name}.part") for folder in whole))
+        return tuple(folder for folder in named if folder.exists())
 
 
 def bytes_needed(source_voxels: int, scale: tuple[float, float, float], samples: int = 1) -> int:

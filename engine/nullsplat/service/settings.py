@@ -90,8 +90,10 @@ class Settings(BaseSettings):
 
     spool: Path = Path("/var/lib/nullsplat")
     """Working folder: jobs, and the database if none is named. Readable by the service's user only."""
+    shared_spool: Path | None = None
+    """Folder that the workers of several machines share (NFS, CephFS), for the jobs' files; by default in the spool."""
     spool_reserve_mib: Annotated[int, Field(ge=0)] = 1024
-    """Space that jobs leave free on the spool's disk."""
+    """Space that jobs leave free on the disk with their files."""
     retention_days: Annotated[float, Field(ge=0)] = 30.0
     """How long a finished job is known: its folder (report and figures), and for 7 days at least its row and its UIDs."""
     database_url: SecretStr | None = None
@@ -235,6 +237,11 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}ARCHIVE_USERNAME and {PREFIX}ARCHIVE_PASSWORD must be set together")
         if self.viewer_secret == self.secret:
             raise ValueError(f"{PREFIX}VIEWER_SECRET must not be the same as {PREFIX}SECRET")
+        if self.shared_spool is not None and self.database.startswith("sqlite"):
+            raise ValueError(
+                f"{PREFIX}SHARED_SPOOL is for workers on several machines, which need PostgreSQL; name it in "
+                f"{PREFIX}DATABASE_URL, or set no {PREFIX}SHARED_SPOOL"
+            )
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             raise ValueError(f"{PREFIX}TLS_CERTIFICATE_FILE and {PREFIX}TLS_KEY_FILE must be set together")
         if (self.audit_certificate_file is None) != (self.audit_key_file is None):
@@ -266,6 +273,11 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.spool.absolute() / 'nullsplat.sqlite'}"
 
     @property
+    def job_spool(self) -> Path:
+        """The spool with the jobs' files, in its folder `jobs`."""
+        return self.shared_spool or self.spool
+
+    @property
     def audit_repository(self) -> tuple[str, int] | None:
         """Host and port of the audit repository; None where there is none."""
         return None if self.audit_syslog is None else _host_and_port(self.audit_syslog)
@@ -275,27 +287,33 @@ class Settings(BaseSettings):
         return float(getattr(self, f"{stage}_limit_seconds"))
 
     def prepare_spool(self) -> None:
-        """Create the spool, closed to other users since patients' images pass through it; close one that is open.
+        """Create the spools, closed to other users since patients' images pass through them; close one that is open.
 
         Raises:
             ConfigurationError: it cannot be created, entered or closed, or is a folder that others use for something else.
         """
-        try:
-            if foreign := _used_by_others(self.spool):
-                raise ConfigurationError(
-                    f"{PREFIX}SPOOL must be a separate folder, closed to other users, {self.spool} is open to them "
-                    f"and holds {foreign}; name another one"
-                )
-            private_folder(self.spool)
-            private_folder(self.spool / "jobs")
-            close_files(self.spool)
-        except OSError as error:
+        for name in ("spool", "shared_spool"):
+            if (folder := getattr(self, name)) is not None:
+                _prepare(folder, variable_of(name))
+
+
+def _prepare(spool: Path, variable: str) -> None:
+    try:
+        if foreign := _used_by_others(spool):
             raise ConfigurationError(
-                f"{PREFIX}SPOOL must be a folder that this user alone may use, {self.spool} is not: {error.strerror}"
-            ) from error
+                f"{variable} must be a separate folder, closed to other users, {spool} is open to them and holds {foreign}; "
+                "name another one"
+            )
+        private_folder(spool)
+        private_folder(spool / "jobs")
+        close_files(spool)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{variable} must be a folder that this user alone may use, {spool} is not: {error.strerror}"
+        ) from error
 
 
-_OURS = ("nullsplat.sqlite", "audit.jsonl", "lost+found")
+_OURS = ("nullsplat.sqlite", "audit.jsonl", "owner.json", "lost+found")
 """Prefixes of names in a spool without jobs: restored from a backup, or the root of a disk."""
 
 

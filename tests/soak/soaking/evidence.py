@@ -3,7 +3,8 @@
 run.json        cases, faults, what the plugin, the engine and Orthanc say, the machine
 sent/           the series as they were sent, one folder for each case
 archive/        what Orthanc holds beyond that, one folder for each series
-pacs/           what arrived at the PACS, one folder for each series
+pacs/           what arrived at the PACS, one folder for each series; web/ and keeper/ likewise
+committed.jsonl what the committing archive vouched for
 audit.jsonl     the engine's audit log
 logs/           of the processes; Orthanc's is in orthanc/
 """
@@ -32,6 +33,7 @@ def collect(parts: Parts, options: Options, scans: list[Scan], noted: list[Noted
     """
     folder = parts.folder
     sent = {scan.series_uid for scan in scans}
+    parts.destinations.web.collect()
     archived = {uid: _instances(parts, series) for series, uid in _all_series(parts).items()}
     for uid, instances in archived.items():
         if uid not in sent:

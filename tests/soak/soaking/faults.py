@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from soaking.destinations import WAYS
 from soaking.parts import NO_ROOM_MIB, Parts
 from soaking.plan import Fault
 
@@ -115,8 +116,8 @@ class Faults:
         parts = self._parts
         if kind in KILLED:
             parts.kill(kind)
-        elif kind == "pacs":
-            parts.pacs.stop()
+        elif kind in WAYS:
+            parts.destinations.by_kind[kind].stop()
         elif kind == "archive-full":
             parts.archive.fill()
         elif parts.spool.mounted:
@@ -131,8 +132,8 @@ class Faults:
         parts = self._parts
         if fault.kind in KILLED:
             self._start(fault.kind)
-        elif fault.kind == "pacs":
-            parts.pacs.start()
+        elif fault.kind in WAYS:
+            parts.destinations.by_kind[fault.kind].start()
         elif fault.kind == "archive-full":
             parts.archive.free()
         elif parts.spool.mounted:

@@ -13,8 +13,8 @@ import requests
 
 from nullsplat.node.loopback import ask
 from nullsplat.node.orthanc import ADMIN, ENGINE, Modality, NodeSettings, OrthancNode
-from nullsplat.node.pacs import Pacs
 from nullsplat.node.processes import Child, free_port, start
+from soaking.destinations import Destinations
 from soaking.disk import SmallDisk
 from soaking.people import REGISTERED, ROLES, Question
 from soaking.plan import Options
@@ -31,12 +31,12 @@ PLUGIN = {
     "Preset": "preview",
     "Scale": [FACTOR, 1, 1],
     "MinSlices": 5,
-    "Destinations": ["PACS"],
     "ReconcileInterval": RECONCILE_SECONDS,
     "PollInterval": 0.5,
     "EngineTimeout": 10,
     "RetryFirst": 1,
     "RetryLongest": 10,
+    "CommitmentTimeout": 15,
     "Roles": ROLES,
 }
 RULES = """
@@ -62,7 +62,7 @@ class Keys:
 
 
 class Parts:
-    """Orthanc with the plugin, API, worker, PACS, and the two disks."""
+    """Orthanc with the plugin, API, worker, destinations, and the two disks."""
 
     def __init__(self, options: Options) -> None:
         self.folder = options.folder.absolute()
@@ -70,7 +70,7 @@ class Parts:
         self.keys = Keys(*(secrets.token_urlsafe(18) for _ in range(4)))
         self.spool = SmallDisk(self.folder / "spool", SPOOL_MIB)
         self.archive = SmallDisk(self.folder / "orthanc" / "archive", ARCHIVE_MIB)
-        self.pacs = Pacs(self.folder / "pacs")
+        self.destinations = Destinations(self.folder)
         self.api_port = free_port()
         self._children: dict[str, Child] = {}
         self._stack = ExitStack()
@@ -79,9 +79,9 @@ class Parts:
         with ExitStack() as stack:
             stack.enter_context(self.spool)
             stack.enter_context(self.archive)
-            self.pacs.start()
-            stack.callback(self.pacs.stop)
+            self.destinations.start(stack)
             self.orthanc = OrthancNode(self._node_settings())
+            self.destinations.keeper.node = (self.orthanc.ae_title, self.orthanc.dicom_port)
             stack.enter_context(self.orthanc)
             stack.callback(self._stop_engine)
             self.start_api()
@@ -171,21 +171,19 @@ class Parts:
             self._children.pop(name).stop()
 
     def _node_settings(self) -> NodeSettings:
-        modalities = {
-            "SCANNER": Modality(SCANNER, "127.0.0.1", 104),
-            "PACS": Modality(self.pacs.ae_title, "127.0.0.1", self.pacs.port),
-        }
+        plugin = {**PLUGIN, **self.destinations.plugin_settings(), "RulesFile": str(self._rules_file())}
         return NodeSettings(
             folder=self.folder / "orthanc",
             admin_password=self.keys.admin,
             engine_password=self.keys.engine,
             secret=self.keys.secret,
             engine_url=f"http://127.0.0.1:{self.api_port}",
-            modalities=modalities,
+            modalities={"SCANNER": Modality(SCANNER, "127.0.0.1", 104)},
             overrides={
                 "StableAge": STABLE_AGE,
                 "DicomScuTimeout": 3,
-                "NullSplat": {**PLUGIN, "RulesFile": str(self._rules_file())},
+                "DicomModalities": self.destinations.modalities(),
+                "NullSplat": plugin,
                 "RegisteredUsers": dict.fromkeys(REGISTERED, self.keys.people),
             },
         )

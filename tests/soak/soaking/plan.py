@@ -7,7 +7,7 @@ from pathlib import Path
 SECONDS_PER_SERIES = 10.0
 """Length of the time in which series are sent and faults happen, for each series."""
 SECONDS_PER_FAULT = 10.0
-LEAST_FAULTS = 7
+LEAST_FAULTS = 8
 FAULT_SHARE = 0.45
 """Largest part of the run with faults in it; the rest is for the node to get over them."""
 
@@ -129,9 +129,9 @@ def _cases(options: Options, rng: random.Random) -> list[Case]:
     return cases
 
 
-FAULTS = ("worker", "api", "orthanc", "pacs", "worker", "orthanc")
+FAULTS = ("worker", "api", "orthanc", "pacs", "web", "keeper", "worker", "orthanc")
 ONCE = ("spool-full", "archive-full")
-LONGEST = {"pacs": 20.0, "spool-full": 10.0, "archive-full": 8.0}
+LONGEST = {"pacs": 20.0, "web": 20.0, "keeper": 20.0, "spool-full": 10.0, "archive-full": 8.0}
 
 
 def _faults(options: Options, rng: random.Random) -> list[Fault]:

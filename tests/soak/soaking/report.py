@@ -5,18 +5,19 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from soaking.destinations import WAYS
 from soaking.evidence import RUN
 from soaking.plan import KINDS
-from soaking.verdict import Verdict
+from soaking.verdict import Verdict, committed_instances, held_at
 
 Json = dict[str, Any]
 
 INTRODUCTION = """# Soak run
 
-Made by `make soak`. The whole node - Orthanc with the plugin, the engine's API, a worker, and a PACS - is sent good and
-bad series while its processes are killed with SIGKILL at random, the PACS goes away, the disks fill up, and people of all
-roles ask for what they may and for what they may not. At the end every good series must have exactly one complete derived
-series at the PACS, with the pixels, the place and the patient that it should have, every bad one its reason, and nothing
+Made by `make soak`. The whole node - Orthanc with the plugin, the engine's API, a worker, and three destinations - is sent good and
+bad series while its processes are killed with SIGKILL at random, the destinations go away, the disks fill up, and people of
+all roles ask for what they may and for what they may not. At the end every good series must have exactly one complete derived
+series at each destination, with the pixels, the place and the patient that it should have, every bad one its reason, and nothing
 else may have been stored. `SOAK_OPTIONS='--series 8 --minutes 3 --seed 2'` makes a short run; the same seed makes the same
 plan. The code is in `tests/soak`; a broken promise ends it with exit code 1 and leaves the evidence in `build/soak`.
 """
@@ -25,7 +26,14 @@ plan. The code is in `tests/soak`; a broken promise ends it with exit code 1 and
 def report(folder: Path, verdict: Verdict) -> str:
     """The report as Markdown."""
     run = json.loads((folder / RUN).read_text())
-    parts = [INTRODUCTION, _summary(run, verdict), _classes(run, verdict), _recoveries(run), _timeline(run)]
+    parts = [
+        INTRODUCTION,
+        _summary(run, verdict),
+        _classes(run, verdict),
+        _deliveries(folder, run),
+        _recoveries(run),
+        _timeline(run),
+    ]
     if verdict.superseded:
         listed = "\n".join(f"- {words}" for words in verdict.superseded)
         parts.append(
@@ -70,10 +78,30 @@ def _classes(run: Json, verdict: Verdict) -> str:
     for name, kind in KINDS.items():
         count = sum(case["kind"] == name for case in run["cases"])
         if count:
-            promised = f"refused: `{kind.reason}`" if kind.reason else "one complete result at the PACS"
+            promised = (
+                f"refused: `{kind.reason}`" if kind.reason else "one complete result at each destination"
+            )
             lines.append(f"| {kind.story} | {count} | {promised} | {verdict.kept[name]} |")
     head = "| what was sent | series | what must become of it | came out so |\n|---|---|---|---|"
     return f"## Series\n\n{head}\n" + "\n".join(lines) + "\n"
+
+
+def _deliveries(folder: Path, run: Json) -> str:
+    routes = [route for case in run["cases"] for route in (case["state"] or {}).get("routes", [])]
+    vouched = committed_instances(folder)
+    lines = []
+    for kind, way in WAYS.items():
+        mine = [route["phase"] for route in routes if route["destination"] == way.name]
+        names = [name for names in held_at(folder, kind).values() for name in names]
+        committed = sum(name in vouched for name in names) if kind == "keeper" else "not asked"
+        figures = (mine.count("delivered"), len(names), len(names) - len(set(names)), committed)
+        lines.append(f"| {way.how} | {' | '.join(map(str, figures))} |")
+    head = "| way | series delivered | instances there | of them there twice | of them committed |\n|---|---|---|---|---|"
+    words = (
+        "Delivered means: all of it is there, each SOP Instance UID once, and where storage commitment was asked for, the destination\n"
+        "has vouched for each instance. Instances of superseded results are counted too."
+    )
+    return f"## Deliveries\n\n{words}\n\n{head}\n" + "\n".join(lines) + "\n"
 
 
 def _recoveries(run: Json) -> str:

@@ -1,11 +1,12 @@
 """Was every promise kept? Decided from the evidence alone."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from soaking.destinations import COMMITTED, WAYS
 from soaking.evidence import RUN
 from soaking.images import differences_from_source, output_hash, same_images
 from soaking.plan import KINDS
@@ -66,28 +67,38 @@ def _wrong_with_good(folder: Path, run: Json, case: Json, outputs: dict[str, str
     state = case["state"]
     if state is None or state["phase"] != "done":
         return [f"must be done, is {_phase(state)}"]
-    if not state["routes"] or any(route["phase"] != "delivered" for route in state["routes"]):
-        return ["must be delivered to every destination, is not"]
+    phases = {
+        way: [one["phase"] for one in state["routes"] if one["destination"] == way.name]
+        for way in WAYS.values()
+    }
+    if lacking := [way.place for way, found in phases.items() if set(found) != {"delivered"}]:
+        return [f"must be delivered to every destination, is not to {', '.join(lacking)}"]
     uid, key = state["result"]["series_uid"], state["key"]
     declared = next((job["declared"] for job in run["jobs"] if job["key"] == key), None)
     if declared is None or declared["series_instance_uid"] != uid:
         return [f"the engine must have declared the result {uid} for job {key[:12]}, it has not"]
     wanted = list(declared["files"])
-    archive, pacs = _files(folder / "archive" / uid), _files(folder / "pacs" / uid)
+    archive = _files(folder / "archive" / uid)
+    held = {kind: _files(folder / kind / uid) for kind in WAYS}
     wrong = [
         f"{place} must hold all {len(wanted)} slices of the result and no others, it has {len(held)}, "
         f"{len(set(wanted) - set(held))} are missing"
-        for place, held in (("Orthanc", archive), ("the PACS", pacs))
+        for place, held in [("Orthanc", archive), *((WAYS[kind].place, held[kind]) for kind in WAYS)]
         if set(held) != set(wanted)
     ]
     if wrong:
         return wrong
+    if missing := set(wanted) - committed_instances(folder):
+        wrong.append(
+            f"{WAYS['keeper'].place} must have vouched for what it was given, {len(missing)} slices are missing"
+        )
     if output_hash(archive) != outputs.get(key):
         wrong.append("Orthanc must hold the very bytes that the audit log has the hash of, it does not")
-    wrong += same_images(archive, pacs)
+    for kind, way in WAYS.items():
+        wrong += same_images(archive, held[kind], way.place)
     pixels = run["options"]["processing"] == "fast"
     sent = sorted((folder / "sent" / case["name"]).glob("*.dcm"))
-    wrong += differences_from_source(sent, [pacs[sop] for sop in wanted], pixels=pixels)
+    wrong += differences_from_source(sent, [held["pacs"][sop] for sop in wanted], pixels=pixels)
     return wrong
 
 
@@ -104,10 +115,10 @@ def _wrong_with_bad(case: Json, verdict: Verdict) -> list[str]:
 
 
 def _judge_rest(folder: Path, run: Json, results: set[str], verdict: Verdict) -> None:
-    """Every series in Orthanc and at the PACS that is neither a source nor a result must be accounted for."""
+    """Every series in Orthanc and at a destination that is neither a source nor a result must be accounted for."""
     sent = {case["series_uid"]: case for case in run["cases"]}
     makers = {job["declared"]["series_instance_uid"]: job for job in run["jobs"] if job["declared"]}
-    at_pacs = {path.name: set(_files(path)) for path in (folder / "pacs").iterdir()}
+    elsewhere = {kind: held_at(folder, kind) for kind in WAYS}
     for uid, instances in run["archive"].items():
         if uid in sent:
             names = {path.stem for path in (folder / "sent" / sent[uid]["name"]).glob("*.dcm")}
@@ -116,16 +127,28 @@ def _judge_rest(folder: Path, run: Json, results: set[str], verdict: Verdict) ->
                     f"{sent[uid]['name']}: Orthanc must hold {len(names)} of its slices, it has {len(instances)}"
                 )
         elif uid not in results:
-            _account(uid, set(instances), at_pacs.get(uid, set()), makers.get(uid), sent, verdict)
-    for uid in at_pacs.keys() - results - run["archive"].keys():
-        verdict.broken.append(f"the PACS holds series {uid}, which nobody knows")
-    verdict.broken += [
-        f"the PACS holds the source of {sent[uid]['name']}" for uid in at_pacs.keys() & sent.keys()
-    ]
+            there = {kind: held.get(uid, []) for kind, held in elsewhere.items()}
+            _account(uid, set(instances), there, makers.get(uid), sent, verdict)
+    for kind, held in elsewhere.items():
+        place = WAYS[kind].place
+        for uid in held.keys() - results - run["archive"].keys():
+            verdict.broken.append(f"{place} holds series {uid}, which nobody knows")
+        verdict.broken += [
+            f"{place} holds the source of {sent[uid]['name']}" for uid in held.keys() & sent.keys()
+        ]
+        times = Counter(name for names in held.values() for name in names)
+        verdict.broken += [
+            f"{place} holds instance {name} in {n} series" for name, n in times.items() if n > 1
+        ]
 
 
 def _account(
-    uid: str, held: set[str], at_pacs: set[str], job: Json | None, sent: dict[str, Json], verdict: Verdict
+    uid: str,
+    held: set[str],
+    there: dict[str, list[str]],
+    job: Json | None,
+    sent: dict[str, Json],
+    verdict: Verdict,
 ) -> None:
     case = sent.get(job["request"]["series_instance_uid"]) if job else None
     if job is None or case is None:
@@ -139,7 +162,20 @@ def _account(
     elif held != wanted:
         verdict.broken.append(f"{name} is obsolete and partial: {len(held)} of {len(wanted)} slices")
     else:
-        verdict.superseded.append(f"{name}: {len(held)} slices, of them {len(at_pacs)} at the PACS")
+        places = ", ".join(f"{len(there[kind])} at {way.place}" for kind, way in WAYS.items())
+        verdict.superseded.append(f"{name}: {len(held)} slices, of them {places}")
+
+
+def held_at(folder: Path, kind: str) -> dict[str, list[str]]:
+    """The SOP Instance UIDs that a destination holds, by series."""
+    return {path.name: sorted(_files(path)) for path in (folder / kind).glob("*")}
+
+
+def committed_instances(folder: Path) -> set[str]:
+    """The SOP Instance UIDs that the committing archive has vouched for."""
+    path = folder / COMMITTED
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {uid for line in lines for uid in json.loads(line)}
 
 
 def _audited_outputs(path: Path) -> dict[str, str]:

@@ -18,6 +18,8 @@ import sqlalchemy as sa
 import uvicorn
 
 from nullsplat.service.contract.messages import job_key
+from nullsplat.service.folders import JobFolder
+from nullsplat.service.worker.turns import images_of, latest
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "a-secret-for-tests-only"
@@ -101,6 +103,13 @@ class Engine:
         """Wait for the end of a worker that ends by itself, return the exit code."""
         self._workers.remove(worker)
         return self._forge.ask(wait=worker)
+
+    def turn(self, key: str) -> JobFolder:
+        """The files of the latest turn at a job."""
+        return latest(JobFolder(self.spool / "jobs" / key))
+
+    def has_images(self, key: str) -> bool:
+        return bool(images_of(JobFolder(self.spool / "jobs" / key)))
 
     def forget_everything(self) -> None:
         """Lose all jobs, which must be over, and their folders, as after a new installation."""

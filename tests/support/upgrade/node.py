@@ -1,5 +1,6 @@
 """A whole node of real processes, of which each start may be of another release."""
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -87,15 +88,24 @@ class UpgradedNode(OrthancAsked):
 
     def jobs(self) -> dict[str, dict[str, Any]]:
         """What the engine says of each job."""
-        headers = {"Authorization": f"Bearer {SECRET}"}
-        url = f"http://127.0.0.1:{self._port}/v1/jobs?limit=1000"
-        answer = requests.get(url, headers=headers, timeout=20)
-        answer.raise_for_status()
-        return {job["key"]: job for job in answer.json()["jobs"]}
+        return {job["key"]: job for job in self._ask("/v1/jobs?limit=1000").json()["jobs"]}
+
+    def counted(self) -> dict[str, int]:
+        """How many jobs the engine's metrics count, by state."""
+        found = re.findall(
+            r'^nullsplat_jobs\{state="(\w+)"\} (\d+)', self._ask("/metrics").text, re.MULTILINE
+        )
+        return {state: int(count) for state, count in found}
 
     def calls(self) -> list[str]:
         """The stages that were begun, in order."""
         return (self.control / "calls.log").read_text().split()
+
+    def _ask(self, path: str) -> requests.Response:
+        headers = {"Authorization": f"Bearer {SECRET}"}
+        answer = requests.get(f"http://127.0.0.1:{self._port}{path}", headers=headers, timeout=20)
+        answer.raise_for_status()
+        return answer
 
     def _start(self, name: str, role: str, release: Path) -> Child:
         environment = {

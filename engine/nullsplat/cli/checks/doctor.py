@@ -65,11 +65,14 @@ def _engine_findings() -> Iterator[Finding]:
     # Imported here: these checks cannot be imported where a package is missing.
     from nullsplat.cli.checks import computing, node  # noqa: PLC0415
     from nullsplat.cli.checks.modalities import modalities  # noqa: PLC0415
+    from nullsplat.cli.checks.shared_spool import shared_spool  # noqa: PLC0415
 
     yield computing.prior_weights()
     yield computing.processor()
     settings, finding = node.settings_findings()
     yield node.disk(settings.spool if settings else Path.cwd())
+    if settings is not None and (shared := shared_spool(settings)) is not None:
+        yield shared
     yield node.orthanc(needed=settings is None)
     yield node.rules()
     yield finding

@@ -46,6 +46,14 @@ workitem_names = sa.Table(
     sa.Index("ix_nullsplat_workitem_names_key", "key", unique=True),
 )
 
+# The number of the last turn at a job, see `JobStore.take`. A table of its own, see `worker_facts`.
+turns = sa.Table(
+    "nullsplat_turns",
+    metadata,
+    sa.Column("key", sa.String(32), primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+)
+
 # What `job_counts` counts of jobs that are over.
 tallies = sa.Table(
     "nullsplat_tallies",
@@ -81,7 +89,7 @@ schema_version = sa.Table(
     "nullsplat_schema", metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False)
 )
 
-# Switches for all workers on all machines.
+# Switches for all workers on all machines, and the database's identity.
 controls = sa.Table(
     "nullsplat_controls",
     metadata,

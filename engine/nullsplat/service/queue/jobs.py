@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from nullsplat.service.contract.messages import STAGES
 from nullsplat.service.database.dbos_tables import TAKEN, workflow_status
 from nullsplat.service.database.job_counts import STATE, add, of_job
-from nullsplat.service.database.tables import jobs, transaction, utc
+from nullsplat.service.database.tables import jobs, now, transaction, turns, utc
 from nullsplat.service.queue.priorities import Place
 
 Stage = dict[str, Any]
@@ -117,6 +117,22 @@ class JobStore:
         """Mark the job as running; False if it may not run."""
         return self._update(key, OPEN, state="running")
 
+    def take(self, key: str) -> int | None:
+        """The number of the caller's turn at a running job, higher than any before; None if it may not run.
+
+        It is the time in seconds, unless that is not higher: so it is also higher than what a database that was lost, or is
+        newer than the restored backup, gave out.
+        """
+        mine = turns.c.key == key
+        with transaction(self.engine) as connection:
+            if not self._changed(connection, key, ("running",)):
+                return None
+            before = connection.execute(sa.select(turns.c.number).where(mine)).scalar_one_or_none() or 0
+            number = max(before + 1, int(now(connection)))
+            connection.execute(sa.delete(turns).where(mine))
+            connection.execute(sa.insert(turns).values(key=key, number=number))
+        return number
+
     def report(self, key: str, stages: list[Stage], progress: float, eta_seconds: float | None) -> bool:
         """Store the progress of a running job; False if it must stop."""
         return self._update(key, ("running",), stages=stages, progress=progress, eta_seconds=eta_seconds)
@@ -207,12 +223,9 @@ def count_jobs(connection: sa.Connection, state: str) -> int:
 
 def insert_job(connection: sa.Connection, key: str, request: dict[str, Any]) -> None:
     """Add a queued job within the caller's transaction."""
-    now = datetime.now(UTC)
-    connection.execute(
-        sa.insert(jobs).values(
-            key=key, state="queued", request=request, stages=waiting_stages(), created_at=now, updated_at=now
-        )
-    )
+    moment = datetime.now(UTC)
+    row = {"key": key, "state": "queued", "request": request, "stages": waiting_stages()}
+    connection.execute(sa.insert(jobs).values(**row, created_at=moment, updated_at=moment))
 
 
 def _shown(stage: Stage, state: str) -> Stage:

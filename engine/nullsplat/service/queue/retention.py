@@ -8,7 +8,7 @@ from dbos import DBOSClient
 
 from nullsplat.service.database.job_counts import STATE, add
 from nullsplat.service.database.schema import OVER
-from nullsplat.service.database.tables import jobs, transaction, workitem_names
+from nullsplat.service.database.tables import jobs, transaction, turns, workitem_names
 from nullsplat.service.queue.queue import APPLICATION
 
 BATCH = 50
@@ -54,8 +54,8 @@ class Retention:
         )
         with transaction(self._engine) as connection:
             deleted = connection.execute(statement).all()
-            names = workitem_names.c.key.in_([row.key for row in deleted])
-            connection.execute(sa.delete(workitem_names).where(names))
+            for table in (workitem_names, turns):
+                connection.execute(sa.delete(table).where(table.c.key.in_([row.key for row in deleted])))
             gone = Counter(row.state for row in deleted)
             add(connection, {(STATE, state): -count for state, count in gone.items()})
         return gone.total()

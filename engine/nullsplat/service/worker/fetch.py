@@ -70,7 +70,7 @@ class Fetch:
             return
         folder.write(NEED, needed)
         rest = needed - source.voxels * SOURCE_BYTES_PER_VOXEL
-        require_space(self._settings.spool, rest, self._settings.spool_reserve_mib)
+        require_space(self._settings.job_spool, rest, self._settings.spool_reserve_mib)
 
     def _retrieve(
         self, request: dict[str, Any], folder: JobFolder, progress: Progress, contact: LastContact
@@ -81,7 +81,7 @@ class Fetch:
         parameters = Parameters.of(request)
         needed = bytes_needed(holding.voxels, parameters.scale, parameters.samples)
         folder.write(NEED, needed)
-        require_space(self._settings.spool, needed, self._settings.spool_reserve_mib)
+        require_space(self._settings.job_spool, needed, self._settings.spool_reserve_mib)
         target = folder.partial(folder.source)
         got = set()
         for uid in self._archive.retrieve(study, series, target):

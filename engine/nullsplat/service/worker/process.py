@@ -28,6 +28,7 @@ from nullsplat.service.queue.retention import Retention
 from nullsplat.service.queue.worker_status import WorkerStatus, gather, gpu_name
 from nullsplat.service.queue.workers import Heartbeat, Identity, Registry, this_process
 from nullsplat.service.settings import Settings, unknown_variables
+from nullsplat.service.worker.ownership import claim_spool
 from nullsplat.service.worker.progress import StopSignal
 from nullsplat.service.worker.recovery import Recovery
 from nullsplat.service.worker.spool_cleanup import SpoolCleanup
@@ -54,7 +55,7 @@ def run_worker(
     it hands it back at once.
 
     Raises:
-        ConfigurationError: a setting is wrong, or a worker of that name is running.
+        ConfigurationError: a setting is wrong, a worker of that name is running, or the spool is another engine's.
         WeightsError: the prior's weights are missing or damaged.
         StorageError: the database cannot be used.
     """
@@ -65,6 +66,7 @@ def run_worker(
     processing = processing or _super_resolution(settings)
     processing.verify()
     engine = open_database(settings.database)
+    claim_spool(settings.job_spool, engine)
     registry = Registry(engine, settings.worker_lost_seconds)
     me = this_process(settings.executor_id)
     orders = _stop_orders()  # from here on an unheeded SIGTERM would leave a dead worker in the registry
@@ -78,12 +80,12 @@ def run_worker(
     _launch(engine, me)
     facts = WorkerStatus(engine)
     heartbeat = Heartbeat(
-        registry, me, lambda: facts.note(me.executor_id, gather(settings.spool, settings.device))
+        registry, me, lambda: facts.note(me.executor_id, gather(settings.job_spool, settings.device))
     )
     heartbeat.start()
     audit.switched(Event.UP)
     logger.info("worker %s is ready", me.executor_id)
-    cleanup = SpoolCleanup(JobStore(engine), Retention(engine), settings.spool, settings.retention_days)
+    cleanup = SpoolCleanup(JobStore(engine), Retention(engine), settings.job_spool, settings.retention_days)
     _recover_until_stopped(orders, Recovery(engine, registry, audit, settings.ageing_seconds), cleanup)
     logger.info("worker %s stops", me.executor_id)
     _drain(orders, runner, settings.drain_seconds)

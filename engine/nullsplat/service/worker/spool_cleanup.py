@@ -12,6 +12,7 @@ from dbos import DBOS
 from nullsplat.service.folders import JobFolder
 from nullsplat.service.queue.jobs import OPEN, JobStore
 from nullsplat.service.queue.retention import LEAST_DAYS, Retention
+from nullsplat.service.worker.turns import clear, images_of
 
 INTERVAL = 600.0
 """Seconds. A job cleans up after itself; this is for jobs whose worker could not."""
@@ -49,7 +50,8 @@ class SpoolCleanup:
 
     def _clean(self, path: Path) -> None:
         old = time.time() - path.stat().st_mtime > self._days * SECONDS_PER_DAY
-        if not old and not JobFolder(path).has_images:
+        images = images_of(JobFolder(path))
+        if not old and not images:
             return
         job = self._store.get(path.name)
         if job is not None and job.state in OPEN:
@@ -58,7 +60,7 @@ class SpoolCleanup:
             logger.info("deleting what is left of an old job", extra={"job": path.name})
             shutil.rmtree(path, ignore_errors=True)
         elif job is None or not _is_stopping(path.name):
-            JobFolder(path).discard_images()
+            clear(JobFolder(path), images)
 
 
 def _is_stopping(key: str) -> bool:

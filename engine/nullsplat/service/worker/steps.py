@@ -33,6 +33,7 @@ from nullsplat.service.worker.store import (
     remember_derived,
     remembered_derived,
 )
+from nullsplat.service.worker.turns import clear, drop_if_taken, images_of, latest, take_over
 from nullsplat.service.worker.watchdog import Watchdog
 
 CANCELLED = "cancelled"
@@ -81,6 +82,7 @@ class StageRunner:
         self._stop = oversight.stop
         self._watchdog = oversight.watchdog
         self._one_job = threading.Lock()
+        self._turn: dict[str, JobFolder] = {}
         self._starts_no_more = threading.Event()
         self._archive = Archive(settings.archive)
         self._fetch = Fetch(settings, self._archive, processing)
@@ -99,6 +101,8 @@ class StageRunner:
         try:
             yield
         finally:
+            if (mine := self._turn.pop(key, None)) is not None:
+                drop_if_taken(mine)
             self._one_job.release()
 
     def start_no_more(self) -> None:
@@ -126,28 +130,45 @@ class StageRunner:
             return self._finish(key, failure)
 
     def _finish(self, key: str, failure: Failure | None) -> str:
-        folder = self.folder(key)
-        failure = failure or self._succeed(key, folder)
+        own = self._own_folder(key)
+        images = images_of(own)
+        failure = failure or self._succeed(key, self.folder(key))
         if failure is not None and failure["code"] != CANCELLED:
             said = failure
             _persistently(lambda: self._store.fail(key, said))
         job = _persistently(lambda: self._store.get(key))
         if job is not None and job.state in OPEN:
-            # Taken over while this worker had no contact with the database; its successor may work in the same folder, where spools are shared.
+            # Taken over while this worker had no contact with the database.
             logger.warning("another worker has taken the job over, its files are left as they are")
             return job.state
-        folder.discard_images()
+        clear(own, images)
         state = CANCELLED if job is None else job.state
         logger.info("job is over", extra={"state": state, "code": (failure or {}).get("code")})
         if job is not None:
-            self._audit.over(job, folder)
+            self._audit.over(job, own)
             with contextlib.suppress(StorageError):  # the job's row holds the same; the file is for people
-                folder.write(FIGURES, job.status())
+                own.write(FIGURES, job.status())
         return state
 
     def folder(self, key: str) -> JobFolder:
-        """The files of a job."""
-        return JobFolder(self._settings.spool / "jobs" / key)
+        """The files of this worker's turn at a job; before it began, those of the one before."""
+        return self._turn.get(key) or latest(self._own_folder(key))
+
+    def _own_folder(self, key: str) -> JobFolder:
+        return JobFolder(self._settings.job_spool / "jobs" / key)
+
+    def _begin_turn(self, key: str) -> None:
+        """Have a folder of this worker's own, with what was finished before.
+
+        Raises:
+            Cancelled: the job is another worker's by now.
+            StorageError: the spool cannot be written.
+        """
+        if key not in self._turn:
+            number = self._store.take(key)
+            if number is None:
+                raise Cancelled("the job was cancelled or taken over")
+            self._turn[key] = take_over(self._own_folder(key), number)
 
     def _has_its_turn(self) -> bool:
         """Wait a moment for the running job to end."""
@@ -161,6 +182,7 @@ class StageRunner:
         try:
             with Stopwatch() as cost:
                 reporter.start(cost)
+                self._begin_turn(job.key)
                 self._work(job, stage, self._parking(stage, reporter))
                 reporter.finish()
         except Cancelled:
@@ -188,7 +210,7 @@ class StageRunner:
         return report
 
     def _failed(self, job: Job, stage: str, reporter: StageReporter, error: Exception) -> Failure:
-        failure = as_failure(error, self._settings.spool, expected_bytes(self.folder(job.key)))
+        failure = as_failure(error, self._settings.job_spool, expected_bytes(self.folder(job.key)))
         code = failure["code"]
         if code == "internal":
             logger.error(
@@ -206,8 +228,8 @@ class StageRunner:
     def _work(self, job: Job, stage: str, progress: Progress) -> None:
         """Run a stage, after repeating earlier ones whose output is missing.
 
-        Files go missing when a worker on another machine, with another disk, takes a job over, and when the spool is
-        cleared while the job is running. Damaged ones are re-created as well, as long as none of them is in the archive.
+        Files go missing when a worker with another spool takes a job over, and when the spool is cleared while the job is
+        running. Damaged ones are re-created as well, as long as none of them is in the archive.
         """
         for chance in range(CHANCES, -1, -1):
             try:
@@ -216,6 +238,8 @@ class StageRunner:
             except Exception as error:
                 if not chance or not self._is_lost(job, stage, error):
                     raise
+                if not _persistently(lambda: self._store.begin(job.key)):
+                    raise Cancelled("the job was cancelled, or taken over with its files") from error
                 logger.warning("files of the job were lost while it was running, re-creating them")
                 self._stop.suspend_if_requested(job.key)
             else:
@@ -288,7 +312,7 @@ class StageRunner:
         try:
             result = job.result or _result(job.request, remembered_derived(folder), folder.read(REPORT))
         except StorageError as error:
-            return as_failure(error, self._settings.spool)
+            return as_failure(error, self._settings.job_spool)
         _persistently(lambda: self._store.succeed(key, result))
         return None
 
