@@ -217,6 +217,22 @@ def test_measured_projections_are_those_of_the_measured_volume(scale: tuple[floa
 
 
 @SCALES
+def test_what_a_clipped_scan_shows_as_air_is_nothing_to_a_prior_of_x_rays(
+    scale: tuple[float, float, float],
+) -> None:
+    scene = Scene(scale)
+    clipped = scene.lr_hu.clone()
+    clipped[:, :3] = -300
+    seen = measured_projections(dataclasses.replace(scene.problem, lr_hu=clipped))
+    expected = measured_projections(dataclasses.replace(scene.problem, lr_hu=clipped - 700))
+    assert seen.empty_hu == pytest.approx(-300, abs=0.1)
+    torch.testing.assert_close(seen.measurement.y, expected.measurement.y, atol=1e-4, rtol=1e-4)
+    lines = seen.model.project_hr((scene.base_hu + 1000) * 0.0192 / 1000)
+    decoded = seen.decoded(seen.encoded(scene.base_hu), torch.ones_like(lines))
+    torch.testing.assert_close(decoded.mean, lines, atol=1e-4, rtol=1e-4)
+
+
+@SCALES
 def test_degrading_undegrading_and_degrading_projections_is_degrading(
     scale: tuple[float, float, float],
 ) -> None:

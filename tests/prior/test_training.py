@@ -19,7 +19,7 @@ from nullsplat.prior.xray import model_card
 from nullsplat.prior.xray.augmentation import Augmentation
 from nullsplat.prior.xray.data import ProjectedVolume, Radiograph
 from nullsplat.prior.xray.model_card import write_model_card
-from nullsplat.prior.xray.objective import NoiseObjective
+from nullsplat.prior.xray.objective import VelocityObjective
 from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 from nullsplat.prior.xray.pool import ImagePool, split
 
@@ -47,7 +47,7 @@ def pools() -> tuple[ImagePool, ImagePool]:
 def finished(pools: tuple[ImagePool, ImagePool], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that was never interrupted."""
     folder = tmp_path_factory.mktemp("finished")
-    PriorTraining(CONFIG, NoiseObjective(*pools), folder).run(lambda *_: None)
+    PriorTraining(CONFIG, VelocityObjective(*pools), folder).run(lambda *_: None)
     return folder
 
 
@@ -84,9 +84,9 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
             raise Cancelled("stopped between two checkpoints")
 
     with pytest.raises(Cancelled):
-        PriorTraining(CONFIG, NoiseObjective(*pools), tmp_path).run(lambda *_: None, stop_in_step_three)
+        PriorTraining(CONFIG, VelocityObjective(*pools), tmp_path).run(lambda *_: None, stop_in_step_three)
     torch.manual_seed(12345)  # a new process has another state
-    resumed = PriorTraining(CONFIG, NoiseObjective(*pools), tmp_path)
+    resumed = PriorTraining(CONFIG, VelocityObjective(*pools), tmp_path)
     assert resumed.step == 2
     resumed.run(lambda *_: None)
     assert_same(state_of(tmp_path), state_of(finished))
@@ -100,7 +100,7 @@ def test_training_reports_every_checkpoint_and_tells_progress_every_step(
 ) -> None:
     reported: list[int] = []
     told: list[float] = []
-    training = PriorTraining(CONFIG, NoiseObjective(*pools), tmp_path)
+    training = PriorTraining(CONFIG, VelocityObjective(*pools), tmp_path)
     before = {name: p.clone() for name, p in training.unet.named_parameters()}
     training.run(lambda step, *_: reported.append(step), lambda fraction, note="": told.append(fraction))
     assert reported == [2, 4]
@@ -114,7 +114,7 @@ def test_a_finished_run_is_left_alone(
 ) -> None:
     folder = shutil.copytree(finished, tmp_path / "run")
     before = (folder / "checkpoint.pt").stat().st_mtime_ns
-    PriorTraining(CONFIG, NoiseObjective(*pools), folder).run(
+    PriorTraining(CONFIG, VelocityObjective(*pools), folder).run(
         lambda *_: pytest.fail("nothing was left to train")
     )
     assert (folder / "checkpoint.pt").stat().st_mtime_ns == before
@@ -126,7 +126,7 @@ def test_seeds_decide_the_crops_the_noise_and_the_first_weights(
     one_step = dataclasses.replace(CONFIG, steps=1)
     losses = []
     for name, config in (("a", one_step), ("b", one_step), ("c", dataclasses.replace(one_step, seed=1))):
-        training = PriorTraining(config, NoiseObjective(*pools), tmp_path / name)
+        training = PriorTraining(config, VelocityObjective(*pools), tmp_path / name)
         training.run(lambda *_: None)
         losses.append(training.history[0]["train"])
     assert losses[0] == losses[1] != losses[2]
@@ -137,8 +137,8 @@ def test_other_settings_do_not_resume_a_run(
 ) -> None:
     folder = shutil.copytree(finished, tmp_path / "run")
     with pytest.raises(ConfigurationError, match="seed was 0 and is 1"):
-        PriorTraining(dataclasses.replace(CONFIG, seed=1), NoiseObjective(*pools), folder)
-    longer = PriorTraining(dataclasses.replace(CONFIG, steps=9), NoiseObjective(*pools), folder)
+        PriorTraining(dataclasses.replace(CONFIG, seed=1), VelocityObjective(*pools), folder)
+    longer = PriorTraining(dataclasses.replace(CONFIG, steps=9), VelocityObjective(*pools), folder)
     assert longer.step == 4
 
 
@@ -146,10 +146,10 @@ def test_a_run_goes_on_from_a_network_of_the_same_size_alone(
     pools: tuple[ImagePool, ImagePool], tmp_path: Path
 ) -> None:
     initial = network_of(weights.XRAY, ProjectionDDNMPipeline)
-    training = PriorTraining(CONFIG, NoiseObjective(*pools), tmp_path, initial)
+    training = PriorTraining(CONFIG, VelocityObjective(*pools), tmp_path, initial)
     assert torch.equal(training.unet.conv_in.weight, initial.conv_in.weight)
     with pytest.raises(ConfigurationError, match=r"\(64, 128, 192, 256\); got one of \(32, 48, 64, 96\)"):
-        PriorTraining(CONFIG, NoiseObjective(*pools, size="base"), tmp_path / "base", initial)
+        PriorTraining(CONFIG, VelocityObjective(*pools, size="base"), tmp_path / "base", initial)
 
 
 @pytest.mark.parametrize("kind", [BlockPipeline, ProjectionDDNMPipeline])
@@ -168,7 +168,7 @@ def test_a_damaged_checkpoint_is_refused(
     for spoilt in (b"", b"no checkpoint", content[: len(content) // 2]):
         (folder / "checkpoint.pt").write_bytes(spoilt)
         with pytest.raises(UnreadableFile, match="delete it to start again"):
-            PriorTraining(CONFIG, NoiseObjective(*pools), folder)
+            PriorTraining(CONFIG, VelocityObjective(*pools), folder)
 
 
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch": 0}, {"mixed_precision": "int4"}])
@@ -176,12 +176,12 @@ def test_settings_that_mean_nothing_are_refused(
     wrong: dict[str, object], pools: tuple[ImagePool, ImagePool], tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigurationError):
-        PriorTraining(dataclasses.replace(CONFIG, **wrong), NoiseObjective(*pools), tmp_path)
+        PriorTraining(dataclasses.replace(CONFIG, **wrong), VelocityObjective(*pools), tmp_path)
 
 
 def test_a_size_that_there_is_not_is_refused(pools: tuple[ImagePool, ImagePool], tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="small"):
-        PriorTraining(CONFIG, NoiseObjective(*pools, size="huge"), tmp_path)
+        PriorTraining(CONFIG, VelocityObjective(*pools, size="huge"), tmp_path)
 
 
 def test_the_exported_prior_is_the_averaged_network(finished: Path) -> None:

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nullsplat.core.progress import Progress, silent
-from nullsplat.core.units import MU_WATER, hu_difference_to_mu, hu_to_mu
+from nullsplat.core.units import HU_AIR, MU_WATER, hu_difference_to_mu, hu_to_mu
+from nullsplat.physics.regularisation.saturation import saturation_floor
 from nullsplat.pipeline.config import PipelineConfig
 from nullsplat.pipeline.forward_model import ForwardModel
 from nullsplat.pipeline.problem import Problem
@@ -39,21 +40,23 @@ class Projections:
 
 @dataclass(frozen=True)
 class MeasuredProjections:
-    """Projections of the measured volume in the range of a prior.
+    """Projections of the measured volume in the range of a prior: of what attenuates more than its emptiest voxels.
 
     Attributes:
         model: the forward model with a detector that ends where nothing is seen any more.
+        empty_hu: what counts as nothing, see `empty_level`.
         normalisation: from line integrals to network range and back.
         measurement: in network range, with its noise.
     """
 
     model: ForwardModel
+    empty_hu: float
     normalisation: Normalisation
     measurement: Measurement
 
     def encoded(self, hu: Float[Tensor, "z y x"]) -> Float[Tensor, "v z u"]:
         """Projections of a volume on the wanted grid (HU), in network range."""
-        return self.normalisation.encode(self.model.project_hr(hu_to_mu(hu)))
+        return self.normalisation.encode(self.model.project_hr(hu_difference_to_mu(hu - self.empty_hu)))
 
     def reprojected_from(self, base_hu: Float[Tensor, "z y x"]) -> "MeasuredProjections":
         """The same measurement as a volume shows it that agrees with it in three dimensions: y = A P b.
@@ -67,19 +70,31 @@ class MeasuredProjections:
     def decoded(self, mean: Float[Tensor, "v z u"], deviation: Float[Tensor, "v z u"]) -> Projections:
         """What a prior made of them, as line integrals."""
         scale = self.normalisation.scale / 2
-        return Projections(self.normalisation.decode(mean), deviation * scale, self.model.lr_beam.columns)
+        whole = self.normalisation.decode(mean) + self.model.project_hr_constant(hu_to_mu(self.empty_hu))
+        return Projections(whole, deviation * scale, self.model.lr_beam.columns)
 
 
 def measured_projections(problem: Problem) -> MeasuredProjections:
     """Project the measured volume of a problem."""
-    seen = problem.model.project_lr(hu_to_mu(problem.lr_hu))
+    empty_hu = empty_level(problem)
+    seen = problem.model.project_lr(hu_difference_to_mu(problem.lr_hu - empty_hu))
     narrow = problem.model.narrowed(seen)
     seen = problem.model.centre_columns(seen, narrow)
     normalisation = normalisation_for(seen)
     noise = projection_noise(seen, problem.noise_hu, narrow.lr_beam.column_spacing)
     sigma_y = normalisation.encode_sigma(noise)
     measurement = Measurement(normalisation.encode(seen), narrow.projection_op, sigma_y)
-    return MeasuredProjections(narrow, normalisation, measurement)
+    return MeasuredProjections(narrow, empty_hu, normalisation, measurement)
+
+
+def empty_level(problem: Problem) -> float:
+    """HU that a radiograph shows as nothing: air, or where the measurement was cut off above that.
+
+    A volume that was clipped at -512 HU is to a projector a block of half the density of water with edges as sharp as
+    nothing in a body, and no prior of X-rays has seen one.
+    """
+    floor = saturation_floor(problem.lr_hu, problem.noise_hu)
+    return HU_AIR if floor is None else max(floor, HU_AIR)
 
 
 def sample_projections(

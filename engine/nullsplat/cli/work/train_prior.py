@@ -20,7 +20,7 @@ from nullsplat.prior.training import PriorTraining, TrainingConfig
 from nullsplat.prior.xray.augmentation import Augmentation
 from nullsplat.prior.xray.data import ProjectedVolume, Radiograph, project, read_radiographs
 from nullsplat.prior.xray.model_card import write_model_card
-from nullsplat.prior.xray.objective import NoiseObjective
+from nullsplat.prior.xray.objective import VelocityObjective
 from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 from nullsplat.prior.xray.pool import split
 
@@ -75,7 +75,7 @@ def run(request: Request) -> None:
             radiographs, volumes = archived.with_radiographs(radiographs), archived.same_patients(volumes)
             sources = (*sources, archived.source)
         train, validation = split(radiographs, volumes, Augmentation())
-        objective = NoiseObjective(train, validation, request.size)
+        objective = VelocityObjective(train, validation, request.size)
         training = PriorTraining(
             _config(request), objective, request.out, network_of(request.initial, ProjectionDDNMPipeline)
         )

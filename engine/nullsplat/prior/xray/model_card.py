@@ -20,12 +20,12 @@ STEPS = 50
 
 
 XRAY = Wording(
-    what="""An unconditional diffusion model (DDPM, noise prediction, linear beta schedule) of two-dimensional X-ray projections,
+    what="""An unconditional diffusion model (DDPM, velocity prediction, linear beta schedule) of two-dimensional X-ray projections,
 {parameters:.2f} million parameters. NullSplat's stage 1 samples it under the constraint of measured projections (DDNM,
 DDNM+): it may add what the measurement cannot see, and must keep what was measured.""",
     inputs="projections with noise, and how much noise it is",
-    outputs="the noise in them",
-    loss_judges="how well noise is recognised",
+    outputs="the velocity between them and the noise",
+    loss_judges="how well image and noise are told apart",
     counts={
         "radiographs": "radiographs",
         "radiograph_patients": "patients with radiographs",
@@ -33,10 +33,10 @@ DDNM+): it may add what the measurement cannot see, and must keep what was measu
     },
     data="""Radiographs are taken as line integrals after log and display processing; CT volumes are
 projected with a parallel beam about the long axis. Both are scaled to [-1, 1].""",
-    loss="""Mean squared error of the predicted noise (1 is what always answering zero gets). Training: mean since the row before
-in the manifest, weights as they were. Validation: averaged weights, the same crops and noise each time.""",
+    loss="""Mean squared error of the predicted velocity, which is the noise where there is little of it and the image where there is
+much. Training: mean since the row before in the manifest, weights as they were. Validation: averaged weights, the same crops and noise each time.""",
     pictures="""Drawn from pure noise, without any measurement; all that were drawn are shown. With a low noise power above 1 the
-network trained little at the high noise levels that they start from: NullSplat enters at low ones, with an initial estimate.""",
+network trained less at the high noise levels that they start from, where the measurement holds all coarse structure.""",
 )
 
 
@@ -70,7 +70,7 @@ def draw_samples(
     """`COUNT` unconditional samples in network range, by DDIM without fresh noise in `STEPS` steps.
 
     Args:
-        unet: a noise-predicting network.
+        unet: a network of X-ray images.
         scheduler: the schedule it was trained with.
         size: pixels along (z, u), multiples of what the network's down-sampling needs.
         seed: of the initial noise.

@@ -12,8 +12,13 @@ from nullsplat.prior.network import TRAIN_STEPS, build_scheduler, build_unet
 from nullsplat.prior.xray.pool import ImagePool
 
 
-class NoiseObjective:
-    """The unconditional X-ray prior: predict the noise that was added to radiographs and projections."""
+class VelocityObjective:
+    """The unconditional X-ray prior: predict the velocity of noised radiographs and projections.
+
+    The velocity is the noise where little was added, and the image where much was: unlike the noise, it tells the image at
+    every level without dividing by what is left of it, which a small network's errors do not survive.
+    Source: Salimans and Ho 2022 (arXiv 2202.00512).
+    """
 
     def __init__(
         self,
@@ -21,7 +26,7 @@ class NoiseObjective:
         validation: ImagePool,
         size: str = "small",
         low_noise_power: float = 3.0,
-        ct_share: float = 0.6,
+        ct_share: float = 0.8,
     ) -> None:
         """Learn from one pool, be judged on another.
 
@@ -35,7 +40,7 @@ class NoiseObjective:
         """
         self.size, self.low_noise_power, self.ct_share = size, low_noise_power, ct_share
         self.train, self.validation = train, validation
-        self._scheduler = build_scheduler()
+        self._scheduler = self.build_scheduler()
 
     @property
     def name(self) -> str:
@@ -68,7 +73,7 @@ class NoiseObjective:
 
     def build_scheduler(self) -> DDIMScheduler:
         """See `Objective`."""
-        return build_scheduler()
+        return build_scheduler("v_prediction")
 
     def draw(self, batch: int, seed: int) -> Tensor:
         """See `Objective`."""
@@ -76,19 +81,20 @@ class NoiseObjective:
 
     def loss(self, unet: UNet2DModel, examples: Tensor, seed: int) -> Tensor:
         """See `Objective`."""
-        return self._noise_error(unet, examples, torch_generator(seed, "noise"))
+        return self._error(unet, examples, torch_generator(seed, "noise"))
 
     def validation_losses(self, unet: UNet2DModel) -> Tensor:
         """See `Objective`."""
         generator = torch_generator(0, "validation")
-        losses = [self._noise_error(unet, self.validation.draw(16, seed=i), generator) for i in range(4)]
+        losses = [self._error(unet, self.validation.draw(16, seed=i), generator) for i in range(4)]
         return torch.stack(losses)
 
-    def _noise_error(self, unet: UNet2DModel, clean: Tensor, generator: torch.Generator) -> Tensor:
+    def _error(self, unet: UNet2DModel, clean: Tensor, generator: torch.Generator) -> Tensor:
         drawn = torch.rand(len(clean), generator=generator) ** self.low_noise_power
         timesteps = (drawn * TRAIN_STEPS).long()
         noise = torch.randn(clean.shape, generator=generator)
         noisy = self._scheduler.add_noise(clean, noise, timesteps)
+        velocity = self._scheduler.get_velocity(clean, noise, timesteps)
         device = unet.device
         predicted: Tensor = unet(noisy.to(device), timesteps.to(device)).sample
-        return mse_loss(predicted.float(), noise.to(device))
+        return mse_loss(predicted.float(), velocity.to(device))
