@@ -21,7 +21,7 @@ from nullsplat.prior.xray.sampling import SamplingConfig
 from nullsplat.splat.fit.closed_form import ClosedForm
 from nullsplat.splat.fit.config import FitConfig
 
-ALGORITHM = 7
+ALGORITHM = 8
 """Raised whenever the same configuration would give another result."""
 
 
@@ -37,7 +37,6 @@ class PipelineConfig:
         prior: of stage 1; a packaged name or a folder, see `prior.weights.locate`.
         views: projections over [0, pi), where the prior is one of X-rays.
         base: how the base volume is made; zero iterations mean plain cubic upsampling.
-        consistent_base: whether the base is made consistent with the measurement, or is cubic upsampling and nothing else.
         sampling: stage 1 with a prior of X-rays; `samples` counts for every kind of prior.
         slabs: stage 1 with a prior of slabs.
         fit: stage 2 with projections.
@@ -53,7 +52,6 @@ class PipelineConfig:
     resolution: Resolution | None
     prior: str
     views: int
-    consistent_base: bool
     base: TotalVariation
     sampling: SamplingConfig
     slabs: SlabSampling
@@ -138,7 +136,6 @@ def configure(
         resolution=resolution,
         prior=prior or chosen.prior,
         views=chosen.views,
-        consistent_base=chosen.consistent_base,
         base=scaled_for(scale, chosen.base),
         sampling=sampling,
         slabs=chosen.slabs,

@@ -16,7 +16,6 @@ class Preset:
 
     prior: str
     views: int
-    consistent_base: bool
     base: TotalVariation
     sampling: SamplingConfig
     slabs: SlabSampling
@@ -29,7 +28,6 @@ class Preset:
 _PREVIEW = Preset(
     prior=BLOCK,
     views=40,
-    consistent_base=True,
     base=BASE,
     sampling=SamplingConfig(steps=6, start_sigma=0.1, relaxation=0.4, batch=2, shared_views=4),
     slabs=SlabSampling(),
@@ -43,7 +41,6 @@ PRESETS: dict[str, Preset] = {
     "standard": Preset(
         prior=BLOCK,
         views=100,
-        consistent_base=True,
         base=BASE,
         sampling=SamplingConfig(steps=12, start_sigma=0.1, relaxation=0.3, batch=16, shared_views=4),
         slabs=SlabSampling(mirrors=4),
@@ -55,7 +52,6 @@ PRESETS: dict[str, Preset] = {
     "paper": Preset(
         prior=XRAY,
         views=100,
-        consistent_base=False,
         base=TotalVariation(iterations=0, bounds=NONNEGATIVE),
         sampling=SamplingConfig(steps=50, eta=0.99, start_sigma=None, batch=4),
         slabs=SlabSampling(),

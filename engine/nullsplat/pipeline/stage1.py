@@ -108,14 +108,13 @@ def sample_projections(
 
     Args:
         measured: projections of the measured volume.
-        base_hu: base volume in HU; its projections are the initial estimate where the preset wants one, and where it
-            agrees with the measurement, they are also what is taken as measured.
+        base_hu: base volume in HU, which agrees with the measurement: what it shows is taken as measured, and its
+            projections are the initial estimate where the preset wants one.
         prior: on the device that does the work.
         config: `sampling` and `seed` are used.
         progress: called after every batch of views.
     """
-    if config.consistent_base:
-        measured = measured.reprojected_from(base_hu)
+    measured = measured.reprojected_from(base_hu)
     start = None if config.sampling.start_sigma is None else measured.encoded(base_hu)
     sampled = prior(measured.measurement, config.sampling, start, config.seed, progress)
     return measured.decoded(sampled.mean, sampled.deviation)

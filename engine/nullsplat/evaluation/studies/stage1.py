@@ -105,9 +105,7 @@ class Stage1Study:
         prior = load_prior(weights.XRAY, self._case.device)
         assert isinstance(prior, ProjectionDDNMPipeline)  # noqa: S101 - the packaged one is
         for variant in xray_variants(self._case.how.scale, samples):
-            # The paper's way projects what was measured.
-            from_the_base = variant.sampling.start_sigma is not None
-            config = replace(self._case.config, sampling=variant.sampling, consistent_base=from_the_base)
+            config = replace(self._case.config, sampling=variant.sampling)
 
             def sample(config: PipelineConfig = config) -> tuple[Views, None]:
                 found = sample_projections(self.measured, self._case.base_hu, prior, config, silent)
