@@ -19,7 +19,10 @@ from nullsplat.prior.training_range import training_range_of
 RADIOGRAPHS = {"NIH ChestX-ray14", "Kermany"}
 CTS = {"QIN LUNG CT", "CMB-CRC", "ACRIN-NSCLC", "ACRIN-FLT", "TCGA-LIHC"}
 THIN_CTS = {"RIDER Lung CT", "RIDER Pilot", "Visible Human", "Lung-Fused-CT-Pathology", "Lung-PET-CT-Dx"}
-SOURCES = {weights.XRAY: RADIOGRAPHS | CTS, weights.BLOCK: CTS | THIN_CTS}
+SOURCES = {
+    weights.XRAY: RADIOGRAPHS | CTS | THIN_CTS - {"Lung-Fused-CT-Pathology"},
+    weights.BLOCK: CTS | THIN_CTS,
+}
 
 
 @pytest.mark.parametrize("name", weights.PACKAGED)

@@ -51,7 +51,9 @@ class ForwardModel:
     def project_hr_constant(self, mu: float) -> Float[Tensor, "v 1 u"]:
         """Projections of a volume on the wanted grid that is the same everywhere (1/mm), each row alike: unitless."""
         slice_ = (1, *self.hr.shape[1:])
-        return Projector(replace(self.hr_beam, rows=1), slice_, self.hr.spacing).forward(torch.full(slice_, mu))
+        return Projector(replace(self.hr_beam, rows=1), slice_, self.hr.spacing).forward(
+            torch.full(slice_, mu)
+        )
 
     def narrowed(self, lr_projections: Float[Tensor, "v m n"]) -> "ForwardModel":
         """The same model with a detector that ends where nothing is seen any more, symmetric about its middle."""
