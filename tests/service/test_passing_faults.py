@@ -82,7 +82,7 @@ def test_a_refusal_to_store_is_final_only_where_repeating_changes_nothing(
     assert isinstance(caught.value, StoreRefused) == final
     if final:
         assert not caught.value.retryable
-        assert "refuses CT Image Storage for good" in str(caught.value)
+        assert "refuses CT Image Storage permanently" in str(caught.value)
 
 
 def test_a_finished_file_that_is_damaged_is_said(client: Archive, tmp_path: Path) -> None:
