@@ -9,6 +9,7 @@ import torch
 
 from nullsplat.evaluation.data.degrade import protocol
 from nullsplat.evaluation.data.subject import Subject
+from nullsplat.evaluation.studies import stage1
 from nullsplat.evaluation.studies.degraded_case import DegradedCase
 from nullsplat.evaluation.studies.files import write_study
 from nullsplat.evaluation.studies.stage1 import Row, Stage1Study, xray_variants
@@ -41,6 +42,17 @@ def test_slabs_are_judged_as_volumes_too(study: Stage1Study) -> None:
     assert (mean.samples, samples.samples) == (1, 2)
     assert samples.steps > mean.steps == 1
     assert mean.volume_psnr is not None
+
+
+def test_samples_of_a_clipped_scan_are_compared_with_the_truth(
+    study: Stage1Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = next(xray_variants((2.0, 1.0, 1.0), (1,)))
+    few = dataclasses.replace(first, sampling=dataclasses.replace(first.sampling, steps=4))
+    monkeypatch.setattr(stage1, "xray_variants", lambda *_: [few])
+    (row,) = study.with_xray_prior((1,))
+    assert study.measured.empty_hu == pytest.approx(-512, abs=1)
+    assert row.psnr > 20
 
 
 def test_samplers_are_compared_by_steps_and_samples() -> None:

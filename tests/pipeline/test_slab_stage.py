@@ -228,8 +228,10 @@ def test_what_a_clipped_scan_shows_as_air_is_nothing_to_a_prior_of_x_rays(
     assert seen.empty_hu == pytest.approx(-300, abs=0.1)
     torch.testing.assert_close(seen.measurement.y, expected.measurement.y, atol=1e-4, rtol=1e-4)
     lines = seen.model.project_hr((scene.base_hu + 1000) * 0.0192 / 1000)
-    decoded = seen.decoded(seen.encoded(scene.base_hu), torch.ones_like(lines))
+    encoded = seen.encoded(scene.base_hu)
+    decoded = seen.decoded(encoded, torch.ones_like(lines))
     torch.testing.assert_close(decoded.mean, lines, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(seen.encoded_lines(decoded.mean), encoded, atol=1e-4, rtol=1e-4)
 
 
 @SCALES

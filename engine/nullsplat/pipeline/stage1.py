@@ -58,6 +58,14 @@ class MeasuredProjections:
         """Projections of a volume on the wanted grid (HU), in network range."""
         return self.normalisation.encode(self.model.project_hr(hu_difference_to_mu(hu - self.empty_hu)))
 
+    def encoded_lines(self, lines: Float[Tensor, "v z u"]) -> Float[Tensor, "v z u"]:
+        """Line integrals through whatever fills the wanted grid, in network range."""
+        return self.normalisation.encode(lines - self._empty_lines)
+
+    @property
+    def _empty_lines(self) -> Float[Tensor, "v 1 u"]:
+        return self.model.project_hr_constant(hu_to_mu(self.empty_hu))
+
     def reprojected_from(self, base_hu: Float[Tensor, "z y x"]) -> "MeasuredProjections":
         """The same measurement as a volume shows it that agrees with it in three dimensions: y = A P b.
 
@@ -70,8 +78,8 @@ class MeasuredProjections:
     def decoded(self, mean: Float[Tensor, "v z u"], deviation: Float[Tensor, "v z u"]) -> Projections:
         """What a prior made of them, as line integrals."""
         scale = self.normalisation.scale / 2
-        whole = self.normalisation.decode(mean) + self.model.project_hr_constant(hu_to_mu(self.empty_hu))
-        return Projections(whole, deviation * scale, self.model.lr_beam.columns)
+        lines = self.normalisation.decode(mean) + self._empty_lines
+        return Projections(lines, deviation * scale, self.model.lr_beam.columns)
 
 
 def measured_projections(problem: Problem) -> MeasuredProjections:

@@ -109,7 +109,7 @@ class Stage1Study:
 
             def sample(config: PipelineConfig = config) -> tuple[Views, None]:
                 found = sample_projections(self.measured, self._case.base_hu, prior, config, silent)
-                return self.measured.normalisation.encode(found.mean), None
+                return self.measured.encoded_lines(found.mean), None
 
             yield self._timed(variant.method, sample, variant.sampling.steps, variant.sampling.samples)
 
