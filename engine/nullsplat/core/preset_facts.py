@@ -62,7 +62,7 @@ PRESET_FACTS: dict[str, PresetFacts] = {
         psnr_noisy=35.27,
     ),
     "paper": PresetFacts(
-        purpose="The method as published (arXiv 2508.15151), to compare with; not for use.",
+        purpose="The method as published (arXiv 2508.15151) but for two corrections, to compare with; not for use.",
         prior="X-ray projections",
         evaluations=50,
         seconds=1069.8,
