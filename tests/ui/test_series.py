@@ -58,13 +58,24 @@ def test_what_is_unusual_about_the_source_and_what_its_data_contradict_is_said(
     assert told["Warning"].endswith("it would fit bell*1")
 
 
-def test_what_a_pixel_was_taken_for_is_said_where_the_axial_plane_was_refined(
-    scene: Scene, archive: BrowserArchive, site: Site, browser: Browser
-) -> None:
+@pytest.fixture
+def reported(scene: Scene, archive: BrowserArchive, request: pytest.FixtureRequest) -> Scene:
+    """The scene with further entries in its report; a node reads a state once, so ask for this before the site."""
     state = decode(Archive(archive).look(scene.finished).stored_state)
-    report = {"slice_profile": {**REPORT["slice_profile"], "in_plane": "gaussian*1.2"}}
+    assert state.result is not None
+    report = {**state.result.report, **request.param}
     keep(archive, scene.finished, replace(state, result=replace(state.result, report=report)))
-    browser.open(f"{site.page}#/series/{scene.finished}")
+    return scene
+
+
+REFINED_IN_PLANE = {"slice_profile": {**REPORT["slice_profile"], "in_plane": "gaussian*1.2"}}
+
+
+@pytest.mark.parametrize("reported", [REFINED_IN_PLANE], indirect=True, ids=["in-plane"])
+def test_what_a_pixel_was_taken_for_is_said_where_the_axial_plane_was_refined(
+    reported: Scene, site: Site, browser: Browser
+) -> None:
+    browser.open(f"{site.page}#/series/{reported.finished}")
     browser.one("dl")
     told = dict(zip(browser.texts("dt"), browser.texts("dd"), strict=True))
     assert told["Pixel profile"] == "gaussian*1.2"
@@ -116,14 +127,14 @@ def test_a_result_s_page_has_the_verdict_the_figures_and_the_way_to_compare(
     assert "Nothing has happened" not in browser.texts("main")[0]
 
 
+UNFAMILIAR = {"outside_training": "the noise is 90 HU, familiar is 0 HU to 40 HU"}
+
+
+@pytest.mark.parametrize("reported", [UNFAMILIAR], indirect=True, ids=["noisy"])
 def test_a_series_unlike_the_training_data_is_said_beside_the_verdict_and_among_the_facts(
-    scene: Scene, archive: BrowserArchive, site: Site, browser: Browser
+    reported: Scene, site: Site, browser: Browser
 ) -> None:
-    state = decode(Archive(archive).look(scene.finished).stored_state)
-    assert state.result is not None
-    report = {**state.result.report, "outside_training": "the noise is 90 HU, familiar is 0 HU to 40 HU"}
-    keep(archive, scene.finished, replace(state, result=replace(state.result, report=report)))
-    browser.open(f"{site.page}#/series/{scene.result}")
+    browser.open(f"{site.page}#/series/{reported.result}")
     browser.until(lambda: browser.texts(".verdict.bad"))
     warning, _ = browser.texts(".verdict.bad")
     assert warning.startswith("! Unlike anything that the prior was trained on, so that added detail and")
@@ -131,27 +142,30 @@ def test_a_series_unlike_the_training_data_is_said_beside_the_verdict_and_among_
     browser.until(lambda: "lies outside what the prior was trained on" in " ".join(browser.texts("dd")))
 
 
-def test_a_key_image_s_page_shows_it(
-    scene: Scene, archive: BrowserArchive, site: Site, browser: Browser
-) -> None:
-    picture = key_image("2.25.1001")
-    shown = archive.add([picture])
+@pytest.fixture
+def picture(scene: Scene, archive: BrowserArchive) -> str:
+    """A key image that was made of the finished series."""
+    shown = archive.add([key_image("2.25.1001")])
     keep(archive, shown, SeriesState(RESULT, time.time(), source=scene.finished))
-    browser.open(f"{site.page}#/series/{shown}")
+    return shown
+
+
+def test_a_key_image_s_page_shows_it(picture: str, site: Site, browser: Browser) -> None:
+    browser.open(f"{site.page}#/series/{picture}")
     browser.one(".thumbnails .whole")
-    browser.until(
-        lambda: browser.run("return document.querySelector('.whole').naturalWidth") == picture.Columns
-    )
+    width = key_image("2.25.1001").Columns
+    browser.until(lambda: browser.run("return document.querySelector('.whole').naturalWidth") == width)
 
 
-def test_the_intervals_are_among_the_facts(
-    scene: Scene, archive: BrowserArchive, site: Site, browser: Browser
-) -> None:
-    state = decode(Archive(archive).look(scene.finished).stored_state)
-    by_tissue = {"lung": 45.3, "soft tissue": 51.8}
-    report = {**REPORT, "interval_rms_hu_by_tissue": by_tissue, "interval_coverage": "calibrated on 3 CTs"}
-    keep(archive, scene.finished, replace(state, result=replace(state.result, report=report)))
-    browser.open(f"{site.page}#/series/{scene.finished}")
+INTERVALS = {
+    "interval_rms_hu_by_tissue": {"lung": 45.3, "soft tissue": 51.8},
+    "interval_coverage": "calibrated on 3 CTs",
+}
+
+
+@pytest.mark.parametrize("reported", [INTERVALS], indirect=True, ids=["intervals"])
+def test_the_intervals_are_among_the_facts(reported: Scene, site: Site, browser: Browser) -> None:
+    browser.open(f"{site.page}#/series/{reported.finished}")
     browser.until(
         lambda: (
             "lung ±45 HU, soft tissue ±52 HU (rms of the half width); calibrated on 3 CTs"
