@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from nullsplat.core.errors import Cancelled, ConfigurationError, UnreadableFile, WeightsError
+from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior import weights
 from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.load import Prior, network_of
@@ -18,12 +19,13 @@ from nullsplat.prior.training import PriorTraining, TrainingConfig
 from nullsplat.prior.xray import model_card
 from nullsplat.prior.xray.augmentation import Augmentation
 from nullsplat.prior.xray.data import ProjectedVolume, Radiograph
-from nullsplat.prior.xray.model_card import write_model_card
+from nullsplat.prior.xray.model_card import held_samples, write_model_card
 from nullsplat.prior.xray.objective import VelocityObjective
 from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 from nullsplat.prior.xray.pool import ImagePool, split
 
 CONFIG = TrainingConfig(steps=4, batch=2, warmup=2, checkpoint_every=2)
+TRUTHS = torch.linspace(-1, 1, 2 * 16 * 16).reshape(2, 1, 16, 16)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -261,7 +263,7 @@ def quick_samples(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("quick_samples")
 def test_the_card_states_data_checksum_command_and_losses(prior: Path) -> None:
     origin = Origin("nullsplat train-prior --seed 0", ("Radiographs: a source, CC0",))
-    text = write_model_card(prior, origin).read_text()
+    text = write_model_card(prior, origin, TRUTHS).read_text()
     manifest = weights.manifest(prior)
     assert weights.model_hash(prior) in text
     assert "- Radiographs: a source, CC0" in text
@@ -279,7 +281,7 @@ def test_the_card_states_data_checksum_command_and_losses(prior: Path) -> None:
 
 @pytest.mark.usefixtures("quick_samples")
 def test_the_card_has_the_sections_of_the_fda_s_example_and_admits_what_nobody_measured(prior: Path) -> None:
-    text = write_model_card(prior, Origin("x", ())).read_text()
+    text = write_model_card(prior, Origin("x", ()), TRUTHS).read_text()
     sections = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
     assert sections == [
         "Device information", "Regulatory status", "Description", "Performance and limitations", "Risk management",
@@ -291,11 +293,21 @@ def test_the_card_has_the_sections_of_the_fda_s_example_and_admits_what_nobody_m
 
 @pytest.mark.usefixtures("quick_samples")
 def test_the_card_admits_that_no_licence_was_stated(prior: Path) -> None:
-    assert "were not stated" in write_model_card(prior, Origin("x", ())).read_text()
+    assert "were not stated" in write_model_card(prior, Origin("x", ()), TRUTHS).read_text()
+
+
+@pytest.mark.usefixtures("quick_samples")
+def test_the_card_s_samples_of_a_measurement_agree_with_it(prior: Path) -> None:
+    measured, sampled, truths = held_samples(*weights.load(prior), TRUTHS[:, 0])
+    op = degradation_for((4, 4), (4, 4))
+    assert torch.equal(truths, TRUTHS[:, 0])
+    torch.testing.assert_close(measured[:, ::4, ::4], op.forward(truths))
+    torch.testing.assert_close(op.forward(sampled), op.forward(truths), atol=1e-4, rtol=0)
+    assert float((sampled - op.pinv(op.forward(truths))).abs().max()) > 0.01, "a sample has detail of its own"
 
 
 def test_a_damaged_prior_gets_no_card(prior: Path) -> None:
     (prior / weights.UNET_FILE).write_bytes(b"")
     with pytest.raises(WeightsError):
-        write_model_card(prior, Origin("x", ()))
+        write_model_card(prior, Origin("x", ()), TRUTHS)
     assert not (prior / CARD).exists()

@@ -19,7 +19,7 @@ from nullsplat.prior.model_card import Origin
 from nullsplat.prior.training import PriorTraining, TrainingConfig
 from nullsplat.prior.xray.augmentation import Augmentation
 from nullsplat.prior.xray.data import ProjectedVolume, Radiograph, project, read_radiographs
-from nullsplat.prior.xray.model_card import write_model_card
+from nullsplat.prior.xray.model_card import HELD, write_model_card
 from nullsplat.prior.xray.objective import VelocityObjective
 from nullsplat.prior.xray.pipeline import ProjectionDDNMPipeline
 from nullsplat.prior.xray.pool import split
@@ -88,7 +88,8 @@ def run(request: Request) -> None:
         training.run(report, partial(display, "training"))
     if not training.accelerator.is_main_process:
         return
-    card = write_model_card(request.out / "prior", Origin(request.command, sources))
+    shown = objective.validation.draw(HELD, seed=0)
+    card = write_model_card(request.out / "prior", Origin(request.command, sources), shown)
     print(f"wrote {card.parent}: the prior, its manifest and its model card")
 
 

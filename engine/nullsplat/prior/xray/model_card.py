@@ -1,4 +1,4 @@
-"""The model card of an X-ray prior, with what it draws when nothing holds it."""
+"""The model card of an X-ray prior, with what it draws when nothing holds it, and when a measurement does."""
 
 from pathlib import Path
 
@@ -9,15 +9,23 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from nullsplat.core.seeds import torch_generator
+from nullsplat.physics.degradation import degradation_for
 from nullsplat.prior import weights
 from nullsplat.prior.model_card import SAMPLES_FIGURE, Origin, Wording, write_card
+from nullsplat.prior.xray.pipeline import Measurement, ProjectionDDNMPipeline
+from nullsplat.prior.xray.sampling import SamplingConfig
 
 COUNT = 8
-"""Samples on the card."""
+"""Unconditional samples on the card."""
 
 STEPS = 50
 """Network evaluations per sample."""
 
+SCALE = 4
+"""How much coarser than the truth the measurements on the card are."""
+
+HELD = 4
+"""Validation images on the card; one column for each."""
 
 XRAY = Wording(
     what="""An unconditional diffusion model (DDPM, velocity prediction, linear beta schedule) of two-dimensional X-ray projections,
@@ -35,17 +43,20 @@ DDNM+): it may add what the measurement cannot see, and must keep what was measu
 projected with a parallel beam about the long axis. Both are scaled to [-1, 1].""",
     loss="""Mean squared error of the predicted velocity, which is the noise where there is little of it and the image where there is
 much. Training: mean since the row before in the manifest, weights as they were. Validation: averaged weights, the same crops and noise each time.""",
-    pictures="""Drawn from pure noise, without any measurement; all that were drawn are shown. With a low noise power above 1 the
-network trained less at the high noise levels that they start from, where the measurement holds all coarse structure.""",
+    pictures="""First two rows: drawn from pure noise, without any measurement. With a low noise power above 1 the
+network trained less at the high noise levels that they start from, where the measurement holds all coarse structure. Below, validation images:
+measured with a quarter of their pixels along both axes; one sample that starts from pure noise too, and agrees with that measurement; the truth.
+All that were drawn are shown.""",
 )
 
 
-def write_model_card(folder: Path, origin: Origin) -> Path:
+def write_model_card(folder: Path, origin: Origin, truths: Float[Tensor, "b 1 z u"]) -> Path:
     """Write the card of an X-ray prior and its two figures beside the weights.
 
     Args:
         folder: a prior as `PriorTraining` exports it.
         origin: what the manifest does not know.
+        truths: validation images in network range, sides multiples of `SCALE`, to be measured and sampled on the card.
 
     Returns:
         The card.
@@ -56,7 +67,8 @@ def write_model_card(folder: Path, origin: Origin) -> Path:
     manifest = weights.manifest(folder)
     unet, scheduler = weights.load(folder)
     size = tuple(manifest["config"]["augmentation"]["size"])
-    _plot_samples(draw_samples(unet, scheduler, size), folder / SAMPLES_FIGURE)
+    free = draw_samples(unet, scheduler, size)
+    _plot(torch.cat((free, *held_samples(unet, scheduler, truths[:, 0]))), folder / SAMPLES_FIGURE)
     return write_card(folder, origin, XRAY, sum(p.numel() for p in unet.parameters()))
 
 
@@ -82,11 +94,24 @@ def draw_samples(
     return x[:, 0]
 
 
-def _plot_samples(samples: Float[Tensor, "b z u"], path: Path) -> None:
-    """Write images side by side, four in a row, black at -1 and white at 1."""
-    rows = -(-len(samples) // 4)
-    figure = Figure(figsize=(10, 10 / 4 * rows * samples.shape[1] / samples.shape[2]), layout="constrained")
-    for axes, image in zip(figure.subplots(rows, 4, squeeze=False).flat, samples, strict=False):
+def held_samples(
+    unet: UNet2DModel, scheduler: DDIMScheduler, truths: Float[Tensor, "b z u"]
+) -> tuple[Float[Tensor, "b z u"], Float[Tensor, "b z u"], Float[Tensor, "b z u"]]:
+    """What was measured (each pixel repeated), a sample of the method as published, the truth; in network range."""
+    measured_shape = [side // SCALE for side in truths.shape[1:]]
+    op = degradation_for(measured_shape, (SCALE, SCALE))
+    y = op.forward(truths)
+    sampler = ProjectionDDNMPipeline(unet, scheduler)
+    sampled = sampler(Measurement(y, op, sigma_y=0.0), SamplingConfig(steps=STEPS)).mean
+    return y.repeat_interleave(SCALE, dim=1).repeat_interleave(SCALE, dim=2), sampled, truths
+
+
+def _plot(images: Float[Tensor, "b z u"], path: Path) -> None:
+    """Write images side by side, `HELD` in a row, black at -1 and white at 1."""
+    rows = -(-len(images) // HELD)
+    height = 10 / HELD * rows * images.shape[1] / images.shape[2]
+    figure = Figure(figsize=(10, height), layout="constrained")
+    for axes, image in zip(figure.subplots(rows, HELD, squeeze=False).flat, images, strict=False):
         axes.imshow(image.numpy(), cmap="gray", vmin=-1, vmax=1)
     for axes in figure.axes:
         axes.set_axis_off()
