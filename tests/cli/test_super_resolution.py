@@ -260,7 +260,7 @@ def test_a_series_unlike_the_training_data_is_a_warning(
     arguments = ["sr", str(tmp_path / "in"), str(tmp_path / "out"), "--device", "cpu", "--quality-report"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0
-    warning = "warning: the input lies outside what the prior was trained on: the noise is 90 HU"
+    warning = "warning: the input lies outside what the network was trained on: the noise is 90 HU"
     assert warning in result.stderr
     derived = dcmread(next((tmp_path / "out").glob("0*")))
     assert "OUTSIDE what the model was trained on. The noise is 90 HU." in derived.DerivationDescription

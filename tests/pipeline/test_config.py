@@ -46,6 +46,12 @@ def test_a_request_may_name_another_prior_than_its_preset() -> None:
     assert configure((4, 4, 4), "paper").prior == weights.XRAY
 
 
+def test_the_ascent_starts_lower_where_all_axes_are_refined_and_the_paper_s_sampler_at_pure_noise() -> None:
+    thick, isotropic = (configure(scale, "preview").sampling.start_sigma for scale in (4, (4, 4, 4)))
+    assert thick == pytest.approx(2 * isotropic)
+    assert configure((4, 4, 4), "paper").sampling.start_sigma is None
+
+
 def test_the_paper_preset_uses_the_released_noise_levels() -> None:
     assert configure((4, 4, 4), "paper").sampling.sigma_y == 0.001
     assert configure((8, 8, 8), "paper").sampling.sigma_y == 0.0025

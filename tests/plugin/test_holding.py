@@ -65,7 +65,7 @@ def test_warnings_are_a_contradicted_profile_an_unfamiliar_series_and_unmeasured
     assert limits.exceeded_by(REPORT) == ""
     assert "contradict" in limits.exceeded_by({"slice_profile": {"check": {"verdict": "contradicted"}}})
     words = limits.exceeded_by({"outside_training": "the noise is 90 HU"})
-    assert words == "the series lies outside what the prior was trained on"
+    assert words == "the series lies outside what the network was trained on"
     assert limits.exceeded_by({"unmeasured_share": 0.25}) == "25% of the length was never measured"
     assert Limits().exceeded_by({"unmeasured_share": 0.25}) == ""
 

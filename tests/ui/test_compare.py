@@ -19,7 +19,7 @@ LUNG, SOFT = (-600, 1500), (40, 400)
 ROWS, COLUMNS = 6, 4
 THICK = [0.0, 5.0, 10.0]
 THIN = [-1.25 + 2.5 * index for index in range(6)]
-AMBER = [255, 176, 0]
+AMBER, BLUE = [255, 176, 0], [70, 150, 255]
 NO_MAP, TWO_MAPS = {"maps": ()}, {"maps": ("UNCERTAINTY", "INTERVAL_90")}
 SHOWN: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
     "UNCERTAINTY": lambda spread: spread,
@@ -140,7 +140,10 @@ def test_every_picture_is_that_of_its_array(compare: Browser, pair: Pair) -> Non
     assert "5 mm thick, centre 1.3 mm away" in compare.texts("figcaption")[0].replace("\n", " ")
     assert "at 6.3 mm" in compare.texts(".slice-words")[0]
     agreement, warning = compare.texts(".verdict")
-    assert agreement == "✓ Agrees with the scan within its noise: 3.2 of 15.1 HU; 12 HU rms were added."
+    assert agreement == (
+        "✓ Agrees with the scan: averaged back, it differs by 3.2 HU, within the noise of 15.1 HU; "
+        "12 HU rms of detail were added."
+    )
     assert warning.startswith("! The data contradict the assumed slice profile")
     assert "does not prove that added detail is true" in compare.texts(".verdict-lines")[0]
 
@@ -270,24 +273,55 @@ def test_edges_are_named_after_the_patient(compare: Browser) -> None:
     assert edges == {"axial": "RLAP", "coronal": "RLHF", "sagittal": "APHF"}
 
 
-def test_the_result_is_marked_exactly_where_the_map_exceeds_the_threshold(
+def expect_marks(
+    browser: Browser, pair: Pair, threshold: int, marked: NDArray[np.floating], colours: list[list[int]]
+) -> None:
+    """The result in two planes, coloured where `marked` exceeds the threshold upwards, and downwards."""
+    field = browser.one('input[aria-label^="Marked"]')
+    field.clear()
+    field.send_keys(str(threshold))
+    browser.until(lambda: f"{threshold} HU" in browser.texts("[data-plane=axial] [data-figure=result]")[0])
+    for plane, cut in (("axial", np.s_[3]), ("coronal", np.s_[::-1, 6])):
+        rgb, plain = (
+            coloured(browser, "result", plane),
+            grey(pair.result[cut], LUNG)[..., None].repeat(3, axis=-1),
+        )
+        sides = [marked[cut] > threshold, marked[cut] < -threshold]
+        for side, colour in zip(sides, colours, strict=False):
+            np.testing.assert_allclose(rgb[side], 0.6 * np.array(colour) + 0.4 * plain[side], atol=0.51)
+            assert 0 < side.sum() < side.size
+        rest = ~(sides[0] | sides[1])
+        np.testing.assert_array_equal(rgb[rest], plain[rest])
+
+
+def test_what_was_added_is_marked_from_the_start_brighter_and_darker_apart(
+    compare: Browser, pair: Pair
+) -> None:
+    compare.press("m")  # the fixture has hidden them
+    result = "[data-plane=axial] [data-figure=result]"
+    wording = "amber: over 100 HU brighter than interpolation, blue: darker"
+    compare.until(lambda: wording in compare.texts(result)[0])
+    expect_marks(compare, pair, 301, pair.result - interpolated(pair.source), [AMBER, BLUE])
+
+
+def test_the_uncertainty_can_be_marked_exactly_where_its_map_exceeds_the_threshold(
     compare: Browser, pair: Pair
 ) -> None:
     compare.press("m")
-    threshold = compare.one('input[aria-label^="Marked"]')
-    threshold.clear()
-    threshold.send_keys("40")
-    compare.until(
-        lambda: (
-            "amber: over 40 HU of uncertainty" in compare.texts("[data-plane=axial] [data-figure=result]")[0]
-        )
-    )
-    for plane, cut in (("axial", np.s_[3]), ("coronal", np.s_[::-1, 6])):
-        rgb, marked = coloured(compare, "result", plane), pair.spread[cut] > 40
-        plain = grey(pair.result[cut], LUNG)[..., None].repeat(3, axis=-1)
-        np.testing.assert_array_equal(rgb[~marked], plain[~marked])
-        np.testing.assert_allclose(rgb[marked], 0.6 * np.array(AMBER) + 0.4 * plain[marked], atol=0.51)
-        assert 0 < marked.sum() < marked.size
+    compare.one('select[aria-label^="What is marked"]').send_keys("uncertainty")
+    result = "[data-plane=axial] [data-figure=result]"
+    compare.until(lambda: "amber: uncertain by more than ±25 HU" in compare.texts(result)[0])
+    expect_marks(compare, pair, 40, pair.spread, [AMBER])
+
+
+def test_scales_say_what_black_and_white_are_where_a_picture_is_no_image(compare: Browser) -> None:
+    scales = {
+        pane: compare.texts(f"[data-plane=axial] [data-figure={pane}] .scale:not([hidden])")
+        for pane in ("source", "result", "difference", "uncertainty")
+    }
+    assert {pane: [one.split("\n") for one in found] for pane, found in scales.items()} == {
+        "source": [], "result": [], "difference": [["−200 HU", "+200 HU"]], "uncertainty": [["±0 HU", "±50 HU or more"]],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -328,16 +362,17 @@ def test_a_calibrated_interval_is_shown_before_a_deviation_and_marked_from_100_h
     pair: Pair, site: Site, browser: Browser
 ) -> None:
     browser.open(f"{site.page}#/compare/{pair.identifier}")
+    browser.one("[data-plane=axial] figure:not([hidden]) canvas[data-pane=uncertainty]")
+    browser.one('select[aria-label^="What is marked"]').send_keys("uncertainty")
     browser.until(
-        lambda: "amber: over 100 HU of uncertainty" in " ".join(browser.texts("[data-figure=result]"))
+        lambda: "amber: uncertain by more than ±100 HU" in " ".join(browser.texts("[data-figure=result]"))
     )
     np.testing.assert_array_equal(drawn(browser, "uncertainty"), grey(3 * pair.spread[3], (100, 200)))
     rgb = coloured(browser, "result")
     np.testing.assert_array_equal(rgb[..., 0] != rgb[..., 2], 3 * pair.spread[3] > 100)
-    assert (
-        "0 to 200 HU, map INTERVAL_90 of 6 frames"
-        in browser.texts("[data-plane=axial] [data-figure=uncertainty]")[0]
-    )
+    shown = browser.texts("[data-plane=axial] [data-figure=uncertainty]")[0]
+    assert "map INTERVAL_90 of 6 frames" in shown
+    assert "±200 HU or more" in shown
 
 
 def test_a_verdict_says_what_its_figures_say(site: Site, browser: Browser) -> None:
@@ -360,14 +395,20 @@ def test_a_verdict_says_what_its_figures_say(site: Site, browser: Browser) -> No
     assert found == [
         {
             "agrees": True,
-            "words": "Agrees with the scan within its noise: 11.8 of 17.0 HU; 33 HU rms were added.",
+            "words": "Agrees with the scan: averaged back, it differs by 11.8 HU, within the noise of 17.0 HU; 33 HU rms of detail were added.",
         },
         {
             "agrees": False,
-            "words": "Differs from the scan by more than its noise: 20.1 HU, the noise is 17.0 HU; 33 HU rms were added.",
+            "words": "Does not agree with the scan: averaged back, it differs by 20.1 HU, more than the noise of 17.0 HU; 33 HU rms of detail were added.",
         },
-        {"agrees": True, "words": "Agrees with the scan within its noise: 0.3 of 0.0 HU."},
-        {"agrees": None, "words": "Differs from the scan by 1.2 HU; the noise of the scan is not known."},
+        {
+            "agrees": True,
+            "words": "Agrees with the scan: averaged back, it differs by 0.3 HU, within the noise of 0.0 HU.",
+        },
+        {
+            "agrees": None,
+            "words": "Averaged back, it differs from the scan by 1.2 HU; the noise of the scan is not known.",
+        },
         None,
     ]
 

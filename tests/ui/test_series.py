@@ -117,7 +117,7 @@ def test_a_result_s_page_has_the_verdict_the_figures_and_the_way_to_compare(
     browser.open(f"{site.page}#/series/{scene.result}")
     browser.until(lambda: browser.texts(".verdict"))
     assert browser.texts(".verdict") == [
-        "✓ Agrees with the scan within its noise: 3.2 of 15.1 HU; 12 HU rms were added.",
+        "✓ Agrees with the scan: averaged back, it differs by 3.2 HU, within the noise of 15.1 HU; 12 HU rms of detail were added.",
         "! The data contradict the assumed slice profile, so that edges across slices may be wrong: it would fit bell*1.",
     ]
     browser.until(lambda: "11.7 HU rms that the source does not determine" in browser.texts("main")[0])
@@ -137,9 +137,9 @@ def test_a_series_unlike_the_training_data_is_said_beside_the_verdict_and_among_
     browser.open(f"{site.page}#/series/{reported.result}")
     browser.until(lambda: browser.texts(".verdict.bad"))
     warning, _ = browser.texts(".verdict.bad")
-    assert warning.startswith("! Unlike anything that the prior was trained on, so that added detail and")
+    assert warning.startswith("! Unlike what the network was trained on, so that added detail and")
     assert warning.endswith("wrong: the noise is 90 HU, familiar is 0 HU to 40 HU.")
-    browser.until(lambda: "lies outside what the prior was trained on" in " ".join(browser.texts("dd")))
+    browser.until(lambda: "lies outside what the network was trained on" in " ".join(browser.texts("dd")))
 
 
 @pytest.fixture

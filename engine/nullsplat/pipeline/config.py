@@ -129,6 +129,8 @@ def configure(
     sampling = dataclasses.replace(chosen.sampling, samples=samples)
     if chosen.sampling.sigma_y is None and preset == "paper":
         sampling = dataclasses.replace(sampling, sigma_y=_paper_sigma_y(max(scale)))
+    if sampling.start_sigma is not None and min(scale) > 1:
+        sampling = dataclasses.replace(sampling, start_sigma=sampling.start_sigma / 2)
     return PipelineConfig(
         scale=scale,
         preset=preset,

@@ -12,7 +12,10 @@ from nullsplat.splat.fit.config import PAPER, PREVIEW, STANDARD, FitConfig
 
 @dataclass(frozen=True)
 class Preset:
-    """The settings that a preset stands for; see `PipelineConfig`."""
+    """The settings that a preset stands for; see `PipelineConfig`.
+
+    `sampling.start_sigma` is for thick slices; half of it serves where all axes are refined (docs/adr/0007).
+    """
 
     prior: str
     views: int
@@ -29,7 +32,7 @@ _PREVIEW = Preset(
     prior=BLOCK,
     views=40,
     base=BASE,
-    sampling=SamplingConfig(steps=6, start_sigma=0.1, relaxation=0.4, batch=2, shared_views=4),
+    sampling=SamplingConfig(steps=6, start_sigma=0.04, relaxation=0.4, batch=2, shared_views=4),
     slabs=SlabSampling(),
     fit=PREVIEW,
     detail=0.9,
@@ -42,7 +45,7 @@ PRESETS: dict[str, Preset] = {
         prior=BLOCK,
         views=100,
         base=BASE,
-        sampling=SamplingConfig(steps=12, start_sigma=0.1, relaxation=0.3, batch=16, shared_views=4),
+        sampling=SamplingConfig(steps=12, start_sigma=0.04, relaxation=0.3, batch=16, shared_views=4),
         slabs=SlabSampling(mirrors=4),
         fit=STANDARD,
         detail=0.9,

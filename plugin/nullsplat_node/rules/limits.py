@@ -96,6 +96,6 @@ def _warnings(report: Report) -> List[str]:
     unmeasured = _number(report.get("unmeasured_share")) or 0.0
     return [
         *(["the data contradict the slice profile"] if contradicted else []),
-        *(["the series lies outside what the prior was trained on"] if outside else []),
+        *(["the series lies outside what the network was trained on"] if outside else []),
         *([f"{unmeasured:.0%} of the length was never measured"] if unmeasured else []),
     ]

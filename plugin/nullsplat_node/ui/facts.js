@@ -56,7 +56,7 @@ function profile(assumed) {
 
 /** Return a warning where the series is of a kind that the prior was not trained on. */
 function unfamiliar({ outside_training: reasons }) {
-  return reasons ? [['Warning', `The series lies outside what the prior was trained on; how far the result can be wrong is not known: ${reasons}`]] : [];
+  return reasons ? [['Warning', `The series lies outside what the network was trained on; how far the result can be wrong is not known: ${reasons}`]] : [];
 }
 
 function remarked({ source_remarks: remarks }) { return remarks ? [['About the source', sentence(remarks)]] : []; }

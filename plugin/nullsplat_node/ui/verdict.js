@@ -6,7 +6,7 @@ import { element } from './dom.js';
 /** What agreement proves, and what it does not. */
 export const MEANING = 'Agreement proves that averaging the result back to the scanner’s slices gives the measured ones, so nothing that was measured was lost; it does not prove that added detail is true.';
 
-const UNFAMILIAR = 'Unlike anything that the prior was trained on, so that added detail and intervals may be wrong:';
+const UNFAMILIAR = 'Unlike what the network was trained on, so that added detail and intervals may be wrong:';
 
 const CONTRADICTED = 'The data contradict the assumed slice profile, so that edges across slices may be wrong:';
 
@@ -17,15 +17,15 @@ export function verdict(report) {
   const { lr_consistency_rmse_hu: residual, noise_hu: noise, null_space_rms_hu: added } = report || {};
   if (typeof residual !== 'number') { return null; }
   const hu = (value) => value.toFixed(1);
-  const agreement = typeof noise === 'number' ? against(residual, noise, hu) : { agrees: null, words: `Differs from the scan by ${hu(residual)} HU; the noise of the scan is not known` };
-  const more = typeof added === 'number' ? `; ${Math.round(added)} HU rms were added` : '';
+  const agreement = typeof noise === 'number' ? against(residual, noise, hu) : { agrees: null, words: `Averaged back, it differs from the scan by ${hu(residual)} HU; the noise of the scan is not known` };
+  const more = typeof added === 'number' ? `; ${Math.round(added)} HU rms of detail were added` : '';
   return { ...agreement, words: `${agreement.words}${more}.` };
 }
 
 function against(residual, noise, hu) {
   return residual <= Math.max(noise, ROUNDING)
-    ? { agrees: true, words: `Agrees with the scan within its noise: ${hu(residual)} of ${hu(noise)} HU` }
-    : { agrees: false, words: `Differs from the scan by more than its noise: ${hu(residual)} HU, the noise is ${hu(noise)} HU` };
+    ? { agrees: true, words: `Agrees with the scan: averaged back, it differs by ${hu(residual)} HU, within the noise of ${hu(noise)} HU` }
+    : { agrees: false, words: `Does not agree with the scan: averaged back, it differs by ${hu(residual)} HU, more than the noise of ${hu(noise)} HU` };
 }
 
 /** Return the verdict and its meaning as paragraphs; none where the figures are missing. */

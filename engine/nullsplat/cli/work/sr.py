@@ -96,7 +96,7 @@ def _warnings(report: dict[str, Any]) -> Iterator[str]:
     if check["verdict"] == "contradicted":
         yield f"the data contradict the assumed slice profile: {check['why']}"
     if outside := report.get("outside_training"):
-        yield f"the input lies outside what the prior was trained on: {outside}; see docs/certainty.md"
+        yield f"the input lies outside what the network was trained on: {outside}; see docs/certainty.md"
 
 
 def _process_and_write(request: Request, folder: Path) -> Result:

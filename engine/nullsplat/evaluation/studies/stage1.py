@@ -63,7 +63,7 @@ class XrayVariant:
 
 
 def xray_variants(scale: Axes3, samples: tuple[int, ...]) -> Iterator[XrayVariant]:
-    """The paper's sampler, the same with fewer steps, from an initial estimate, and the ascent, per number of samples."""
+    """The paper's sampler, with fewer steps, and from an initial estimate, per number of samples; the presets' ascent."""
     paper = configure(scale, "paper").sampling
     for k in samples:
         for steps in (10, 50):
@@ -71,9 +71,8 @@ def xray_variants(scale: Axes3, samples: tuple[int, ...]) -> Iterator[XrayVarian
         for steps in (4, 8):
             guess = replace(paper, steps=steps, samples=k, start_sigma=0.04, sigma_y=None)
             yield XrayVariant("X-ray prior, from the base", guess)
-    for steps in (6, 12):
-        ascent = SamplingConfig(steps=steps, start_sigma=0.1, relaxation=0.4, shared_views=4)
-        yield XrayVariant("X-ray prior, ascent", ascent)
+    for preset in ("preview", "standard"):
+        yield XrayVariant("X-ray prior, ascent", configure(scale, preset).sampling)
 
 
 class Stage1Study:

@@ -13,10 +13,12 @@ export class Cell {
     Object.assign(this, { handlers, finger: null });
     this.canvas = element('canvas', { 'data-pane': name, role: 'img', 'aria-label': label });
     this.caption = element('span', { className: 'quiet' });
+    this.ends = ['black', 'white'].map(() => element('span'));
+    this.scale = element('span', { className: 'scale', hidden: true }, this.ends[0], element('span', { className: 'ramp', 'aria-hidden': 'true' }), this.ends[1]);
     this.edges = ['left', 'right', 'top', 'bottom'].map((edge) => element('span', { className: `edge ${edge}`, 'data-edge': edge, 'aria-hidden': 'true' }));
     this.hairs = ['across', 'down'].map((line) => element('span', { className: `hair ${line}`, 'aria-hidden': 'true' }));
     this.screen = element('div', { className: 'screen' }, this.canvas, more, this.edges, this.hairs);
-    this.node = element('figure', { hidden: true, 'data-figure': name }, element('figcaption', {}, element('strong', { textContent: label }), ' ', this.caption), element('div', { className: 'stage' }, this.screen));
+    this.node = element('figure', { hidden: true, 'data-figure': name }, element('figcaption', {}, element('strong', { textContent: label }), ' ', this.caption, this.scale), element('div', { className: 'stage' }, this.screen));
     this.listen();
   }
 
@@ -66,12 +68,14 @@ export class Cell {
     if (at) { this.handlers.pointed(...at); this.handlers.chosen(...at); }
   }
 
-  /** Give the picture the aspect and the letters of a plane, and say what it shows. */
-  fit(plane, caption, hairs) {
+  /** Give the picture the aspect and the letters of a plane, and say what it shows; `ends` are what black and white mean, null where nobody needs to be told. */
+  fit(plane, caption, hairs, ends = null) {
     const [height, width] = [plane.rows * plane.spacing[0], plane.columns * plane.spacing[1]];
     this.screen.style.setProperty('--aspect', width / height);
     setText(this.caption, caption);
     this.caption.title = caption;
+    this.scale.hidden = !ends;
+    ends?.forEach((words, index) => setText(this.ends[index], words));
     const letters = edgeLetters(plane.orientation);
     this.edges.forEach((edge) => setText(edge, letters[edge.dataset.edge]));
     this.hairs.forEach((hair) => { hair.hidden = !hairs; });

@@ -1,28 +1,32 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-// What is marked in colour on the result: where the uncertainty, or what was added, exceeds so many HU.
+// What is marked in colour on the result: where more than so many HU were added, or where it is less certain than that.
 
+import { AMBER, BLUE } from './paint.js';
 import { element } from '../dom.js';
 
 const LABELS = { none: 'nothing', difference: 'added detail', uncertainty: 'uncertainty' };
+const COLOURS = { difference: { over: AMBER, under: BLUE }, uncertainty: { over: AMBER } };
 const THRESHOLD = 100;  // HU
 
 /** The controls; `changed` is called when something else is to be marked. */
 export class Marking {
   constructor(changed) {
-    this.changed = changed;
-    this.last = 'difference';
-    this.choice = element('select', { 'aria-label': 'What is marked on the result', onchange: changed },
-      Object.entries(LABELS).map(([value, textContent]) => element('option', { value, textContent, disabled: value === 'uncertainty' })));
+    Object.assign(this, { changed, last: 'difference', highest: Infinity });
+    this.choice = element('select', { 'aria-label': 'What is marked on the result', onchange: () => this.choose() },
+      Object.entries(LABELS).map(([value, textContent]) => element('option', { value, textContent, disabled: value === 'uncertainty', selected: value === 'difference' })));
     this.field = element('input', { type: 'number', min: 0, max: 4000, step: 5, value: THRESHOLD, 'aria-label': 'Marked from, in HU', oninput: changed });
     this.node = element('div', { className: 'control', role: 'group', 'aria-label': 'Marks' }, element('label', {}, 'Mark ', this.choice), element('label', {}, 'over ', this.field, ' HU'));
   }
 
-  /** Mark the uncertainty from now on: over 100 HU, or over half of its window where that does not reach as far. */
-  offer(window) {
-    const highest = window.centre + window.width / 2;
-    this.field.value = highest > THRESHOLD ? THRESHOLD : Math.round(highest / 2);
+  /** Let the uncertainty be chosen too, now that there is a map with this window. */
+  offer({ centre, width }) {
+    this.highest = centre + width / 2;
     this.choice.querySelector('[value=uncertainty]').disabled = false;
-    this.choice.value = 'uncertainty';
+  }
+
+  /** Mark something else: from 100 HU, or from half of the map's window where that does not reach as far. */
+  choose() {
+    this.field.value = this.name === 'uncertainty' && this.highest <= THRESHOLD ? Math.round(this.highest / 2) : THRESHOLD;
     this.changed();
   }
 
@@ -38,6 +42,11 @@ export class Marking {
 
   get threshold() { return Number(this.field.value); }
 
-  /** Return what the colour means, empty while nothing is marked. */
-  get words() { return this.name ? `amber: over ${this.threshold} HU of ${LABELS[this.name]}` : ''; }
+  get colours() { return COLOURS[this.name]; }
+
+  /** Return what the colours mean, empty while nothing is marked. */
+  get words() {
+    const words = { difference: `amber: over ${this.threshold} HU brighter than interpolation, blue: darker`, uncertainty: `amber: uncertain by more than ±${this.threshold} HU` };
+    return words[this.name] || '';
+  }
 }

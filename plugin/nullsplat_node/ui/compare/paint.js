@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-// Values to grey; amber where a mark is asked for, and nowhere else. A difference is grey around mid-grey.
+// Values to grey; coloured where a mark is asked for, and nowhere else. A difference is grey around mid-grey.
 
 /** Window presets: centre and width in HU. */
 export const PRESETS = {
@@ -10,13 +10,15 @@ export const PRESETS = {
 };
 export const DIFFERENCE = { centre: 0, width: 400 };
 export const UNCERTAINTY = { centre: 25, width: 50 };
-const AMBER = [255, 176, 0];
+/** Colours of marks, red, green and blue; told apart by colour-blind people too. */
+export const AMBER = [255, 176, 0];
+export const BLUE = [70, 150, 255];
 const OPACITY = 0.6;
 
 /** Draw values row by row; where there is none (NaN) the canvas stays transparent.
  *
  * Source of the grey levels: DICOM PS3.3 C.11.2.1.2.1.
- * mark: amber where the size of its `values` exceeds its `threshold`; null for none.
+ * mark: its colour `over` where its `values` exceed its `threshold`, its colour `under` where they are as far below zero; null for none.
  */
 export function paint(canvas, values, rows, columns, { centre, width }, mark = null) {
   if (canvas.width !== columns || canvas.height !== rows) { Object.assign(canvas, { width: columns, height: rows }); }
@@ -27,12 +29,13 @@ export function paint(canvas, values, rows, columns, { centre, width }, mark = n
     const value = values[index];
     if (value !== value) { continue; }  // NaN
     const level = Math.floor(Math.min(255, Math.max(0, value * slope + start)));
-    words[index] = mark && Math.abs(mark.values[index]) > mark.threshold ? amber(level) : 0xff000000 | level << 16 | level << 8 | level;
+    const marked = mark && Math.abs(mark.values[index]) > mark.threshold;
+    words[index] = marked ? tinted(level, mark.values[index] > 0 ? mark.over : mark.under) : 0xff000000 | level << 16 | level << 8 | level;
   }
   canvas.getContext('2d').putImageData(pixels, 0, 0);
 }
 
-function amber(level) {
-  const mixed = (one) => Math.round(OPACITY * one + (1 - OPACITY) * level);
-  return 0xff000000 | mixed(AMBER[2]) << 16 | mixed(AMBER[1]) << 8 | mixed(AMBER[0]);
+function tinted(level, colour) {
+  const [red, green, blue] = colour.map((one) => Math.round(OPACITY * one + (1 - OPACITY) * level));
+  return 0xff000000 | blue << 16 | green << 8 | red;
 }

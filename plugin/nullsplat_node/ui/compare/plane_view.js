@@ -44,7 +44,7 @@ export class PlaneView {
   }
 
   paintCell(cell, canvas, name, plane, shown) {
-    cell.fit(plane, shown.captions(name), shown.hairs);
+    cell.fit(plane, shown.captions(name), shown.hairs, shown.windows.ends(name));
     this.paintOne(canvas, name, plane, shown);
   }
 

@@ -99,6 +99,7 @@ export class CompareView {
     if (map.window) { this.windowing.uncertainty = map.window; }
     this.layout.offer((name) => this.comparison.has(name));
     this.marking.offer(this.windowing.uncertainty);
+    this.redraw();
   }
 
   /** Fetch every slice where a plane is shown that cuts through them. */
@@ -184,7 +185,7 @@ export class CompareView {
   drawPlane(name) {
     const plane = this.planeOf(name);
     const { key, values } = this.remembered(name, plane);
-    const mark = this.marking.name && this.comparison.has(this.marking.name) ? { values: values(this.marking.name), threshold: this.marking.threshold } : null;
+    const mark = this.marking.name && this.comparison.has(this.marking.name) ? { values: values(this.marking.name), threshold: this.marking.threshold, ...this.marking.colours } : null;
     const swipe = this.layout.swipe;
     this.views[name].draw(plane, {
       values, mark, legend: mark && this.marking.words, swipe, stamp: [key, this.windowing.stamp, this.marking.words].join(), windows: this.windowing, hairs: this.hairs && this.hairsOf(plane),
@@ -218,10 +219,9 @@ export class CompareView {
 
   caption(plane, name) {
     const { comparison } = this;
-    const range = ({ centre, width }) => `${Math.round(centre - width / 2)} to ${Math.round(centre + width / 2)} HU`;
     const words = {
       source: () => (plane === 'axial' ? this.sourceWords() : ''), result: () => [this.marking.words, plane === 'axial' && thick(comparison.lead.at(this.ready))].filter(Boolean).join(', '),
-      difference: () => 'result − interpolated source', uncertainty: () => `${range(this.windowing.uncertainty)}, ${comparison.map.words}`,
+      difference: () => 'result − interpolated source', uncertainty: () => comparison.map.words,
     };
     return words[name]();
   }

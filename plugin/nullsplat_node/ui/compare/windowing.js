@@ -17,7 +17,7 @@ export class Windowing {
     this.span = element('select', { 'aria-label': 'Range of the added detail', onchange: changed },
       [50, 100, 200, 500].map((range) => element('option', { value: 2 * range, textContent: `±${range} HU`, selected: 2 * range === DIFFERENCE.width })));
     this.node = element('div', { className: 'control', role: 'group', 'aria-label': 'Grey window' }, element('span', { className: 'label', textContent: 'Window' }), this.buttons,
-      element('label', {}, 'Centre ', this.centre), element('label', {}, 'Width ', this.width, ' HU'), element('label', {}, 'Added detail ', this.span));
+      element('label', {}, 'Centre ', this.centre), element('label', {}, 'Width ', this.width, ' HU'), element('label', {}, 'Added detail shown to ', this.span));
     this.choose('lung', false);
   }
 
@@ -50,6 +50,12 @@ export class Windowing {
 
   /** Return what tells these windows from others. */
   get stamp() { return JSON.stringify([this.image, this.span.value, this.uncertainty]); }
+
+  /** Return what black and white of a picture that is no image mean, null for an image. */
+  ends(name) {
+    const { centre, width } = this.of(name);
+    return { difference: [`−${width / 2} HU`, `+${width / 2} HU`], uncertainty: [`±${Math.round(centre - width / 2)} HU`, `±${Math.round(centre + width / 2)} HU or more`] }[name] || null;
+  }
 
   /** Return the window of a picture by its name. */
   of(name) {
