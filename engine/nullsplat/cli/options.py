@@ -22,6 +22,9 @@ Truths = Annotated[
     list[Path] | None,
     typer.Argument(metavar="VOLUME...", help="The truths: .nii/.nii.gz, .nrrd or DICOM folders."),
 ]
+PublicCts = Annotated[
+    bool, typer.Option("--public", help="Also the three public chest CTs, at half resolution.")
+]
 PublicCt = Annotated[bool, typer.Option("--public", help="Also the public chest CT, at half resolution.")]
 Noise = Annotated[
     str, typer.Option(metavar="HU,...", help="Standard deviation of the added noise; comma-separated.")

@@ -7,13 +7,13 @@ import typer
 
 from nullsplat.cli.commands.evaluate import SCALES
 from nullsplat.cli.failures import readable_failures
-from nullsplat.cli.options import Computes, Crop, Debug, Device, Noise, PublicCt, Truths
+from nullsplat.cli.options import Computes, Crop, Debug, Device, Noise, PublicCts, Truths
 
 
 def evaluate_stage1(  # noqa: PLR0913, PLR0917 - options are parameters
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="stage1.json and stage1.md go here.")],
     volumes: Truths = None,
-    public: PublicCt = False,
+    public: PublicCts = False,
     scale: Annotated[str, typer.Option(metavar="S,...", help=SCALES)] = "iso4,thick4",
     noise: Noise = "0",
     views: Annotated[int, typer.Option(min=1, help="Projections that are compared.")] = 10,
@@ -35,6 +35,7 @@ def evaluate_stage1(  # noqa: PLR0913, PLR0917 - options are parameters
     with readable_failures(debug=debug):
         from nullsplat.cli.inputs.study_subjects import Subjects  # noqa: PLC0415
         from nullsplat.cli.work.evaluate_stage1 import Request, run  # noqa: PLC0415 - --help must not import torch
+        from nullsplat.evaluation.data.public_data import PUBLIC  # noqa: PLC0415
 
-        subjects = Subjects(tuple(volumes or ()), public, crop)
+        subjects = Subjects(tuple(volumes or ()), public, crop, PUBLIC)
         run(Request(subjects, scale, noise, views, samples, seed, device.value, out))
