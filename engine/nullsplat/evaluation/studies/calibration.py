@@ -2,7 +2,7 @@
 
 The volume is the unit of exchangeability: voxels of one patient are no independent trials. Every volume counts alike, and
 so does every degradation of it. What a run knows of a series, whether slices alone are refined and how noisy it is, gives each
-its own factors: the bound holds within each such kind, as it holds within each group of voxels.
+its own factors: the bound holds for each of them, as it does for each group of voxels. Between levels of noise it is a good guess.
 
 Source: conformal risk control (Angelopoulos et al. 2024, arXiv 2208.02814) with the share of missed voxels as the risk; over
 tissue classes as in arXiv 2503.00136.
