@@ -158,6 +158,14 @@ def test_a_dead_process_is_noticed_before_the_next_question(observer: Observer) 
         follow(observer, "abc", lambda *_: None, dead)
 
 
+def test_a_series_description_and_the_viewers_are_told(node: ScriptedNode, observer: Observer) -> None:
+    node.says("/tools/lookup", [{"ID": "abc", "Type": "Series"}])
+    node.says("/series/abc", {"MainDicomTags": {"SeriesDescription": "LUNG"}}, {"MainDicomTags": {}})
+    assert [observer.description("1.2") for _ in range(2)] == ["LUNG", ""]
+    node.says("/nullsplat/overview", {"viewers": {"ohif": True}})
+    assert observer.viewers() == {"ohif": True}
+
+
 def test_a_series_that_orthanc_does_not_have_is_named(node: ScriptedNode, observer: Observer) -> None:
     node.says("/tools/lookup", [{"Type": "Study", "ID": "s"}])
     with pytest.raises(ArchiveError, match=r"1\.2\.3 once, it has it 0 times"):

@@ -10,12 +10,43 @@ import torch
 from torch import Tensor
 
 from nullsplat.core.errors import WeightsError
+from nullsplat.physics.degradation import degradation_for
+from nullsplat.physics.point_spread import BELL, GAUSSIAN
 from nullsplat.pipeline.config import configure
 from nullsplat.pipeline.stages import identity
 from nullsplat.prior import weights
-from nullsplat.prior.calibration import EDGE_HU, FILE, GROUPS, UNSEEN, Calibration, calibration_of, members
+from nullsplat.prior.calibration import (
+    ALL_AXES,
+    EDGE_HU,
+    FILE,
+    GROUPS,
+    REFINED,
+    SLICES_ALONE,
+    UNSEEN,
+    Calibration,
+    NoiseLevel,
+    calibration_of,
+    factors_at,
+    members,
+    written,
+)
+from nullsplat.prior.task import Task
 
 FACTORS = {group: 1.0 + i for i, group in enumerate(GROUPS)}
+LEVELS = {
+    SLICES_ALONE: [
+        NoiseLevel(5.0, FACTORS),
+        NoiseLevel(15.0, {group: 3 * f for group, f in FACTORS.items()}),
+    ],
+    ALL_AXES: [NoiseLevel(4.0, {group: 2 * f for group, f in FACTORS.items()})],
+}
+CALIBRATION = Calibration(LEVELS, {})
+
+
+def task(noise_hu: float, in_plane: float = 1.0) -> Task:
+    spreads = (BELL, GAUSSIAN, GAUSSIAN)
+    op = degradation_for((4, 8, 8), (4.0, in_plane, in_plane), spreads)
+    return Task(op, (1.0, 1.0, 1.0), noise_hu)
 
 
 def body() -> tuple[Tensor, Tensor]:
@@ -51,32 +82,69 @@ def test_edges_are_found_across_the_borders_of_what_is_worked_on_at_a_time() -> 
 
 def test_an_interval_is_what_the_prior_states_times_the_factor_of_its_group() -> None:
     hu, stated = body()
-    found = Calibration(FACTORS, {}).half_width_hu(stated, hu)
+    found = CALIBRATION.half_width_hu(stated, hu, task(5.0))
     for slab, name, chosen in members(hu, stated):
         expected = FACTORS[name] * (1 if name == UNSEEN else stated[slab][chosen])
         torch.testing.assert_close(found[slab][chosen], expected * torch.ones_like(found[slab][chosen]))
 
 
+@pytest.mark.parametrize(
+    ("noise_hu", "in_plane", "times"),
+    [(0.0, 1, 1), (5.0, 1, 1), (10.0, 1, 2), (15.0, 1, 3), (90.0, 1, 3), (0.0, 2, 2), (90.0, 2, 2)],
+)
+def test_factors_follow_the_noise_and_what_is_refined(noise_hu: float, in_plane: float, times: float) -> None:
+    """One width for all was too narrow in noisy air, and too wide in quiet."""
+    hu, stated = body()
+    found = CALIBRATION.half_width_hu(stated, hu, task(noise_hu, in_plane))
+    usual = Calibration(dict.fromkeys(REFINED, (NoiseLevel(0, FACTORS),)), {})
+    torch.testing.assert_close(found, times * usual.half_width_hu(stated, hu, task(0.0)))
+
+
+def test_a_group_that_a_level_lacks_has_no_factor() -> None:
+    levels = [NoiseLevel(0.0, FACTORS), NoiseLevel(9.0, {UNSEEN: 3.0})]
+    assert factors_at(3.0, levels) == {UNSEEN: pytest.approx(5 / 3)}
+
+
 def test_what_intervals_held_is_said_in_words_as_far_as_it_is_known() -> None:
     facts = {"volumes": ["a", "b"], "held_when_left_out": {"a": 0.84, "b": 0.883}, "bound": 0.6}
-    assert Calibration(FACTORS, facts).in_words() == (
+    assert Calibration(LEVELS, facts).in_words() == (
         "calibrated on 2 CT(s) to hold 90 % of the truth; each of them was held to 84 to 88 % by the factors of the others; a "
         "further one, drawn as they were, to 60 % at least on average"
     )
-    assert Calibration(FACTORS, {}).in_words() == "calibrated on 0 CT(s) to hold 90 % of the truth"
+    assert CALIBRATION.in_words() == "calibrated on 0 CT(s) to hold 90 % of the truth"
 
 
 @pytest.fixture
 def prior(tmp_path: Path) -> Path:
     (tmp_path / weights.MANIFEST).write_text(json.dumps({"name": "mine", "sha256": "a" * 64}))
-    (tmp_path / FILE).write_text(json.dumps({"factors": FACTORS, "model_sha256": "a" * 64, "volumes": ["x"]}))
+    content = {"factors": written(LEVELS), "model_sha256": "a" * 64, "volumes": ["x"]}
+    (tmp_path / FILE).write_text(json.dumps(content))
     return tmp_path
 
 
 def test_a_calibration_is_found_beside_its_weights(prior: Path) -> None:
     found = calibration_of(str(prior))
     assert found is not None
-    assert (found.factors, found.facts["volumes"]) == (FACTORS, ["x"])
+    assert (found.levels, found.facts["volumes"]) == (LEVELS, ["x"])
+
+
+def test_levels_may_stand_in_any_order(prior: Path) -> None:
+    content = json.loads((prior / FILE).read_text())
+    content["factors"][SLICES_ALONE].reverse()
+    (prior / FILE).write_text(json.dumps(content))
+    found = calibration_of(str(prior))
+    assert found is not None
+    assert found.levels == LEVELS
+
+
+def test_a_calibration_of_an_earlier_version_holds_for_all_series_alike(prior: Path) -> None:
+    (prior / FILE).write_text(json.dumps({"factors": FACTORS, "model_sha256": "a" * 64}))
+    found = calibration_of(str(prior))
+    assert found is not None
+    hu, stated = body()
+    quiet, noisy = (found.half_width_hu(stated, hu, task(*asked)) for asked in ((0.0, 1.0), (40.0, 2.0)))
+    torch.testing.assert_close(quiet, CALIBRATION.half_width_hu(stated, hu, task(0.0)))
+    torch.testing.assert_close(quiet, noisy)
 
 
 def test_a_prior_without_one_has_no_intervals(prior: Path) -> None:
@@ -89,7 +157,8 @@ def test_runs_with_another_calibration_share_no_stages(prior: Path) -> None:
     config = replace(configure((4, 1, 1)), prior=str(prior))
     before = identity(config)
     content = json.loads((prior / FILE).read_text())
-    (prior / FILE).write_text(json.dumps({**content, "factors": {**FACTORS, UNSEEN: 9.0}}))
+    content["factors"][ALL_AXES][0][UNSEEN] = 9.0
+    (prior / FILE).write_text(json.dumps(content))
     changed = identity(config)
     (prior / FILE).unlink()
     assert len({before, changed, identity(config)}) == 3
@@ -103,9 +172,14 @@ def test_a_damaged_calibration_is_found_before_the_work(prior: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "{}", json.dumps({"factors": {**FACTORS, UNSEEN: "wide"}, "model_sha256": "a" * 64}),
-     json.dumps({"factors": dict(list(FACTORS.items())[1:]), "model_sha256": "a" * 64}),
-     *(json.dumps({"factors": {**FACTORS, UNSEEN: factor}, "model_sha256": "a" * 64}) for factor in (-1, math.nan, math.inf))],
+    [
+        "", "[]", "{}", *(json.dumps({"factors": factors, "model_sha256": "a" * 64}) for factors in (
+            {**FACTORS, UNSEEN: "wide"}, dict(list(FACTORS.items())[:-1]),
+            *({**FACTORS, UNSEEN: factor} for factor in (-1, math.nan, math.inf)),
+            {SLICES_ALONE: written(LEVELS)[SLICES_ALONE]}, {**written(LEVELS), ALL_AXES: []},
+            {**written(LEVELS), ALL_AXES: [FACTORS]},
+        ))
+    ],
 )  # fmt: skip
 def test_a_damaged_calibration_is_no_missing_one(prior: Path, content: str) -> None:
     (prior / FILE).write_text(content)

@@ -42,7 +42,7 @@ def test_less_is_said_too_unless_it_is_no_concern(name: str) -> None:
 
 
 def test_less_noise_softer_kernels_less_metal_and_fewer_surprises_are_no_concern() -> None:
-    assert {"noise_hu", "sharpness", "metal_share", CONTRADICTED} == UPWARDS
+    assert {"noise_hu", "kernel_sharpness", "metal_share", CONTRADICTED} == UPWARDS
 
 
 def test_each_reason_has_its_sentence() -> None:

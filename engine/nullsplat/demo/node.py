@@ -11,7 +11,7 @@ from nullsplat.node.orthanc import ADMIN, ENGINE, Modality, NodeSettings, Orthan
 from nullsplat.node.pacs import Pacs
 from nullsplat.node.processes import Startable, free_port
 from nullsplat.node.scanner import Peer
-from nullsplat.node.viewer import is_there, viewer_configuration
+from nullsplat.node.viewer import viewer_configuration
 
 SCANNER = "CTSCANNER"
 STABLE_AGE_SECONDS = 3
@@ -26,11 +26,9 @@ class DemoNode(Startable):
         pacs: the routing target.
         orthanc: the archive with the plugin.
         engine: API and worker.
-        has_ohif: whether Orthanc serves the OHIF viewer.
     """
 
     def __init__(self, options: Options) -> None:
-        self.has_ohif = is_there(options.viewer)
         self.admin_password = secrets.token_urlsafe(12)
         self._secret = secrets.token_urlsafe(24)
         engine_password = secrets.token_urlsafe(24)

@@ -9,6 +9,7 @@ from pydicom import dcmread
 from nullsplat.core.errors import ArchiveError, UnreadableFile
 from nullsplat.core.signals import orderly_ending
 from nullsplat.core.volume import Volume
+from nullsplat.demo.addresses import ohif_address
 from nullsplat.demo.assessment import RESULT, Assessment, assess
 from nullsplat.demo.fetching import Viewer, differing
 from nullsplat.demo.node import SCANNER, DemoNode
@@ -111,7 +112,7 @@ def _send_and_compare(options: Options, scan: Scan, node: DemoNode, steps: Steps
     facts = Facts(options, scan.scene, decision, state, job, time.monotonic() - started)
     better = _compare(facts, received, steps)
     if stays:
-        _say_where(job, state, node, observer, steps)
+        _say_where(scan, job, state, node, observer, steps)
     return better
 
 
@@ -180,18 +181,17 @@ def _verdict(assessment: Assessment) -> str:
     return f"NullSplat is NOT better than cubic interpolation on this volume: {gain}"
 
 
-def _say_where(job: Json, state: Json, node: DemoNode, observer: Observer, steps: Steps) -> None:
+def _say_where(scan: Scan, job: Json, state: Json, node: DemoNode, observer: Observer, steps: Steps) -> None:
     url = node.orthanc.url
     derived = state["derived"]["series"]
-    study_uid = job["result"]["study_instance_uid"]
-    ohif = {"OHIF": f"{url}/ohif/viewer?StudyInstanceUIDs={study_uid}"} if node.has_ohif else {}
+    ohif = ohif_address(observer, url, scan.series_instance_uid, job["result"])
     page = f"{url}/nullsplat/ui/index.html"
     lines = {
         "status page": page,
         "compare": f"{page}#/compare/{state['series']}",
         "Orthanc Explorer": f"{url}/app/explorer.html#study?uuid={observer.study_of(derived)}",
         "web viewer": f"{url}/web-viewer/app/viewer.html?series={derived}",
-        **ohif,
+        **({} if ohif is None else {"OHIF": ohif}),
         "DICOMweb": f"{node.orthanc.dicomweb_url}/studies",
         "login": f"{ADMIN} / {node.admin_password}",
     }

@@ -67,6 +67,20 @@ class Observer:
         """Orthanc's identifier of the study that a series belongs to."""
         return str(self._archived("GET", f"/series/{series}")["ParentStudy"])
 
+    def description(self, series_instance_uid: str) -> str:
+        """Series Description, empty where there is none.
+
+        Raises:
+            ArchiveError: Orthanc does not have the series.
+        """
+        series = self._archived("GET", f"/series/{self.identifier(series_instance_uid)}")
+        return str(series["MainDicomTags"].get("SeriesDescription", ""))
+
+    def viewers(self) -> dict[str, bool]:
+        """Which viewers Orthanc has, by the names of the node's overview."""
+        found: dict[str, bool] = self._archived("GET", "/nullsplat/overview")["viewers"]
+        return found
+
     def state(self, series: str) -> Json:
         """The plugin's state of a series, given by Orthanc's identifier."""
         state: Json = self._archived("GET", f"/nullsplat/series/{series}")

@@ -8,18 +8,13 @@ from nullsplat.node.configuration import configuration_folder, overlay, read_fil
 _EXAMPLE = "viewer.json.example"
 
 
-def is_there(folder: Path) -> bool:
-    """Whether the folder holds the viewer."""
-    return (folder / "index.html").is_file()
-
-
 def viewer_configuration(folder: Path) -> dict[str, Any]:
     """Orthanc's configuration to serve the viewer: the shipped example with this folder; empty without a viewer.
 
     Raises:
         ConfigurationError: the example cannot be read.
     """
-    if not is_there(folder):
+    if not (folder / "index.html").is_file():
         return {}
     example = read_file(configuration_folder() / _EXAMPLE)
     (path,) = example["ServeFolders"]["Folders"]

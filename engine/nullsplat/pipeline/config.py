@@ -21,7 +21,7 @@ from nullsplat.prior.xray.sampling import SamplingConfig
 from nullsplat.splat.fit.closed_form import ClosedForm
 from nullsplat.splat.fit.config import FitConfig
 
-ALGORITHM = 8
+ALGORITHM = 9
 """Raised whenever the same configuration would give another result."""
 
 

@@ -25,6 +25,7 @@ from nullsplat.prior import weights
 from nullsplat.prior.calibration import LEVEL, Calibration, calibration_hash, calibration_of
 from nullsplat.prior.load import load_prior
 from nullsplat.prior.series_figures import Figures, series_figures
+from nullsplat.prior.task import Task
 from nullsplat.prior.training_range import OUTSIDE, training_range_hash, training_range_of
 from nullsplat.splat.field.placement import PlacedField
 
@@ -139,7 +140,7 @@ def run_consistency(
         drawn_hu = checkpoints.drawn_hu
         sample_hu = None if drawn_hu is None else _finished(finish, problem, drawn_hu.to(device), config)
         calibration = calibration_of(config.prior)
-        half_width_hu = _half_width(checkpoints, hu, calibration)
+        half_width_hu = _half_width(checkpoints, hu, problem.task, calibration)
         figures = {
             **figures_of(problem, hu, config),
             **_spread(checkpoints, hu),
@@ -178,12 +179,14 @@ def _spread(checkpoints: Checkpoints, hu: VolumeHu) -> dict[str, Any]:
     return {"deviation_rms_hu_by_tissue": rms_by_tissue(deviation_hu.to(hu.device), hu)}
 
 
-def _half_width(checkpoints: Checkpoints, hu: VolumeHu, calibration: Calibration | None) -> VolumeHu | None:
+def _half_width(
+    checkpoints: Checkpoints, hu: VolumeHu, task: Task, calibration: Calibration | None
+) -> VolumeHu | None:
     """Of the calibrated intervals around the result; None where the prior states none, or was never calibrated."""
     stated_hu = checkpoints.stated_hu
     if stated_hu is None or calibration is None:
         return None
-    return calibration.half_width_hu(stated_hu.to(hu.device), hu)
+    return calibration.half_width_hu(stated_hu.to(hu.device), hu, task)
 
 
 def _certainty(

@@ -1,20 +1,22 @@
 """How far the intervals that a prior states must be stretched to hold the truth as often as they say."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from nullsplat.prior.task import Task
 from nullsplat.prior.weights import Companion
 
 FILE = "calibration.json"
 """In a prior's folder."""
 
-COMPANION = Companion(FILE, "a factor for each group", "calibrate")
+COMPANION = Companion(FILE, "a factor for each group of voxels", "calibrate")
 
 LEVEL = 0.9
 """Share of voxels whose truth lies within their interval."""
@@ -36,7 +38,41 @@ UNSEEN = "outside the body"
 GROUPS = (UNSEEN, *(f"{band}, {where}" for band in BANDS_HU for where in ("flat", "edge")))
 """Every voxel belongs to one of them."""
 
+SLICES_ALONE, ALL_AXES = REFINED = ("slices alone", "all axes")
+"""What is refined, of which factors depend: a prior errs otherwise where pixels are coarse too."""
+
 _SLICES = 16  # at a time, so that masks stay small
+
+Factors = Mapping[str, float]
+"""For each of `GROUPS`; of `UNSEEN`, where the prior states nothing, the half width itself in HU."""
+
+
+@dataclass(frozen=True)
+class NoiseLevel:
+    """Factors that hold for series of some noise.
+
+    Attributes:
+        noise_hu: as a run estimates it.
+        factors: of the groups.
+    """
+
+    noise_hu: float
+    factors: Factors
+
+
+def factors_at(noise_hu: float, levels: Sequence[NoiseLevel]) -> dict[str, float]:
+    """Factors between those of the nearest levels, linear in the noise; below the lowest and above the highest, theirs.
+
+    Args:
+        noise_hu: of a series.
+        levels: at least one, by rising noise; groups that one of them lacks are left out.
+    """
+    known = [group for group in GROUPS if all(group in level.factors for level in levels)]
+    noises = [level.noise_hu for level in levels]
+    return {
+        group: float(np.interp(noise_hu, noises, [level.factors[group] for level in levels]))
+        for group in known
+    }
 
 
 @dataclass(frozen=True)
@@ -44,25 +80,27 @@ class Calibration:
     """Factors on the half widths that a prior states.
 
     Attributes:
-        factors: for each of `GROUPS`; of `UNSEEN`, where the prior states nothing, the half width itself in HU.
+        levels: for each of `REFINED`, by rising noise.
         facts: on which volumes and degradations it was measured, and what it holds there.
     """
 
-    factors: dict[str, float]
+    levels: Mapping[str, Sequence[NoiseLevel]]
     facts: dict[str, Any]
 
     def half_width_hu(
-        self, stated_hu: Float[Tensor, "z y x"], hu: Float[Tensor, "z y x"]
+        self, stated_hu: Float[Tensor, "z y x"], hu: Float[Tensor, "z y x"], task: Task
     ) -> Float[Tensor, "z y x"]:
         """Half widths in HU of the intervals around a result that hold the truth in `LEVEL` of its voxels.
 
         Args:
             stated_hu: what the prior states, see `prior.task.Refinement`.
             hu: the result.
+            task: what was asked of the prior.
         """
+        factors = factors_at(task.noise_hu, self.levels[refined_by(task)])
         half_width = stated_hu.clone()
         for slab, name, chosen in members(hu, stated_hu):
-            factor = self.factors[name]
+            factor = factors[name]
             half_width[slab][chosen] = factor if name == UNSEEN else factor * stated_hu[slab][chosen]
         return half_width
 
@@ -81,6 +119,11 @@ class Calibration:
         return "; ".join(told)
 
 
+def refined_by(task: Task) -> str:
+    """Which of `REFINED` a task asks for."""
+    return SLICES_ALONE if task.thick else ALL_AXES
+
+
 def calibration_of(prior: str) -> Calibration | None:
     """What is known of a prior's intervals; None for one that was never calibrated.
 
@@ -94,16 +137,39 @@ def calibration_of(prior: str) -> Calibration | None:
 
 
 def _read(content: dict[str, Any]) -> Calibration:
-    factors = {group: _factor(content["factors"][group]) for group in GROUPS}
-    return Calibration(factors, {name: value for name, value in content.items() if name != "factors"})
+    facts = {name: value for name, value in content.items() if name != "factors"}
+    return Calibration(_levels(content["factors"]), facts)
 
 
-def _factor(value: Any) -> float:
+def written(levels: Mapping[str, Sequence[NoiseLevel]]) -> dict[str, Any]:
+    """What the file states as `factors`."""
+    return {
+        refined: [{"noise_hu": one.noise_hu, **one.factors} for one in levels[refined]] for refined in REFINED
+    }
+
+
+def _levels(factors: dict[str, Any]) -> Mapping[str, Sequence[NoiseLevel]]:
+    """What `written` wrote; earlier versions had one factor for each group, whatever was refined and however noisy."""
+    if UNSEEN in factors:
+        return dict.fromkeys(REFINED, (_level({"noise_hu": 0, **factors}),))
+    levels = {
+        refined: sorted(map(_level, factors[refined]), key=lambda one: one.noise_hu) for refined in REFINED
+    }
+    if not all(levels.values()):
+        raise ValueError("got no noise level")
+    return levels
+
+
+def _level(row: dict[str, Any]) -> NoiseLevel:
+    return NoiseLevel(_finite(row["noise_hu"]), {group: _finite(row[group]) for group in GROUPS})
+
+
+def _finite(value: Any) -> float:
     """A factor that stretches: with a negative one, or none at all, a voxel would be called certain that is not."""
-    factor = float(value)
-    if not 0 <= factor < math.inf:
-        raise ValueError(f"got {factor:g}")
-    return factor
+    number = float(value)
+    if not 0 <= number < math.inf:
+        raise ValueError(f"got {number:g}")
+    return number
 
 
 def calibration_hash(prior: str) -> str:

@@ -45,8 +45,10 @@ FIGURES: dict[str, Figure] = {
     "pixel_factor": Figure("the factor within slices"),
     "slice_spread": Figure("the width of the slice profile (standard deviation)", " slice spacings"),
     "noise_hu": Figure("the noise", " HU", only_above=True),
-    "sharpness": Figure(
-        "the share of high frequencies within the slices (kernel and noise)", percent=True, only_above=True
+    "kernel_sharpness": Figure(
+        "the power of high frequencies within the slices, relative to that of low ones (kernel)",
+        percent=True,
+        only_above=True,
     ),
     "metal_share": Figure("the share of voxels as dense as metal", percent=True, only_above=True),
     CONTRADICTED: Figure(
@@ -80,24 +82,24 @@ def series_figures(
         "pixel_factor": max(told.factors[1:]),
         "slice_spread": told.spreads[0],
         "noise_hu": told.noise_hu,
-        "sharpness": sharpness(hu),
+        "kernel_sharpness": kernel_sharpness(hu, told.noise_hu),
         "metal_share": float(np.mean(hu > METAL_HU)),
     }
     return found if contradicted_share is None else {**found, CONTRADICTED: contradicted_share}
 
 
-def sharpness(hu: Float[ndarray, "z y x"]) -> float:
-    """Share of the power of gradients that lies beyond half the Nyquist frequency of the slices; of the median slice.
+def kernel_sharpness(hu: Float[ndarray, "z y x"], noise_hu: float) -> float:
+    """Power of gradients beyond half the Nyquist frequency of the slices over that below it, without noise; of the median slice.
 
-    White noise has 0.94 of it there, an image interpolated to twice its pixels next to nothing.
+    An image interpolated to twice its pixels has next to none. Where noise has more than half of all power, it hides the
+    kernel, and the answer is 0.
 
     Args:
         hu: volume in HU; the slices that hold most of the body are looked at.
+        noise_hu: standard deviation of white noise, see `physics.noise`.
     """
     body = np.argsort((hu > _BODY_HU).mean((1, 2)))[-_SLICES:]
-    window = np.hanning(hu.shape[1])[:, None] * np.hanning(hu.shape[2])
-    shares = [_high_share(window * _centred(hu[z])) for z in body]
-    return float(np.median(shares))
+    return float(np.median([_high_to_low(_centred(hu[z]), noise_hu) for z in body]))
 
 
 def _centred(image: Float[ndarray, "y x"]) -> Float[ndarray, "y x"]:
@@ -106,9 +108,15 @@ def _centred(image: Float[ndarray, "y x"]) -> Float[ndarray, "y x"]:
     return centred
 
 
-def _high_share(image: Float[ndarray, "y x"]) -> float:
+def _high_to_low(image: Float[ndarray, "y x"], noise_hu: float) -> float:
     rows, columns = (2 * np.fft.fftfreq(n) for n in image.shape)
     radius = np.hypot(rows[:, None], columns)
-    power = np.square(np.abs(np.fft.fft2(image)) * radius)
-    total = float(power[radius <= 1].sum())
-    return float(power[(radius > 0.5) & (radius <= 1)].sum()) / total if total > 0 else 0.0
+    window = np.hanning(image.shape[0])[:, None] * np.hanning(image.shape[1])
+    power = np.square(np.abs(np.fft.fft2(window * image)) * radius)
+    noise = np.square(noise_hu * radius) * np.square(window).sum()
+    within, high = radius <= 1, (radius > 0.5) & (radius <= 1)
+    if noise[within].sum() > power[within].sum() / 2:
+        return 0.0
+    left = power - noise
+    above, below = float(left[high].sum()), float(left[within & ~high].sum())
+    return max(above, 0.0) / below if below > 0 else 0.0

@@ -22,7 +22,15 @@ def calibrate(  # noqa: PLR0913, PLR0917 - options are parameters
         str, typer.Option(metavar="NAME|DIR", help="Whose intervals: a packaged prior, or your own.")
     ] = "block-small",
     scale: Annotated[str, typer.Option(metavar="S,...", help=SCALES)] = "iso4,thick4,bell4",
-    noise: Noise = "0,15",
+    noise: Noise = "0,15,30",
+    thicker: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            metavar="MM",
+            help="Also truths whose slices are averaged to about this thickness, for results as thick.",
+        ),
+    ] = None,
     crop: Crop = None,
     check: Annotated[
         bool,
@@ -37,7 +45,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - options are parameters
     """Calibrate a prior's intervals, so that they hold the truth of 90 % of voxels, on thin CTs of your own scanner.
 
     Degrades each VOLUME, super-resolves it with `preview`, and finds for each tissue, flat or at an edge, the factor
-    that the stated intervals need. Put calibration.json beside the prior's weights; every run then has intervals. Use volumes
+    that the stated intervals need: for slices alone and for all axes, and for each level of noise, between which a run interpolates. Put calibration.json beside the prior's weights; every run then has intervals. Use volumes
     that no prior was trained on, of as many patients as you have: with n of them, at least
     90 % * n / (n + 1) of the voxels of a further one are covered on average.
 
@@ -47,4 +55,4 @@ def calibrate(  # noqa: PLR0913, PLR0917 - options are parameters
         from nullsplat.cli.work.calibrate import Request, run  # noqa: PLC0415 - --help must not import torch
 
         files = tuple(volumes or ())
-        run(Request(files, public, prior, scale, noise, crop, check, seed, device.value, out))
+        run(Request(files, public, prior, scale, noise, crop, thicker, check, seed, device.value, out))

@@ -13,12 +13,19 @@ from nullsplat.core.files import write_text
 from nullsplat.evaluation.comparison.store import write_json
 from nullsplat.evaluation.data.degrade import Protocol
 from nullsplat.evaluation.data.public_data import PUBLIC
-from nullsplat.evaluation.data.subject import Subject
+from nullsplat.evaluation.data.subject import Subject, thickened
 from nullsplat.evaluation.provenance import describe_software
-from nullsplat.evaluation.studies.calibration import Observed, bound, factors_of, left_out, observe
+from nullsplat.evaluation.studies.calibration import (
+    Observed,
+    bound,
+    left_out,
+    levels_of,
+    observe,
+    shares_held,
+)
 from nullsplat.evaluation.studies.calibration_table import table
 from nullsplat.prior import weights
-from nullsplat.prior.calibration import FILE, LEVEL, calibration_of
+from nullsplat.prior.calibration import FILE, LEVEL, calibration_of, written
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,7 @@ class Request:
     scale: str
     noise: str
     crop: str | None
+    thicker_mm: float | None
     check: bool
     seed: int
     device: str
@@ -51,29 +59,41 @@ def run(request: Request) -> None:
         )
     subjects = Subjects(request.volumes, request.public, request.crop, PUBLIC).read()
     observed = _observed(request, subjects, protocols)
-    factors = known.factors if request.check and known is not None else factors_of(observed)
-    page = table(observed, factors)
-    write_text(request.out / "coverage.md", f"{page}\n")
+    levels = known.levels if request.check and known is not None else levels_of(observed)
+    page = table(observed, dict.fromkeys((one.name for one in subjects), levels))
     print(f"{page}\n")
     if not request.check:
-        shares = left_out(observed)
-        content = {**_origin(request, subjects, protocols), "factors": factors, "held_when_left_out": shares}
+        others = left_out(observed)
+        shares = shares_held(observed, others)
+        content = {
+            **_origin(request, subjects, protocols),
+            "factors": written(levels),
+            "held_when_left_out": shares,
+        }
         write_json(request.out / FILE, content)
-        print(_told(shares, len(subjects)))
+        told = _told(shares, len(subjects))
+        page += f"\n\n{told}" + (f"\n\n{table(observed, others)}" if others else "")
+        print(told)
+    write_text(request.out / "coverage.md", f"{page}\n")
     print(f"wrote {request.out / 'coverage.md'}")
 
 
 def _observed(request: Request, subjects: list[Subject], protocols: list[Protocol]) -> list[Observed]:
     device, found = resolve_device(request.device), []
     with displayed(None) as shown:
-        for subject in subjects:
+        for truth in [*subjects, *_thicker(subjects, request.thicker_mm)]:
             for how in protocols:
-                name = f"{subject.name} {how.name}"
+                name = f"{truth.name} {how.name}"
                 found.append(
-                    observe(subject, how, request.prior, device, request.seed,
+                    observe(truth, how, request.prior, device, request.seed,
                             partial(shown, name))
                 )  # fmt: skip
     return found
+
+
+def _thicker(subjects: list[Subject], slice_mm: float | None) -> list[Subject]:
+    made = [] if slice_mm is None else [thickened(one, slice_mm) for one in subjects]
+    return [one for one in made if one is not None]
 
 
 def _origin(request: Request, subjects: list[Subject], protocols: list[Protocol]) -> dict[str, object]:
@@ -82,6 +102,7 @@ def _origin(request: Request, subjects: list[Subject], protocols: list[Protocol]
         "model_sha256": weights.prior_hash(request.prior),
         "volumes": [{"name": one.name, "sha256": one.sha256, "remark": one.remark} for one in subjects],
         "protocols": [how.name for how in protocols],
+        "thicker_mm": request.thicker_mm,
         "bound": bound(len(subjects)),
         "seed": request.seed,
         "software": describe_software(),

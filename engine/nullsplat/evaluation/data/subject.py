@@ -32,11 +32,13 @@ class Subject:
         name: what tables call it.
         volume: HU as read, not clipped.
         remark: what a reader of its figures should know.
+        slice_mm: about how thick its slices were made, see `thickened`; None where they are as read.
     """
 
     name: str
     volume: Volume
     remark: str = ""
+    slice_mm: float | None = None
 
     @property
     def sha256(self) -> str:
@@ -116,6 +118,22 @@ def cropped(subject: Subject, size: Size3) -> Subject:
     geometry = subject.volume.geometry
     origin = geometry.position((float(z), float(y), float(x)))
     return replace(subject, volume=Volume(hu, replace(geometry, shape=size, origin=origin)))
+
+
+def thickened(subject: Subject, slice_mm: float) -> Subject | None:
+    """A volume of thicker slices, each the mean of as many as come closest to a thickness.
+
+    Returns:
+        None where a single slice comes closest, or all together are thinner.
+    """
+    depth, rows, columns = subject.volume.geometry.shape
+    count = round(slice_mm / subject.volume.geometry.spacing[0])
+    slices = depth // max(count, 1)
+    if count < 2 or slices == 0:
+        return None
+    hu = subject.volume.hu[: slices * count].reshape(slices, count, rows, columns).mean(axis=1)
+    whole = replace(subject.volume.geometry, shape=(slices * count, rows, columns))
+    return replace(subject, volume=Volume(hu, whole.resampled((slices, rows, columns))), slice_mm=slice_mm)
 
 
 def check_names(subjects: Sequence[Subject]) -> None:

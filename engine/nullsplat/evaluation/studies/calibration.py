@@ -1,7 +1,8 @@
 """How often a prior's intervals hold the truth, and the factors with which they hold it as often as they say.
 
 The volume is the unit of exchangeability: voxels of one patient are no independent trials. Every volume counts alike, and
-so does every degradation of it.
+so does every degradation of it. What a run knows of a series, whether slices alone are refined and how noisy it is, gives each
+its own factors: the bound holds for each of them, as it does for each group of voxels. Between levels of noise it is a good guess.
 
 Source: conformal risk control (Angelopoulos et al. 2024, arXiv 2208.02814) with the share of missed voxels as the risk; over
 tissue classes as in arXiv 2503.00136.
@@ -25,7 +26,18 @@ from nullsplat.evaluation.methods.known import known_of
 from nullsplat.pipeline.checkpoints import Checkpoints
 from nullsplat.pipeline.config import configure
 from nullsplat.pipeline.stages import RUNNERS
-from nullsplat.prior.calibration import GROUPS, LEVEL, UNSEEN, members
+from nullsplat.prior.calibration import (
+    ALL_AXES,
+    GROUPS,
+    LEVEL,
+    REFINED,
+    SLICES_ALONE,
+    UNSEEN,
+    Factors,
+    NoiseLevel,
+    factors_at,
+    members,
+)
 
 _EDGES = np.concatenate([[0.0], np.geomspace(1e-3, 1e4, 1401), [np.inf]])
 """Of the bins that errors are counted in, 1.2 % wide: relative to the half width stated, or in HU where none is."""
@@ -34,6 +46,8 @@ LEAST = 500
 """Voxels of a group in a volume below which they say nothing of it."""
 
 Counts = Mapping[str, Float[ndarray, " bins"]]
+Levels = Mapping[str, Sequence[NoiseLevel]]
+"""For each of `REFINED`, see `prior.calibration.Calibration`."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +56,33 @@ class Observed:
 
     Attributes:
         volume: its name.
-        protocol: how it was degraded.
+        how: the degradation.
+        slice_mm: of the truth, see `Subject`.
+        noise_hu: of the degraded volume, as the run estimated it.
         counts: of `GROUPS`, voxels by their error.
         width_hu: of `GROUPS`, the mean half width stated.
     """
 
     volume: str
-    protocol: str
+    how: Protocol
+    slice_mm: float | None
+    noise_hu: float
     counts: Counts
     width_hu: Mapping[str, float]
+
+    @property
+    def protocol(self) -> str:
+        """How the truth was made and degraded, in a few letters."""
+        return self.how.name if self.slice_mm is None else f"{self.how.name} of {self.slice_mm:g} mm"
+
+    @property
+    def refined(self) -> str:
+        """Which of `REFINED`."""
+        return ALL_AXES if self.how.all_axes else SLICES_ALONE
+
+    def factors(self, levels: Levels) -> Factors:
+        """Those that hold for a series of its kind and noise."""
+        return factors_at(self.noise_hu, levels[self.refined])
 
 
 def observe(
@@ -91,7 +123,8 @@ def observe(
             f"a prior of blocks of slabs was needed, which states intervals; {prior} states none"
         )
     hu = torch.from_numpy(made.result.hu)
-    return Observed(subject.name, how.name, *counted(hu, stated_hu, torch.from_numpy(truth)))
+    counts = counted(hu, stated_hu, torch.from_numpy(truth))
+    return Observed(subject.name, how, subject.slice_mm, made.facts.noise_hu, *counts)
 
 
 def counted(
@@ -114,48 +147,83 @@ def counted(
     return counts, {group: widths[group] / max(counts[group].sum(), 1) for group in GROUPS}
 
 
-def factors_of(observed: Sequence[Observed]) -> dict[str, float]:
-    """For each of `GROUPS` the factor with which the intervals hold `LEVEL` of the truth, in the mean over volumes.
+def levels_of(observed: Sequence[Observed]) -> dict[str, list[NoiseLevel]]:
+    """Factors with which the intervals hold `LEVEL` of the truth, in the mean over volumes: for what is refined, and each noise added.
 
-    A group that no volume shows takes the largest factor of the others.
+    A group that no volume shows takes the largest factor of the others, and outside of the body the widest interval; what
+    was never refined takes the factors of what was.
     """
-    found = {group: _quantile(_mean_over_volumes(observed, group)) for group in GROUPS}
-    known = [factor for group, factor in found.items() if factor is not None and group != UNSEEN]
-    widest = max(known, default=1.0)
-    return {group: widest if factor is None else factor for group, factor in found.items()}
+    found = _found(observed, complete=True)
+    return {refined: found.get(refined) or next(iter(found.values())) for refined in REFINED}
 
 
-def held(one: Observed, factors: Mapping[str, float], groups: Iterable[str]) -> float | None:
+def left_out(observed: Sequence[Observed]) -> dict[str, dict[str, list[NoiseLevel]]]:
+    """For each volume the factors of all the others, without groups that these do not show; nothing for a single one."""
+    names = sorted({one.volume for one in observed})
+    others = {name: [one for one in observed if one.volume != name] for name in names}
+    return {name: _found(rest, complete=False) for name, rest in others.items() if rest}
+
+
+def shares_held(observed: Sequence[Observed], levels: Mapping[str, Levels]) -> dict[str, float]:
+    """Of each volume the share that is held by the factors given for it, in the mean over its degradations."""
+    shares = {name: [held(one, one.factors(levels[name]), GROUPS) for one in observed if one.volume == name]
+              for name in levels}  # fmt: skip
+    return {
+        name: float(np.mean([share for share in found if share is not None]))
+        for name, found in shares.items()
+    }
+
+
+def held(one: Observed, factors: Factors, groups: Iterable[str]) -> float | None:
     """The share of the voxels of some groups whose interval holds the truth; None where there are too few."""
     inside = total = 0.0
-    for group in groups:
+    for group in factors.keys() & set(groups):
         cumulated = np.concatenate([[0.0], np.cumsum(one.counts[group])])
         inside += float(np.interp(factors[group], _EDGES[:-1], cumulated[:-1]))
         total += float(cumulated[-1])
     return inside / total if total >= LEAST else None
 
 
-def width_hu(one: Observed, factors: Mapping[str, float], groups: Iterable[str]) -> float:
+def width_hu(one: Observed, factors: Factors, groups: Iterable[str]) -> float:
     """The mean half width in HU of the intervals of some groups."""
-    voxels = {group: float(one.counts[group].sum()) for group in groups}
-    widths = {group: factors[group] * (1.0 if group == UNSEEN else one.width_hu[group]) for group in voxels}
+    voxels = {group: float(one.counts[group].sum()) for group in factors.keys() & set(groups)}
+    widths = {group: _half_width_hu(one, group, factors[group]) for group in voxels}
     return sum(voxels[g] * widths[g] for g in voxels) / max(sum(voxels.values()), 1.0)
-
-
-def left_out(observed: Sequence[Observed]) -> dict[str, float]:
-    """For each volume the share that is held by factors of all the others; nothing for a single one."""
-    names = sorted({one.volume for one in observed})
-    shares = {}
-    for name in names if len(names) > 1 else []:
-        factors = factors_of([one for one in observed if one.volume != name])
-        found = [held(one, factors, GROUPS) for one in observed if one.volume == name]
-        shares[name] = float(np.mean([share for share in found if share is not None]))
-    return shares
 
 
 def bound(volumes: int) -> float:
     """The least share that is held on average of a further volume, were it drawn as these were."""
     return LEVEL * volumes / (volumes + 1)
+
+
+def _found(observed: Sequence[Observed], *, complete: bool) -> dict[str, list[NoiseLevel]]:
+    alike: dict[str, dict[float, list[Observed]]] = {}
+    for one in observed:
+        alike.setdefault(one.refined, {}).setdefault(one.how.noise_hu, []).append(one)
+    return {
+        refined: [_noise_level(same, complete=complete) for _, same in sorted(by_noise.items())]
+        for refined, by_noise in alike.items()
+    }
+
+
+def _noise_level(observed: Sequence[Observed], *, complete: bool) -> NoiseLevel:
+    found = {group: _quantile(_mean_over_volumes(observed, group)) for group in GROUPS}
+    known = {group: factor for group, factor in found.items() if factor is not None}
+    noise_hu = float(np.mean([one.noise_hu for one in observed]))
+    return NoiseLevel(noise_hu, {**_unknown(observed, known), **known} if complete else known)
+
+
+def _unknown(observed: Sequence[Observed], known: Factors) -> dict[str, float]:
+    """For all groups what is assumed of those that no volume shows."""
+    seen = known.keys() - {UNSEEN}
+    widest_hu = max(
+        (_half_width_hu(one, group, known[group]) for one in observed for group in seen), default=0.0
+    )
+    return {**dict.fromkeys(GROUPS, max((known[group] for group in seen), default=1.0)), UNSEEN: widest_hu}
+
+
+def _half_width_hu(one: Observed, group: str, factor: float) -> float:
+    return factor if group == UNSEEN else factor * one.width_hu[group]
 
 
 def _mean_over_volumes(observed: Sequence[Observed], group: str) -> Float[ndarray, " bins"] | None:

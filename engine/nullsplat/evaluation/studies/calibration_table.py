@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nullsplat.evaluation.studies.calibration import Observed, held, width_hu
+from nullsplat.evaluation.studies.calibration import Levels, Observed, held, width_hu
 from nullsplat.prior.calibration import BANDS_HU, GROUPS, UNSEEN
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
@@ -16,27 +16,28 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-def table(observed: Sequence[Observed], factors: Mapping[str, float]) -> str:
+def table(observed: Sequence[Observed], levels: Mapping[str, Levels]) -> str:
     """Held shares and mean half widths, means over volumes: one line for each degradation.
 
     Args:
         observed: at least one.
-        factors: of a calibration.
+        levels: the factors that each volume is held to, by its name.
     """
     protocols = list(dict.fromkeys(one.protocol for one in observed))
     head = f"| | {' | '.join(_COLUMNS)} |\n|---|{'---:|' * len(_COLUMNS)}"
-    lines = [_line(how, [one for one in observed if one.protocol == how], factors) for how in protocols]
+    lines = [_line(how, [one for one in observed if one.protocol == how], levels) for how in protocols]
     return "\n".join([head, *lines])
 
 
-def _line(how: str, observed: Sequence[Observed], factors: Mapping[str, float]) -> str:
-    return f"| {how} | {' | '.join(_cell(observed, factors, groups) for groups in _COLUMNS.values())} |"
+def _line(how: str, observed: Sequence[Observed], levels: Mapping[str, Levels]) -> str:
+    return f"| {how} | {' | '.join(_cell(observed, levels, groups) for groups in _COLUMNS.values())} |"
 
 
-def _cell(observed: Sequence[Observed], factors: Mapping[str, float], groups: Sequence[str]) -> str:
-    shown = [(share, one) for one in observed if (share := held(one, factors, groups)) is not None]
+def _cell(observed: Sequence[Observed], levels: Mapping[str, Levels], groups: Sequence[str]) -> str:
+    found = [(one, one.factors(levels[one.volume])) for one in observed]
+    shown = [(share, width_hu(one, factors, groups)) for one, factors in found
+             if (share := held(one, factors, groups)) is not None]  # fmt: skip
     if not shown:
         return ""
-    share = float(np.mean([share for share, _ in shown]))
-    width = float(np.mean([width_hu(one, factors, groups) for _, one in shown]))
+    share, width = np.mean(shown, axis=0)
     return f"{share:.1%}, ±{width:.0f} HU"
