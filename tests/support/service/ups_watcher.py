@@ -21,10 +21,11 @@ Report = dict[str, Any]
 class Watcher:
     """One open channel of an AE."""
 
-    def __init__(self, client: UpsClient, title: str, timeout: float = 10.0) -> None:
+    def __init__(self, client: UpsClient, title: str, timeout: float = 10.0, **options: Any) -> None:
         url = f"{client.url.replace('http', 'ws', 1)}/subscribers/{quote(title)}"
+        header = {"Authorization": f"Bearer {client.secret}"}
         self._socket = websocket.create_connection(
-            url, timeout=timeout, header={"Authorization": f"Bearer {client.secret}"}, http_no_proxy=["*"]
+            url, timeout=timeout, header=header, http_no_proxy=["*"], **options
         )
 
     def close(self) -> None:
