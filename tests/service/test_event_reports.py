@@ -362,6 +362,18 @@ def test_an_event_that_becomes_visible_after_later_ones_is_read_and_none_is_read
     database.dispose()
 
 
+def test_a_reader_that_could_not_read_for_long_says_so(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.prepare_spool()
+    database = open_database(settings.database)
+    reader = events.EventReader(database)
+    monkeypatch.setattr(events, "LONGEST_PAUSE", 0.0)
+    with pytest.raises(StorageError, match="events may be lost"):
+        reader.new()
+    database.dispose()
+
+
 # Who may, and how many
 
 

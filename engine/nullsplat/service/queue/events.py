@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from nullsplat.core.errors import StorageError
 from nullsplat.service.database.tables import events, transaction
 
 PROGRESS = "progress"
@@ -23,6 +24,8 @@ KEPT = 10_000
 PRUNE_EVERY = 256
 LATE = 10.0
 """Seconds until which a row may become visible after one with a higher number: transactions do not end in the order of their inserts."""
+LONGEST_PAUSE = 60.0
+"""Seconds between two readings, after which rows may be gone that were never read."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class EventReader:
     """Reads what is new since it was made, and nothing twice.
 
     Every method raises:
-        StorageError: the database does not answer.
+        StorageError: the database does not answer, or did not for so long that events may be lost.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -63,6 +66,7 @@ class EventReader:
             newest = connection.execute(sa.select(sa.func.max(events.c.number))).scalar_one_or_none() or 0
         self._floor = max(0, newest - PRUNE_EVERY)
         self._seen: dict[int, float] = {}
+        self._read_at = time.monotonic()
         self.new()
 
     def new(self) -> list[JobEvent]:
@@ -71,7 +75,10 @@ class EventReader:
         with transaction(self._engine) as connection:
             found = [JobEvent(**row._mapping) for row in connection.execute(rows)]
         fresh = [event for event in found if event.number not in self._seen]
-        now = time.monotonic()
+        before, now = self._read_at, time.monotonic()
+        if now - before > LONGEST_PAUSE:
+            raise StorageError(f"the database was not read for {now - before:.0f} s, and events may be lost")
+        self._read_at = now
         self._seen.update((event.number, now) for event in fresh)
         self._floor = max([self._floor, *(number for number, at in self._seen.items() if now - at > LATE)])
         self._seen = {number: at for number, at in self._seen.items() if number > self._floor}
