@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,17 @@ def test_a_report_comes_within_the_time_between_two_looks_at_the_database(
             watcher.next()
             delays.append(time.monotonic() - begun)
     assert max(delays) < POLL + SLACK, delays
+
+
+def test_no_change_is_lost_between_subscribing_and_the_first_report(
+    engine: Engine, clients: tuple[UpsClient, UpsClient], request_for: Request
+) -> None:
+    """Subscribed and cancelled at once, whichever is first: the last report tells the last state."""
+    here, elsewhere = clients
+    with watching(elsewhere, A) as watcher, ThreadPoolExecutor(2) as pool:
+        for attempt in range(1, 13):
+            uid = uid_of(engine.put(request_for(attempt)))
+            subscribed = pool.submit(subscribe, elsewhere, uid, A)
+            cancelled = pool.submit(here.cancel, uid)
+            assert (subscribed.result().status, cancelled.result().status) == (201, 202)
+            watcher.until(is_state(uid, "CANCELED"))

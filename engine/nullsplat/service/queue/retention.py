@@ -72,11 +72,10 @@ def _long_over(before: datetime) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def _locked() -> sa.ColumnElement[bool]:
-    """Whether a subscriber has locked a job, by its own subscription to it or else by one to all."""
-    own, other = subscriptions.alias(), subscriptions.alias()
-    excepted = sa.exists().where(other.c.subscriber == own.c.subscriber, other.c.target == jobs.c.key)
-    excepted = excepted.correlate(own, jobs)
-    covered = sa.or_(own.c.until.is_(None), own.c.until > jobs.c.created_at)
-    everything = sa.and_(own.c.target == EVERYTHING, covered, ~excepted)
-    locked = sa.exists().where(own.c.deletion_lock, sa.or_(own.c.target == jobs.c.key, everything))
-    return locked.correlate(jobs)
+    """Whether a subscriber has locked a job, by its own subscription to it or else by one to all; each found by its target."""
+    one, all_, other = (subscriptions.alias() for _ in range(3))
+    own = sa.exists().where(one.c.target == jobs.c.key, one.c.deletion_lock).correlate(jobs)
+    excepted = sa.exists().where(other.c.subscriber == all_.c.subscriber, other.c.target == jobs.c.key)
+    covered = sa.or_(all_.c.until.is_(None), all_.c.until > jobs.c.created_at)
+    with_all = (all_.c.target == EVERYTHING, all_.c.deletion_lock, covered, ~excepted.correlate(all_, jobs))
+    return sa.or_(own, sa.exists().where(*with_all).correlate(jobs))
