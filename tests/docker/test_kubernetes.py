@@ -31,7 +31,7 @@ SITES: dict[str, Json] = {
             "sharedSpool": {"enabled": True, "storage": "300Gi", "storageClass": "nfs"},
         },
         "postgresql": {"inside": True},
-        "ingress": {"enabled": True, "host": "ct.example", "tlsSecret": "ct-tls"},
+        "ingress": {"enabled": True, "host": "ct.example", "tlsSecret": "ct-tls", "worklist": True},
         "autoscaling": {"enabled": True, "minimum": 0, "maximum": 8},
         "images": {"pullSecrets": ["registry"]},
         "engine": {"environment": {"NULLSPLAT_TRANSFER_SYNTAX": "jpeg-ls"}},
@@ -308,8 +308,22 @@ def test_people_come_in_by_tls_only(full: Rendered) -> None:
     (tls,) = ingress["spec"]["tls"]
     (rule,) = ingress["spec"]["rules"]
     assert tls == {"hosts": [rule["host"]], "secretName": "ct-tls"}
-    (path,) = rule["http"]["paths"]
-    assert path["backend"]["service"] == {"name": "orthanc", "port": {"name": "http"}}
+    leads = {path["path"]: path["backend"]["service"] for path in rule["http"]["paths"]}
+    to_engine = {key: {"name": "engine", "port": {"name": "http"}} for key in ("/workitems", "/subscribers")}
+    assert leads == {"/": {"name": "orthanc", "port": {"name": "http"}}} | to_engine
+
+
+def test_the_worklist_is_offered_to_other_machines_only_where_that_is_asked_for() -> None:
+    ingress = {"enabled": True, "host": "ct.example", "tlsSecret": "ct-tls"}
+    for worklist in (False, True):
+        done = rendered({"ingress": ingress | {"worklist": worklist}})
+        site = Rendered([one for one in yaml.safe_load_all(done.stdout) if one])
+        (rule,) = site.of_kind("Ingress")["orthanc"]["spec"]["rules"]
+        assert len(rule["http"]["paths"]) == (3 if worklist else 1)
+        (let_in,) = site.of_kind("NetworkPolicy")["engine"]["spec"]["ingress"]
+        controller = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}
+        assert (controller in let_in["from"]) == worklist
+        assert ("FORWARDED_ALLOW_IPS" in site.environment("engine")) == worklist
 
 
 def test_services_lead_to_ports_of_pods(site: Rendered) -> None:

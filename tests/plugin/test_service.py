@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
@@ -11,8 +12,10 @@ from tests.support.plugin.fake_orthanc import FakeOrthanc
 from tests.support.plugin.series import ct_series
 
 from nullsplat_node.archive.archive import NotInArchive
+from nullsplat_node.engine.contract import fingerprint, parameters
 from nullsplat_node.work.action_handler import NotPossible
 from nullsplat_node.work.audit import Entry
+from nullsplat_node.work.service import Service
 from nullsplat_node.work.steps import RESULT_ATTEMPTS
 
 WRITE = "PUT"
@@ -209,6 +212,69 @@ def test_the_queue_is_paused_and_resumed_for_a_person(orthanc: FakeOrthanc, engi
         wait_until(lambda: service.overview("")["engine"]["workers"] == engine.workers)
     assert [line["what"] for line in lines] == ["paused", "resumed"]
     assert {line["who"] for line in lines} == {"node"}
+
+
+def test_what_another_client_ordered_at_the_engine_is_in_the_queue_as_long_as_it_is_open(
+    orthanc: FakeOrthanc, engine: FakeEngine
+) -> None:
+    datasets = ct_series(4)
+    series, uid = orthanc.add(datasets), str(datasets[0].SeriesInstanceUID)
+    with running(orthanc, engine, Automatic=False) as service:
+        wait_until(lambda: service.series(series)["state"] == "ineligible")
+        order = request_of(orthanc, uid)
+        key = engine.order(order)
+        engine.order({**order, "series_instance_uid": "2.25.1"})  # of a series that is not here
+        wait_until(lambda: shown(service, series)["state"] == "running")
+        (row,) = service.overview("in-progress")["queue"]["rows"]
+        assert (row["series"], row["actions"], row["movable"]) == (series, [], False)
+        assert row["message"].startswith("ordered at the engine by another client")
+        assert (row["progress"], row["stage"], row["attempt"]) == (0.25, "fetch", 1)
+        assert service.overview("not-taken")["queue"]["rows"][0]["state"] == "ineligible"
+        engine.positions[uid] = 2
+        wait_until(lambda: shown(service, series).get("position") == 2)
+        engine.answer("DELETE", f"/v1/jobs/{key}", b"", f"Bearer {SECRET}")
+        wait_until(lambda: shown(service, series)["state"] == "ineligible")
+        engine.stop()
+        wait_until(lambda: service.overview("")["engine"]["trouble"])
+
+
+def test_the_same_order_of_another_client_is_the_nodes_own_job_and_is_not_done_twice(
+    orthanc: FakeOrthanc, engine: FakeEngine
+) -> None:
+    datasets = ct_series(4)
+    series, uid = orthanc.add(datasets), str(datasets[0].SeriesInstanceUID)
+    with running(orthanc, engine, Automatic=False) as service:
+        wait_until(lambda: service.series(series)["state"] == "ineligible")
+        service.act(series, "run")
+        wait_until(lambda: service.series(series)["state"] == "running")
+        (own,) = engine.jobs_of(uid)
+        service.act(series, "cancel")
+        wait_until(lambda: service.series(series)["state"] == "cancelled")
+        key = engine.order({**own, "attempt": 2})
+        wait_until(lambda: shown(service, series)["message"].startswith("ordered at the engine by another"))
+        service.act(series, "again")
+        wait_until(lambda: service.series(series)["state"] == "running")
+        assert service.series(series)["job"]["key"] == key
+        assert len(engine.jobs_of(uid)) == 2
+        wait_until(lambda: "cancel" in shown(service, series)["actions"])
+
+
+def shown(service: Service, series: str) -> dict[str, Any]:
+    """The row of a series on the status page."""
+    return next(row for row in service.overview("")["queue"]["rows"] if row["series"] == series)
+
+
+def request_of(orthanc: FakeOrthanc, uid: str) -> dict[str, Any]:
+    """The request of another client for a series."""
+    datasets = orthanc.datasets(uid)
+    return {
+        "study_instance_uid": str(datasets[0].StudyInstanceUID),
+        "series_instance_uid": uid,
+        "fingerprint": fingerprint(uid, [str(one.SOPInstanceUID) for one in datasets]),
+        "attempt": 1,
+        "parameters": parameters("preview", [2, 1, 1], 0, 1),
+        "priority": "normal",
+    }
 
 
 def test_a_priority_given_while_the_engine_is_asked_reaches_the_engine(

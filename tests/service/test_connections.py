@@ -14,11 +14,16 @@ import pytest
 import uvicorn
 from tests.support.service.fast_processing import FastProcessing
 
+from nullsplat.service.api import connections
 from nullsplat.service.api.server import application, listening_socket, server_configuration
 from nullsplat.service.settings import Settings
 
 HALF = b"PUT /v1/jobs/x HTTP/1.1\r\nHost: x\r\nX-A: "
 HALF_BODY = b"PUT /v1/jobs/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a-secret-for-tests-only\r\nContent-Length: 10\r\n\r\n{"
+UPGRADE = (
+    b"GET /subscribers/WATCHER HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a-secret-for-tests-only\r\nConnection: Upgrade\r\n"
+    b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 PATIENT, IMPATIENT = {"request_seconds": 60.0, "connections": 16}, {"request_seconds": 0.5}
 Open = Callable[[bytes], socket.socket]
 
@@ -141,3 +146,25 @@ def test_a_request_in_time_is_answered_however_slowly_it_came(port: int, open_wi
     time.sleep(1)
     connection.sendall(b"Host: x\r\n\r\n")
     assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("port", [IMPATIENT | {"connections": 16}], indirect=True)
+def test_a_channel_stays_open_however_long_it_is_silent(
+    port: int, open_with: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.3)
+    channel = open_with(UPGRADE)
+    assert channel.recv(4096).startswith(b"HTTP/1.1 101")
+    waiting = [open_with(HALF) for _ in range(30)]
+    assert answers(port)
+    channel.settimeout(2)
+    with pytest.raises(TimeoutError):  # past every deadline for requests, it neither ends nor says anything
+        channel.recv(1)
+    assert is_closed(waiting[0])
+    channel.sendall(masked_ping())
+    assert channel.recv(4096) == b"\x8a\x00"
+
+
+def masked_ping() -> bytes:
+    """An empty ping as a client sends it (RFC 6455, 5.2)."""
+    return b"\x89\x80" + bytes(4)

@@ -15,14 +15,17 @@ from nullsplat.service.api.job_statistics import job_figures
 from nullsplat.service.audit.log import AuditLog
 from nullsplat.service.contract.messages import job_key
 from nullsplat.service.database.schema import open_database
+from nullsplat.service.queue.events import EventReader
 from nullsplat.service.queue.jobs import JobStore, waiting_stages
 from nullsplat.service.queue.priorities import PriorityQueue
 from nullsplat.service.queue.queue import JobQueue
 from nullsplat.service.queue.retention import Retention
 from nullsplat.service.queue.workers import Registry
 from nullsplat.service.worker.recovery import Recovery
+from nullsplat.service.worklist.subscriptions import Subscriptions
+from nullsplat.service.worklist.worklist import Worklist
 
-BIG = ("nullsplat_jobs", "workflow_status")
+BIG = ("nullsplat_jobs", "workflow_status", "nullsplat_subscriptions", "nullsplat_events")
 
 
 def request(number: int) -> dict[str, Any]:
@@ -62,6 +65,8 @@ def asked_all_the_time(engine: sa.Engine, folder: Path) -> dict[str, Callable[[]
     store, queue, line = JobStore(engine), JobQueue(engine), PriorityQueue(engine)
     retention, registry = Retention(engine), Registry(engine)
     recovery = Recovery(engine, registry, AuditLog(folder, "test"), 60.0)
+    worklist = Worklist(queue)
+    subscriptions = Subscriptions(worklist)
     key, running = job_key(request(1)), job_key(request(2))
     queue.submit(key, request(1))
     queue.submit(running, request(2))
@@ -82,6 +87,9 @@ def asked_all_the_time(engine: sa.Engine, folder: Path) -> dict[str, Callable[[]
         "a purge": lambda: retention.purge(datetime(2020, 1, 1, tzinfo=UTC)),
         "the end of a job": lambda: store.fail(running, {"code": "input", "message": "", "retryable": False}),
         "a cancellation": lambda: queue.cancel(key),
+        "events": EventReader(engine).new,
+        "subscriptions": lambda: subscriptions.of(["A", "B"]),
+        "a page of workitems": lambda: next(worklist.pages()),
         "a new job": lambda: queue.submit(job_key(request(3)), request(3)),
     }
 

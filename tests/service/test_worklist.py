@@ -400,20 +400,6 @@ def test_a_workitem_whose_result_is_being_stored_is_not_canceled(
     assert client.state(uid) == "IN PROGRESS"
 
 
-# Subscriptions
-
-
-def test_subscriptions_are_501_and_say_what_to_do_instead(client: UpsClient) -> None:
-    subscriber = "/workitems/1.2.840.10008.5.1.4.34.5/subscribers/WATCHER"
-    for method, path in (
-        ("POST", subscriber),
-        ("POST", f"{subscriber}/suspend"),
-        ("DELETE", subscriber),
-        ("GET", "/subscribers/WATCHER"),
-    ):
-        refusal(client.send(method, path), 501, "this server sends no event reports; search or retrieve")
-
-
 # Roles, limits and records
 
 

@@ -15,15 +15,20 @@ import urllib.request
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from nullsplat_node.engine.contract import (
+    OPEN,
     VERSION,
     ContractError,
     Failure,
     JobStatus,
+    OpenJob,
     read_error,
     read_job_status,
+    read_open_jobs,
 )
 from nullsplat_node.shallow_json import loads
 
+OPEN_JOBS = 50
+"""Jobs of a state in one list."""
 LARGEST_ANSWER = 16 * 1024 * 1024
 BROKEN = (http.client.RemoteDisconnected, http.client.BadStatusLine, ConnectionResetError, BrokenPipeError)
 
@@ -116,6 +121,18 @@ class EngineClient:
             EngineUnavailable, EngineRefused: see there.
         """
         return self._job("POST", key, {}, "/release")
+
+    def open_jobs(self) -> Tuple[OpenJob, ...]:
+        """Return the newest jobs that run, and then those that wait, up to `OPEN_JOBS` each, whoever ordered them.
+
+        Raises:
+            EngineUnavailable, EngineRefused: see there.
+        """
+        answers = [self._exchange("GET", f"/v1/jobs?state={state}&limit={OPEN_JOBS}") for state in OPEN]
+        try:
+            return tuple(job for answer in answers for job in read_open_jobs(answer))
+        except ContractError as error:
+            raise EngineUnavailable(str(error)) from error
 
     def switch(self, how: str) -> Dict[str, Any]:
         """Pause the whole queue or resume it (`how` is one of these words), and return `engine_info` of after it.

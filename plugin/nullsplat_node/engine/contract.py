@@ -12,10 +12,12 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
 
 VERSION = 1
 JOB_STATES = frozenset({"queued", "running", "succeeded", "failed", "cancelled"})
+OPEN = ("running", "queued")
 KEY_DIGITS = 32
 LONGEST_MESSAGE = 1000
 """Characters of a failure's message that are kept: a series' state holds up to twenty of them."""
@@ -70,6 +72,24 @@ class JobStatus:
     priority: str = ""
     failure: Optional[Failure] = None
     result: Optional[JobResult] = None
+
+
+@dataclass(frozen=True)
+class OpenJob:
+    """A job that is queued or running, whoever ordered it.
+
+    Attributes:
+        created_at: seconds since the epoch.
+    """
+
+    status: JobStatus
+    request: Mapping[str, Any]
+    created_at: float
+
+    @property
+    def series_uid(self) -> str:
+        """The Series Instance UID of its source."""
+        return str(self.request["series_instance_uid"])
 
 
 def fingerprint(series_uid: str, sop_uids: Iterable[str]) -> str:
@@ -153,6 +173,29 @@ def read_failure(answer: Any) -> Failure:
 
 def _shortened(message: str) -> str:
     return message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 3] + "..."
+
+
+def read_open_jobs(answer: Any) -> Tuple[OpenJob, ...]:
+    """Return the jobs of a list that are queued or running; a list that was asked for by state may hold some that went on.
+
+    Raises:
+        ContractError: the answer is no list of jobs.
+    """
+    listed = answer.get("jobs") if isinstance(answer, dict) else None
+    whole = isinstance(listed, list) and all(isinstance(one, dict) for one in listed)
+    _need(whole, "a list of jobs", answer)
+    return tuple(_open_job(one) for one in listed or () if one.get("state") in OPEN)
+
+
+def _open_job(answer: Mapping[str, Any]) -> OpenJob:
+    request, created_at = answer.get("request"), answer.get("created_at")
+    _need(isinstance(request, dict) and _is_uid(request.get("series_instance_uid")), "a request", request)
+    try:
+        moment = datetime.fromisoformat(str(created_at).replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        moment = math.nan
+    _need(not math.isnan(moment), "a time created_at", created_at)
+    return OpenJob(read_job_status(answer, str(answer.get("key"))), dict(request or {}), moment)
 
 
 def _running_stage(stages: Any) -> Tuple[str, str]:

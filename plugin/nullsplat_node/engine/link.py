@@ -26,7 +26,6 @@ class EngineLink:
         info: its latest `engine_info`, empty before the first contact.
         checks: the engine's own checks at the last ping, by name: `ok`, or what is wrong.
         answered_at: when it last answered, seconds since the epoch; None before the first time.
-        pinged_at: when it last sent `engine_info`; 0 before the first time.
         unreachable_since: since when it has not answered; None while it answers.
     """
 
@@ -37,7 +36,6 @@ class EngineLink:
         self.checks: Mapping[str, str] = {}
         self.answered_at: Optional[float] = None
         self.unreachable_since: Optional[float] = None
-        self.pinged_at = 0.0
         self._client = client
         self._pause = pause
         self._clock = clock
@@ -86,7 +84,6 @@ class EngineLink:
             self._note_error(error)
             raise
         self.version = str(self.info.get("version", ""))
-        self.pinged_at = self._clock()
 
     def _checks(self) -> Dict[str, str]:
         try:

@@ -112,6 +112,27 @@ def queue_shown(
     return {"rows": rows, "omitted": left_out + max(0, len(chosen) - longest)}
 
 
+def with_others(
+    queue: Mapping[str, Any], others: Mapping[str, Tuple[SeriesState, Contact]], now: float
+) -> Dict[str, Any]:
+    """Return the queue with the series that somebody else has ordered at the engine, first, and without actions.
+
+    Each is in place of its own row, unless it is in progress here too.
+
+    Args:
+        queue: as `queue_shown` returns it.
+        others: what is known of each, by Orthanc's series identifier.
+    """
+    busy = {one["series"] for one in queue["rows"] if one["group"] == IN_PROGRESS}
+    first = [
+        {**row(series, state, contact, now), "actions": [], "movable": False}
+        for series, (state, contact) in others.items()
+        if series not in busy
+    ]
+    instead = {one["series"] for one in first}
+    return {**queue, "rows": first + [one for one in queue["rows"] if one["series"] not in instead]}
+
+
 def row(series: str, state: SeriesState, contact: Contact, now: float) -> Dict[str, Any]:
     """Return one series as a line of the queue."""
     shown = {"series": series, **brief(state, contact), "actions": list(possible(state))}

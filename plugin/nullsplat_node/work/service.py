@@ -121,13 +121,16 @@ class Service:
         counted, states = self._store.counts().phases, self._store.latest(phases)
         left_out = sum(counted.get(phase, 0) for phase in phases) - len(states)
         now, last_scan = self._clock(), self._worker.last_scan
+        queue = overview.queue_shown(states, self._steps.contact, now, left_out)
+        if group in ("", overview.IN_PROGRESS):
+            queue = overview.with_others(queue, self._worker.others.seen, now)
         return {
             "version": __version__,
             "time": iso(now),
             "last_reconciliation": iso(last_scan) if last_scan else None,
             "engine": overview.engine_shown(self._engine_seen()),
             "counts": overview.counts_shown(counted),
-            "queue": overview.queue_shown(states, self._steps.contact, now, left_out),
+            "queue": queue,
         }
 
     def history(self, series: str) -> Dict[str, Any]:

@@ -16,6 +16,7 @@ from nullsplat_node.lifecycle.state import IN_WORK, ROUTING, SeriesState
 from nullsplat_node.work.agenda import Agenda
 from nullsplat_node.work.context import Parts
 from nullsplat_node.work.deliveries import BETWEEN_LOOKS
+from nullsplat_node.work.others import Others
 from nullsplat_node.work.steps import Steps, cancel_at_engine
 
 RECHECKS = 2000
@@ -23,7 +24,7 @@ RECHECKS = 2000
 NEVER = math.inf
 """Time of the next check of a series that needs nothing."""
 ENGINE_FRESH = 2.0
-"""Seconds for which `engine_info` is fresh enough for a page."""
+"""Seconds for which what the engine says of itself and of others' jobs is fresh enough for a page."""
 STEPS_IN_A_ROW = 20
 """Steps for one series before another gets its turn."""
 
@@ -33,10 +34,12 @@ class Worker:
 
     Attributes:
         last_scan: when the whole archive was last scanned, None before the first time.
+        others: the jobs of others at the engine, as long as somebody looks at the page.
     """
 
     def __init__(self, parts: Parts, steps: Steps) -> None:
         self.last_scan: Optional[float] = None
+        self.others = Others(parts)
         self._archive = parts.archive
         self._engine = parts.engine
         self._store = parts.store
@@ -50,6 +53,7 @@ class Worker:
         self._unread: Set[str] = set()
         self._turn = 0
         self._watched = False
+        self._looked_at = -math.inf
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nullsplat", daemon=True)
 
@@ -82,9 +86,9 @@ class Worker:
                 self._guarded(self._scan)
                 next_scan = self._clock() + self._settings.reconcile_interval
             self._take_notified(next_scan)
-            if self._watched and self._clock() - self._engine.pinged_at >= ENGINE_FRESH:
-                self._watched = False
-                self._guarded(self._ping)
+            if self._watched and abs(self._clock() - self._looked_at) >= ENGINE_FRESH:
+                self._watched, self._looked_at = False, self._clock()
+                self._guarded(self._look_for_page)
             series = self._agenda.pop_due(self._clock())
             if series is not None:
                 self._attend(series)
@@ -207,6 +211,10 @@ class Worker:
             return False
         longest = max(self._settings.retry.backoff.longest, BETWEEN_LOOKS * self._store.delivering())
         return self._agenda.planned(series) <= self._clock() + longest
+
+    def _look_for_page(self) -> None:
+        self._ping()
+        self.others.look()
 
     def _ping(self) -> None:
         was_unreachable = bool(self._engine.error)

@@ -95,6 +95,12 @@ class FakeEngine:
         """The requests for one series, in the order of their arrival."""
         return [request for request in self.requests.values() if request["series_instance_uid"] == series_uid]
 
+    def order(self, request: dict[str, Any]) -> str:
+        """Take a job from another client than the node; its key."""
+        key = job_key(request)
+        assert self._put(key, json.dumps(request).encode())[0] == 201
+        return key
+
     def forget(self) -> None:
         """Lose all jobs, as with a new database."""
         self._jobs.clear()
@@ -113,6 +119,10 @@ class FakeEngine:
                 "paused_since": NOW if self.paused else None,
                 "workers": self.workers,
             }
+        if path.startswith("/v1/jobs?state="):
+            wanted = path.partition("=")[2].partition("&")[0]
+            listed = [self._status(key) for key in self._jobs]
+            return 200, {"jobs": [one for one in listed if one["state"] == wanted]}
         if path == "/readyz":
             return (200 if self._well else 503), {"ok": self._well, "checks": dict(self.checks)}
         return self._answer_about_job(method, path, body)
@@ -310,6 +320,8 @@ def _kind_of(path: str, status: int) -> str:
         return "health"
     if status >= 400:
         return "error"
+    if path.startswith("/v1/jobs?"):
+        return "job_list"
     return "engine_info" if path == "/v1/engine" or path.startswith("/v1/queue/") else "job_status"
 
 

@@ -57,7 +57,13 @@ class LimitedProtocol(H11Protocol):
         """Receive part of a request."""
         begins = self.conn.their_state is h11.IDLE and self._deadline is None
         super().data_received(data)
-        self._judge(begins)
+        if self.transport.get_protocol() is self:  # not upgraded
+            self._judge(begins)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Leave the connection to the protocol of WebSockets, which looks by itself whether the client lives."""
+        super().handle_websocket_upgrade(event)
+        self._forget()
 
     def on_response_complete(self) -> None:
         """Wait for the next request; uvicorn itself closes idle connections."""

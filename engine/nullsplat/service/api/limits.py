@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request, Response
+from starlette.requests import HTTPConnection
 
 from nullsplat.service.api.errors import Refusal, refusal_response
 
 WORKITEMS_PATH = "/workitems"
+SUBSCRIBERS_PATH = "/subscribers"
 WORKITEM_BYTES = 1024 * 1024
 """A new workitem names every instance of a series, at 150 to 200 bytes each."""
 ADDRESSES = 4096
@@ -19,17 +21,19 @@ ADDRESSES = 4096
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits for one client.
+    """Limits for one client, unless it says otherwise.
 
     Attributes:
         request_bytes: size of a request's body.
         requests_per_second: sustained; 0 for no limit.
         burst: size of a burst.
+        channels: for event reports, of all clients together.
     """
 
     request_bytes: int = 64 * 1024
     requests_per_second: float = 200.0
     burst: int = 1000
+    channels: int = 64
 
     def bytes_at(self, path: str) -> int:
         """Size of a request's body at a path."""
@@ -60,21 +64,33 @@ class TokenBuckets:
         return 0.0 if allowed else (1.0 - tokens) / self._rate
 
 
-def limit_requests(app: FastAPI, limits: Limits, exempt: tuple[str, ...]) -> None:
-    """Refuse requests that are too large or too many before anything else sees them.
+class RequestRate:
+    """Counts the requests of each client, and refuses those that are too many.
 
     Args:
-        app: the application.
         limits: for each client.
         exempt: paths that are not counted: a probe must not fail because another client at its address asks too often.
     """
-    buckets = TokenBuckets(limits.requests_per_second, limits.burst)
+
+    def __init__(self, limits: Limits, exempt: tuple[str, ...]) -> None:
+        self._limits = limits
+        self._exempt = exempt
+        self._buckets = TokenBuckets(limits.requests_per_second, limits.burst)
+
+    def refusal(self, request: HTTPConnection) -> Response | None:
+        """Count a request; the answer to it where it is one too many."""
+        exempt = request.url.path in self._exempt
+        wait = 0.0 if exempt else self._buckets.take(client_address(request))
+        return _too_many(self._limits, wait) if wait else None
+
+
+def limit_requests(app: FastAPI, limits: Limits, rate: RequestRate) -> None:
+    """Refuse requests that are too large or too many before anything else sees them."""
 
     @app.middleware("http")
     async def check(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-        wait = 0.0 if request.url.path in exempt else buckets.take(client_address(request))
-        if wait:
-            return _too_many(limits, wait)
+        if (refusal := rate.refusal(request)) is not None:
+            return refusal
         announced, most = request.headers.get("content-length", ""), limits.bytes_at(request.url.path)
         if announced.isdecimal() and int(announced[:20]) > most:
             error = too_large(most)
@@ -82,7 +98,7 @@ def limit_requests(app: FastAPI, limits: Limits, exempt: tuple[str, ...]) -> Non
         return await proceed(request)
 
 
-def client_address(request: Request) -> str:
+def client_address(request: HTTPConnection) -> str:
     """The client's address; behind a proxy on this machine, the one that it forwards."""
     return request.client.host if request.client else "unknown"
 

@@ -8,16 +8,18 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
+from starlette.requests import HTTPConnection
 
 from nullsplat import __version__
 from nullsplat.service.api.control_routes import add_control_routes, add_pause_routes
 from nullsplat.service.api.engine_info import EngineInfo
 from nullsplat.service.api.errors import Refusal, answer_errors, refusal_response
-from nullsplat.service.api.limits import Limits, TokenBuckets, client_address, limit_requests
+from nullsplat.service.api.limits import Limits, RequestRate, TokenBuckets, client_address, limit_requests
 from nullsplat.service.api.metrics import CONTENT_TYPE, Metrics
 from nullsplat.service.api.readiness import Readiness
 from nullsplat.service.api.requests import job_or_404, json_body, validate, validated_key
 from nullsplat.service.api.ups.routes import add_worklist_routes, reads_worklist
+from nullsplat.service.api.ups.subscribing import add_subscription_routes
 from nullsplat.service.audit.entry import Event
 from nullsplat.service.audit.log import AuditLog
 from nullsplat.service.contract.messages import job_key
@@ -76,35 +78,58 @@ def create_api(access: Access, parts: Parts) -> FastAPI:
     )
     app.state.limits = access.limits
     answer_errors(app)
-    _require_secret(app, access, (*OPEN_PATHS, *[METRICS_PATH] * access.metrics_public), parts.audit)
-    limit_requests(app, access.limits, OPEN_PATHS)  # added last, asked first
+    door = _Door(access, parts.audit)
+    rate = RequestRate(access.limits, OPEN_PATHS)
+    _require_secret(app, door)
+    limit_requests(app, access.limits, rate)  # added last, asked first
     _add_job_routes(app, parts.queue, parts.audit)
     add_control_routes(app, parts.queue, parts.audit)
     add_pause_routes(app, parts.queue, parts.info, parts.audit)
     _add_watching_routes(app, parts)
-    add_worklist_routes(app, parts.queue, parts.audit)
+    worklist = add_worklist_routes(app, parts.queue, parts.audit)
+
+    async def admission(connection: HTTPConnection) -> Response | None:  # middleware does not see WebSockets
+        return rate.refusal(connection) or await door.refusal(connection)
+
+    add_subscription_routes(app, worklist, admission, access.limits.channels)
     return app
 
 
-def _require_secret(app: FastAPI, access: Access, open_paths: tuple[str, ...], audit: AuditLog) -> None:
-    wanted, viewer = f"Bearer {access.secret}".encode(), f"Bearer {access.viewer_secret}".encode()
-    lines = TokenBuckets(1 / DENIAL_SECONDS, 1)
+class _Door:
+    """Who may come in, with which secret."""
 
-    @app.middleware("http")
-    async def check(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
+    def __init__(self, access: Access, audit: AuditLog) -> None:
+        self._open_paths = (*OPEN_PATHS, *[METRICS_PATH] * access.metrics_public)
+        self._wanted = f"Bearer {access.secret}".encode()
+        self._viewer = f"Bearer {access.viewer_secret}".encode() if access.viewer_secret else b""
+        self._audit = audit
+        self._lines = TokenBuckets(1 / DENIAL_SECONDS, 1)
+
+    async def refusal(self, request: HTTPConnection) -> Response | None:
+        """The answer to a request that may not come in; None where it may."""
         shown = request.headers.get("authorization", "").encode()
-        if request.url.path in open_paths or hmac.compare_digest(shown, wanted):
-            return await proceed(request)
-        if access.viewer_secret and hmac.compare_digest(shown, viewer):
-            return await proceed(request) if reads_worklist(request) else _viewer_refused()
-        if not lines.take(address := client_address(request)):
-            await run_in_threadpool(audit.switched, Event.DENIED, f"client {address}")
+        if request.url.path in self._open_paths or hmac.compare_digest(shown, self._wanted):
+            return None
+        if self._viewer and hmac.compare_digest(shown, self._viewer):
+            return None if reads_worklist(request) else _viewer_refused()
+        if not self._lines.take(address := client_address(request)):
+            await run_in_threadpool(self._audit.switched, Event.DENIED, f"client {address}")
         message = "the Authorization header must carry the engine's shared secret; set the same NULLSPLAT_SECRET on both sides"
         return refusal_response(401, "unauthorized", message)
 
 
+def _require_secret(app: FastAPI, door: _Door) -> None:
+    @app.middleware("http")
+    async def check(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
+        refusal = await door.refusal(request)
+        return await proceed(request) if refusal is None else refusal
+
+
 def _viewer_refused() -> Response:
-    message = "with NULLSPLAT_VIEWER_SECRET one may search and retrieve workitems; whatever else needs NULLSPLAT_SECRET"
+    message = (
+        "with NULLSPLAT_VIEWER_SECRET one may search and retrieve workitems and open a channel for event reports; whatever "
+        "else needs NULLSPLAT_SECRET"
+    )
     return refusal_response(403, "forbidden", message)
 
 

@@ -25,6 +25,11 @@ from nullsplat.service.processing.protocol import Processing
 from nullsplat.service.queue.queue import JobQueue
 from nullsplat.service.settings import Settings, unknown_variables
 
+CONNECTIONS_PER_CHANNEL = 4
+"""So many connections there are for each that may stay open as a channel for event reports: the others are for requests."""
+CHANNEL_BYTES = 1024
+"""Size of a message from a subscriber, who has nothing to say."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -61,7 +66,9 @@ def server_configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        ws="none",
+        ws="wsproto",
+        ws_max_size=CHANNEL_BYTES,
+        ws_per_message_deflate=False,
         http=limited(ConnectionLimits(settings.connections, settings.request_seconds)),
         loop=f"{EventLoop.__module__}:{EventLoop.__name__}",
         ssl_certfile=certificate,
@@ -127,6 +134,7 @@ def application(settings: Settings, processing: Processing) -> Iterator[FastAPI]
 
 
 def _access(settings: Settings) -> Access:
-    limits = Limits(settings.request_bytes, settings.requests_per_second, settings.request_burst)
+    channels = settings.connections // CONNECTIONS_PER_CHANNEL
+    limits = Limits(settings.request_bytes, settings.requests_per_second, settings.request_burst, channels)
     viewer = settings.viewer_secret.get_secret_value() if settings.viewer_secret else ""
     return Access(settings.secret.get_secret_value(), viewer, settings.metrics_public, limits)

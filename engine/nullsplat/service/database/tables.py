@@ -46,6 +46,30 @@ workitem_names = sa.Table(
     sa.Index("ix_nullsplat_workitem_names_key", "key", unique=True),
 )
 
+# Which AE hears of which workitems. `target` is a job's key or a well-known UID, `until` the end of a suspended one.
+# A row of a job that is not `subscribed` excepts it from a subscription to all.
+subscriptions = sa.Table(
+    "nullsplat_subscriptions",
+    metadata,
+    sa.Column("subscriber", sa.String(16), primary_key=True),
+    sa.Column("target", sa.String(64), primary_key=True),
+    sa.Column("filter", sa.String(1024), primary_key=True),
+    sa.Column("deletion_lock", sa.Boolean, nullable=False),
+    sa.Column("subscribed", sa.Boolean, nullable=False),
+    sa.Column("until", sa.DateTime(timezone=True)),
+    sa.Index("ix_nullsplat_subscriptions_target", "target"),
+)
+
+# What happened to jobs, see `queue/events.py`; only the latest.
+events = sa.Table(
+    "nullsplat_events",
+    metadata,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("key", sa.String(32), nullable=False),
+    sa.Column("what", sa.String(16), nullable=False),
+    sa.Column("subscriber", sa.String(16)),
+)
+
 # The number of the last turn at a job, see `JobStore.take`. A table of its own, see `worker_facts`.
 turns = sa.Table(
     "nullsplat_turns",

@@ -10,6 +10,7 @@ from nullsplat.service.contract.messages import STAGES
 from nullsplat.service.database.dbos_tables import TAKEN, workflow_status
 from nullsplat.service.database.job_counts import STATE, add, of_job
 from nullsplat.service.database.tables import jobs, now, transaction, turns, utc
+from nullsplat.service.queue.events import PROGRESS, note
 from nullsplat.service.queue.priorities import Place
 
 Stage = dict[str, Any]
@@ -115,7 +116,7 @@ class JobStore:
 
     def begin(self, key: str) -> bool:
         """Mark the job as running; False if it may not run."""
-        return self._update(key, OPEN, state="running")
+        return self._update(key, ("queued",), state="running") or self._update(key, ("running",))
 
     def take(self, key: str) -> int | None:
         """The number of the caller's turn at a running job, higher than any before; None if it may not run.
@@ -185,7 +186,10 @@ class JobStore:
             .where(jobs.c.key == key, jobs.c.state.in_(states), *guards, *self._held(key))
             .values(updated_at=datetime.now(UTC), **values)
         )
-        return connection.execute(statement).rowcount == 1
+        done = connection.execute(statement).rowcount == 1
+        if done and ("state" in values or "progress" in values):
+            note(connection, key, values.get("state", PROGRESS))
+        return done
 
     def _held(self, key: str) -> tuple[sa.ColumnElement[bool], ...]:
         if self._holder is None:
@@ -211,6 +215,7 @@ def reset_job(connection: sa.Connection, key: str) -> bool:
     statement = sa.update(jobs).where(*failed).values(updated_at=datetime.now(UTC), **fresh)
     done = connection.execute(statement).rowcount == 1
     if done:
+        note(connection, key, "queued")
         add(connection, {(STATE, "failed"): -1})
     return done
 
@@ -226,6 +231,7 @@ def insert_job(connection: sa.Connection, key: str, request: dict[str, Any]) -> 
     moment = datetime.now(UTC)
     row = {"key": key, "state": "queued", "request": request, "stages": waiting_stages()}
     connection.execute(sa.insert(jobs).values(**row, created_at=moment, updated_at=moment))
+    note(connection, key, "queued")
 
 
 def _shown(stage: Stage, state: str) -> Stage:

@@ -36,7 +36,7 @@ def workitem(job: Job, uid: str, place: Place | None = None, *, performed: bool 
     shown.update(_relationship(job))
     shown.update(_scheduled(job))
     shown.ProcedureStepState = STATES[job.state]
-    shown.ProcedureStepProgressInformationSequence = [_progress(job, place)]
+    shown.ProcedureStepProgressInformationSequence = [progress_information(job, place)]
     if performed and (job.state == "running" or _seconds(job)):
         shown.UnifiedProcedureStepPerformedProcedureSequence = [_performed(job)]
     return shown
@@ -77,7 +77,8 @@ def _label(parameters: dict[str, Any]) -> str:
     return f"CT super-resolution, {parameters['preset']}, {factors}"
 
 
-def _progress(job: Job, place: Place | None) -> Dataset:
+def progress_information(job: Job, place: Place | None) -> Dataset:
+    """The item of Procedure Step Progress Information Sequence; `place` in the queue, where it is known."""
     part = Dataset()
     part.ProcedureStepProgress = f"{100 * job.progress:.1f}"
     part.ProcedureStepProgressDescription = _described(job, place)

@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 from nullsplat.core.errors import NotNow
 from nullsplat.service.contract.messages import job_key
 from nullsplat.service.database.tables import jobs, transaction, workitem_names
-from nullsplat.service.queue.jobs import Job
+from nullsplat.service.queue.events import CANCEL_REQUESTED, note
+from nullsplat.service.queue.jobs import OPEN, Job
 from nullsplat.service.queue.queue import JobQueue
 from nullsplat.service.worklist.content import workitem
 from nullsplat.service.worklist.matching import Query
@@ -49,6 +50,36 @@ class Worklist:
         with transaction(self._engine) as connection:
             return connection.execute(query).scalar_one_or_none() or uid_of(key)
 
+    def jobs(self, keys: Collection[str]) -> dict[str, tuple[Job, str]]:
+        """Some jobs by their keys, each with the UID of its workitem; those that there are."""
+        with transaction(self._engine) as connection:
+            return {
+                job.key: (job, uid)
+                for job, uid in _named(connection.execute(_JOBS.where(jobs.c.key.in_(keys))))
+            }
+
+    def pages(self) -> Iterator[list[tuple[Job, str]]]:
+        """All jobs, the oldest first, as `jobs` gives them; each page as it is when it is asked for."""
+        place = sa.tuple_(jobs.c.created_at, jobs.c.key)
+        page = _JOBS.order_by(jobs.c.created_at, jobs.c.key).limit(PAGE)
+        query = page
+        while True:
+            with transaction(self._engine) as connection:
+                found = list(_named(connection.execute(query)))
+            if not found:
+                return
+            yield found
+            last = found[-1][0]
+            query = page.where(place > sa.tuple_(sa.literal(last.created_at), sa.literal(last.key)))
+
+    def request_cancellation(self, key: str) -> tuple[Job | None, bool]:
+        """Cancel as `JobQueue.cancel` does, and let the subscribers of a job that is not over know that it was asked for."""
+        job = self.queue.store.get(key)
+        if job is not None and job.state in OPEN:
+            with transaction(self._engine) as connection:
+                note(connection, key, CANCEL_REQUESTED)
+        return self.queue.cancel(key)
+
     def workitem(self, uid: str) -> Dataset | None:
         """A workitem with all that is known of it."""
         job = self.job(uid)
@@ -85,14 +116,19 @@ class Worklist:
     def _candidates(self, query: Query) -> Generator[tuple[Job, str]]:
         """Jobs of which some may be meant, with their workitems' UIDs; what the database can tell apart is left to it."""
         rows = (
-            sa.select(jobs, workitem_names.c.uid)
-            .outerjoin(workitem_names, workitem_names.c.key == jobs.c.key)
-            .where(*conditions(query))
+            _JOBS.where(*conditions(query))
             .order_by(jobs.c.created_at.desc(), jobs.c.key.desc())
             .execution_options(yield_per=PAGE)
         )
         with transaction(self._engine) as connection, connection.execute(rows) as found:
-            for row in found:
-                values = dict(row._mapping)
-                uid = values.pop("uid")
-                yield Job(**values), uid or uid_of(values["key"])
+            yield from _named(found)
+
+
+_JOBS = sa.select(jobs, workitem_names.c.uid).outerjoin(workitem_names, workitem_names.c.key == jobs.c.key)
+
+
+def _named(rows: Iterable[sa.Row[Any]]) -> Iterator[tuple[Job, str]]:
+    for row in rows:
+        values = dict(row._mapping)
+        uid = values.pop("uid")
+        yield Job(**values), uid or uid_of(values["key"])

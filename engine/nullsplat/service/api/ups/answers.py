@@ -22,6 +22,7 @@ ALREADY = "The UPS is already in the requested state of {}."
 CREATED_OTHERWISE = "The Workitem was created with modifications."
 UPDATED_OTHERWISE = "The Workitem was updated with modifications."
 MORE = "There are additional results that can be requested."
+NOT_LOCKED = "Deletion Lock not granted."
 NOT_FUZZY = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
 
 
@@ -45,7 +46,7 @@ def warning(request: Request, *phrases: str) -> dict[str, str]:
 
 def refused(request: Request, status: int, phrase: str, why: str) -> Refusal:
     """A refusal, in the standard's words and in ours."""
-    codes = {400: "bad-request", 403: "forbidden", 404: "not-found", 409: "conflict", 501: "not-implemented"}
+    codes = {400: "bad-request", 403: "forbidden", 404: "not-found", 409: "conflict"}
     return Refusal(status, codes[status], why, warning(request, phrase))
 
 

@@ -82,7 +82,7 @@ class Changes:
 
     def cancel(self, request: Request, uid: str) -> Response:
         """Request Cancellation (11.8)."""
-        job, done = self.worklist.queue.cancel(self.existing(uid).key)
+        job, done = self.worklist.request_cancellation(self.existing(uid).key)
         if job is None:
             raise not_found()
         if done:

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 
 from nullsplat.service.api.errors import Refusal
-from nullsplat.service.api.limits import WORKITEMS_PATH
+from nullsplat.service.api.limits import SUBSCRIBERS_PATH, WORKITEMS_PATH
 from nullsplat.service.api.requests import json_body
 from nullsplat.service.api.ups import answers
 from nullsplat.service.api.ups.changes import Changes, not_found
@@ -35,18 +36,21 @@ Message = Annotated[Any, Depends(_message)]
 Acceptable = Depends(answers.require_acceptable)
 
 
-def reads_worklist(request: Request) -> bool:
-    """Whether a request only searches or retrieves workitems."""
-    path = request.url.path
-    return request.method == "GET" and (path == WORKITEMS_PATH or path.startswith(f"{WORKITEMS_PATH}/"))
+def reads_worklist(request: HTTPConnection) -> bool:
+    """Whether a request only searches or retrieves workitems, or opens a channel for event reports, which tell no more."""
+    path, method = (
+        request.url.path,
+        request.scope.get("method", "GET"),
+    )  # a WebSocket has no method and is a GET
+    return method == "GET" and f"{path}/".startswith((f"{WORKITEMS_PATH}/", f"{SUBSCRIBERS_PATH}/"))
 
 
-def add_worklist_routes(app: FastAPI, queue: JobQueue, audit: AuditLog) -> None:
-    """Add the worklist."""
+def add_worklist_routes(app: FastAPI, queue: JobQueue, audit: AuditLog) -> Worklist:
+    """Add the worklist, without subscriptions."""
     worklist = Worklist(queue)
     _add_reading_routes(app, worklist)
     _add_changing_routes(app, Changes(worklist, audit))
-    _refuse_subscriptions(app)
+    return worklist
 
 
 def _add_reading_routes(app: FastAPI, worklist: Worklist) -> None:
@@ -87,18 +91,6 @@ def _add_changing_routes(app: FastAPI, changes: Changes) -> None:
         if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
             await _message(request)  # reasons are for people and may name a patient: they are not kept
         return await run_in_threadpool(changes.cancel, request, uid)
-
-
-def _refuse_subscriptions(app: FastAPI) -> None:
-    subscriber = f"{WORKITEM}/subscribers/{{subscriber}}"
-
-    @app.post(subscriber)
-    @app.delete(subscriber)
-    @app.post(f"{subscriber}/suspend")
-    @app.get("/subscribers/{subscriber}")
-    def refuse(request: Request) -> Response:
-        why = "this server sends no event reports; search or retrieve the workitems every few seconds"
-        raise answers.refused(request, 501, why, why)
 
 
 def _uid_in(request: Request) -> str | None:
