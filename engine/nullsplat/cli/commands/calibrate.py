@@ -7,7 +7,7 @@ import typer
 
 from nullsplat.cli.commands.evaluate import SCALES
 from nullsplat.cli.failures import readable_failures
-from nullsplat.cli.options import Computes, Crop, Debug, Device, Noise, Truths
+from nullsplat.cli.options import Computes, Crop, Debug, Device, Noise, PublicCts, Truths
 
 
 def calibrate(  # noqa: PLR0913, PLR0917 - options are parameters
@@ -15,9 +15,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - options are parameters
         Path, typer.Option("--out", metavar="DIR", help="calibration.json and coverage.md go here.")
     ],
     volumes: Truths = None,
-    public: Annotated[
-        bool, typer.Option("--public", help="Also the three public chest CTs, at half resolution.")
-    ] = False,
+    public: PublicCts = False,
     prior: Annotated[
         str, typer.Option(metavar="NAME|DIR", help="Whose intervals: a packaged prior, or your own.")
     ] = "block-small",

@@ -35,7 +35,6 @@ def evaluate_stage1(  # noqa: PLR0913, PLR0917 - options are parameters
     with readable_failures(debug=debug):
         from nullsplat.cli.inputs.study_subjects import Subjects  # noqa: PLC0415
         from nullsplat.cli.work.evaluate_stage1 import Request, run  # noqa: PLC0415 - --help must not import torch
-        from nullsplat.evaluation.data.public_data import PUBLIC  # noqa: PLC0415
 
-        subjects = Subjects(tuple(volumes or ()), public, crop, PUBLIC)
+        subjects = Subjects(tuple(volumes or ()), public, crop)
         run(Request(subjects, scale, noise, views, samples, seed, device.value, out))

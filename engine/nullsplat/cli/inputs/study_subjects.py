@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.suggestion import did_you_mean
-from nullsplat.evaluation.data.public_data import CHEST, PublicFile, cache_folder
+from nullsplat.evaluation.data.public_data import PUBLIC, PublicFile, cache_folder
 from nullsplat.evaluation.data.subject import (
     Size3,
     Subject,
@@ -32,7 +32,7 @@ class Subjects:
     volumes: tuple[Path, ...]
     public: bool
     crop: str | None
-    wanted: tuple[PublicFile, ...] = (CHEST,)
+    wanted: tuple[PublicFile, ...] = PUBLIC
     only: tuple[str, ...] | None = None
 
     def read(self) -> list[Subject]:

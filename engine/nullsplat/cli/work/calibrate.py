@@ -12,7 +12,6 @@ from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.files import write_text
 from nullsplat.evaluation.comparison.store import write_json
 from nullsplat.evaluation.data.degrade import Protocol
-from nullsplat.evaluation.data.public_data import PUBLIC
 from nullsplat.evaluation.data.subject import Subject, thickened
 from nullsplat.evaluation.provenance import describe_software
 from nullsplat.evaluation.studies.calibration import (
@@ -57,7 +56,7 @@ def run(request: Request) -> None:
         raise ConfigurationError(
             f"--check needs a prior with a {FILE} beside its weights, {request.prior} has none"
         )
-    subjects = Subjects(request.volumes, request.public, request.crop, PUBLIC).read()
+    subjects = Subjects(request.volumes, request.public, request.crop).read()
     observed = _observed(request, subjects, protocols)
     levels = known.levels if request.check and known is not None else levels_of(observed)
     page = table(observed, dict.fromkeys((one.name for one in subjects), levels))

@@ -16,7 +16,6 @@ from nullsplat.evaluation.comparison.case import FAILED, NOT_INSTALLED
 from nullsplat.evaluation.comparison.report import RESULTS, write_page, write_report
 from nullsplat.evaluation.comparison.run import Campaign, run_campaign
 from nullsplat.evaluation.data.degrade import KINDS, Protocol, protocol
-from nullsplat.evaluation.data.public_data import PUBLIC
 from nullsplat.evaluation.data.subject import Subject
 from nullsplat.evaluation.methods.registry import find_methods
 from nullsplat.evaluation.plan import Plan
@@ -91,7 +90,7 @@ def parse_protocols(scale: str, noise: str) -> list[Protocol]:
 
 def _subjects(request: Request) -> list[Subject]:
     only = None if request.only is None else tuple(parts_of(request.only))
-    return Subjects(request.volumes, request.public, request.crop, PUBLIC, only).read()
+    return Subjects(request.volumes, request.public, request.crop, only=only).read()
 
 
 def _protocol_name(part: str) -> str:

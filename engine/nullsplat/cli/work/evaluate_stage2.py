@@ -1,7 +1,7 @@
 """The work of `nullsplat eval-stage2`: read options and volumes, run the study, write the table."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from nullsplat.core.device import resolve_device
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.core.suggestion import did_you_mean
 from nullsplat.evaluation.data.degrade import Protocol
+from nullsplat.evaluation.data.public_data import CHEST
 from nullsplat.evaluation.data.subject import Subject
 from nullsplat.evaluation.studies.degraded_case import DegradedCase
 from nullsplat.evaluation.studies.files import write_study
@@ -66,7 +67,7 @@ def run(request: Request) -> None:
     protocols = parse_protocols(request.scale, request.noise)
     console = Console(highlight=False)
     rows = {}
-    for subject in request.subjects.read():
+    for subject in replace(request.subjects, wanted=(CHEST,)).read():
         for how in protocols:
             rows[f"{subject.name} {how.name}"] = [*_case(request, subject, how, variants, console)]
     about = {"fits": request.fits, "seed": request.seed, "crop": request.subjects.crop}
