@@ -32,7 +32,7 @@ QUICK = {
     "MaxAttempts": 3,
     "EngineTimeout": 5,
 }
-PATIENCE = 25.0
+PATIENCE = 60.0
 
 
 @dataclass
@@ -97,7 +97,7 @@ class OrthancAsked:
         """The bytes that Orthanc answers with."""
         token = b64encode(f"admin:{ADMIN}".encode()).decode()
         request = Request(self.orthanc.url + path, headers={"Authorization": f"Basic {token}"})  # noqa: S310
-        with urlopen(request, timeout=20) as answer:  # noqa: S310
+        with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
             content: bytes = answer.read()
         return content
 
@@ -117,7 +117,7 @@ class OrthancAsked:
         }
         request = Request(self.orthanc.url + path, body, given, method=method)  # noqa: S310
         try:
-            with urlopen(request, timeout=20) as answer:  # noqa: S310
+            with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
                 return answer.status, _parsed(answer.read())
         except HTTPError as error:
             with error:

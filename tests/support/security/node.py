@@ -93,7 +93,7 @@ class SecureNode:
         request = Request(self.url + path, body, {"Authorization": f"Basic {token}"}, method=method)  # noqa: S310
         trusted = ssl.create_default_context(cafile=self.authority.ca_file)
         try:
-            with urlopen(request, timeout=20, context=trusted) as answer:  # noqa: S310
+            with urlopen(request, timeout=60, context=trusted) as answer:  # noqa: S310
                 content = answer.read()
                 return answer.status, json.loads(content) if content.startswith(
                     (b"{", b"[")
