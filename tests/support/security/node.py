@@ -122,7 +122,7 @@ class SecureNode:
 
 
 def send(port: int, datasets: Sequence[Dataset], tls: ssl.SSLContext | None) -> bool:
-    """C-STORE the data sets as a scanner; whether Orthanc accepted the association."""
+    """C-STORE the data sets as a scanner, the last first as in plugin/node.py; whether Orthanc accepted the association."""
     entity = AE(ae_title="SCANNER")
     syntaxes = sorted({one.file_meta.TransferSyntaxUID for one in datasets})
     entity.requested_contexts = [build_context(CTImageStorage, syntaxes)]
@@ -133,7 +133,7 @@ def send(port: int, datasets: Sequence[Dataset], tls: ssl.SSLContext | None) -> 
         del association, entity
         _drop_dead_sockets()
         return False
-    for dataset in datasets:
+    for dataset in (*datasets[-1:], *datasets[:-1]):
         assert association.send_c_store(dataset).Status == 0
     association.release()
     return True
