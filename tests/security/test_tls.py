@@ -31,7 +31,11 @@ from nullsplat_node.checks import SettingsError
 from nullsplat_node.engine.client import EngineClient, EngineUnreachable
 from nullsplat_node.settings import read_settings
 
-pytestmark = pytest.mark.orthanc
+pytestmark = [
+    pytest.mark.orthanc,
+    # pynetdicom leaves sockets of refused associations to the garbage collector, which comes when it likes.
+    pytest.mark.filterwarnings("ignore:unclosed <:ResourceWarning"),
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 
