@@ -177,7 +177,10 @@ def test_a_waiting_series_tells_its_place_and_can_be_moved(orthanc: FakeOrthanc,
         wait_until(lambda: service.series(series).get("position") == 3)
         assert service.series(series)["title"] == "waiting in the engine's queue"
         assert service.series(series)["movable"]
-        assert service.move(series, "stat")["priority"] == "stat"
+        moved = service.move(series, "stat")
+        assert (moved["priority"], moved["position"]) == ("stat", 3), (
+            "its place is known until it is told anew"
+        )
         (key,) = engine.requests
         assert (
             engine.answer("GET", f"/v1/jobs/{key}", b"", f"Bearer {SECRET}")[1]["request"]["priority"]
