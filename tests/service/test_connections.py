@@ -144,6 +144,14 @@ def test_however_many_connections_wait_a_client_that_asks_is_answered(
     assert [one for one in caplog.messages if "more than 16 connections" in one] == [caplog.messages[-1]]
 
 
+@pytest.mark.parametrize("port", [{"request_bytes": 2**23}], indirect=True)
+def test_who_sends_too_much_reads_why_it_was_refused(port: int, open_with: Open) -> None:
+    """More than the sockets' buffers hold, so that the client still sends when the server knows."""
+    head = b"PUT /v1/jobs/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % 2**24
+    connection = open_with(head + bytes(2**24))
+    assert connection.recv(4096).startswith(b"HTTP/1.1 413")
+
+
 @pytest.mark.parametrize("port", [{}], indirect=True)
 def test_a_request_in_time_is_answered_however_slowly_it_came(port: int, open_with: Open) -> None:
     connection = open_with(b"GET /healthz HTTP/1.1\r\n")
