@@ -18,7 +18,7 @@ FOLDER=$(realpath -m "${MATRIX_FOLDER:-build/orthanc-matrix}")
 PAGE=${MATRIX_PAGE:-docs/compatibility.md}
 PYTHON=${VENV:-.venv}/bin/python
 PACKAGES=(orthanc orthanc-python orthanc-dicomweb orthanc-gdcm orthanc-webviewer)
-read -r -a TESTS <<<"${MATRIX_TESTS:-tests/plugin tests/service tests/security tests/contract}"
+read -r -a TESTS <<<"${MATRIX_TESTS:-tests/plugin tests/service tests/workers tests/security tests/contract}"
 SUITES=(bookworm trixie forky)
 [ $# -gt 0 ] || set -- "${SUITES[@]}"
 

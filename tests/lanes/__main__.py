@@ -15,14 +15,14 @@ from pathlib import Path
 from tests.lanes.budget import Load, judge
 from tests.lanes.caches import use_caches
 from tests.lanes.running import ROOT, Order, Outcome, Running, never_started, order_of_tests, start
-from tests.lanes.table import NAMES
+from tests.lanes.table import LANES
 from tests.lanes.telling import failures, last_log_line, skipped
 
 FOLDER = ROOT / "build" / "test"
 LONGEST = 3600.0
 """Seconds after which lanes that still run are ended."""
 AT_ONCE = (os.cpu_count() or 2) + 2
-"""Lanes that run side by side: three of them mostly wait. With more, deadlines in tests no longer hold."""
+"""Lanes that run side by side: most of them wait. With more, deadlines in tests no longer hold."""
 TICK = 0.2
 NOTHING_FITS = 5
 """pytest's exit code when no test was selected: no failure where options select."""
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     given, options = parser.parse_known_args(arguments)
     use_caches()
     folder = _empty(FOLDER)
-    orders = [order_of_tests(name, folder, options) for name in NAMES]
+    orders = [order_of_tests(name, folder, options) for name in LANES]
     if given.lint:
         orders += [Order(target, ("make", "--no-print-directory", target), 10) for target in ("lint", "docs")]
     load = Load()

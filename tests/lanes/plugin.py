@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from tests.lanes.table import LANES, NAMES, NODE, STARTS_ORTHANC, TESTS, lane_of
+from tests.lanes.table import LANES, NODE, STARTS_ORTHANC, TESTS, lane_of
 
 MARK = f"mark.{STARTS_ORTHANC}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--lane", choices=NAMES, help="run the tests of this lane only; see tests/lanes/table.py"
+        "--lane", choices=LANES, help="run the tests of this lane only; see tests/lanes/table.py"
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.lanes.table import folders_of, niceness_of
+from tests.lanes.table import LANES, folders_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MERCY = 60.0
@@ -31,7 +31,7 @@ def order_of_tests(name: str, folder: Path, options: Sequence[str]) -> Order:
     told = ("--durations=25", "--durations-min=2", "--lane", name)
     places = tuple(f"tests/{place}" for place in folders_of(name))
     command = (sys.executable, "-m", "pytest", *records, *told, *options, *places)
-    return Order(name, command, niceness_of(name))
+    return Order(name, command, LANES[name].niceness)
 
 
 @dataclass

@@ -20,16 +20,16 @@ class Lane:
 
 PLAIN, NODE = "plain", "node"
 LANES = {
-    "service": Lane(("service",)),
     NODE: Lane(("security", "ui", "viewer")),
     "compute": Lane(("core", "physics", "prior", "splat", "pipeline", "evaluation", "api", "cli"), 10),
+    "service": Lane(("service",)),
+    "workers": Lane(("workers",)),
     "soak": Lane(("soak", "demo")),
+    PLAIN: Lane((), 10),
     "image": Lane(("docker",), 5),
 }
-"""In the order in which they start."""
-NAMES = (*LANES, PLAIN)
-"""The last has every folder that no other names, but for the tests that start an Orthanc: those run in `node`."""
-PLAIN_NICENESS = 10
+"""In the order in which they start, the longest first. `plain` has every folder that no other names, but for the tests that start
+an Orthanc: those run in `node`."""
 STARTS_ORTHANC = "orthanc"
 
 
@@ -47,8 +47,3 @@ def folders_of(name: str) -> tuple[str, ...]:
     return tuple(
         folder for folder in present if name in (lane_of(folder, ()), lane_of(folder, (STARTS_ORTHANC,)))
     )
-
-
-def niceness_of(name: str) -> int:
-    """How far a lane makes way for the others."""
-    return PLAIN_NICENESS if name == PLAIN else LANES[name].niceness

@@ -11,7 +11,7 @@ from tests.lanes import __main__ as lanes
 from tests.lanes import plugin, running
 from tests.lanes.caches import kept_outside_the_clone
 from tests.lanes.running import Order
-from tests.lanes.table import LANES, NAMES, PLAIN, STARTS_ORTHANC, TESTS, folders_of, lane_of
+from tests.lanes.table import LANES, PLAIN, STARTS_ORTHANC, TESTS, folders_of, lane_of
 
 from nullsplat.core.suggestion import did_you_mean
 from nullsplat.physics.fractional_shift import shifted
@@ -108,10 +108,6 @@ def test_a_lane_whose_turn_never_comes_fails_the_whole(
     monkeypatch.setattr(lanes, "LONGEST", 0.0)
     assert run(monkeypatch, tmp_path / "logs", "echo 5 passed") == 1
     assert "its turn did not come" in capsys.readouterr().out
-
-
-def test_every_lane_can_be_asked_for() -> None:
-    assert set(LANES) < set(NAMES)
 
 
 def test_what_compiles_keeps_its_results_outside_the_clone_unless_told_otherwise(tmp_path: Path) -> None:

@@ -147,7 +147,8 @@ def test_an_upgrade_loses_nothing_and_does_nothing_twice(
         assert destinations.refuses.instances.total() == refusals + newly_refused
     assert Counter(node.calls()) == {"prepare": 6, "stage1": 6, "stage2": 7, "consistency": 5, "derive": 5}
     assert audit_log(node).startswith(audit)
-    assert audited(node, "stored") == audited(node, "finished") == keys
+    wait_for(lambda: audited(node, "finished") == keys, what="the last line of each job")
+    assert audited(node, "stored") == keys
 
     assert node.act(work.failed, "release")[0] == 200
     node.wait_for(work.failed, "undelivered")

@@ -176,6 +176,20 @@ def test_the_link_remembers_since_when_the_engine_is_away_and_when_it_last_answe
         assert (link.answered_at, link.unreachable_since) == (1030.0, None)
 
 
+def test_a_pause_is_not_forgotten_by_an_answer_from_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeEngine(SECRET) as engine:
+        link, info = EngineLink(client(engine.url), 0.0, lambda: 0.0), EngineClient.info
+
+        def overtaken(asked: EngineClient) -> dict[str, object]:
+            told = info(asked)
+            link.switch("pause")
+            return told
+
+        monkeypatch.setattr(EngineClient, "info", overtaken)
+        link.ping()
+    assert link.info["paused_since"]
+
+
 def test_checks_are_read_from_an_engine_that_is_not_ready() -> None:
     with FakeEngine(SECRET) as engine:
         engine.checks["worker"] = "no worker is alive"

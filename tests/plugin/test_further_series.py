@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 from pydicom.dataset import Dataset
-from tests.support.plugin.beside import SECRET, EngineBeside, rounds, running, wait_for_rounds, wait_until
+from tests.support.plugin.beside import SECRET, EngineBeside, running, wait_for_rounds, wait_until
 from tests.support.plugin.fake_orthanc import FakeOrthanc
 from tests.support.plugin.series import ct_series
 
@@ -58,7 +58,7 @@ def test_the_report_is_marked_as_ours_and_never_taken(orthanc: FakeOrthanc, engi
     source = orthanc.add(ct_series(4))
     with running(orthanc, engine) as service:
         done(service, source)
-        wait_for_rounds(orthanc, rounds(orthanc) + 2)
+        wait_for_rounds(orthanc, 2)
         images, report = others(orthanc, source)
         assert [service.series(one)["state"] for one in (images, report)] == ["result", "result"]
     assert orthanc.remembered(report)["source"] == source

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.plugin.beside import SECRET, EngineBeside, rounds, running, wait_for_rounds, wait_until
+from tests.support.plugin.beside import SECRET, EngineBeside, running, wait_for_rounds, wait_until
 from tests.support.plugin.fake_orthanc import FakeOrthanc
 from tests.support.plugin.series import ct_series
 
@@ -173,7 +173,7 @@ def test_a_result_beyond_its_limit_waits_over_restarts_until_a_person_passes_it_
         assert shown["title"] == "finished, held back"
         assert shown["actions"] == [DELIVER, "again", CANCEL]
         with node(orthanc, engine, tmp_path, options, lines) as service:
-            wait_until(lambda: rounds(orthanc) > 2)
+            wait_for_rounds(orthanc, 2)
             service.store_ended("store-job-1")
             wait_for_rounds(orthanc, 2)
             assert orthanc.sent == []

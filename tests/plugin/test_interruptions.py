@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.support.plugin.node import Node, running_node
+from tests.support.plugin.node import PATIENCE, Node, running_node
 from tests.support.plugin.series import ct_series
 
 from nullsplat.core.errors import ConfigurationError
@@ -144,9 +144,9 @@ def test_an_unknown_destination_is_named_and_the_result_stays_here(tmp_path: Pat
 def test_orthanc_ends_in_good_order_while_the_engine_is_silent(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as stack:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        waiting = running_node(tmp_path, stack, EngineUrl=url, EngineTimeout=60)
+        waiting = running_node(tmp_path, stack, EngineUrl=url, EngineTimeout=300)
         stack.callback(silent.accept()[0].close)  # from here on the plugin waits for an answer
-        assert waiting.orthanc.stop() == 0
+        assert waiting.orthanc.stop(PATIENCE) == 0
 
 
 def settings(tmp_path: Path, **changes: object) -> NodeSettings:

@@ -181,6 +181,7 @@ def test_a_result_that_did_not_arrive_is_noticed(node: Node) -> None:
 
 
 def test_the_status_tells_what_is_going_on_and_keeps_the_secrets(node: Node) -> None:
+    node.wait_for(node.send(ct_series(6)), "done")
     status, shown = node.call("GET", "/nullsplat/status")
     assert status == 200
     assert shown["engine"]["reachable"] is True

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
-from tests.support.plugin.beside import SECRET, EngineBeside, running, wait_for_rounds, wait_until
+from tests.support.plugin.beside import (
+    SECRET,
+    EngineBeside,
+    questions_a_round,
+    running,
+    wait_for_rounds,
+    wait_until,
+)
 from tests.support.plugin.fake_engine import FakeEngine
 from tests.support.plugin.fake_orthanc import FakeOrthanc
 from tests.support.plugin.series import ct_series
@@ -110,11 +117,7 @@ def test_a_settled_series_costs_two_questions_a_round_and_no_writing(
     series = orthanc.add(ct_series(1))
     with running(orthanc, engine) as service:
         wait_until(lambda: service.series(series)["state"] == "ineligible")
-        rounds = [path for _, path in orthanc.calls].count("/series")
-        before = len(orthanc.calls)
-        wait_until(lambda: [path for _, path in orthanc.calls].count("/series") >= rounds + 3)
-        per_round = (len(orthanc.calls) - before) / 3
-    assert per_round <= 4
+        assert max(questions_a_round(orthanc, 3)) <= 4
     assert [method for method, _ in orthanc.calls].count(WRITE) == 1
 
 
@@ -174,7 +177,10 @@ def test_a_waiting_series_tells_its_place_and_can_be_moved(orthanc: FakeOrthanc,
         wait_until(lambda: service.series(series).get("position") == 3)
         assert service.series(series)["title"] == "waiting in the engine's queue"
         assert service.series(series)["movable"]
-        assert service.move(series, "stat")["priority"] == "stat"
+        moved = service.move(series, "stat")
+        assert (moved["priority"], moved["position"]) == ("stat", 3), (
+            "its place is known until it is told anew"
+        )
         (key,) = engine.requests
         assert (
             engine.answer("GET", f"/v1/jobs/{key}", b"", f"Bearer {SECRET}")[1]["request"]["priority"]

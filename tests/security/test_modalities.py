@@ -24,6 +24,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 from tests.support.plugin.node import Node
 from tests.support.plugin.series import ct_series
+from tests.support.service.engine import wait_for
 
 from nullsplat.node.orthanc import GRANTED, WITHHELD, Modality
 
@@ -114,12 +115,10 @@ def test_a_modality_that_leaves_permissions_out_may_read_everything_and_so_is_wa
     found = [one for _, one in association.send_c_find(question(study), FIND[1]) if one is not None]
     association.release()
     assert [one.StudyInstanceUID for one in found] == [study]
+    words = "modality BARE, which lies in Orthanc's database, has AllowFind, AllowFindWorklist, AllowGet"
+    wait_for(lambda: words in guarded.orthanc.log.read_text(), what="the warning, while BARE is there")
     assert guarded.call("DELETE", "/modalities/BARE")[0] == 200
-    log = guarded.orthanc.log.read_text()
-    assert (
-        "modality BARE, which lies in Orthanc's database, has AllowFind, AllowFindWorklist, AllowGet" in log
-    )
-    assert "DicomModalities:" not in log  # the fixture's are complete
+    assert "DicomModalities:" not in guarded.orthanc.log.read_text()  # the fixture's are complete
 
 
 def test_every_example_of_a_modality_says_each_permission() -> None:

@@ -10,6 +10,7 @@ from tests.support.plugin.node import Node, running_node
 from tests.support.security.apache import start_apache, why_no_apache
 from tests.support.security.authority import Authority, example_authority
 from tests.support.security.oidc_provider import Provider
+from tests.support.service.engine import wait_for
 
 from nullsplat.node.processes import free_port
 
@@ -121,7 +122,7 @@ def test_the_log_names_the_person_and_no_search(
 ) -> None:
     log_in(browser, provider, "ct-viewers")
     browser.get("/dicom-web/studies", params={"PatientName": "DOE"})
-    log = (site[1] / "nullsplat.log").read_text()
-    assert "jane.doe" in log
-    assert "/dicom-web/studies 200" in log
-    assert "DOE" not in log
+    log = site[1] / "nullsplat.log"  # of which Apache writes a line after it has answered
+    wait_for(lambda: "/dicom-web/studies 200" in log.read_text(), what="the line")
+    assert "jane.doe" in log.read_text()
+    assert "DOE" not in log.read_text()

@@ -31,6 +31,8 @@ from nullsplat.service.settings import Settings
 
 Request = Callable[..., dict[str, Any]]
 KEY = "0" * 32
+ENOUGH = 20.0
+"""Seconds for what waits for nobody; a receiver that is away stays so for the whole test."""
 PATIENT_ID = SECRETS[1]
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 REPORTER = Reporter("worker gpu0", "ct-node", "https://orthanc.example:8043/dicom-web")
@@ -207,7 +209,7 @@ def test_a_repository_that_is_away_keeps_nobody_waiting_and_gets_all_when_it_is_
     receiver.stop()
     began = time.monotonic()
     numbered(log, range(3, 20))
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < ENOUGH
     assert len((tmp_path / AUDIT_FILE).read_text().splitlines()) == 20
     receiver.start()
     wait_for(lambda: numbers(receiver) == list(range(20)), what="the rest, in order and once")
@@ -240,7 +242,7 @@ def test_a_process_ends_although_the_repository_is_away(
     numbered(log, range(3))
     began = time.monotonic()
     log.close()
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < ENOUGH
     assert "4 audit messages were not sent" in caplog.text
 
 

@@ -24,6 +24,8 @@ UPGRADE = (
     b"GET /subscribers/WATCHER HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a-secret-for-tests-only\r\nConnection: Upgrade\r\n"
     b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
+ENOUGH = 20
+"""Seconds that a busy machine may take over a deadline of half a second; nothing else ends a connection that early."""
 PATIENT, IMPATIENT = {"request_seconds": 60.0, "connections": 16}, {"request_seconds": 0.5}
 Open = Callable[[bytes], socket.socket]
 
@@ -31,7 +33,9 @@ Open = Callable[[bytes], socket.socket]
 @contextmanager
 def serving(settings: Settings, control: Path) -> Iterator[int]:
     with application(settings, FastProcessing(control)) as app:
-        server = uvicorn.Server(server_configuration(app, settings))
+        configuration = server_configuration(app, settings)
+        configuration.timeout_keep_alive = 2 * ENOUGH
+        server = uvicorn.Server(configuration)
         with listening_socket("127.0.0.1", 0) as listener:
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
             thread.start()
@@ -55,7 +59,7 @@ def open_with(port: int) -> Iterator[Open]:
     with ExitStack() as stack:
 
         def connect(text: bytes) -> socket.socket:
-            made = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+            made = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=2 * ENOUGH))
             made.sendall(text)
             return made
 
@@ -63,7 +67,7 @@ def open_with(port: int) -> Iterator[Open]:
 
 
 def is_closed(connection: socket.socket) -> bool:
-    """Whether the other side ended it, within five seconds."""
+    """Whether the other side ended it while there was patience with it."""
     try:
         return connection.recv(1) == b""
     except ConnectionResetError:
@@ -73,7 +77,7 @@ def is_closed(connection: socket.socket) -> bool:
 
 
 def answers(port: int) -> bool:
-    with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+    with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=ENOUGH) as answer:
         return bool(answer.status == 200)
 
 
@@ -85,7 +89,7 @@ def test_who_does_not_finish_a_request_is_cut_off(
     started = time.monotonic()
     connection = open_with(begun)
     assert is_closed(connection)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < ENOUGH
     assert answers(port)
     assert not [one for one in caplog.records if one.levelname in ("WARNING", "ERROR")]
 
@@ -95,10 +99,10 @@ def test_a_trickle_of_bytes_gives_no_more_time(port: int, open_with: Open) -> No
     connection = open_with(HALF)
     started = time.monotonic()
     with contextlib.suppress(ConnectionError):
-        while time.monotonic() - started < 5:
+        while time.monotonic() - started < 2 * ENOUGH:
             connection.sendall(b"a")
             time.sleep(0.05)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < ENOUGH
 
 
 @pytest.mark.parametrize("port", [IMPATIENT], indirect=True)
@@ -110,7 +114,7 @@ def test_a_second_request_on_a_connection_has_a_deadline_too(port: int, open_wit
     connection.sendall(HALF)
     started = time.monotonic()
     assert is_closed(connection)
-    assert time.monotonic() - started < 3  # uvicorn's own limit, for idle ones, is five seconds
+    assert time.monotonic() - started < ENOUGH
 
 
 @pytest.mark.parametrize("port", [IMPATIENT], indirect=True)
@@ -125,7 +129,7 @@ def test_requests_that_come_together_are_answered_and_the_half_one_behind_them_h
         while piece := connection.recv(4096):
             said += piece
     assert said.count(b'{"ok":true}') == 2
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < ENOUGH
 
 
 @pytest.mark.parametrize("port", [PATIENT], indirect=True)
@@ -138,6 +142,14 @@ def test_however_many_connections_wait_a_client_that_asks_is_answered(
     waiting[-1].settimeout(0.2)
     assert not is_closed(waiting[-1])
     assert [one for one in caplog.messages if "more than 16 connections" in one] == [caplog.messages[-1]]
+
+
+@pytest.mark.parametrize("port", [{"request_bytes": 2**23}], indirect=True)
+def test_who_sends_too_much_reads_why_it_was_refused(port: int, open_with: Open) -> None:
+    """More than the sockets' buffers hold, so that the client still sends when the server knows."""
+    head = b"PUT /v1/jobs/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % 2**24
+    connection = open_with(head + bytes(2**24))
+    assert connection.recv(4096).startswith(b"HTTP/1.1 413")
 
 
 @pytest.mark.parametrize("port", [{}], indirect=True)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tests.service.test_api import refusal
 from tests.support.service.archive_double import ArchiveDouble
 from tests.support.service.dicom_samples import SERIES
-from tests.support.service.engine import Engine, wait_for
+from tests.support.service.engine import PATIENCE, Engine, wait_for
 
 from nullsplat.service.contract.messages import fault
 from nullsplat.service.database.schema import open_database
@@ -219,7 +219,7 @@ def test_a_steady_stream_of_urgent_jobs_does_not_starve_the_others(
     ]
     attempt = 10
     engine.start_worker(SWEEPING_OFTEN, NULLSPLAT_AGEING_SECONDS="1")
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + PATIENCE
     while {engine.status(key)["state"] for key in patient} != {"succeeded"}:
         assert time.monotonic() < deadline, [engine.status(key) for key in patient]
         queued = engine.client.get("/v1/engine").json()["queue"]["queued"]

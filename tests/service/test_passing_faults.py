@@ -52,7 +52,7 @@ def test_a_search_that_is_answered_by_something_else_is_no_surprise_and_worth_pa
         client.holding(STUDY, SERIES)
     assert "DOE" not in str(caught.value)
     asked.clear()
-    holding = retry_until_deadline(lambda: client.holding(STUDY, SERIES), 5.0, lambda why: None)
+    holding = retry_until_deadline(lambda: client.holding(STUDY, SERIES), 60.0, lambda why: None)
     assert holding.sop_instance_uids == frozenset(ct_series())
 
 

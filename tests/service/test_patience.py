@@ -45,4 +45,4 @@ def test_an_archive_that_was_there_for_a_while_is_forgiven_another_absence() -> 
     contact = LastContact()
     busy = Trying(contact)
     with pytest.raises(ArchiveError, match="it would never have ended"):
-        retry_until_deadline(busy, 0.3, lambda why: None, contact)
+        retry_until_deadline(busy, 1.0, lambda why: None, contact)

@@ -1,8 +1,10 @@
 """The queue in a real browser."""
 
+import threading
+
 import pytest
-from tests.support.ui.archive import BrowserArchive
-from tests.support.ui.browser import Browser
+from tests.support.ui.archive import BrowserArchive, Content
+from tests.support.ui.browser import PATIENCE, Browser
 from tests.support.ui.engine import PacedEngine
 from tests.support.ui.keys import Keys
 from tests.support.ui.scene import Scene, fill
@@ -19,12 +21,15 @@ def scene(archive: BrowserArchive, engine: PacedEngine) -> Scene:
 
 @pytest.fixture
 def queue(scene: Scene, site: Site, browser: Browser) -> Browser:
-    """The queue as it is when everything is known."""
+    """The queue as it is when everything is known; until then rows go by their identifiers, and are made anew."""
+    nameless = "return [...document.querySelectorAll(arguments[0])].filter((one) => one.innerText.startsWith(one.dataset.key.slice(0, 8))).length"
     browser.open(site.page)
+    browser.until(
+        lambda: len(browser.all(ROWS)) == 12 and browser.run(nameless, ROWS) == 0, "series are missing"
+    )
     browser.until(
         lambda: "about 3 min left" in row(browser, scene.running), "the running series has no progress"
     )
-    browser.until(lambda: "Okafor" in row(browser, scene.running), "patients are not shown")
     return browser
 
 
@@ -103,7 +108,7 @@ def test_cancel_asks_and_then_acts(queue: Browser, scene: Scene, site: Site, eng
     queue.until(lambda: not queue.all("dialog"))
     assert not [path for method, path in site.asked if method == "POST" and "nullsplat" in path]
     queue.one(cancel).send_keys(Keys.ENTER)
-    queue.one('dialog button[value="yes"]').click()
+    queue.click('dialog button[value="yes"]')
     queue.until(lambda: "Cancelled" in row(queue, scene.running))
     queue.until(lambda: len(engine.cancelled) == 1)
     assert {one.get("x-requested-with") for one in site.sent} == {"NullSplat"}
@@ -112,8 +117,8 @@ def test_cancel_asks_and_then_acts(queue: Browser, scene: Scene, site: Site, eng
 def test_a_refusal_of_the_node_is_told(queue: Browser, scene: Scene, site: Site) -> None:
     again = f'{ROWS}[data-key="{scene.failed}"] button[data-action="again"]'
     site.silent = True
-    queue.one(again).click()
-    queue.one('dialog button[value="yes"]').click()
+    queue.click(again)
+    queue.click('dialog button[value="yes"]')
     queue.until(lambda: "This could not be done" in " ".join(queue.texts("dialog")))
 
 
@@ -186,6 +191,7 @@ def test_the_queue_is_paused_and_resumed_by_keyboard(queue: Browser, site: Site,
     queue.press(Keys.SPACE)
     queue.until(lambda: "Pause the queue?" in " ".join(queue.texts("dialog")))
     queue.press(Keys.ESCAPE)
+    queue.until(lambda: not queue.all("dialog"))
     assert not engine.paused
     queue.one('[data-action="pause"]').send_keys(Keys.ENTER)
     queue.one('dialog button[value="yes"]').send_keys(Keys.ENTER)
@@ -201,6 +207,36 @@ def test_a_node_without_workers_says_that_jobs_wait(queue: Browser, engine: Pace
     queue.until(lambda: "No worker is alive" in queue.texts(".card")[1])
     assert "Jobs wait until there is one." in queue.texts(".card")[1]
     assert "Taking jobs" not in queue.texts(".card")[1]
+
+
+def test_what_came_while_orthanc_counted_its_images_stays(
+    scene: Scene,
+    archive: BrowserArchive,
+    site: Site,
+    browser: Browser,
+    engine: PacedEngine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Counting takes a large archive seconds, in which the page hears of other things."""
+    counted, browse = threading.Event(), archive.browse
+
+    def slowly(path: str, query: dict[str, str]) -> Content:
+        if path == "/statistics":
+            counted.wait(PATIENCE)
+        return browse(path, query)
+
+    def cards() -> str:
+        return " ".join(browser.texts(".card"))
+
+    monkeypatch.setattr(archive, "browse", slowly)
+    browser.open(site.page)
+    browser.until(lambda: "working on job" in cards())
+    engine.workers = []
+    browser.until(lambda: "No worker is alive" in cards())
+    site.silent = True
+    counted.set()
+    browser.until(lambda: "on disk" in cards())
+    assert "No worker is alive" in cards()
 
 
 def test_workers_are_shown_with_their_gpu_and_what_they_do(queue: Browser, engine: PacedEngine) -> None:

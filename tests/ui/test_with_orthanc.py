@@ -35,6 +35,7 @@ def test_orthanc_s_own_pixels_reach_the_canvas_and_its_explorer_leads_there(
         stack.callback(browser.authorise, "", "")
         browser.open(f"{node.orthanc.url}/nullsplat/ui/#/compare/{series}")
         browser.until(lambda: browser.texts(".slice-words")[:1] == ["7 of 12, at 7.5 mm"])
+        browser.press("m")  # no marks
         for pane, dataset in (("source", made[1]), ("result", ct_slice(SHOWN, 1.25, seed=1))):
             width, height, values = browser.pixels(f"[data-plane=axial] canvas[data-pane={pane}]")
             levels = np.array(values).reshape(height, width, 4)[..., 0]

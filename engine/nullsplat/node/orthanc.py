@@ -108,12 +108,12 @@ class OrthancNode(Startable):
         self._child = start("Orthanc", [str(binary), str(path)], self._environment(), self.log)
         self._wait_until_answering(self._child)
 
-    def stop(self) -> int | None:
-        """End Orthanc, wait until it has ended, and return its exit code; None if it was not running."""
+    def stop(self, timeout: float = 15.0) -> int | None:
+        """End Orthanc, kill it after `timeout` seconds, and return its exit code; None if it was not running."""
         if self._child is None:
             return None
         child, self._child = self._child, None
-        child.stop()
+        child.stop(timeout)
         return child.process.returncode
 
     def kill(self) -> None:

@@ -66,7 +66,10 @@ class EngineLink:
         Raises:
             EngineUnavailable, EngineRefused: as `ask`.
         """
-        self._learn(lambda client: client.info())
+        known = self.info
+        info = self._asked(lambda client: client.info())
+        if self.info is known:  # else it was paused or resumed meanwhile, which this answer need not know of
+            self.info = info
         self.checks = self._checks()
 
     def switch(self, how: str) -> None:
@@ -75,15 +78,16 @@ class EngineLink:
         Raises:
             EngineUnavailable, EngineRefused: as `ask`.
         """
-        self._learn(lambda client: client.switch(how))
+        self.info = self._asked(lambda client: client.switch(how))
 
-    def _learn(self, question: Callable[[EngineClient], Dict[str, Any]]) -> None:
+    def _asked(self, question: Callable[[EngineClient], Dict[str, Any]]) -> Dict[str, Any]:
         try:
-            self.info = self.ask(question)
+            info = self.ask(question)
         except Exception as error:
             self._note_error(error)
             raise
-        self.version = str(self.info.get("version", ""))
+        self.version = str(info.get("version", ""))
+        return info
 
     def _checks(self) -> Dict[str, str]:
         try:

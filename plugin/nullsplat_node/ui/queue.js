@@ -39,10 +39,9 @@ export class QueueView {
   }
 
   async learnMore() {
-    const before = this.overview;
-    const [news] = await Promise.allSettled([describe(before.queue.rows.map((row) => row.series)), refreshStatistics()]);
+    const [news] = await Promise.allSettled([describe(this.overview.queue.rows.map((row) => row.series)), refreshStatistics()]);
     if (news.value) { this.drawRows(); }
-    drawHealth(this.health, before, this.poll);
+    drawHealth(this.health, this.overview, this.poll);  // the latest: another may have come while Orthanc counted
   }
 
   drawRows() {

@@ -185,7 +185,7 @@ class Service:
             NotPossible: it is no longer queued, or the engine cannot be reached; says why.
         """
         self._actions.move(series, priority)
-        self._steps.forget(series)
+        self._steps.try_at_once(series)
         self._worker.notify(series)
         return self.series(series)
 

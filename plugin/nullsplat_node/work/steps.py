@@ -69,11 +69,16 @@ class Steps:
         """Drop the contact for a series: it was deleted, or has another job now."""
         self.contacts.pop(series, None)
 
+    def try_at_once(self, series: str) -> None:
+        """Clear the wait of a series, of which the last answer still holds: it has the same job."""
+        contact = self.contacts.get(series)
+        if contact is not None:
+            self.contacts[series] = replace(contact, tries=0, next_try=0.0)
+
     def try_all_at_once(self) -> None:
         """Clear all waits: the engine is back."""
-        self.contacts = {
-            series: replace(contact, tries=0, next_try=0.0) for series, contact in self.contacts.items()
-        }
+        for series in list(self.contacts):
+            self.try_at_once(series)
 
     def contact(self, series: str) -> Contact:
         """Return the contact with the engine for this series."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -17,6 +18,7 @@ from nullsplat_node.work.context import Log
 from nullsplat_node.work.service import Service
 
 SECRET = "a-secret-of-the-tests"
+PATIENCE = 60.0
 
 
 @dataclass
@@ -65,18 +67,24 @@ def running(
 
 
 def wait_until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def rounds(orthanc: FakeOrthanc) -> int:
-    """How often the plugin looked over the whole archive."""
-    return [path for _, path in orthanc.calls].count("/series")
+def rounds(orthanc: FakeOrthanc) -> list[int]:
+    """At which of its questions the plugin began to look over the whole archive."""
+    return [number for number, (_, path) in enumerate(list(orthanc.calls)) if path == "/series"]
 
 
 def wait_for_rounds(orthanc: FakeOrthanc, count: int) -> None:
     """Wait until the plugin has looked over the whole archive so many times more."""
-    before = rounds(orthanc)
-    wait_until(lambda: rounds(orthanc) >= before + count)
+    before = len(rounds(orthanc))
+    wait_until(lambda: len(rounds(orthanc)) >= before + count)
+
+
+def questions_a_round(orthanc: FakeOrthanc, count: int) -> list[int]:
+    """How many questions each of the next rounds takes, however long: ask nothing meanwhile."""
+    wait_for_rounds(orthanc, count + 1)
+    return [after - before for before, after in pairwise(rounds(orthanc)[-count - 1 :])]

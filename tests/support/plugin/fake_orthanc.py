@@ -51,14 +51,16 @@ class FakeOrthanc:
             instances.append(_identifier(dataset, "SeriesInstanceUID", "SOPInstanceUID"))
             self._instances[instances[-1]] = simplified_tags(dataset)
         arrived = time.strftime("%Y%m%dT%H%M%S", time.gmtime(time.time() - age))
-        remembered = self._series.get(series, {}).get("metadata", {})
+        # The same dictionary: the plugin may be writing into it.
+        metadata = self._series.get(series, {}).get("metadata", {})
+        metadata["LastUpdate"] = arrived
         self._series[series] = {
             "Instances": instances,
             "MainDicomTags": {
                 "Modality": datasets[0].Modality,
                 "SeriesInstanceUID": datasets[0].SeriesInstanceUID,
             },
-            "metadata": {**remembered, "LastUpdate": arrived},
+            "metadata": metadata,
         }
         return series
 
@@ -77,7 +79,7 @@ class FakeOrthanc:
 
     def modalities(self) -> dict[str, str]:
         """The modality of every series."""
-        return {key: one["MainDicomTags"]["Modality"] for key, one in self._series.items()}
+        return {key: one["MainDicomTags"]["Modality"] for key, one in list(self._series.items())}
 
     def RestApiGet(self, path: str) -> bytes:  # noqa: N802
         self.calls.append(("GET", path))
@@ -109,7 +111,7 @@ class FakeOrthanc:
             raise OrthancException(UNKNOWN_RESOURCE, "Unknown resource")
         wanted = [
             key
-            for key, one in self._series.items()
+            for key, one in list(self._series.items())
             if one["MainDicomTags"]["SeriesInstanceUID"] == body.decode()
         ]
         return json.dumps([{"ID": key, "Type": "Series"} for key in wanted]).encode()
@@ -145,7 +147,7 @@ class FakeOrthanc:
         return {"ID": identifier, "MainDicomTags": {"SOPInstanceUID": uid}, "FileSize": size}
 
     def _file(self, identifier: str) -> bytes:
-        every = (one for datasets in self._datasets.values() for one in datasets)
+        every = (one for datasets in list(self._datasets.values()) for one in datasets)
         wanted = self._instances[identifier]["SOPInstanceUID"]
         buffer = BytesIO()
         next(one for one in every if one.SOPInstanceUID == wanted).save_as(buffer, enforce_file_format=True)

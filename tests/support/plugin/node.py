@@ -32,7 +32,7 @@ QUICK = {
     "MaxAttempts": 3,
     "EngineTimeout": 5,
 }
-PATIENCE = 25.0
+PATIENCE = 60.0
 
 
 @dataclass
@@ -47,7 +47,11 @@ class OrthancAsked:
     orthanc: OrthancNode
 
     def send(self, datasets: Sequence[Dataset], calling: str = "SCANNER") -> str:
-        """C-STORE the data sets and return Orthanc's identifier of the series."""
+        """C-STORE the data sets and return Orthanc's identifier of the series.
+
+        The last slice goes first: on a busy machine a series counts as complete when only a part of it has come, and then the
+        part has a gap and is not taken.
+        """
         entity = AE(ae_title=calling)
         entity.requested_contexts = [
             build_context(sop_class, syntax)
@@ -57,7 +61,7 @@ class OrthancAsked:
         ]
         association = entity.associate("127.0.0.1", self.orthanc.dicom_port, ae_title="NULLSPLAT")
         assert association.is_established
-        for dataset in datasets:
+        for dataset in (*datasets[-1:], *datasets[:-1]):
             assert association.send_c_store(dataset).Status == 0
         association.release()
         return self.find(str(datasets[0].SeriesInstanceUID))
@@ -97,7 +101,7 @@ class OrthancAsked:
         """The bytes that Orthanc answers with."""
         token = b64encode(f"admin:{ADMIN}".encode()).decode()
         request = Request(self.orthanc.url + path, headers={"Authorization": f"Basic {token}"})  # noqa: S310
-        with urlopen(request, timeout=20) as answer:  # noqa: S310
+        with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
             content: bytes = answer.read()
         return content
 
@@ -117,7 +121,7 @@ class OrthancAsked:
         }
         request = Request(self.orthanc.url + path, body, given, method=method)  # noqa: S310
         try:
-            with urlopen(request, timeout=20) as answer:  # noqa: S310
+            with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
                 return answer.status, _parsed(answer.read())
         except HTTPError as error:
             with error:

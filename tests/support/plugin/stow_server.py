@@ -4,7 +4,6 @@ import json
 import re
 import ssl
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.parser import BytesParser
@@ -14,6 +13,7 @@ from typing import Any
 
 import pydicom
 
+PATIENCE = 120.0
 Answering = Callable[[list[str]], tuple[int, Any]]
 """From the SOP Instance UIDs of a request to HTTP status and JSON."""
 
@@ -44,7 +44,7 @@ class StowServer:
 
     Attributes:
         answering: what it says to a request.
-        delay: seconds before it answers.
+        may_answer: set, unless a test has it keep its clients waiting.
         hangs_up_with: status with which it answers before it has read anything, 0 for never.
         redirects_to: where it sends clients, empty for nowhere.
         tls: what it speaks TLS by, if it does.
@@ -53,7 +53,7 @@ class StowServer:
     """
 
     answering: Answering = all_stored
-    delay: float = 0.0
+    may_answer: threading.Event = field(default_factory=threading.Event)
     hangs_up_with: int = 0
     redirects_to: str = ""
     tls: ssl.SSLContext | None = None
@@ -62,6 +62,7 @@ class StowServer:
     port: int = 0
 
     def __enter__(self) -> "StowServer":
+        self.may_answer.set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         if self.tls is not None:
@@ -71,6 +72,7 @@ class StowServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.may_answer.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -113,7 +115,7 @@ def _handler(server: StowServer) -> type[BaseHTTPRequestHandler]:
             )
             uids = uids_of(self.headers["Content-Type"], body)
             server.requests.append(uids)
-            time.sleep(server.delay)
+            server.may_answer.wait(PATIENCE)
             self._answer(*server.answering(uids))
 
         def _answer(self, status: int, answer: Any) -> None:

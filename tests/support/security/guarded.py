@@ -60,7 +60,7 @@ def answer(
     """Status and text of Orthanc's answer, on a connection of its own."""
     token = b64encode(":".join(USERS[user]).encode()).decode()
     given = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection = HTTPConnection("127.0.0.1", node.orthanc.http_port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", node.orthanc.http_port, timeout=60)
     try:
         connection.request(method, path, body, {"Authorization": f"Basic {token}", **given})
         response = connection.getresponse()

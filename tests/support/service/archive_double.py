@@ -13,6 +13,7 @@ import pydicom
 SERIES_PATH = re.compile(
     r"^/dicom-web/studies/(?P<study>[\d.]+)/series/(?P<series>[\d.]+)(?P<instances>/instances)?$"
 )
+PATIENCE = 60.0
 STUDIES_PATH = re.compile(r"^/dicom-web/studies(/[\d.]+)?$")
 
 
@@ -31,6 +32,9 @@ class ArchiveDouble:
         self.fail_store_after: int | None = None
         """Answer 503 once so many instances were stored."""
         self.seconds_per_store = 0.0
+        self.may_store = threading.Event()
+        """Set, unless a test has it keep those waiting that store."""
+        self.may_store.set()
         self.idle_seconds = 1.0
         """After which a connection is closed, as Orthanc does."""
         self.page_size = 1000
@@ -113,6 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self._refused():
             return
         time.sleep(self.double.seconds_per_store)
+        self.double.may_store.wait(PATIENCE)
         boundary = re.search(r'boundary="?([^";]+)', self.headers["Content-Type"])[1].encode()
         parts = [part.partition(b"\r\n\r\n")[2] for part in body.split(b"\r\n--" + boundary)[1:-1]]
         limit = self.double.fail_store_after

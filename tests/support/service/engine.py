@@ -182,10 +182,14 @@ class Engine:
             raise AssertionError(f"{error}\n{self.status(key)}\n{self.worker_log}") from None
 
     def wait_for_stage(self, key: str, name: str, state: str) -> None:
-        wait_for(
-            lambda: {s["name"]: s["state"] for s in self.status(key)["stages"]}[name] == state,
-            what=f"{name} {state}",
-        )
+        """Wait for the state of a stage; of one that is held, until it says so, as it is running before it computes."""
+        held = (self.control / f"hold-{name}").exists()
+
+        def reached() -> bool:
+            stage = next(stage for stage in self.status(key)["stages"] if stage["name"] == name)
+            return stage["state"] == state and (not held or stage.get("note") == "held")
+
+        wait_for(reached, what=f"{name} {state}")
 
 
 class serving:  # noqa: N801 - reads as a statement

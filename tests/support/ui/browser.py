@@ -139,10 +139,13 @@ class Browser:
         ]
 
     def pixels(self, selector: str) -> tuple[int, int, list[int]]:
-        """Width, height and RGBA of a canvas."""
-        script = """const one = document.querySelector(arguments[0]);
-            return [one.width, one.height, [...one.getContext('2d').getImageData(0, 0, one.width, one.height).data]];"""
-        width, height, values = self.run(script, selector)
+        """Width, height and RGBA of a canvas, after what the page was going to draw in its next frame."""
+        script = """const [selector, done] = arguments;
+            requestAnimationFrame(() => {
+                const one = document.querySelector(selector);
+                done([one.width, one.height, [...one.getContext('2d').getImageData(0, 0, one.width, one.height).data]]);
+            });"""
+        width, height, values = self.driver.execute_async_script(script, selector)
         return width, height, values
 
     def screenshot(self, path: Path) -> None:
@@ -162,6 +165,7 @@ def chromium(profile: Path, *more: str) -> Iterator[Browser]:
         options.add_argument(switch)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = Chrome(options, Service(shutil.which("chromedriver")))
+    driver.set_script_timeout(PATIENCE)
     try:
         yield Browser(driver)
     finally:

@@ -1,5 +1,6 @@
 """Limits for each client: the size of a request, and the rate of requests."""
 
+import contextlib
 import math
 import time
 from collections import OrderedDict
@@ -7,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request, Response
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 
 from nullsplat.service.api.errors import Refusal, refusal_response
 
@@ -15,6 +16,8 @@ WORKITEMS_PATH = "/workitems"
 SUBSCRIBERS_PATH = "/subscribers"
 WORKITEM_BYTES = 1024 * 1024
 """A new workitem names every instance of a series, at 150 to 200 bytes each."""
+LINGERING = 4
+"""Times the limit that is read of a request that is too large: a client that still sends when the connection is closed never sees why."""
 ADDRESSES = 4096
 """Addresses that are remembered; the one silent for longest is dropped first."""
 
@@ -94,8 +97,19 @@ def limit_requests(app: FastAPI, limits: Limits, rate: RequestRate) -> None:
         announced, most = request.headers.get("content-length", ""), limits.bytes_at(request.url.path)
         if announced.isdecimal() and int(announced[:20]) > most:
             error = too_large(most)
+            await _discard(request, LINGERING * most)
             return refusal_response(error.status, error.code, str(error))
         return await proceed(request)
+
+
+async def _discard(request: Request, most: int) -> None:
+    """Read on, up to so many bytes."""
+    read = 0
+    with contextlib.suppress(ClientDisconnect):
+        async for part in request.stream():
+            read += len(part)
+            if read > most:
+                return
 
 
 def client_address(request: HTTPConnection) -> str:

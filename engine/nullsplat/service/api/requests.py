@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from nullsplat.service.api.errors import Refusal
-from nullsplat.service.api.limits import too_large
+from nullsplat.service.api.limits import LINGERING, too_large
 from nullsplat.service.contract.messages import fault
 from nullsplat.service.queue.jobs import Job
 
@@ -29,16 +29,20 @@ async def json_body(request: Request) -> Any:
 
 
 async def _whole(request: Request) -> bytes:
-    body, limit = bytearray(), request.app.state.limits.bytes_at(request.url.path)
+    body, read, limit = bytearray(), 0, request.app.state.limits.bytes_at(request.url.path)
     try:
         async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise too_large(limit)
+            read += len(chunk)
+            if read <= limit:
+                body += chunk
+            elif read > LINGERING * limit:
+                break
     except ClientDisconnect:  # the answer reaches no client
         raise Refusal(
             400, "bad-request", "the request must be complete, its client disconnected before its end"
         ) from None
+    if read > limit:
+        raise too_large(limit)
     return bytes(body)
 
 

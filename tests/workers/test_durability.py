@@ -1,5 +1,6 @@
 """Whatever is killed meanwhile, each job ends once and right."""
 
+import contextlib
 import io
 import os
 import shutil
@@ -242,8 +243,10 @@ def test_a_worker_talks_to_its_archive_and_its_database_only(
 
 def connections(process: int) -> set[tuple[str, int]]:
     """Remote address (as /proc writes it) and port of each TCP connection of a process."""
-    sockets = {str(entry.readlink()) for entry in Path(f"/proc/{process}/fd").iterdir() if entry.is_symlink()}
-    found = set()
+    sockets, found = set(), set()
+    for entry in Path(f"/proc/{process}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            sockets.add(str(entry.readlink()))
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:]:
             fields = line.split()

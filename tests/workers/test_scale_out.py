@@ -96,7 +96,7 @@ def test_fifty_jobs_on_three_machines_are_done_once_each_though_one_is_killed(
     assert set(before) == set(machines)
     engine.end(machines.pop("worker-1"), signal.SIGKILL)
     # The other two are slow, for longer than the dead one is waited for, and keep what they have.
-    wait_for(lambda: "worker-1" not in working(engine), LOST_AFTER * 4, "that the dead worker is given up")
+    wait_for(lambda: "worker-1" not in working(engine), what="that the dead worker is given up")
     time.sleep(LOST_AFTER)
     assert working(engine) == {name: key for name, key in before.items() if name != "worker-1"}
     engine.release("stage2")
@@ -133,12 +133,13 @@ def test_a_machine_that_was_cut_off_cannot_disturb_who_took_over(
     wait_for(lambda: engine.calls().count("stage2") == 1, what="stage 2")
     os.kill(cut_off, signal.SIGSTOP)
     start_machine(engine, 2)
-    wait_for(lambda: engine.calls().count("stage2") == 2, LOST_AFTER * 5, "stage 2 at the second machine")
+    wait_for(lambda: engine.calls().count("stage2") == 2, what="stage 2 at the second machine")
     os.kill(cut_off, signal.SIGCONT)
-    wait_for(lambda: "was presumed dead" in engine.worker_log, LOST_AFTER * 3, "that it notices")
+    wait_for(lambda: "was presumed dead" in engine.worker_log, what="that it notices")
     engine.release("stage2")
     engine.wait(key, "succeeded")
-    assert audited(engine, "stored") == audited(engine, "finished") == [key]
+    wait_for(lambda: audited(engine, "finished") == [key], what="the last line of the job")
+    assert audited(engine, "stored") == [key]
     assert len(archive.stored) == len(set(archive.stored)) == 12
     # And it is of use again.
     keys = [engine.put(request_for(attempt=attempt)) for attempt in range(2, 10)]
@@ -177,7 +178,7 @@ def test_a_machine_that_was_cut_off_changes_nothing_on_a_shared_spool(
     wait_for(lambda: engine.calls().count("stage2") == 1, what="stage 2")
     os.kill(cut_off, signal.SIGSTOP)
     start_sharing(engine, 2)
-    wait_for(lambda: engine.calls().count("stage2") == 2, LOST_AFTER * 5, "stage 2 at the second machine")
+    wait_for(lambda: engine.calls().count("stage2") == 2, what="stage 2 at the second machine")
     (engine.control / "stuck-stage2").unlink()
     wait_for(lambda: engine.calls().count("consistency") == 1, what="the next stage there")
     before = shared_files(engine, key)

@@ -108,12 +108,13 @@ def test_a_running_job_stops_soon_after_it_is_cancelled_and_leaves_nothing(
 def test_a_job_whose_result_is_being_stored_cannot_be_cancelled(
     engine: Engine, archive: ArchiveDouble, request_for: Request
 ) -> None:
-    archive.seconds_per_store = 2.0
+    archive.may_store.clear()
     key = engine.put(request_for())
     engine.start_worker()
     engine.wait_for_stage(key, "store", "running")
     wait_for(lambda: engine.turn(key).has("storing.json"), what="the first chunk")
     assert engine.client.delete(f"/v1/jobs/{key}").json()["state"] == "running"
+    archive.may_store.set()
     assert engine.wait(key, "succeeded", "failed", "cancelled")["state"] == "succeeded"
 
 
