@@ -18,7 +18,7 @@ def presets() -> None:
             f"{facts.seconds:.0f} s ({times:.1f}x)",
             f"{facts.psnr:.2f} dB",
             f"{facts.psnr - CUBIC[0]:+.2f} dB",
-            "not measured" if facts.psnr_noisy is None else f"{facts.psnr_noisy:.2f} dB",
+            f"{facts.psnr_noisy:.2f} dB",
         )
     console = Console(highlight=False)
     console.print(table)
