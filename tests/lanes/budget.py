@@ -1,7 +1,8 @@
 """What all tests together, and one test, may cost. In a form that does not depend on the machine or on what else it does.
 
 Processor seconds are divided by what a fixed piece of work takes here, in units of the machine that the budget was made
-on. Seconds of the clock count only where nobody else used the machine.
+on. Seconds of the clock count only where nobody else used the machine; a slower machine is given more of them, but a faster one
+no fewer, as most are spent waiting.
 """
 
 import json
@@ -35,6 +36,11 @@ class Measured:
     speed: float
     others: float
 
+    @property
+    def pace(self) -> float:
+        """What seconds of the clock count for."""
+        return min(1.0, self.speed)
+
 
 class Load:
     """Watches from now on who uses the processors."""
@@ -57,18 +63,18 @@ def judge(folder: Path, measured: Measured) -> Iterator[str]:
         for line in path.read_text().splitlines()
     ]
     quiet = measured.others <= QUIET
-    yield from _single(costs, measured.speed, quiet)
+    yield from _single(costs, measured, quiet)
     work = measured.speed * sum(cost["cpu"] for cost in costs)
     if work > WHOLE_WORK:
         yield f"all tests together may take {WHOLE_WORK:.0f} s of processor, but took {work:.0f}; make the dearest cheaper"
-    if quiet and measured.seconds * measured.speed > 60 * WHOLE_MINUTES:
+    if quiet and measured.seconds * measured.pace > 60 * WHOLE_MINUTES:
         yield f"all lanes must end within {WHOLE_MINUTES:.0f} minutes, but took {measured.seconds / 60:.1f}"
 
 
-def _single(costs: Iterable[dict[str, Any]], speed: float, quiet: bool) -> Iterator[str]:
+def _single(costs: Iterable[dict[str, Any]], measured: Measured, quiet: bool) -> Iterator[str]:
     for cost in costs:
-        work = speed * cost["cpu"]
-        seconds = speed * cost["seconds"] if quiet else 0.0
+        work = measured.speed * cost["cpu"]
+        seconds = measured.pace * cost["seconds"] if quiet else 0.0
         if not cost["slow"] and (work > ONE_WORK or seconds > ONE_SECONDS):
             yield (
                 f"{cost['test']} may take {ONE_SECONDS:.0f} s, {ONE_WORK:.0f} s of processor, but took "

@@ -39,6 +39,11 @@ def test_a_slow_machine_gets_more_time_and_a_fast_one_less(tmp_path: Path) -> No
     assert list(judge(noted(tmp_path, {"cpu": 0.75 * ONE_WORK}), Measured(60.0, 2.0, 0.0)))
 
 
+def test_a_fast_machine_waits_as_long_as_any(tmp_path: Path) -> None:
+    folder = noted(tmp_path, {"seconds": 0.9 * ONE_SECONDS})
+    assert list(judge(folder, Measured(0.9 * 60 * WHOLE_MINUTES, 2.0, 0.0))) == []
+
+
 def test_a_test_marked_slow_counts_in_the_whole_only(tmp_path: Path) -> None:
     assert list(judge(noted(tmp_path, {"cpu": 2 * ONE_WORK, "slow": True}), QUIET)) == []
     many = int(WHOLE_WORK / ONE_WORK / 2) + 1
