@@ -142,7 +142,7 @@ def test_every_picture_is_that_of_its_array(compare: Browser, pair: Pair) -> Non
     agreement, warning = compare.texts(".verdict")
     assert agreement == (
         "✓ Agrees with the scan: averaged back, it differs by 3.2 HU, within the noise of 15.1 HU; "
-        "12 HU rms of detail were added."
+        "that does not prove the 12 HU rms of detail that were added."
     )
     assert warning.startswith("! The data contradict the assumed slice profile")
     assert "does not prove that added detail is true" in compare.texts(".verdict-lines")[0]
@@ -250,7 +250,8 @@ def test_swiping_uncovers_the_source_under_the_result(compare: Browser, pair: Pa
     assert "amber" not in compare.texts(swipe)[0]
     compare.press("m")
     compare.until(
-        lambda: "Super-resolved, amber: over " in compare.texts(swipe)[0], "marks are not explained"
+        lambda: "Super-resolved, computed, not measured: amber over " in compare.texts(swipe)[0],
+        "marks are not explained",
     )
 
 
@@ -299,7 +300,7 @@ def test_what_was_added_is_marked_from_the_start_brighter_and_darker_apart(
 ) -> None:
     compare.press("m")  # the fixture has hidden them
     result = "[data-plane=axial] [data-figure=result]"
-    wording = "amber: over 100 HU brighter than interpolation, blue: darker"
+    wording = "computed, not measured: amber over 100 HU brighter than interpolation, blue darker"
     compare.until(lambda: wording in compare.texts(result)[0])
     expect_marks(compare, pair, 301, pair.result - interpolated(pair.source), [AMBER, BLUE])
 
@@ -371,7 +372,7 @@ def test_a_calibrated_interval_is_shown_before_a_deviation_and_marked_from_100_h
     rgb = coloured(browser, "result")
     np.testing.assert_array_equal(rgb[..., 0] != rgb[..., 2], 3 * pair.spread[3] > 100)
     shown = browser.texts("[data-plane=axial] [data-figure=uncertainty]")[0]
-    assert "map INTERVAL_90 of 6 frames" in shown
+    assert "the true value lies within this distance in 90 % of voxels" in shown
     assert "±200 HU or more" in shown
 
 
@@ -395,11 +396,11 @@ def test_a_verdict_says_what_its_figures_say(site: Site, browser: Browser) -> No
     assert found == [
         {
             "agrees": True,
-            "words": "Agrees with the scan: averaged back, it differs by 11.8 HU, within the noise of 17.0 HU; 33 HU rms of detail were added.",
+            "words": "Agrees with the scan: averaged back, it differs by 11.8 HU, within the noise of 17.0 HU; that does not prove the 33 HU rms of detail that were added.",
         },
         {
             "agrees": False,
-            "words": "Does not agree with the scan: averaged back, it differs by 20.1 HU, more than the noise of 17.0 HU; 33 HU rms of detail were added.",
+            "words": "Does not agree with the scan: averaged back, it differs by 20.1 HU, more than the noise of 17.0 HU; that does not prove the 33 HU rms of detail that were added.",
         },
         {
             "agrees": True,

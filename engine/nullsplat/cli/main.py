@@ -286,7 +286,7 @@ def demo(
 
     Starts Orthanc, the engine and a second DICOM node on loopback, makes a low-dose scan with thick slices from a
     public chest CT, sends it, follows it, fetches the result, and leaves the node running until Ctrl-C. On two CPU cores
-    it takes ten minutes to half an hour.
+    it takes a few minutes.
 
     Exit code 1 when the result is not better than cubic interpolation.
     """

@@ -7,7 +7,8 @@ import { describe, description } from '../descriptions.js';
 import { numbers, sorted } from '../stack.js';
 
 const PARAMETRIC_MAP = '1.2.840.10008.5.1.4.1.1.30';
-const LABELS = ['INTERVAL_90', 'UNCERTAINTY'];  // Content Labels, the best first
+const MEANINGS = { INTERVAL_90: 'the true value lies within this distance in 90 % of voxels', UNCERTAINTY: 'standard deviation of the samples' };  // by Content Label, the best first
+const LABELS = Object.keys(MEANINGS);
 const FLOATS = { element: '7fe0-0008', Values: Float32Array, parts: 16 };  // parts of a HU that are kept, in two bytes
 const WHOLE_HU = { element: '7fe0-0010/0', Values: Uint16Array, parts: 1 };
 const BUDGET = 200e6;  // bytes; of a bigger map every second (third, ...) row and column is kept
@@ -55,7 +56,7 @@ export async function loadMap({ instance, tags }, normal, stopped) {
   const values = await readFrames(await getStream(`instances/${instance}/content/${stored.element}`), stored, grid, origins.length, step, stopped);
   const coarse = { ...grid, rows: Math.ceil(grid.rows / step), columns: Math.ceil(grid.columns / step), spacing: grid.spacing.map((one) => one * step) };
   const frames = sorted(values.map((one, index) => ({ ...coarse, origin: origins[index], values: one })), normal);
-  return { frames, window: windowOf(shared), words: [(tags.ContentDescription || 'standard deviation').replace(/^./, (first) => first.toLowerCase()), step > 1 && `one pixel of ${step} x ${step}`].filter(Boolean).join(', ') };
+  return { frames, window: windowOf(shared), words: [MEANINGS[tags.ContentLabel], step > 1 && `one pixel of ${step} x ${step}`].filter(Boolean).join(', ') };
 }
 
 function windowOf(shared) {

@@ -46,7 +46,7 @@ export class Marking {
 
   /** Return what the colours mean, empty while nothing is marked. */
   get words() {
-    const words = { difference: `amber: over ${this.threshold} HU brighter than interpolation, blue: darker`, uncertainty: `amber: uncertain by more than ±${this.threshold} HU` };
+    const words = { difference: `computed, not measured: amber over ${this.threshold} HU brighter than interpolation, blue darker`, uncertainty: `amber: uncertain by more than ±${this.threshold} HU` };
     return words[this.name] || '';
   }
 }
