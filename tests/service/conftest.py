@@ -14,6 +14,7 @@ from tests.support.service import dicom_samples
 from tests.support.service.archive_double import ArchiveDouble
 from tests.support.service.engine import HASTE, SECRET, Engine, Forge, serving
 from tests.support.service.fast_processing import FastProcessing
+from tests.support.service.postgres import PostgresServer, why_not
 
 from nullsplat.dicom.read.series import fingerprint
 from nullsplat.service.api.server import application
@@ -29,6 +30,17 @@ def archive() -> Iterator[ArchiveDouble]:
     double.add(dicom_samples.SERIES, dicom_samples.ct_series())
     yield double
     double.stop()
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    """A server of their own for the tests of a module."""
+    if reason := why_not():
+        pytest.skip(reason)
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

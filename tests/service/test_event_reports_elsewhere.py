@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.support.service.engine import SECRET, Engine, serving
 from tests.support.service.fast_processing import FastProcessing
-from tests.support.service.postgres import PostgresServer, why_not
+from tests.support.service.postgres import PostgresServer
 from tests.support.service.ups_client import UpsClient, value
 from tests.support.service.ups_watcher import (
     ALL,
@@ -30,16 +30,6 @@ Request = Callable[..., dict[str, Any]]
 A = "WATCHER"
 SLACK = 1.5
 """Seconds for whatever a busy machine adds."""
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    if reason := why_not():
-        pytest.skip(reason)
-    server = PostgresServer()
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -130,11 +130,7 @@ def test_a_viewer_orders_what_it_finds_in_orthanc_and_finds_there_what_the_worki
 def test_a_worker_killed_in_stage_2_leaves_exactly_one_derived_series(
     engine: Engine, orthanc: httpx.Client, request_for: Request
 ) -> None:
-    engine.hold("stage2")
-    victim = engine.start_worker()
-    key = engine.put(request_for())
-    engine.wait_for_stage(key, "stage2", "running")
-    engine.end(victim)
+    key = engine.killed_in("stage2", request_for())
     engine.release("stage2")
     engine.start_worker()
     assert engine.wait(key, "succeeded", "failed")["state"] == "succeeded"

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tests.support.service.fast_processing import FastProcessing
-from tests.support.service.postgres import PostgresServer, why_not
 
 from nullsplat.service.api.engine_info import EngineInfo
 from nullsplat.service.api.job_statistics import job_figures
@@ -37,16 +36,6 @@ def request(number: int) -> dict[str, Any]:
         "parameters": {"preset": "preview", "scale": [2, 1, 1], "seed": 0, "samples": 1},
         "priority": "normal",
     }
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    if reason := why_not():
-        pytest.skip(reason)
-    server = PostgresServer()
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

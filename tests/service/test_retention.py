@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from tests.support.service.fast_processing import FastProcessing
-from tests.support.service.postgres import PostgresServer, binaries, why_not
+from tests.support.service.postgres import PostgresServer, binaries
 from typer.testing import CliRunner
 
 from nullsplat.cli.main import app
@@ -40,16 +40,6 @@ def request(number: int) -> dict[str, object]:
         "parameters": {"preset": "preview", "scale": [2, 1, 1], "seed": 0, "samples": 1},
         "priority": "normal",
     }
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    if reason := why_not():
-        pytest.skip(reason)
-    server = PostgresServer()
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.support.service.postgres import PostgresServer, binaries, why_not
+from tests.support.service.postgres import PostgresServer, binaries
 
 from nullsplat.core.errors import ConfigurationError
 from nullsplat.service.api.job_statistics import job_figures
@@ -24,16 +24,6 @@ from nullsplat.service.worklist.worklist import Worklist
 
 SCHEMAS = Path(__file__).parent / "schema"
 RELEASED = sorted(int(re.sub(r"\D", "", path.stem.split("-")[0])) for path in SCHEMAS.glob("v*-sqlite.sql"))
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    if reason := why_not():
-        pytest.skip(reason)
-    server = PostgresServer()
-    server.start()
-    yield server
-    server.stop()
 
 
 def sqlite_of(version: int, folder: Path) -> str:

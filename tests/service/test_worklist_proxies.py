@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from tests.support.security.apache import AROUND as AROUND_APACHE
 from tests.support.security.apache import MODULES
 from tests.support.security.authority import Authority, example_authority
 from tests.support.security.proxy import AROUND
@@ -19,16 +20,6 @@ from tests.support.service.ups_watcher import ALL, watching
 from nullsplat.node.configuration import configuration_folder
 from nullsplat.node.processes import free_port, start, wait_until_listening
 
-AROUND_APACHE = """
-{modules}
-ServerRoot {folder}
-PidFile {folder}/apache.pid
-ErrorLog {folder}/error.log
-User www-data
-Group www-data
-DefaultRuntimeDir {folder}
-Include {folder}/worklist.conf
-"""
 LOADED = ("mpm_event", "authn_core", "authz_core", "socache_shmcb", "headers", "proxy", "proxy_http", "ssl")
 
 
@@ -52,7 +43,7 @@ NGINX = Proxy(
 )
 APACHE = Proxy(
     "apache2",
-    AROUND_APACHE,
+    AROUND_APACHE.replace("Listen 127.0.0.1:{port}\n", "").replace("nullsplat.conf", "worklist.conf"),
     ("-X", "-f", "{folder}/main.conf"),
     "/var/log/apache2",
     ("8044", "{port}"),

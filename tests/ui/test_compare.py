@@ -400,7 +400,7 @@ def test_a_verdict_says_what_its_figures_say(site: Site, browser: Browser) -> No
         },
         {
             "agrees": False,
-            "words": "Does not agree with the scan: averaged back, it differs by 20.1 HU, more than the noise of 17.0 HU; that does not prove the 33 HU rms of detail that were added.",
+            "words": "Does not agree with the scan: averaged back, it differs by 20.1 HU, more than the noise of 17.0 HU; 33 HU rms of detail were added.",
         },
         {
             "agrees": True,

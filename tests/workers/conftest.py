@@ -7,6 +7,7 @@ from tests.service.conftest import (
     engine,
     environment,
     forge,
+    postgres,
     request_for,
     settings,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "engine",
     "environment",
     "forge",
+    "postgres",
     "request_for",
     "settings",
 ]

@@ -53,11 +53,7 @@ def test_a_finished_job_leaves_its_figures_and_no_images(engine: Engine, request
 def test_a_worker_killed_in_stage_2_is_taken_over_without_repeating_stage_1(
     engine: Engine, archive: ArchiveDouble, request_for: Request
 ) -> None:
-    engine.hold("stage2")
-    victim = engine.start_worker()
-    key = engine.put(request_for())
-    engine.wait_for_stage(key, "stage2", "running")
-    engine.end(victim)
+    key = engine.killed_in("stage2", request_for())
     engine.release("stage2")
     engine.start_worker()
     status = engine.wait(key, "succeeded", "failed")
@@ -197,11 +193,7 @@ def test_a_job_of_another_version_of_the_workflow_is_restarted(engine: Engine, r
 def test_stages_whose_files_are_gone_are_done_again(
     engine: Engine, archive: ArchiveDouble, request_for: Request
 ) -> None:
-    engine.hold("stage2")
-    victim = engine.start_worker()
-    key = engine.put(request_for())
-    engine.wait_for_stage(key, "stage2", "running")
-    engine.end(victim)
+    key = engine.killed_in("stage2", request_for())
     shutil.rmtree(engine.spool / "jobs" / key)
     engine.release("stage2")
     engine.start_worker()
@@ -264,11 +256,7 @@ def test_two_workers_of_one_name_are_refused(engine: Engine) -> None:
 
 
 def test_a_worker_of_the_same_name_takes_over_after_a_kill(engine: Engine, request_for: Request) -> None:
-    engine.hold("stage2")
-    victim = engine.start_worker(NULLSPLAT_EXECUTOR_ID="gpu0")
-    key = engine.put(request_for())
-    engine.wait_for_stage(key, "stage2", "running")
-    engine.end(victim)
+    key = engine.killed_in("stage2", request_for(), NULLSPLAT_EXECUTOR_ID="gpu0")
     engine.release("stage2")
     engine.start_worker(NULLSPLAT_EXECUTOR_ID="gpu0")
     assert engine.wait(key, "succeeded", "failed")["state"] == "succeeded"

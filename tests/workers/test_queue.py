@@ -119,11 +119,7 @@ def test_a_job_whose_result_is_being_stored_cannot_be_cancelled(
 
 
 def test_a_cancelled_job_of_a_dead_worker_is_cleaned_up(engine: Engine, request_for: Request) -> None:
-    engine.hold("stage2")
-    victim = engine.start_worker()
-    key = engine.put(request_for())
-    engine.wait_for_stage(key, "stage2", "running")
-    engine.end(victim)
+    key = engine.killed_in("stage2", request_for())
     engine.client.delete(f"/v1/jobs/{key}")
     engine.start_worker()
     wait_for(lambda: not engine.has_images(key), what="an empty folder")

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from tests.support.service.archive_double import ArchiveDouble
 from tests.support.service.dicom_samples import SERIES
 from tests.support.service.engine import Engine, wait_for
-from tests.support.service.postgres import PostgresServer, why_not
+from tests.support.service.postgres import PostgresServer
 
 from nullsplat.core.errors import ConfigurationError, StorageError
 from nullsplat.node.processes import free_port
@@ -27,16 +27,6 @@ pytestmark = pytest.mark.slow
 JOBS = 50
 LOST_AFTER = 5.0
 PATIENCE = 400.0
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    if reason := why_not():
-        pytest.skip(reason)
-    server = PostgresServer()
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

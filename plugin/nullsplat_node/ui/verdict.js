@@ -18,7 +18,8 @@ export function verdict(report) {
   if (typeof residual !== 'number') { return null; }
   const hu = (value) => value.toFixed(1);
   const agreement = typeof noise === 'number' ? against(residual, noise, hu) : { agrees: null, words: `Averaged back, it differs from the scan by ${hu(residual)} HU; the noise of the scan is not known` };
-  const more = typeof added === 'number' ? `; that does not prove the ${Math.round(added)} HU rms of detail that were added` : '';
+  const detail = `${Math.round(added)} HU rms of detail`;
+  const more = typeof added !== 'number' ? '' : agreement.agrees ? `; that does not prove the ${detail} that were added` : `; ${detail} were added`;
   return { ...agreement, words: `${agreement.words}${more}.` };
 }
 

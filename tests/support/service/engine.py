@@ -156,6 +156,15 @@ class Engine:
     def release(self, stage: str) -> None:
         (self.control / f"hold-{stage}").unlink()
 
+    def killed_in(self, stage: str, request: dict[str, Any], **environment: str) -> str:
+        """Order a job, kill its worker in a stage, which stays held, and return the job's key."""
+        self.hold(stage)
+        victim = self.start_worker(**environment)
+        key = self.put(request)
+        self.wait_for_stage(key, stage, "running")
+        self.end(victim)
+        return key
+
     def post(self, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         return self.client.post(path, json=body)
 
