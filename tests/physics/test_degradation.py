@@ -65,6 +65,12 @@ def test_pinv_is_the_dense_pseudo_inverse(op: Separable, y: Tensor) -> None:
     close(op.pinv(y).flatten(1), y.flatten(1) @ torch.linalg.pinv(dense(op)).T)
 
 
+def test_pinv_can_be_added_in_place(op: Separable, x: Tensor, y: Tensor) -> None:
+    expected = x + op.pinv(y)
+    op.add_pinv(x, y)
+    close(x, expected)
+
+
 def test_pinv_inverts_on_the_range(op: Separable, x: Tensor) -> None:
     close(op.forward(op.pinv(op.forward(x))), op.forward(x))
 

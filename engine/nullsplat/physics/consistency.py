@@ -12,6 +12,9 @@ from nullsplat.physics.degradation import Separable
 
 SHELLS = 32
 
+_AT_ONCE = 1 << 18
+"""Components whose powers are looked at together, so that nothing of the volume's size is allocated for them."""
+
 _NEIGHBOURHOODS = (3, 5)  # samples along each axis
 _ONCE_IN_A_THOUSAND = 3.1  # standard deviations of the mean of squares
 
@@ -34,7 +37,17 @@ def consistent(
     Raises:
         GeometryError: `x` or `y` does not fit `op`.
     """
-    return x + correction(x, y, op, sigma)
+    held = x.clone(memory_format=torch.contiguous_format)
+    make_consistent(held, y, op, sigma)
+    return held
+
+
+def make_consistent(
+    x: Float[Tensor, "*hr"], y: Float[Tensor, "*lr"], op: Separable, sigma: float = 0.0
+) -> None:
+    """`consistent` in place; `x` must be contiguous."""
+    difference = residual(x, y, op)
+    op.add_pinv(x, remove_noise(difference, sigma) if sigma > 0 else difference)
 
 
 def suppress_inconsistent(
@@ -54,7 +67,9 @@ def suppress_inconsistent(
         GeometryError: `x` or `y` does not fit `op`.
     """
     difference = residual(x, y, op)
-    return x + op.pinv(difference * _significance(difference, sigma) if sigma > 0 else difference)
+    held = x.clone(memory_format=torch.contiguous_format)
+    op.add_pinv(held, difference * _significance(difference, sigma) if sigma > 0 else difference)
+    return held
 
 
 def _significance(difference: Float[Tensor, "m n o"], sigma: float) -> Float[Tensor, "m n o"]:
@@ -82,14 +97,6 @@ def _neighbourhood_mean(x: Float[Tensor, "m n o"], sizes: list[int]) -> Float[Te
     return mean[0, 0]
 
 
-def correction(
-    x: Float[Tensor, "*hr"], y: Float[Tensor, "*lr"], op: Separable, sigma: float = 0.0
-) -> Float[Tensor, "*hr"]:
-    """What `consistent` adds to `x`: D^+ W (y - D x)."""
-    difference = residual(x, y, op)
-    return op.pinv(remove_noise(difference, sigma) if sigma > 0 else difference)
-
-
 def remove_noise(difference: Float[Tensor, "*lr"], sigma: float) -> Float[Tensor, "*lr"]:
     """Wiener estimate of what a residual holds beyond white noise: gain max(0, 1 - sigma^2 / P) by frequency.
 
@@ -97,31 +104,38 @@ def remove_noise(difference: Float[Tensor, "*lr"], sigma: float) -> Float[Tensor
     where white noise has power sigma^2 everywhere. A residual that is all noise is left out as a whole.
 
     Args:
-        difference: residual on the low-resolution grid.
+        difference: residual on the low-resolution grid; on the CPU it is overwritten.
         sigma: standard deviation of the noise, same unit.
     """
-    spectrum = cosine_transform(difference)
-    shell = _shells(tuple(difference.shape), difference.device)
-    power = _smoothed_power(spectrum, shell)
+    spectrum = cosine_transform(difference, overwrite=True)
+    shell, count = _shells(tuple(difference.shape), difference.device)
+    parts = list(zip(torch.split(spectrum.view(-1), _AT_ONCE), torch.split(shell, _AT_ONCE), strict=True))
+    power = _smoothed(torch.stack([_power(part, shells) for part, shells in parts]).sum(0), count)
     gain = (1 - sigma**2 / power.clamp_min(sigma**2)).to(difference.dtype)
-    spectrum *= gain[shell]
+    for part, shells in parts:
+        part.mul_(gain.index_select(0, shells))
     return inverse_cosine_transform(spectrum)
 
 
 @lru_cache(maxsize=2)
-def _shells(shape: tuple[int, ...], device: torch.device) -> Int[Tensor, "*shape"]:
-    """Shell of each cosine component, by its frequency relative to the highest that the grid holds."""
+def _shells(
+    shape: tuple[int, ...], device: torch.device
+) -> tuple[Int[Tensor, " size"], Float[Tensor, " shells"]]:
+    """Shell of each cosine component, by its frequency relative to the highest that the grid holds; how many each has."""
     squared = torch.zeros((), device=device)
     for n in shape:
         squared = squared[..., None] + (torch.arange(n, device=device) / n) ** 2
-    return (torch.sqrt(squared / len(shape)) * SHELLS).to(torch.int32)
+    shell = (torch.sqrt(squared / len(shape)) * SHELLS).to(torch.int32).flatten()
+    return shell, torch.bincount(shell, minlength=SHELLS).double()
 
 
-def _smoothed_power(spectrum: Float[Tensor, "*lr"], shell: Int[Tensor, "*lr"]) -> Float[Tensor, " shells"]:
-    """Mean power of each shell and its two neighbours, neighbours counting half."""
-    index = shell.flatten()
-    count = torch.bincount(index, minlength=SHELLS).double()
-    total = torch.bincount(index, weights=spectrum.flatten().square(), minlength=SHELLS).double()
-    kernel = torch.tensor([[[0.5, 1.0, 0.5]]], dtype=torch.float64, device=spectrum.device)
+def _power(part: Float[Tensor, " n"], shell: Int[Tensor, " n"]) -> Float[Tensor, " shells"]:
+    """Summed by shell."""
+    return torch.bincount(shell, weights=part.square(), minlength=SHELLS).double()
+
+
+def _smoothed(total: Float[Tensor, " shells"], count: Float[Tensor, " shells"]) -> Float[Tensor, " shells"]:
+    """Mean of each shell and its two neighbours, neighbours counting half."""
+    kernel = torch.tensor([[[0.5, 1.0, 0.5]]], dtype=torch.float64, device=total.device)
     smooth = torch.nn.functional.conv1d(torch.stack([total, count])[:, None], kernel, padding=1)[:, 0]
     return smooth[0] / smooth[1].clamp_min(1)

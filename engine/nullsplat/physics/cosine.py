@@ -11,10 +11,18 @@ from torch import Tensor
 from nullsplat.physics.mode_product import apply_along_axes
 
 
-def cosine_transform(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Coefficients of `x` in an orthonormal cosine basis; white noise keeps its standard deviation."""
+def cosine_transform(x: Float[Tensor, "*shape"], overwrite: bool = False) -> Float[Tensor, "*shape"]:
+    """Coefficients of `x` in an orthonormal cosine basis; white noise keeps its standard deviation.
+
+    Args:
+        x: any field.
+        overwrite: whether nobody needs `x` afterwards; on the CPU, nothing is then allocated.
+    """
     if x.device.type == "cpu":
-        return torch.from_numpy(scipy.fft.dctn(x.numpy(), norm="ortho", workers=torch.get_num_threads()))
+        threads = torch.get_num_threads()
+        return torch.from_numpy(
+            scipy.fft.dctn(x.numpy(), norm="ortho", workers=threads, overwrite_x=overwrite)
+        )
     return apply_along_axes(x, [_basis(n).to(x.device, x.dtype) for n in x.shape])
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from nullsplat.core.errors import GeometryError
 from nullsplat.physics.axis import AxisOperator, axis_operator
 from nullsplat.physics.linear import LinearOperator
-from nullsplat.physics.mode_product import apply_along_axes
+from nullsplat.physics.mode_product import add_along_axes, apply_along_axes
 from nullsplat.physics.point_spread import GAUSSIAN, PointSpread
 
 Gain = Callable[[Tensor], Tensor]
@@ -89,6 +89,16 @@ class Separable(LinearOperator):
         """
         self._check(y, self.lr_shape, "low")
         return apply_along_axes(y, self._factors("pinv", y))
+
+    def add_pinv(self, x: Float[Tensor, "*hr"], y: Float[Tensor, "*lr"]) -> None:
+        """x + A^+ y, in place; `x` must be contiguous.
+
+        Raises:
+            GeometryError: the last axes of `x` or of `y` do not fit.
+        """
+        self._check(x, self.hr_shape, "high")
+        self._check(y, self.lr_shape, "low")
+        add_along_axes(x, y, self._factors("pinv", y))
 
     def filtered_pinv(self, y: Float[Tensor, "*lr"], gain: Gain) -> Float[Tensor, "*hr"]:
         """V diag(gain(s) / s) U^T y: the pseudo-inverse with each singular component multiplied by its gain.

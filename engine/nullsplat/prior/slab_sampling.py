@@ -20,7 +20,7 @@ class SlabSampling:
 
     Attributes:
         steps: network evaluations of a sample after the first, which gives the posterior mean.
-        batch: pixels per network evaluation, in units of 256 x 256; those of a block count as one slab's.
+        batch: pixels per network evaluation, in units of 256 x 256, of which a CPU takes a quarter; those of a block count as one slab's.
         tile: largest side that goes through the network at once.
         overlap: pixels that tiles share.
         mirrors: mirror images of each slab whose answers are averaged for the posterior mean: 1, 2 or 4.

@@ -47,6 +47,8 @@ def in_tiles(predict: Predict, images: Float[Tensor, "b c h w"], tiling: Tiling)
         tiling: how to cut.
     """
     height, width = images.shape[2:]
+    if max(height, width) <= tiling.size:
+        return _padded(predict, images, tiling.multiple)
     rows, columns = _spans(height, tiling), _spans(width, tiling)
     out: Tensor | None = None
     for row, weight_down in rows:

@@ -1,5 +1,6 @@
 """Crops to learn from: repeatable, of all orientations, from a window of pairs that moves on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ from tests.prior.block.conftest import predictable_pair, whole_numbers
 
 from nullsplat.core.errors import InputError, StorageError, UnreadableFile
 from nullsplat.core.volume import Geometry, Volume
+from nullsplat.prior import weights
 from nullsplat.prior.block import pairs as pairs_module
 from nullsplat.prior.block import pool as pool_module
 from nullsplat.prior.block import stream
 from nullsplat.prior.block.network import BLOCK
+from nullsplat.prior.block.pipeline import BlockPipeline
 from nullsplat.prior.block.pool import CROP, IMAGE, PairPool, pair_folder
-from nullsplat.prior.block.store import Pair, save_pair
+from nullsplat.prior.block.store import Pair, load_pair, save_pair
 from nullsplat.prior.block.stream import Source, pairs_ahead
 from nullsplat.prior.conditions import phase
 from nullsplat.prior.residual import HU_UNIT
@@ -113,6 +116,29 @@ def test_volumes_take_turns_and_pairs_that_are_there_are_not_made_again(tmp_path
     assert {path: path.stat().st_mtime_ns for path in before} == before
     brightest = [np.load(pair_folder(tmp_path, n) / "volumes.npy")[0].max() for n in range(3)]
     assert brightest[1] > brightest[0] + 200
+
+
+@pytest.mark.usefixtures("small_pairs")
+def test_going_on_from_a_prior_makes_pairs_that_it_has_not_seen_and_it_refines_them_from_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packaged, refining = weights.locate(weights.BLOCK), []
+
+    def refined(pair: Pair, prior: BlockPipeline) -> Pair:
+        refining.append(prior)
+        return replace(pair, refined=True)
+
+    monkeypatch.setattr(stream, "refined_once", refined)
+    thick, made = [], {}
+    for name, initial in (("afresh", None), ("onwards", packaged)):
+        source = Source((Path("0"),), read_small, prior=tmp_path / "not yet", initial=initial)
+        for number in range(4):
+            source.make(tmp_path / name / "train", number)
+        pairs = [load_pair(pair_folder(tmp_path / name / "train", number)) for number in range(4)]
+        made[name] = [pair.conditions for pair in pairs]
+        thick += [pair.thick for pair in pairs] if initial else []
+    assert not any(a == b for a, b in zip(made["afresh"], made["onwards"], strict=True))
+    assert len(refining) == thick.count(False) > 0
 
 
 def test_volumes_too_small_to_learn_from_are_refused(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from nullsplat.prior.block.stream import Source, check_size, pairs_ahead
 from nullsplat.prior.load import network_of
 from nullsplat.prior.model_card import Origin
 from nullsplat.prior.training import PriorTraining, TrainingConfig
+from nullsplat.prior.weights import locate
 from nullsplat.prior.xray.pool import held_out
 
 VALIDATION_SHARE = 0.1
@@ -89,7 +90,8 @@ def run(request: Request) -> None:
                 f"step {step}: loss {loss:.4f}, validation {validated:.4f} ({gain:+.2f} dB on the base)"
             )
 
-        source = Source(learned, read_truth, request.seed, request.out / "prior")
+        initial = None if request.initial is None else locate(request.initial)
+        source = Source(learned, read_truth, request.seed, request.out / "prior", initial)
         with pairs_ahead(source, train, training.step, _MAKERS):
             training.run(report, partial(display, "training"))
     if not training.accelerator.is_main_process:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nullsplat.core.errors import GeometryError
 from nullsplat.core.progress import Progress, silent
-from nullsplat.physics.consistency import consistent, correction
+from nullsplat.physics.consistency import consistent, make_consistent
 from nullsplat.physics.degradation import Separable
 from nullsplat.physics.regularisation import tv_kernel
 
@@ -65,10 +65,10 @@ def tv_reconstruct(
         GeometryError: `start` or `y` does not fit `op`.
     """
     sigma *= settings.noise_share
-    x = consistent(start, y, op, sigma).contiguous()
+    x = consistent(start, y, op, sigma)
     for k in range(settings.iterations):
         descend_total_variation(x, settings.step * settings.decay**k, settings.epsilon, settings.weights)
-        x += correction(x, y, op, sigma)
+        make_consistent(x, y, op, sigma)
         x.clamp_(*settings.bounds)
         progress((k + 1) / settings.iterations)
     return x

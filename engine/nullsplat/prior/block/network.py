@@ -76,7 +76,7 @@ def predict_residual(
     """
     folded = pixel_unshuffle(torch.cat([noisy, known], 1), FOLD)
     constant = conditions[:, :, None, None].expand(-1, -1, *folded.shape[2:])
-    folded = torch.cat([folded, constant], 1).contiguous(memory_format=torch.channels_last)
+    folded = torch.cat([folded, constant.to(folded.dtype)], 1).contiguous(memory_format=torch.channels_last)
     mean, below, above = pixel_shuffle(unet(folded, timesteps).sample.float(), FOLD).chunk(3, 1)
     return Prediction(mean, mean - softplus(below), mean + softplus(above))
 

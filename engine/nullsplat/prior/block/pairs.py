@@ -36,6 +36,8 @@ _THICK_SHARE = 0.65
 _AS_SLICES = 0.35
 _NOISE_HU = (3.0, 40.0)
 _UNEVEN_SHARE = 0.6
+_ALIKE_SHARE = 0.35
+_SOFT_HU = 80.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ def draw(volume: Volume, generator: np.random.Generator, largest: tuple[int, int
     task = _task(generator)
     varied, spacing = _varied(volume, task, generator)
     truth = torch.from_numpy(_cropped(varied, largest, generator)).clamp(min=LOWEST_HU)
+    if generator.random() < _ALIKE_SHARE:
+        truth = _alike(truth, generator)
     if generator.random() < 0.5:
         truth = truth.clamp(*CLIP_HU)
     return Drawn(truth, _measured(truth, task, generator), task.factors, task.assumed, spacing)
@@ -165,6 +169,16 @@ def _kernel(hu: Float[Tensor, "z y x"], generator: np.random.Generator) -> Float
     if drawn < 0.3:
         return soft
     return (hu + float(generator.uniform(0.2, 0.8)) * (hu - soft)).clamp(LOWEST_HU, 3071.0)
+
+
+def _alike(truth: Float[Tensor, "z y x"], generator: np.random.Generator) -> Float[Tensor, "z y x"]:
+    """Whatever is denser than soft tissue as of one material, as in phantoms, implants and vessels full of contrast: a
+    network that has seen nothing but bones draws a cortex into all of them.
+    """
+    level = float(generator.uniform(200, 600))
+    density = level * float(generator.uniform(1.0, 2.5))
+    filled = ((truth - _SOFT_HU) / (level - _SOFT_HU)).clamp(0, 1)
+    return truth.clamp(max=_SOFT_HU) + filled * (density - _SOFT_HU)
 
 
 def _cropped(

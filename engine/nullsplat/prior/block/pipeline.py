@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DModel
@@ -15,13 +15,16 @@ from nullsplat.prior.block.cutting import cut, image_axes, phase_image, rounds_o
 from nullsplat.prior.block.network import BLOCK, FOLD, predict_residual
 from nullsplat.prior.conditions import Conditions, conditions_of
 from nullsplat.prior.precision import fast_bfloat16
-from nullsplat.prior.residual import HU_UNIT, TINY, residual_unit
+from nullsplat.prior.residual import HU_UNIT, residual_unit
 from nullsplat.prior.slab_sampling import MIRRORS, SlabSampling, noise_levels
 from nullsplat.prior.task import Refinement, Task
 from nullsplat.prior.tiles import Tiling, in_tiles
 
 _BODY_HU = -800.0
 _MARGIN = 8
+_CPU_SHARE = 4
+"""Part of `SlabSampling.batch` that a CPU takes at once, one in so many: larger tensors of a network are not kept by the C
+library but given back and mapped anew each time, at a third of the cost of all the arithmetic (docs/adr/0025)."""
 _TAPER = 1 - (torch.arange(BLOCK) + 0.5 - BLOCK / 2).abs() * 2 / BLOCK
 """Weights of a block's slabs, which add up to one with those of blocks that begin in the middle of it."""
 
@@ -142,11 +145,11 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
             config: mirror images, and tiles.
         """
         nothing, last = torch.zeros_like(known[:, :BLOCK]), int(self.scheduler.config.num_train_timesteps) - 1
-        mirrored = [
+        mirrored = (
             self._estimate(nothing, known.flip(axes), conditions, last, config).flip(axes)
             for axes in MIRRORS[config.mirrors]
-        ]
-        return torch.stack(mirrored).mean(0)
+        )
+        return reduce(Tensor.add_, mirrored).div_(config.mirrors)
 
     def _draw(
         self,
@@ -182,14 +185,16 @@ class BlockPipeline(DiffusionPipeline):  # type: ignore[misc]
     ) -> Float[Tensor, "3 b k h w"]:
         multiple = FOLD * 2 ** (len(self.unet.config.block_out_channels) - 1)
         timesteps = torch.full((len(known),), t, device=known.device)
+        fast = fast_bfloat16(known.device)
 
         def predict(tile: Tensor) -> Tensor:
-            with torch.autocast(known.device.type, torch.bfloat16, enabled=fast_bfloat16(known.device)):
+            with torch.autocast(known.device.type, torch.bfloat16, enabled=fast):
                 found = predict_residual(self.unet, tile[:, :BLOCK], tile[:, BLOCK:], timesteps, conditions)
-            return torch.stack([found.mean, found.low, found.high], 1).float()
+            return torch.stack([found.mean, found.low, found.high], 1)
 
         tiling = Tiling(config.tile, config.overlap, multiple)
-        return in_tiles(predict, torch.cat([noisy, known], 1), tiling).movedim(1, 0)
+        images = torch.cat([noisy, known], 1)
+        return in_tiles(predict, images.bfloat16() if fast else images, tiling).movedim(1, 0)
 
 
 @dataclass(frozen=True)
@@ -210,10 +215,9 @@ class _Pass:
         """Take what is asked, what is estimated so far, and the axis, of (z, y, x)."""
         voxels, device, body = estimate_hu.shape, estimate_hu.device, asked.body
         self.unit_hu = asked.conditions.unit_hu
-        self._unit = max(self.unit_hu / HU_UNIT, TINY)
         self._normal, self._offset = normal, body[normal].start
         volumes_hu = (estimate_hu, asked.base_hu, asked.cubic_hu)
-        self._turned = [volume[body].movedim(normal, 0) / HU_UNIT for volume in volumes_hu]
+        self._turned = [volume[body].movedim(normal, 0) for volume in volumes_hu]
         rows, columns = image_axes(normal)
         phases = phase_image((asked.samples[rows], asked.samples[columns]), (voxels[rows], voxels[columns]))
         self._phases = phases[:, body[rows], body[columns]].to(device)
@@ -231,15 +235,17 @@ class _Pass:
     def batches(
         self, batch: int, progress: Progress, before: int = 0
     ) -> Iterator[tuple[Tensor, Callable[[], None]]]:
-        """First slabs of as many blocks as hold `batch` times 256 x 256 pixels in one slab each, and what to call afterwards.
+        """First slabs of blocks that go through the network at once, and what to call afterwards.
 
         Args:
             batch: see `SlabSampling`.
             progress: called after each batch.
             before: so many slabs before the body the first block begins.
         """
+        slab = self._turned[0][0]
+        pixels = batch * 256**2 // (_CPU_SHARE if slab.device.type == "cpu" else 1)
         blocks = torch.arange(-before, self.slabs, BLOCK)
-        for first in torch.split(blocks, max(1, batch * 256**2 // self._turned[0][0].numel())):
+        for first in torch.split(blocks, max(1, pixels // slab.numel())):
             done = min(int(first[-1]) + BLOCK, self.slabs)
             yield first, partial(progress, done / self.slabs, f"slab {done} of {self.slabs}")
 
@@ -251,7 +257,8 @@ class _Pass:
     def known(self, first: Tensor) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b n"]]:
         """What the network is conditioned on, and what it is told."""
         estimate, base, cubic = self._turned
-        known = cut(estimate, base, cubic, first, self._phases, self._unit)
+        known = cut(estimate, base, cubic, first, self._phases, self.unit_hu)
+        known[:, : BLOCK + 2] /= HU_UNIT  # only here, so that volumes need not be copied; gains are relative
         return known, self._conditions.expand(len(first), -1)
 
     def noise(self, first: Tensor, seed: int, step: int) -> Float[Tensor, "b k h w"]:

@@ -36,15 +36,18 @@ class Source:
     Attributes:
         paths: of the volumes, which take turns.
         read: reads one.
-        seed: of everything random; what a pair is made of depends on it and on the pair's number.
+        seed: of everything random; what a pair is made of depends on it, on the pair's number and on `initial`.
         prior: folder of the prior that is being trained; once it is there, it refines each new pair that has a
             second round, as far as it has been trained.
+        initial: folder of the prior that training goes on from; until then it refines them. It has seen the pairs that
+            the seed alone would give, so that others are made.
     """
 
     paths: tuple[Path, ...]
     read: Read
     seed: int = 0
     prior: Path | None = None
+    initial: Path | None = None
 
     def make(self, folder: Path, number: int) -> None:
         """Make one pair, unless it is there.
@@ -52,6 +55,7 @@ class Source:
         Raises:
             InputError: the volume is too small.
             StorageError: the disk is full.
+            WeightsError: a prior that is to refine it is damaged.
         """
         target = pair_folder(folder, number)
         if target.exists():
@@ -59,11 +63,18 @@ class Source:
         volume = self.read(self.paths[number % len(self.paths)])
         check_size(volume)
         folder.mkdir(parents=True, exist_ok=True)
-        generator = numpy_generator(self.seed, folder.name, "pair", number)
+        seen = () if self.initial is None else (weights.model_hash(self.initial),)
+        generator = numpy_generator(self.seed, folder.name, "pair", number, *seen)
         pair = make_pair(volume, generator)
-        if not pair.thick and self.prior is not None and (self.prior / weights.MANIFEST).exists():
-            pair = refined_once(pair, BlockPipeline(*weights.load(self.prior)))
+        prior = self._trained()
+        if not pair.thick and prior is not None:
+            pair = refined_once(pair, BlockPipeline(*weights.load(prior)))
         save_pair(pair, target)
+
+    def _trained(self) -> Path | None:
+        if self.prior is not None and (self.prior / weights.MANIFEST).exists():
+            return self.prior
+        return self.initial
 
 
 def check_size(volume: Volume) -> None:
