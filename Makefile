@@ -77,7 +77,7 @@ format: setup-python  ## let ruff fix and format the code
 
 docs:  ## build the documentation as a site with search, in build/site; a dead link is an error
 	@scripts/setup.sh docs
-	@rm -rf build/api # pages of modules that are gone would end the build
+	@rm -rf build/api build/doctrees # pages of modules that are gone would end the build, and so would remembering those that are made anew
 	@build/docs-venv/bin/sphinx-build --quiet --fail-on-warning --keep-going -c docs -d build/doctrees . build/site
 	@echo "build/site/index.html"
 
