@@ -31,6 +31,9 @@ def watched() -> list[Seen]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairs_module, "LARGEST", (48, 56, 56))
         patch.setattr(pairs_module, "_UNEVEN_SHARE", 0.0)  # such a volume is measured by no one operator
+        patch.setattr(
+            pairs_module, "_ALIKE_SHARE", 0.0
+        )  # at large factors, bases leave more of steeper edges
 
         def watch(measured: Tensor, op: Separable, *rest: object) -> Tensor:
             seen.append((measured.clone(), op))
@@ -79,13 +82,12 @@ def test_what_is_denser_than_soft_tissue_becomes_one_material_and_the_rest_stays
 def test_bases_degrade_to_the_measured_volume_within_what_is_taken_for_noise(watched: list[Seen]) -> None:
     """What is stored as whole HU is off by half of one at most; a wrong operator would leave tens of HU.
 
-    At large factors a base leaves more than the noise, by up to a half, and by a few HU eight times coarser: its regularisation
-    is set for what is lost on the whole.
+    At large factors a base leaves more than the noise, by up to a half: its regularisation is set for what is lost on the whole.
     """
     for measured, op, pair in watched:
         base = torch.from_numpy(pair.volumes[1].astype(np.float32))
         left = float((op.forward(base) - measured).square().mean().sqrt())
-        assert left < 1.5 * pair.conditions.noise_hu + (5 if max(op.scale) > 6 else 0.5)
+        assert left < 1.5 * pair.conditions.noise_hu + 0.5
 
 
 def test_what_was_measured_is_the_truth_degraded_but_for_noise_and_a_profile_known_wrong(
